@@ -1,0 +1,1 @@
+"""The SSTP server."""

@@ -1,0 +1,1 @@
+"""The hot path: TLS bytes to IP packets to TUN, and back."""

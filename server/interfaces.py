@@ -1,0 +1,58 @@
+"""What the server asks of whoever runs it: the people, their sessions, and the certificate.
+
+The server has no store of its own. ``sstpca`` gives it one (sstpca/serving.py); so can others.
+"""
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user as the login needs it.
+
+    :param nt_hash: MD4 of the password in UTF-16LE, 16 bytes; never shown.
+    """
+
+    id: int
+    name: str
+    nt_hash: bytes = field(repr=False)
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What a session is given: its number, its address, and what goes with it."""
+
+    session: int
+    address: IPv4Address
+    local_address: IPv4Address
+    dns: tuple[IPv4Address, ...] = ()
+
+
+class Directory(Protocol):
+    """The users. Called from a thread, never from the event loop."""
+
+    def account(self, name: str) -> Account | None:
+        """Return the user of that name as a client sent it (its domain already cut), or None."""
+
+
+class Sessions(Protocol):
+    """The sessions of all workers, and the leases. Called from a thread, one call at a time."""
+
+    def open(self, account: Account, *, peer: str, client: str) -> Lease | None:
+        """Register a session for ``account`` and lease an address; None when none is free."""
+
+    def started(self, session: int, interface: str) -> None:
+        """Note the interface of a session that is up."""
+
+    def close(self, session: int) -> None:
+        """Forget the session; its address is free. A session that is gone already is no error."""
+
+    def beat(self, traffic: dict[int, tuple[int, int]]) -> dict[int, str]:
+        """Once a second: note that this worker lives and what its sessions carried.
+
+        :param traffic: for each session that changed, the bytes received and sent until now.
+        :returns: the sessions that are to end, and why.
+        """

@@ -1,0 +1,1 @@
+"""Where the server meets the machine: listener, TLS, TUN, nftables."""

@@ -1,0 +1,3 @@
+"""sstpca: a certificate authority, client bundles and a VPN server for SSTP."""
+
+__version__ = "0.1.0"

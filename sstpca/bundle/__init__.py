@@ -1,0 +1,1 @@
+"""Bundles: what a user receives."""

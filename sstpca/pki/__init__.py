@@ -1,0 +1,1 @@
+"""The authority: what certificates contain, keys, and the files they live in."""

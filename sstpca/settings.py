@@ -1,0 +1,74 @@
+"""settings.toml: what the administrator may edit, read strictly."""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from .errors import SstpcaError
+from .home import read_file
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+InterfacePrefix = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,8}$")]
+
+
+class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The ``[server]`` table; its comments in templates/settings.toml.j2 say what each value does."""
+
+    names: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    port: Port = 443
+    listen: tuple[str, ...] = ("0.0.0.0", "::")  # noqa: S104 a VPN server is reached from anywhere
+    workers: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
+    interface: InterfacePrefix = "sstp"
+    mtu: Annotated[int, msgspec.Meta(ge=576, le=1500)] = 1400
+    nat: bool = True
+
+
+class Bundle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The ``[bundle]`` table: what users see."""
+
+    connection: str = ""
+    contact: str = ""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All of settings.toml."""
+
+    server: Server
+    bundle: Bundle = Bundle()
+
+    @property
+    def host(self) -> str:
+        """What clients connect to: the first name, or the first address where there is no name."""
+        return (self.server.names or self.server.addresses)[0]
+
+    @property
+    def connection(self) -> str:
+        """The name of the VPN connection on the users' machines."""
+        return self.bundle.connection or f"VPN {self.host}"
+
+
+def load(path: Path) -> Settings:
+    """Read and check settings.toml.
+
+    :raises SstpcaError: naming the value that is wrong.
+    """
+    content = read_file(path, "settings")
+    try:
+        settings = msgspec.toml.decode(content, type=Settings)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SstpcaError(f"{path}: {error}", "correct that value in the file") from error
+    if not settings.server.names and not settings.server.addresses:
+        raise SstpcaError(f"{path}: [server] needs at least one of names and addresses")
+    for key, values in (
+        ("listen", settings.server.listen),
+        ("addresses", settings.server.addresses),
+    ):
+        for value in values:
+            try:
+                ipaddress.ip_address(value)
+            except ValueError:
+                raise SstpcaError(f"{path}: '{value}' in {key} is not an IP address") from None
+    return settings

@@ -1,0 +1,207 @@
+"""The database: its tables, and how it is opened, read and written.
+
+SQLite in WAL mode is the embedded default; the tables and statements are SQLAlchemy Core, so that
+another database is the same code. Times are seconds since 1970 (UTC), IPv4 addresses integers.
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool, QueuePool
+
+from .errors import SstpcaError
+from .home import SECRET
+
+SCHEMA_VERSION = 1
+
+metadata = sa.MetaData()
+
+schema = sa.Table("schema", metadata, sa.Column("version", sa.Integer, nullable=False))
+
+profiles = sa.Table(
+    "profiles",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(64), nullable=False, unique=True),
+    # the server's address in the tunnel
+    sa.Column("local_address", sa.BigInteger, nullable=False),
+    # JSON arrays of text: addresses, prefixes
+    sa.Column("dns", sa.JSON, nullable=False),
+    sa.Column("routes", sa.JSON, nullable=False),
+    sa.Column("dns_suffix", sa.String(253), nullable=False),
+    sa.Column("full_tunnel", sa.Boolean, nullable=False),
+)
+
+pools = sa.Table(
+    "pools",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("profile_id", sa.ForeignKey("profiles.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("first", sa.BigInteger, nullable=False),
+    sa.Column("last", sa.BigInteger, nullable=False),
+)
+
+users = sa.Table(
+    "users",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(64), nullable=False),
+    # the name as it is compared: case-folded, NFC
+    sa.Column("key", sa.String(192), nullable=False, unique=True),
+    # AES-256-GCM: 12 bytes of nonce, ciphertext, 16 bytes of tag; see secrets.py
+    sa.Column("nt_hash", sa.LargeBinary, nullable=False),
+    sa.Column("enabled", sa.Boolean, nullable=False),
+    sa.Column("profile_id", sa.ForeignKey("profiles.id"), nullable=False),
+    sa.Column("static_address", sa.BigInteger, unique=True),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("password_set", sa.Float, nullable=False),
+)
+
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    # which machine: its boot id, so that a reboot ends what it left
+    sa.Column("host", sa.String(64), nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("seen", sa.Float, nullable=False),
+)
+
+# A session's row is also the lease of its address.
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("worker_id", sa.ForeignKey("workers.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("user_id", sa.Integer, nullable=False),
+    sa.Column("user", sa.String(64), nullable=False),
+    # NULL once a newer login of the same user has taken the address over
+    sa.Column("address", sa.BigInteger, unique=True),
+    sa.Column("peer", sa.String(64), nullable=False),
+    sa.Column("interface", sa.String(16), nullable=False),
+    sa.Column("client", sa.String(128), nullable=False),
+    sa.Column("started", sa.Float, nullable=False),
+    sa.Column("received", sa.BigInteger, nullable=False),
+    sa.Column("sent", sa.BigInteger, nullable=False),
+    # why the session is to end; its worker looks at it every second
+    sa.Column("kill", sa.String(128)),
+    sqlite_autoincrement=True,
+)
+
+
+def _prepare_sqlite(engine: sa.Engine) -> None:
+    """Make transactions explicit, and each writing one take its lock at the start.
+
+    The recipe is SQLAlchemy's own, "Serializable isolation / Savepoints / Transactional DDL" in
+    its SQLite chapter; BEGIN IMMEDIATE keeps two writers from meeting in the middle.
+    """
+
+    @sa.event.listens_for(engine, "connect")
+    def _connect(connection: sa.engine.interfaces.DBAPIConnection, _record: object) -> None:
+        connection.isolation_level = None  # type: ignore[attr-defined]  # sqlite3's own
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        writing = connection.get_execution_options().get("writing", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+class Store:
+    """An open database. Use :meth:`reading` and :meth:`writing`; nothing else opens connections."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def create(cls, path: Path) -> "Store":
+        """Make the database file ``path``, readable by its owner alone, with empty tables.
+
+        :raises SstpcaError: if it exists already, or cannot be made.
+        """
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, SECRET))
+        except OSError as error:
+            raise SstpcaError(f"cannot make the database {path}: {error.strerror}") from error
+        store = cls(_engine(path))
+        with store.writing() as connection:
+            metadata.create_all(connection)
+            connection.execute(schema.insert().values(version=SCHEMA_VERSION))
+        return store
+
+    @classmethod
+    def open(cls, path: Path, *, pooled: bool = False) -> "Store":
+        """Open the database file ``path``; ``pooled`` keeps its connection for the next use.
+
+        :raises SstpcaError: if it is missing, no database of ours, or of another version.
+        """
+        if not path.exists():
+            raise SstpcaError(
+                f"the database {path} is missing", "restore it from a backup of the home"
+            )
+        store = cls(_engine(path, pooled=pooled))
+        with store.reading() as connection:
+            version = connection.scalar(sa.select(schema.c.version))
+        if version != SCHEMA_VERSION:
+            raise SstpcaError(
+                f"the database {path} has version {version}, this sstpca reads {SCHEMA_VERSION}",
+                "use the sstpca release that made it",
+            )
+        return store
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """Give a connection in a transaction that sees one state of the database.
+
+        :raises SstpcaError: if the database cannot be read.
+        """
+        with _translated(self._engine), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """Give a connection in a transaction that is the only writer; an exception undoes it.
+
+        :raises SstpcaError: if the database cannot be written.
+        """
+        with _translated(self._engine), self._engine.connect() as plain:
+            connection = plain.execution_options(writing=True)
+            with connection.begin():
+                yield connection
+
+
+def _engine(path: Path, *, pooled: bool = False) -> sa.Engine:
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=str(path)),
+        connect_args={"timeout": 10.0, "check_same_thread": False},
+        poolclass=QueuePool if pooled else NullPool,
+    )
+    _prepare_sqlite(engine)
+    return engine
+
+
+@contextlib.contextmanager
+def _translated(engine: sa.Engine) -> Iterator[None]:
+    """Turn the driver's complaints (locked, read-only, full, not a database) into our error."""
+    try:
+        yield
+    except sa.exc.IntegrityError:
+        raise
+    except sa.exc.DatabaseError as error:
+        raise SstpcaError(f"database {engine.url.database}: {error.orig}") from error
+
+
+def now() -> float:
+    """The time as the tables have it."""
+    return time.time()
