@@ -56,3 +56,16 @@ class Sessions(Protocol):
         :param traffic: for each session that changed, the bytes received and sent until now.
         :returns: the sessions that are to end, and why.
         """
+
+
+class Backend(Protocol):
+    """Gives each worker process its part of the store."""
+
+    def reset(self) -> None:
+        """No worker of this machine runs: forget what an earlier run left."""
+
+    def join(self, pid: int) -> tuple[Directory, Sessions]:
+        """Register the calling worker process; what it returns is for that process alone."""
+
+    def forget(self, pid: int) -> None:
+        """The worker ``pid`` has ended: forget its sessions, free their addresses."""

@@ -1,6 +1,7 @@
 """settings.toml: what the administrator may edit, read strictly."""
 
 import ipaddress
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -47,7 +48,18 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     @property
     def connection(self) -> str:
         """The name of the VPN connection on the users' machines."""
-        return self.bundle.connection or f"VPN {self.host}"
+        return self.bundle.connection or default_connection(self.host)
+
+
+def default_connection(host: str) -> str:
+    """Return a connection's name for ``host``; the colons of IPv6 are not allowed in it."""
+    return f"VPN {host.replace(':', '-')}"
+
+
+def toml_string(text: str) -> str:
+    """Return ``text`` as a basic string of TOML 1.0."""
+    # JSON's own escapes are TOML's too, but not its surrogate pairs, and DEL it leaves alone
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def load(path: Path) -> Settings:

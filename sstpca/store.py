@@ -59,6 +59,8 @@ users = sa.Table(
     sa.Column("static_address", sa.BigInteger, unique=True),
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("password_set", sa.Float, nullable=False),
+    # a removed user's number is not given to the next: a session may still have it
+    sqlite_autoincrement=True,
 )
 
 workers = sa.Table(

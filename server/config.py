@@ -1,0 +1,28 @@
+"""What the server is told when it starts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One server's settings.
+
+    :param name: how the server calls itself to clients, in the MS-CHAPv2 challenge.
+    :param listen: addresses and port to listen on.
+    :param identity: PEM file with the key, the certificate and its chain.
+    :param workers: processes.
+    :param interface: prefix of the sessions' interfaces.
+    :param table: name of the nftables table.
+    :param mtu: the largest IP packet in the tunnel, in bytes.
+    :param nat: whether clients reach other networks under this machine's address.
+    """
+
+    name: str
+    listen: tuple[tuple[str, int], ...]
+    identity: Path
+    workers: int
+    interface: str
+    table: str
+    mtu: int
+    nat: bool

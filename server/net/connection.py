@@ -1,0 +1,295 @@
+"""One client's connection: the only place that performs what a session asks for."""
+
+import asyncio
+import os
+import ssl
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Final, assert_never
+
+from ..dataplane.inbound import Inbound
+from ..dataplane.outbound import Outbound
+from ..effects import Admit, Close, Deliver, Down, Effect, LookUp, Note, Send, Up
+from ..errors import ServerError
+from ..interfaces import Account, Lease
+from ..log import SessionLog
+from ..ppp.link import Link
+from ..session import Session
+from ..sstp.call import Call
+from ..sstp.wire import WireError
+from .closing import LINGER, close_gently
+from .tun import configure, open_tun
+
+if TYPE_CHECKING:
+    from .worker import Worker
+
+#: Bytes of unsent control packets at which a client is no longer read: it asks faster than it reads.
+_CROWDED: Final = 256 * 1024
+
+
+class Connection:
+    """Drives one session from its HTTP request to the closed socket."""
+
+    def __init__(self, worker: "Worker", sock: ssl.SSLSocket, *, peer: str, coalesce: bool) -> None:
+        self._worker = worker
+        self._loop = worker.loop
+        self._sock = sock
+        self._peer = peer
+        self._client = ""
+        self._log = SessionLog(peer)
+        self._inbound = Inbound(worker.scratch)
+        self._outbound = Outbound(sock, worker.scratch, coalesce=coalesce)
+        self._session = Session(
+            Call(nonce=os.urandom(32), certificates=(worker.certificate.hashes,)),
+            Link(
+                challenge=os.urandom(16),
+                magic=int.from_bytes(os.urandom(4)) or 1,
+                server_name=worker.config.name,
+                mtu=worker.config.mtu,
+            ),
+        )
+        self._timer: asyncio.TimerHandle | None = None
+        self._lease: Lease | None = None
+        self._tun = -1
+        self._mtu = 0
+        self._ended = False
+
+    def start(self, rest: bytes) -> None:
+        """The HTTP request is answered; ``rest`` is what came behind it."""
+        self._loop.add_reader(self._sock.fileno(), self._readable)
+        self._perform(self._session.begin(self._loop.time()))
+        try:
+            self._receive(self._inbound.push(rest))
+        except WireError as error:
+            self._lose(str(error))
+
+    @property
+    def session(self) -> int | None:
+        """The session's number, once it has one."""
+        return self._lease.session if self._lease else None
+
+    @property
+    def traffic(self) -> tuple[int, int]:
+        """Bytes of IP packets received from and sent to the client."""
+        return self._inbound.received, self._outbound.sent
+
+    def terminate(self, reason: str) -> None:
+        """End the session politely."""
+        if not self._ended:
+            self._perform(self._session.terminate(reason, self._loop.time()))
+
+    # What the event loop calls
+
+    def _readable(self) -> None:
+        self._session.heard(self._loop.time())
+        try:
+            packets, alive = self._inbound.read(self._sock)
+        except WireError as error:
+            return self._lose(str(error))
+        self._receive(packets)
+        if not alive:
+            self._lose("the client closed the connection")
+        return None
+
+    def _receive(self, packets: list[bytes]) -> None:
+        now = self._loop.time()
+        for packet in packets:
+            if self._ended:
+                return
+            self._perform(self._session.receive(packet, now))
+
+    def _tun_readable(self) -> None:
+        try:
+            self._outbound.pump(self._tun, self._mtu)
+        except OSError as error:
+            return self._lose(f"connection lost: {error.strerror or error}")
+        return self._watch() if self._outbound.waiting else None
+
+    def _writable(self) -> None:
+        try:
+            self._outbound.flush()
+        except OSError as error:
+            return self._lose(f"connection lost: {error.strerror or error}")
+        if self._ended:
+            return None if self._outbound.waiting else self._hang_up()
+        return self._watch()
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._perform(self._session.tick(self._loop.time()))
+
+    # What the session asks for
+
+    def _perform(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            if self._ended:
+                break
+            try:
+                self._do(effect)
+            except OSError as error:
+                self._lose(f"connection lost: {error.strerror or error}")
+        if not self._ended:
+            self._arm()
+            self._watch()
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case Send(packet):
+                self._outbound.send(packet)
+            case LookUp(name):
+                self._log.know(user=name)
+                self._spawn(self._look_up(name))
+            case Admit(account):
+                self._spawn(self._admit(account))
+            case Up(mtu):
+                self._spawn(self._bring_up(mtu))
+            case Down():
+                self._bring_down()
+            case Deliver(packet):
+                self._inbound.deliver(packet)
+            case Note(text, warning):
+                self._note(text, warning=warning)
+            case Close(reason):
+                self._end(reason)
+            case _:
+                assert_never(effect)
+
+    def _note(self, text: str, *, warning: bool) -> None:
+        if warning:
+            self._log.warning("%s", text)
+        else:
+            self._log.info("%s", text)
+
+    def _arm(self) -> None:
+        """Have :meth:`_tick` called at the session's deadline."""
+        deadline = self._session.deadline
+        if self._timer is not None:
+            if self._timer.when() == deadline:
+                return
+            self._timer.cancel()
+        self._timer = None if deadline is None else self._loop.call_at(deadline, self._tick)
+
+    def _watch(self) -> None:
+        """Read the TUN and the client only as fast as the client reads."""
+        descriptor = self._sock.fileno()
+        waiting = self._outbound.waiting
+        if waiting:
+            self._loop.add_writer(descriptor, self._writable)
+        else:
+            self._loop.remove_writer(descriptor)
+        if self._tun >= 0:
+            if waiting:
+                self._loop.remove_reader(self._tun)
+            else:
+                self._loop.add_reader(self._tun, self._tun_readable)
+        if waiting > _CROWDED:
+            self._loop.remove_reader(descriptor)
+        else:
+            self._loop.add_reader(descriptor, self._readable)
+
+    # What takes its time
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._worker.spawn(self._guard(work))
+
+    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
+        """End the session, not the worker, when the store or the machine fails."""
+        try:
+            await work
+        except Exception as error:
+            trace = None if isinstance(error, ServerError) else error
+            self._log.error("%s", error, exc_info=trace)
+            self.terminate("the server has a problem")
+
+    async def _look_up(self, name: str) -> None:
+        account = await self._worker.ask(self._worker.directory.account, name)
+        if not self._ended:
+            self._perform(self._session.account(account, self._loop.time()))
+
+    async def _admit(self, account: Account) -> None:
+        self._log.know(user=account.name)
+        lease = await self._worker.ask(
+            lambda: self._worker.sessions.open(account, peer=self._peer, client=self._client)
+        )
+        if self._ended:
+            if lease is not None:
+                await self._worker.ask(self._worker.sessions.close, lease.session)
+            return
+        if lease is not None:
+            self._log.know(session=lease.session)
+            self._lease = lease
+        self._perform(self._session.leased(lease, self._loop.time()))
+
+    async def _bring_up(self, mtu: int) -> None:
+        lease = self._lease
+        if lease is None:
+            raise ServerError("a session without a lease cannot carry packets")
+        tun, name = open_tun(self._worker.config.interface)
+        try:
+            await configure(
+                name,
+                local=lease.local_address,
+                peer=lease.address,
+                mtu=mtu,
+                route=self._worker.route,
+            )
+        except BaseException:
+            os.close(tun)
+            raise
+        if self._ended or not self._session.up:
+            os.close(tun)
+            return
+        self._tun, self._mtu = tun, mtu
+        self._inbound.open(tun, lease.address.packed)
+        self._log.info("up, address %s on %s", lease.address, name)
+        self._watch()
+        await self._worker.ask(self._worker.sessions.started, lease.session, name)
+
+    def _bring_down(self) -> None:
+        self._inbound.shut()
+        if self._tun >= 0:
+            self._loop.remove_reader(self._tun)
+            os.close(self._tun)
+            self._tun = -1
+
+    # The end
+
+    def _lose(self, reason: str) -> None:
+        """The connection is gone, or not worth another word."""
+        if not self._ended:
+            self._stop(reason)
+            self._sock.close()
+
+    def _end(self, reason: str) -> None:
+        """The session is over; what waits still goes out."""
+        self._stop(reason)
+        if self._outbound.waiting:
+            self._timer = self._loop.call_later(LINGER, self._hang_up)
+            self._loop.add_writer(self._sock.fileno(), self._writable)
+        else:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._loop.remove_writer(self._sock.fileno())
+        close_gently(self._loop, self._sock)
+
+    def _stop(self, reason: str) -> None:
+        self._ended = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._bring_down()
+        self._loop.remove_reader(self._sock.fileno())
+        self._loop.remove_writer(self._sock.fileno())
+        received, sent = self.traffic
+        self._log.info("ended: %s (%d bytes received, %d sent)", reason, received, sent)
+        if self._lease is not None:
+            self._worker.spawn(self._release(self._lease))
+        self._worker.forget(self)
+
+    async def _release(self, lease: Lease) -> None:
+        try:
+            await self._worker.ask(self._worker.sessions.close, lease.session)
+        except Exception as error:  # the beat or the supervisor frees it later
+            self._log.error("%s", error)

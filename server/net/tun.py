@@ -1,0 +1,74 @@
+"""A TUN interface for each session: made with the session, gone with its file descriptor."""
+
+import contextlib
+import fcntl
+import os
+import socket
+import struct
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Final
+
+from pyroute2 import AsyncIPRoute
+
+from ..errors import ServerError
+
+DEVICE: Final = Path("/dev/net/tun")
+
+# Linux uapi, linux/if_tun.h
+_TUNSETIFF: Final = 0x400454CA
+_IFF_TUN: Final = 0x0001
+_IFF_NO_PI: Final = 0x1000
+# struct ifreq: the name, the flags, padding to 40 bytes
+_IFREQ: Final = struct.Struct("16sH22x")
+
+
+def open_tun(prefix: str) -> tuple[int, str]:
+    """Make a TUN interface named ``prefix`` and the next free number.
+
+    It is not persistent: the kernel takes it away with the last descriptor, however we end.
+
+    :returns: a non-blocking descriptor (one IP packet a read or write, no header), the name.
+    :raises ServerError: if this machine or user has no TUN.
+    """
+    try:
+        descriptor = os.open(DEVICE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise ServerError(
+            f"{DEVICE} cannot be opened: {error.strerror}",
+            "serve as root, on a machine or container that has it (modprobe tun)",
+        ) from error
+    request = _IFREQ.pack(f"{prefix}%d".encode(), _IFF_TUN | _IFF_NO_PI)
+    try:
+        answer = fcntl.ioctl(descriptor, _TUNSETIFF, request)
+    except OSError as error:
+        os.close(descriptor)
+        raise ServerError(
+            f"a TUN interface cannot be made: {error.strerror}",
+            "serve as root, or with the capability CAP_NET_ADMIN",
+        ) from error
+    return descriptor, answer[:16].rstrip(b"\0").decode()
+
+
+def check_tun(prefix: str) -> None:
+    """Raise :class:`ServerError` now rather than at the first session."""
+    descriptor, _ = open_tun(prefix)
+    os.close(descriptor)
+
+
+async def configure(
+    name: str, *, local: IPv4Address, peer: IPv4Address, mtu: int, route: AsyncIPRoute
+) -> None:
+    """Give the interface its two addresses and its MTU in bytes, and bring it up.
+
+    :raises ServerError: if the kernel refuses.
+    """
+    # The tunnel carries IPv4 alone: without this the kernel sends router solicitations into it.
+    with contextlib.suppress(OSError):
+        Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("1")
+    try:
+        index = socket.if_nametoindex(name)
+        await route.addr("add", index=index, local=str(local), address=str(peer), prefixlen=32)
+        await route.link("set", index=index, mtu=mtu, state="up")
+    except Exception as error:  # pyroute2's NetlinkError is no OSError
+        raise ServerError(f"the interface {name} cannot be set up: {error}") from error

@@ -1,0 +1,154 @@
+"""One worker process: accepts connections, runs them on one event loop, beats once a second."""
+
+import asyncio
+import os
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar, TypeVarTuple
+
+from pyroute2 import AsyncIPRoute
+
+from ..config import Config
+from ..dataplane.inbound import RECORD
+from ..interfaces import Backend
+from ..log import LOGGER
+from ..sstp.preamble import Request
+from .connection import Connection
+from .entrance import Entrance
+from .tls import Certificate, load
+
+_T = TypeVar("_T")
+_Args = TypeVarTuple("_Args")
+
+#: Strangers at the entrance at the same time; the oldest goes when another one comes.
+_STRANGERS: Final = 512
+
+#: Seconds in which all sessions have to end when the server stops.
+FAREWELL: Final = 8.0
+
+_BEAT: Final = 1.0
+
+
+class Worker:
+    """What the connections of one process share.
+
+    :param listeners: listening sockets, shared with the other workers.
+    """
+
+    route: AsyncIPRoute
+
+    def __init__(self, config: Config, listeners: list[socket.socket], backend: Backend) -> None:
+        self.config = config
+        self.certificate: Certificate = load(config.identity)
+        self.loop = asyncio.get_running_loop()
+        #: Working memory for one read or one batch: nothing in it outlives a callback.
+        self.scratch = bytearray(8 * RECORD)
+        self.directory, self.sessions = backend.join(os.getpid())
+        self._listeners = listeners
+        self._threads = ThreadPoolExecutor(1, "store")
+        self._strangers: dict[Entrance, None] = {}
+        self._connections: set[Connection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+
+    async def run(self, supervisor: int) -> None:
+        """Work until SIGTERM, or until the process ``supervisor`` is no longer our parent."""
+        self.loop.add_signal_handler(signal.SIGTERM, self._stopping.set)
+        async with AsyncIPRoute() as self.route:
+            for listener in self._listeners:
+                self.loop.add_reader(listener.fileno(), self._accept, listener)
+            while not self._stopping.is_set():
+                await self._pause(_BEAT)
+                if os.getppid() != supervisor:
+                    break
+                await self._beat()
+            await self._farewell()
+        self._threads.shutdown()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` beside everything else, and keep it alive."""
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def ask(self, call: Callable[[*_Args], _T], *args: *_Args) -> _T:
+        """Call the store in its thread."""
+        return await self.loop.run_in_executor(self._threads, call, *args)
+
+    def forget(self, connection: Connection) -> None:
+        """A connection has ended."""
+        self._connections.discard(connection)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
+
+    async def _beat(self) -> None:
+        """Say that we live, and end the sessions that are to end."""
+        live = {c.session: c for c in self._connections if c.session is not None}
+        traffic = {number: connection.traffic for number, connection in live.items()}
+        try:
+            ending = await self.ask(self.sessions.beat, traffic)
+        except Exception as error:
+            LOGGER.error("the store does not answer: %s", error)
+            return
+        for number, reason in ending.items():
+            live[number].terminate(reason)
+
+    async def _farewell(self) -> None:
+        """End every session politely, within a bounded time."""
+        for listener in self._listeners:
+            self.loop.remove_reader(listener.fileno())
+        for stranger in list(self._strangers):
+            stranger.drop("the server stops")
+        for connection in list(self._connections):
+            connection.terminate("the server stops")
+        end = self.loop.time() + FAREWELL
+        while (self._connections or self._tasks) and self.loop.time() < end:
+            await asyncio.sleep(0.05)
+
+    def _accept(self, listener: socket.socket) -> None:
+        """Take one connection; the other workers may have been faster."""
+        try:
+            plain, address = listener.accept()
+        except OSError:
+            return
+        plain.setblocking(False)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 120_000)
+        try:
+            sock = self.certificate.context.wrap_socket(
+                plain, server_side=True, do_handshake_on_connect=False
+            )
+        except OSError:
+            plain.close()
+            return
+        self._receive(sock, _peer(address))
+
+    def _receive(self, sock: ssl.SSLSocket, peer: str) -> None:
+        if len(self._strangers) >= _STRANGERS:
+            next(iter(self._strangers)).drop("too many at the entrance")
+
+        def accepted(sock: ssl.SSLSocket, request: Request) -> None:
+            connection = Connection(self, sock, peer=peer, coalesce=request.coalesce)
+            self._connections.add(connection)
+            connection.start(request.rest)
+
+        def gone(entrance: Entrance, reason: str) -> None:
+            self._strangers.pop(entrance, None)
+            if reason:
+                LOGGER.info("%s", reason, extra={"peer": peer})
+
+        self._strangers[Entrance(self.loop, sock, accepted=accepted, gone=gone)] = None
+
+
+def _peer(address: tuple[Any, ...]) -> str:
+    host, port = str(address[0]), int(address[1])
+    mapped = host.removeprefix("::ffff:")
+    return f"[{host}]:{port}" if ":" in mapped else f"{mapped}:{port}"

@@ -1,0 +1,100 @@
+"""The arithmetic of MS-CHAPv2 (RFC 2759 8) and of the keys it gives (RFC 3079 3).
+
+MD4 and DES are what the protocol is made of, and what Windows speaks. Both come from pycryptodome:
+OpenSSL 3 has dropped them. What protects the password on its way is the TLS below.
+"""
+
+import hashlib
+from typing import Final
+
+from Crypto.Cipher import DES  # noqa: S413 (pycryptodome, not the abandoned pycrypto)
+from Crypto.Hash import MD4  # noqa: S413
+
+CHALLENGE_SIZE: Final = 16
+NT_RESPONSE_SIZE: Final = 24
+NT_HASH_SIZE: Final = 16
+
+# RFC 2759 8.7
+_MAGIC_1: Final = b"Magic server to client signing constant"
+_MAGIC_2: Final = b"Pad to make it do more than one iteration"
+# RFC 3079 3.4
+_MASTER_KEY: Final = b"This is the MPPE Master Key"
+_CLIENT_SENDS: Final = (
+    b"On the client side, this is the send key; on the server side, it is the receive key."
+)
+_CLIENT_RECEIVES: Final = (
+    b"On the client side, this is the receive key; on the server side, it is the send key."
+)
+_PAD_1: Final = b"\x00" * 40
+_PAD_2: Final = b"\xf2" * 40
+
+
+def nt_hash(password: str) -> bytes:
+    """Return NtPasswordHash: MD4 of the password in UTF-16LE, 16 bytes (RFC 2759 8.3)."""
+    return _md4(password.encode("utf-16-le", "surrogatepass"))
+
+
+def without_domain(name: bytes) -> bytes:
+    r"""Return the part of ``DOMAIN\user`` that is hashed (RFC 2759 4); ``user@realm`` is whole."""
+    return name.rpartition(b"\\")[2]
+
+
+def challenge_hash(peer: bytes, authenticator: bytes, name: bytes) -> bytes:
+    """Return ChallengeHash, 8 bytes (RFC 2759 8.2).
+
+    :param peer: the client's challenge, 16 bytes.
+    :param authenticator: the server's challenge, 16 bytes.
+    :param name: the user's name as the client sent it, without its domain.
+    """
+    return _sha1(peer, authenticator, name)[:8]
+
+
+def nt_response(challenge: bytes, password_hash: bytes) -> bytes:
+    """Return ChallengeResponse, 24 bytes (RFC 2759 8.5).
+
+    :param challenge: of :func:`challenge_hash`, 8 bytes.
+    :param password_hash: of :func:`nt_hash`, 16 bytes.
+    """
+    keys = password_hash.ljust(21, b"\x00")
+    return b"".join(
+        DES.new(_des_key(keys[at : at + 7]), DES.MODE_ECB).encrypt(challenge)  # noqa: S304
+        for at in (0, 7, 14)
+    )
+
+
+def authenticator_response(password_hash: bytes, response: bytes, challenge: bytes) -> str:
+    """Return what the server proves itself with: 40 upper-case hex digits (RFC 2759 8.7).
+
+    :param response: the client's NT-Response, 24 bytes.
+    :param challenge: of :func:`challenge_hash`, 8 bytes.
+    """
+    digest = _sha1(_md4(password_hash), response, _MAGIC_1)
+    return _sha1(digest, challenge, _MAGIC_2).hex().upper()
+
+
+def hlak(password_hash: bytes, response: bytes) -> bytes:
+    """Return the higher-layer authentication key of this login, 32 bytes.
+
+    On the server it is the master receive key, then the master send key ([MS-SSTP] 3.3.5.2.2),
+    each of 128 bits (RFC 3079 3.4).
+
+    :param response: the client's NT-Response, 24 bytes.
+    """
+    master = _sha1(_md4(password_hash), response, _MASTER_KEY)[:16]
+    return b"".join(
+        _sha1(master, _PAD_1, label, _PAD_2)[:16] for label in (_CLIENT_SENDS, _CLIENT_RECEIVES)
+    )
+
+
+def _md4(data: bytes) -> bytes:
+    return MD4.new(data).digest()
+
+
+def _sha1(*parts: bytes) -> bytes:
+    return hashlib.sha1(b"".join(parts), usedforsecurity=False).digest()
+
+
+def _des_key(raw: bytes) -> bytes:
+    """Return 7 bytes as a DES key of 8: after each seven bits a parity bit, that DES ignores."""
+    bits = int.from_bytes(raw, "big")
+    return bytes((bits >> shift & 0x7F) << 1 for shift in range(49, -1, -7))

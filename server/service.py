@@ -1,0 +1,145 @@
+"""The supervisor: opens the port, sets up the machine, keeps the workers running, cleans up.
+
+It stays a plain loop around one signal wait, so that whatever happens to a worker, somebody is
+left to free its leases, to replace it, and to take the rules down at the end.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from contextlib import ExitStack
+from typing import Final
+
+from .config import Config
+from .errors import ServerError
+from .interfaces import Backend
+from .log import LOGGER
+from .net import firewall
+from .net.tls import load
+from .net.tun import check_tun
+from .net.worker import FAREWELL, Worker
+
+_SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGCHLD})
+
+#: Seconds between a worker's start and its replacement, at least: no storm of broken workers.
+_RESPAWN: Final = 1.0
+
+
+def serve(config: Config, backend: Backend) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    :raises ServerError: if this machine cannot serve; nothing of it is left changed then.
+    """
+    check_tun(config.interface)
+    load(config.identity)
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(_listen(*address)) for address in config.listen]
+        forwarding = firewall.set_up(
+            config.table, prefix=config.interface, mtu=config.mtu, nat=config.nat
+        )
+        stack.callback(firewall.take_down, config.table)
+        if forwarding:
+            LOGGER.info("turned IPv4 forwarding on for this machine (it stays on)")
+        backend.reset()
+        _Supervisor(config, listeners, backend).run()
+        backend.reset()
+
+
+def _listen(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((address, port))
+        sock.listen(1024)
+        sock.setblocking(False)
+    except OSError as error:
+        sock.close()
+        raise ServerError(
+            f"cannot listen on {address} port {port}: {error.strerror}",
+            "choose another port or address in settings.toml, or stop what uses it "
+            f"(ss -ltnp 'sport = :{port}')",
+        ) from error
+    return sock
+
+
+class _Supervisor:
+    def __init__(self, config: Config, listeners: list[socket.socket], backend: Backend) -> None:
+        self._config = config
+        self._listeners = listeners
+        self._backend = backend
+        self._workers: dict[int, float] = {}
+
+    def run(self) -> None:
+        """Keep the workers running until a signal says stop; then stop them."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        try:
+            for _ in range(self._config.workers):
+                self._start()
+            addresses = ", ".join(f"{host} port {port}" for host, port in self._config.listen)
+            LOGGER.info("listening on %s with %d workers", addresses, self._config.workers)
+            while signal.sigwaitinfo(_SIGNALS).si_signo == signal.SIGCHLD:
+                self._replace()
+            LOGGER.info("stopping")
+            self._stop()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _start(self) -> None:
+        supervisor = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            _work(self._config, self._listeners, self._backend, supervisor)
+        self._workers[pid] = time.monotonic()
+
+    def _replace(self) -> None:
+        for pid, status in self._reap():
+            started = self._workers.pop(pid)
+            reason = os.waitstatus_to_exitcode(status)
+            LOGGER.error("worker %d ended unexpectedly (%d), its sessions are lost", pid, reason)
+            self._backend.forget(pid)
+            time.sleep(max(0.0, started + _RESPAWN - time.monotonic()))
+            self._start()
+
+    def _stop(self) -> None:
+        for pid in self._workers:
+            os.kill(pid, signal.SIGTERM)
+        end = time.monotonic() + FAREWELL + 2
+        while self._workers:
+            for pid, _ in self._reap():
+                del self._workers[pid]
+            if self._workers and time.monotonic() > end:
+                for pid in self._workers:
+                    os.kill(pid, signal.SIGKILL)
+            if self._workers:
+                signal.sigtimedwait({signal.SIGCHLD}, 0.5)
+
+    def _reap(self) -> list[tuple[int, int]]:
+        """Return the workers that have ended, with their wait status."""
+        ended = ((pid, os.waitpid(pid, os.WNOHANG)) for pid in list(self._workers))
+        return [(pid, status) for pid, (done, status) in ended if done]
+
+
+def _work(
+    config: Config, listeners: list[socket.socket], backend: Backend, supervisor: int
+) -> None:
+    """Be a worker process; never returns."""
+    code = 1
+    try:
+        # Ctrl-C reaches the whole process group; the supervisor alone decides
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+        async def main() -> None:
+            await Worker(config, listeners, backend).run(supervisor)
+
+        asyncio.run(main())
+        code = 0
+    except Exception:
+        LOGGER.exception("a worker failed")
+    finally:
+        os._exit(code)

@@ -1,0 +1,129 @@
+"""One client's session: the SSTP call and the PPP link in it, and when IP may flow. No I/O."""
+
+from .effects import Deliver, Down, Effect, Up
+from .interfaces import Account, Lease
+from .ppp import effects as ppp
+from .ppp.frames import IPV4, protocol_and_payload
+from .ppp.link import Link
+from .sstp import effects as sstp
+from .sstp.call import Call
+from .sstp.wire import Data, encode
+
+
+class Session:
+    """Bytes and answers go in, effects come out; call :meth:`tick` at :attr:`deadline`.
+
+    IP flows only while the crypto binding holds and IPCP is open ([MS-SSTP] 3.3.5.2.3).
+    """
+
+    def __init__(self, call: Call, link: Link) -> None:
+        self._call = call
+        self._link = link
+        self._bound = False
+        self._mtu: int | None = None
+        self._reason = ""
+        self._closed = False
+        self.up = False
+        #: Call at any time the client was heard: restarts the Hello timer.
+        self.heard = call.heard
+
+    @property
+    def deadline(self) -> float | None:
+        """When :meth:`tick` is due; None without a running timer."""
+        times = [t for t in (self._call.deadline, self._link.deadline) if t is not None]
+        return None if self._closed else min(times, default=None)
+
+    def begin(self, now: float) -> list[Effect]:
+        """The HTTP request has been accepted."""
+        return self._from_call(self._call.begin(now), now)
+
+    def receive(self, packet: bytes, now: float) -> list[Effect]:
+        """Take one whole SSTP packet."""
+        return self._from_call(self._call.receive(packet, now), now)
+
+    def account(self, account: Account | None, now: float) -> list[Effect]:
+        """The answer to :class:`LookUp`."""
+        return self._from_link(self._link.account(account, now), now)
+
+    def leased(self, lease: Lease | None, now: float) -> list[Effect]:
+        """The answer to :class:`Admit`."""
+        return self._from_link(self._link.leased(lease, now), now)
+
+    def terminate(self, reason: str, now: float) -> list[Effect]:
+        """End the session politely: the link first, then the call."""
+        self._reason = self._reason or reason
+        return self._from_link(self._link.terminate(reason, now), now)
+
+    def tick(self, now: float) -> list[Effect]:
+        """Let the timers that are due run out."""
+        effects: list[Effect] = []
+        if self._call.deadline is not None and self._call.deadline <= now:
+            effects += self._from_call(self._call.tick(now), now)
+        if self._link.deadline is not None and self._link.deadline <= now:
+            effects += self._from_link(self._link.tick(now), now)
+        return effects
+
+    def _from_call(self, effects: list[sstp.Effect], now: float) -> list[Effect]:
+        result: list[Effect] = []
+        for effect in effects:
+            if self._closed:
+                break
+            match effect:
+                case sstp.Accepted():
+                    result += self._from_link(self._link.start(now), now)
+                case sstp.Frame(frame):
+                    result += self._frame(frame, now)
+                case sstp.Bound():
+                    self._bound = True
+                    result += self._raise()
+                case sstp.Close(reason):
+                    result += self._lower()
+                    self._closed = True
+                    result.append(sstp.Close(self._reason or reason))
+                case _:
+                    result.append(effect)
+        return result
+
+    def _frame(self, frame: bytes, now: float) -> list[Effect]:
+        protocol, payload = protocol_and_payload(frame)
+        if protocol == IPV4:
+            return [Deliver(payload)] if self.up else []
+        return self._from_link(self._link.receive(frame, now), now)
+
+    def _from_link(self, effects: list[ppp.Effect], now: float) -> list[Effect]:
+        result: list[Effect] = []
+        for effect in effects:
+            if self._closed:
+                break
+            match effect:
+                case ppp.SendFrame(frame):
+                    result.append(sstp.Send(encode(Data(frame))))
+                case ppp.Authenticated(hlak):
+                    result += self._from_call(self._call.keyed(hlak, now), now)
+                case ppp.NetworkUp(mtu):
+                    self._mtu = mtu
+                    result += self._raise()
+                case ppp.NetworkDown():
+                    self._mtu = None
+                    result += self._lower()
+                case ppp.LinkDown(reason):
+                    self._reason = self._reason or reason
+                    result += self._lower()
+                    result += self._from_call(self._call.disconnect(now), now)
+                case ppp.Note(text, warning):
+                    result.append(sstp.Note(text, warning))
+                case _:
+                    result.append(effect)
+        return result
+
+    def _raise(self) -> list[Effect]:
+        if self.up or not self._bound or self._mtu is None:
+            return []
+        self.up = True
+        return [Up(self._mtu)]
+
+    def _lower(self) -> list[Effect]:
+        if not self.up:
+            return []
+        self.up = False
+        return [Down()]

@@ -1,0 +1,97 @@
+"""sstpca session."""
+
+import dataclasses
+import json
+import time
+
+import click
+
+from ..errors import InvalidInput, SstpcaError
+from ..sessions import SessionView, end_sessions, list_sessions
+from .context import Context
+from .output import table
+
+#: Seconds that `session kill` waits: a polite end takes two or three, with a silent client more.
+_PATIENCE = 20.0
+
+
+@click.group()
+def session() -> None:
+    """See and end the sessions of all workers.
+
+    \b
+        sstpca session list
+        sstpca session kill 17
+    """
+
+
+@session.command("list")
+@click.option("--json", "as_json", is_flag=True, help="A JSON array for machines.")
+@click.pass_obj
+def list_(context: Context, as_json: bool) -> None:
+    """Show who is connected.
+
+    \b
+        sstpca session list
+        sstpca session list --json
+    """
+    rows = list_sessions(context.store())
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
+        return
+    click.echo(
+        table(
+            ("NUMBER", "USER", "ADDRESS", "FROM", "SINCE", "RECEIVED", "SENT", "INTERFACE"),
+            [_cells(row) for row in rows],
+            empty="nobody is connected",
+        )
+    )
+
+
+def _cells(row: SessionView) -> tuple[str, ...]:
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.started))
+    traffic = (_bytes(row.received), _bytes(row.sent))
+    return (str(row.id), row.user, row.address, row.peer, since, *traffic, row.interface)
+
+
+def _bytes(count: float) -> str:
+    """Show a number of bytes in the decimal units of the network world."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+@session.command()
+@click.argument("numbers", nargs=-1, type=int, metavar="[NUMBER]...")
+@click.option("--user", help="All sessions of this user.")
+@click.option("--all", "everybody", is_flag=True, help="All sessions there are.")
+@click.pass_obj
+def kill(context: Context, numbers: tuple[int, ...], user: str | None, everybody: bool) -> None:
+    """End sessions politely, and wait until they have ended.
+
+    \b
+        sstpca session kill 17 18
+        sstpca session kill --user alice
+    """
+    if sum((bool(numbers), user is not None, everybody)) != 1:
+        raise InvalidInput(
+            "say which sessions: their numbers, or --user NAME, or --all",
+            "'sstpca session list' shows them",
+        )
+    store = context.store()
+    live = list_sessions(store)
+    chosen = [
+        row.id
+        for row in live
+        if everybody
+        or row.id in numbers
+        or (user is not None and row.user.casefold() == user.casefold())
+    ]
+    missing = sorted(set(numbers) - set(chosen))
+    if missing or (user is not None and not chosen):
+        who = f"the user '{user}'" if user is not None else f"number {', '.join(map(str, missing))}"
+        raise SstpcaError(f"there is no session of {who}", "'sstpca session list' shows them")
+    end_sessions(store, chosen, reason="ended by the administrator", patience=_PATIENCE)
+    click.echo(f"{len(chosen)} ended" if chosen else "nobody is connected")

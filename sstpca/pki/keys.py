@@ -1,0 +1,111 @@
+"""Private keys: made, written as PEM (PKCS#8), read back with clear complaints."""
+
+import enum
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from ..errors import InvalidInput, SstpcaError
+
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+
+# OpenSSL reads no longer one (PEM_BUFSIZE)
+PASSPHRASE_MAX: Final = 1023
+
+_AUTHORITY_BITS: Final = 3072
+_SERVER_BITS: Final = 2048
+_EXPONENT: Final = 65537
+
+
+@enum.unique
+class KeyType(enum.Enum):
+    """The kinds of server keys: RSA for every client, ECDSA where no old one connects."""
+
+    RSA = "rsa"
+    ECDSA = "ecdsa"
+
+
+def make_authority_key() -> PrivateKey:
+    """Return a new key for an authority: RSA, 3072 bits, good for its ten years."""
+    return rsa.generate_private_key(_EXPONENT, _AUTHORITY_BITS)
+
+
+def make_server_key(kind: KeyType) -> PrivateKey:
+    """Return a new key for a server: RSA with 2048 bits, or ECDSA on P-256."""
+    match kind:
+        case KeyType.RSA:
+            return rsa.generate_private_key(_EXPONENT, _SERVER_BITS)
+        case KeyType.ECDSA:
+            return ec.generate_private_key(ec.SECP256R1())
+
+
+def check_passphrase(text: str) -> bytes:
+    """Return the passphrase for the authority's key as bytes.
+
+    :raises InvalidInput: if it is empty, too long for OpenSSL, or has a control character.
+    """
+    try:
+        passphrase = text.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput("the passphrase is not valid UTF-8 text") from None
+    if not passphrase:
+        raise InvalidInput(
+            "the passphrase is empty", "give one, or say --no-passphrase if the key needs none"
+        )
+    if len(passphrase) > PASSPHRASE_MAX:
+        raise InvalidInput(f"the passphrase is longer than {PASSPHRASE_MAX} bytes")
+    if any(ord(sign) < 0x20 or ord(sign) == 0x7F for sign in text):
+        raise InvalidInput("the passphrase has a control character (or a second line) in it")
+    return passphrase
+
+
+def key_to_pem(key: PrivateKey, passphrase: bytes | None = None) -> bytes:
+    """Return ``key`` as PKCS#8 PEM, encrypted when there is a ``passphrase``."""
+    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if passphrase is not None:
+        encryption = serialization.BestAvailableEncryption(passphrase)
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
+    )
+
+
+def key_from_pem(pem: bytes, path: Path, passphrase: bytes | None = None) -> PrivateKey:
+    """Return the private key in ``pem``, which was read from ``path``.
+
+    :raises SstpcaError: if there is none, it is of an unknown kind, or the passphrase is wrong,
+        missing, or one too many.
+    """
+    try:
+        key = serialization.load_pem_private_key(pem, passphrase)
+    except TypeError:
+        raise _passphrase_error(path, passphrase) from None
+    except (ValueError, UnsupportedAlgorithm):
+        if passphrase is not None and b"ENCRYPTED" in pem:
+            raise SstpcaError(f"the passphrase does not open {path}") from None
+        raise SstpcaError(
+            f"{path} has no private key that can be read", "restore it from a backup of the home"
+        ) from None
+    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise SstpcaError(f"the key in {path} is neither RSA nor ECDSA")
+    return key
+
+
+def _passphrase_error(path: Path, passphrase: bytes | None) -> SstpcaError:
+    if passphrase is None:
+        return SstpcaError(f"the key in {path} is encrypted", "give its passphrase")
+    return SstpcaError(f"the key in {path} is not encrypted", "leave the passphrase out")
+
+
+def describe_key(key: object) -> str:
+    """Return kind and size of a public key: ``RSA 2048 bits``, ``ECDSA secp256r1``."""
+    match key:
+        case rsa.RSAPublicKey():
+            return f"RSA {key.key_size} bits"
+        case ec.EllipticCurvePublicKey():
+            return f"ECDSA {key.curve.name}"
+        case _:
+            return type(key).__name__.removesuffix("PublicKey")

@@ -1,0 +1,343 @@
+"""Access profiles: the addresses, DNS servers and routes that users are given."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from . import store as tables
+from .errors import InvalidInput, SstpcaError
+from .names import check_host_name, check_ipv4, check_profile_name, quoted
+from .store import Store
+
+Pool = tuple[IPv4Address, IPv4Address]
+
+DEFAULT: Final = "default"
+POOL_MAX: Final = 1 << 20
+POOLS_MAX: Final = 64
+ROUTES_MAX: Final = 256
+# IPCP has options for a primary and a secondary server, RFC 1877
+DNS_MAX: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class AccessProfile:
+    """What users are given.
+
+    :param local_address: the server's own address in the tunnel.
+    :param pools: ranges of addresses to lease, first and last included.
+    :param routes: what goes through the tunnel when it is not full.
+    :param full_tunnel: whether all traffic of the client goes through the tunnel.
+    """
+
+    name: str
+    local_address: IPv4Address
+    pools: tuple[Pool, ...]
+    dns: tuple[IPv4Address, ...] = ()
+    routes: tuple[IPv4Network, ...] = ()
+    dns_suffix: str = ""
+    full_tunnel: bool = True
+
+
+def parse_pool(text: str) -> Pool:
+    """Return the range ``A-B``; ``A`` alone is a range of one.
+
+    :raises InvalidInput: if it is no range of IPv4 addresses.
+    """
+    first, dash, last = text.partition("-")
+    start = check_ipv4(first.strip())
+    return start, check_ipv4(last.strip()) if dash else start
+
+
+def parse_route(text: str) -> IPv4Network:
+    """Return the prefix ``10.1.0.0/16``.
+
+    :raises InvalidInput: if it is no IPv4 prefix, or has bits beyond its length.
+    """
+    try:
+        return IPv4Network(text)
+    except ValueError:
+        pass
+    try:
+        meant = IPv4Network(text, strict=False)
+    except ValueError:
+        raise InvalidInput(
+            f"{quoted(text)} is not an IPv4 prefix", "for example: 10.1.0.0/16"
+        ) from None
+    raise InvalidInput(f"{quoted(text)} has bits set beyond its length", f"for example: {meant}")
+
+
+def check_client_address(address: IPv4Address, what: str) -> IPv4Address:
+    """Return ``address`` if an end of a tunnel can have it.
+
+    Windows gets no netmask over PPP and reads one from the address' class, so the first and the
+    last address of that network are not usable.
+
+    :param what: names it in the error.
+    :raises InvalidInput: if it is not a unicast address of one machine.
+    """
+    special = address.is_multicast or address.is_loopback or address.is_reserved
+    if special or address.is_link_local or int(address) < 1 << 24:
+        raise InvalidInput(f"{what} {address} is not a unicast address that can be routed")
+    network = _classful(address)
+    if address in (network.network_address, network.broadcast_address):
+        raise InvalidInput(
+            f"{what} {address} is the network or broadcast address of {network}",
+            "Windows reads the netmask from the address' class; take another address",
+        )
+    return address
+
+
+def _classful(address: IPv4Address) -> IPv4Network:
+    """Return the network of ``address`` by its class, RFC 791 3.2."""
+    first = int(address) >> 24
+    length = 8 if first < 128 else 16 if first < 192 else 24
+    return IPv4Network((int(address), length), strict=False)
+
+
+def _check_pool(pool: Pool) -> None:
+    first, last = pool
+    if last < first:
+        raise InvalidInput(
+            f"the pool {first}-{last} ends before it begins", f"for example: {last}-{first}"
+        )
+    size = int(last) - int(first) + 1
+    if size > POOL_MAX:
+        raise InvalidInput(f"the pool {first}-{last} has {size} addresses, more than {POOL_MAX}")
+    check_client_address(first, "the pool's first address")
+    check_client_address(last, "the pool's last address")
+    network = _classful(first)
+    if last not in network:
+        raise InvalidInput(
+            f"the pool {first}-{last} crosses the border of {network}",
+            "Windows reads the netmask from the address' class; give one --pool for each network",
+        )
+
+
+def _check_dns(dns: tuple[IPv4Address, ...]) -> None:
+    if len(dns) > DNS_MAX:
+        raise InvalidInput(f"{len(dns)} DNS servers are more than the {DNS_MAX} that PPP carries")
+    for server in dns:
+        if server.is_loopback:
+            raise InvalidInput(
+                f"the DNS server {server} is the client itself",
+                "give the address of the resolver as clients reach it",
+            )
+        if server.is_multicast or server.is_reserved or server.is_unspecified:
+            raise InvalidInput(f"the DNS server {server} is not the address of one machine")
+
+
+def checked(profile: AccessProfile) -> AccessProfile:
+    """Return ``profile`` with its texts normalised, if it makes sense for itself.
+
+    :raises InvalidInput: saying what does not.
+    """
+    check_profile_name(profile.name)
+    check_client_address(profile.local_address, "the local address")
+    if not 1 <= len(profile.pools) <= POOLS_MAX:
+        raise InvalidInput(
+            f"an access profile has 1 to {POOLS_MAX} pools, not {len(profile.pools)}",
+            "for example: --pool 10.99.0.10-10.99.0.250",
+        )
+    for pool in profile.pools:
+        _check_pool(pool)
+    _check_dns(profile.dns)
+    if len(profile.routes) > ROUTES_MAX:
+        raise InvalidInput(f"{len(profile.routes)} routes are more than {ROUTES_MAX}")
+    if any(route.prefixlen == 0 for route in profile.routes):
+        raise InvalidInput("a route to everything is a full tunnel", "use --full-tunnel instead")
+    suffix = check_host_name(profile.dns_suffix) if profile.dns_suffix else ""
+    return replace(
+        profile,
+        pools=tuple(sorted(profile.pools)),
+        dns=tuple(dict.fromkeys(profile.dns)),
+        routes=tuple(sorted(set(profile.routes))),
+        dns_suffix=suffix,
+    )
+
+
+def add(store: Store, profile: AccessProfile) -> AccessProfile:
+    """Add ``profile`` and return it as it was stored.
+
+    :raises InvalidInput: if it makes no sense, its name is taken, or it collides with others.
+    """
+    profile = checked(profile)
+    with store.writing() as connection:
+        others = _all(connection)
+        if any(other.name.lower() == profile.name.lower() for other in others.values()):
+            raise InvalidInput(
+                f"there is an access profile '{profile.name}' already",
+                "change it with 'sstpca profile set', or choose another name",
+            )
+        _check_against(connection, profile, others.values())
+        row = connection.execute(tables.profiles.insert().values(_columns(profile)))
+        assert row.inserted_primary_key is not None
+        _insert_pools(connection, row.inserted_primary_key[0], profile)
+    return profile
+
+
+def change(store: Store, name: str, **changes: Any) -> AccessProfile:
+    """Change fields of the access profile ``name`` and return it as it is then.
+
+    Running sessions keep what they were given.
+
+    :param changes: fields of :class:`AccessProfile` but its name.
+    :raises SstpcaError: if there is none of that name, or the change makes no sense.
+    """
+    with store.writing() as connection:
+        others = _all(connection)
+        number = _find(others, name)
+        profile = checked(replace(others.pop(number), **changes))
+        _check_against(connection, profile, others.values())
+        connection.execute(
+            tables.profiles.update().where(tables.profiles.c.id == number).values(_columns(profile))
+        )
+        connection.execute(tables.pools.delete().where(tables.pools.c.profile_id == number))
+        _insert_pools(connection, number, profile)
+    return profile
+
+
+def get(store: Store, name: str) -> AccessProfile:
+    """Return the access profile ``name``.
+
+    :raises SstpcaError: if there is none.
+    """
+    with store.reading() as connection:
+        found = _all(connection)
+    return found[_find(found, name)]
+
+
+def list_all(store: Store) -> list[AccessProfile]:
+    """Return all access profiles, by name."""
+    with store.reading() as connection:
+        return sorted(_all(connection).values(), key=lambda profile: profile.name)
+
+
+def remove(store: Store, name: str) -> None:
+    """Remove the access profile ``name``.
+
+    :raises SstpcaError: if there is none, or users have it.
+    """
+    with store.writing() as connection:
+        number = _find(_all(connection), name)
+        having = connection.scalars(
+            sa.select(tables.users.c.name)
+            .where(tables.users.c.profile_id == number)
+            .order_by(tables.users.c.key)
+        ).all()
+        if having:
+            shown = ", ".join(having[:5]) + (f" and {len(having) - 5} more" if having[5:] else "")
+            raise SstpcaError(
+                f"the access profile '{name}' is in use: {shown}",
+                "give those users another one with 'sstpca user set NAME --profile OTHER'",
+            )
+        connection.execute(tables.profiles.delete().where(tables.profiles.c.id == number))
+
+
+def number_of(connection: sa.Connection, name: str) -> int:
+    """Return the id of the access profile ``name``.
+
+    :raises SstpcaError: if there is none.
+    """
+    return _find(_all(connection), name)
+
+
+def local_addresses(connection: sa.Connection) -> set[IPv4Address]:
+    """Return the server's addresses in all access profiles."""
+    rows = connection.scalars(sa.select(tables.profiles.c.local_address))
+    return {IPv4Address(value) for value in rows}
+
+
+def _find(profiles: Mapping[int, AccessProfile], name: str) -> int:
+    for number, profile in profiles.items():
+        if profile.name == name:
+            return number
+    known = ", ".join(sorted(profile.name for profile in profiles.values()))
+    raise SstpcaError(
+        f"there is no access profile {quoted(name)}",
+        f"there are: {known}" if known else "add one with 'sstpca profile add'",
+    )
+
+
+def _all(connection: sa.Connection) -> dict[int, AccessProfile]:
+    pools: dict[int, list[Pool]] = {}
+    for row in connection.execute(sa.select(tables.pools).order_by(tables.pools.c.first)):
+        range_ = IPv4Address(row.first), IPv4Address(row.last)
+        pools.setdefault(row.profile_id, []).append(range_)
+    return {
+        row.id: AccessProfile(
+            name=row.name,
+            local_address=IPv4Address(row.local_address),
+            pools=tuple(pools.get(row.id, ())),
+            dns=tuple(map(IPv4Address, row.dns)),
+            routes=tuple(map(IPv4Network, row.routes)),
+            dns_suffix=row.dns_suffix,
+            full_tunnel=row.full_tunnel,
+        )
+        for row in connection.execute(sa.select(tables.profiles))
+    }
+
+
+def _columns(profile: AccessProfile) -> dict[str, Any]:
+    return {
+        "name": profile.name,
+        "local_address": int(profile.local_address),
+        "dns": list(map(str, profile.dns)),
+        "routes": list(map(str, profile.routes)),
+        "dns_suffix": profile.dns_suffix,
+        "full_tunnel": profile.full_tunnel,
+    }
+
+
+def _insert_pools(connection: sa.Connection, number: int, profile: AccessProfile) -> None:
+    rows = [
+        {"profile_id": number, "first": int(first), "last": int(last)}
+        for first, last in profile.pools
+    ]
+    connection.execute(tables.pools.insert(), rows)
+
+
+def _check_against(
+    connection: sa.Connection, profile: AccessProfile, others: Iterable[AccessProfile]
+) -> None:
+    """Check that no address could be given twice: to two clients, or to a client and the server."""
+    everyone = [profile, *others]
+    _check_overlaps(everyone)
+    for holder in everyone:
+        local = holder.local_address
+        for first, last in (pool for other in everyone for pool in other.pools):
+            if first <= local <= last:
+                raise InvalidInput(
+                    f"the pool {first}-{last} contains {local}, the local address of the access "
+                    f"profile '{holder.name}'"
+                )
+    owner = connection.scalar(
+        sa.select(tables.users.c.name).where(
+            tables.users.c.static_address == int(profile.local_address)
+        )
+    )
+    if owner is not None:
+        raise InvalidInput(
+            f"the local address {profile.local_address} is the static address of user '{owner}'"
+        )
+
+
+def _check_overlaps(profiles: list[AccessProfile]) -> None:
+    ranges = sorted(_named_pools(profiles))
+    for (first, last, name), (second, end, other) in zip(ranges, ranges[1:], strict=False):
+        if second <= last:
+            whose = "" if name == other else f" of the access profiles '{name}' and '{other}'"
+            raise InvalidInput(
+                f"the pools {first}-{last} and {second}-{end}{whose} overlap",
+                "each address belongs to one pool",
+            )
+
+
+def _named_pools(
+    profiles: Iterable[AccessProfile],
+) -> Iterator[tuple[IPv4Address, IPv4Address, str]]:
+    for profile in profiles:
+        for first, last in profile.pools:
+            yield first, last, profile.name

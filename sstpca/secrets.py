@@ -1,0 +1,132 @@
+"""Passwords: their rules, new ones, and how their NT hashes are kept.
+
+A password itself is never stored. MS-CHAPv2 needs its NT hash, which is as good as the password
+to whoever has it, so the database holds it encrypted; the key lives outside the database.
+"""
+
+import base64
+import binascii
+import os
+import secrets
+from dataclasses import dataclass, field
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from .errors import InvalidInput, SstpcaError
+from .home import Home, read_file
+
+KEY_VARIABLE: Final = "SSTPCA_DATABASE_KEY"
+KEY_BYTES: Final = 32
+NT_HASH_BYTES: Final = 16
+PASSWORD_MIN: Final = 8
+# RASCREDENTIALS.szPassword holds PWLEN + 1 = 257 UTF-16 units, the last of them zero
+PASSWORD_MAX: Final = 256
+
+_NONCE_BYTES: Final = 12
+# no l and 1, no o and 0; 32 signs carry 5 bits each
+_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
+_GROUPS: Final = 4
+_GROUP_LENGTH: Final = 4
+
+
+def check_password(password: str) -> str:
+    """Return ``password`` as it is, if a Windows client can send it.
+
+    It is not normalised: Windows hashes exactly the UTF-16 units that were typed.
+
+    :raises InvalidInput: if it is too short or long, or has control characters.
+    """
+    try:
+        units = len(password.encode("utf-16-le")) // 2
+    except UnicodeEncodeError:
+        raise InvalidInput("the password is not valid UTF-8 text") from None
+    if any(ord(sign) < 0x20 or 0x7F <= ord(sign) < 0xA0 for sign in password):
+        raise InvalidInput(
+            "the password has a control character (or a second line) in it",
+            "use letters, digits, signs and blanks",
+        )
+    if len(password) < PASSWORD_MIN:
+        raise InvalidInput(
+            f"the password is shorter than {PASSWORD_MIN} characters",
+            "take a longer one, or let --generate make one",
+        )
+    if units > PASSWORD_MAX:
+        raise InvalidInput(
+            f"the password is longer than {PASSWORD_MAX} characters, the most Windows can store"
+        )
+    return password
+
+
+def generate_password() -> str:
+    """Return a new password of 80 random bits in four groups, easy to read out and to type."""
+    groups = (
+        "".join(secrets.choice(_ALPHABET) for _ in range(_GROUP_LENGTH)) for _ in range(_GROUPS)
+    )
+    return "-".join(groups)
+
+
+def generate_database_key() -> bytes:
+    """Return the content of a new database.key: 32 random bytes in base64, and a newline."""
+    return base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Sealer:
+    """Encrypts NT hashes with AES-256-GCM, each bound to its user.
+
+    A sealed hash is 12 bytes of nonce, 16 of ciphertext and 16 of tag. The user's comparison key
+    is the additional data, so that a row copied to another user does not open.
+
+    :param key: 32 bytes.
+    """
+
+    key: bytes = field(repr=False)
+
+    @classmethod
+    def load(cls, home: Home) -> "Sealer":
+        """Take the key from the environment (SSTPCA_DATABASE_KEY), else from the home.
+
+        :raises SstpcaError: if it is missing, or not 32 bytes in base64.
+        """
+        text = os.environ.get(KEY_VARIABLE)
+        if text is not None:
+            return cls(_decoded(text.encode(), KEY_VARIABLE))
+        content = read_file(home.database_key, "the database key")
+        return cls(_decoded(content, str(home.database_key)))
+
+    def seal(self, nt_hash: bytes, user_key: str) -> bytes:
+        """Return the 16 bytes of ``nt_hash`` encrypted for the user ``user_key``."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + AESGCM(self.key).encrypt(nonce, nt_hash, user_key.encode())
+
+    def open(self, blob: bytes, user_key: str) -> bytes:
+        """Return the NT hash in ``blob``, the mirror of :meth:`seal`.
+
+        :raises SstpcaError: if it was sealed with another key or for another user, or is damaged.
+        """
+        nonce, sealed = blob[:_NONCE_BYTES], blob[_NONCE_BYTES:]
+        try:
+            nt_hash = AESGCM(self.key).decrypt(nonce, sealed, user_key.encode())
+        except (InvalidTag, ValueError):
+            nt_hash = b""
+        if len(nt_hash) != NT_HASH_BYTES:
+            raise SstpcaError(
+                f"the database key does not open the password of user '{user_key}'",
+                "restore database.key from the same backup as sstpca.db, or set a new password",
+            )
+        return nt_hash
+
+
+def _decoded(text: bytes, where: str) -> bytes:
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise SstpcaError(
+            f"{where} is not a database key: {KEY_BYTES} bytes in base64",
+            "restore it from a backup of the home",
+        )
+    return key

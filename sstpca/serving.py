@@ -1,0 +1,50 @@
+"""From a home to a running server: the toolkit's end of the server's interfaces."""
+
+import hashlib
+import os
+
+from sstpca.server.config import Config
+from sstpca.server.errors import ServerError
+from sstpca.server.log import set_up
+from sstpca.server.service import serve as run_server
+
+from .errors import SstpcaError
+from .home import Home
+from .pki.identity import load_identity
+from .secrets import Sealer
+from .sessions import StoreBackend
+from .settings import Settings
+from .store import Store
+
+
+def serve(home: Home, settings: Settings, log_format: str) -> None:
+    """Run the VPN server of ``home`` until SIGTERM or SIGINT.
+
+    :param log_format: ``text`` or ``json``.
+    :raises SstpcaError: if the home or this machine is not fit to serve.
+    """
+    load_identity(home)
+    Sealer.load(home)
+    Store.open(home.database).close()
+    with home.serving():
+        set_up("json" if log_format == "json" else "text")
+        try:
+            run_server(_config(home, settings), StoreBackend(home))
+        except ServerError as error:
+            raise SstpcaError(str(error), error.hint) from error
+
+
+def _config(home: Home, settings: Settings) -> Config:
+    server = settings.server
+    # each home has a table of its own: what an earlier run left there is certainly this home's
+    table = hashlib.sha256(os.fsencode(home.root.resolve())).hexdigest()[:8]
+    return Config(
+        name=settings.host,
+        listen=tuple((address, server.port) for address in server.listen),
+        identity=home.server_identity,
+        workers=server.workers or len(os.sched_getaffinity(0)),
+        interface=server.interface,
+        table=f"sstpca_{table}",
+        mtu=server.mtu,
+        nat=server.nat,
+    )

@@ -1,0 +1,287 @@
+"""Sessions and leases in the database: the server's store, and what the administrator sees of it."""
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from sstpca.server.interfaces import Account, Directory, Lease, Sessions
+
+from . import store as tables
+from .errors import SstpcaError
+from .home import Home
+from .secrets import Sealer
+from .store import Store, now
+from .users import user_key
+
+#: Seconds without a beat after which a worker elsewhere counts as dead.
+_STALE: Final = 30.0
+
+#: Addresses asked about in one query when a free one is looked for.
+_PROBE: Final = 256
+
+
+def _this_host() -> str:
+    """Name this machine until its next boot."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+class StoreDirectory:
+    """The users, as the server asks for them."""
+
+    def __init__(self, store: Store, sealer: Sealer) -> None:
+        self._store = store
+        self._sealer = sealer
+
+    def account(self, name: str) -> Account | None:
+        """Return the user of that name, or None."""
+        users = tables.users
+        key = user_key(name)
+        with self._store.reading() as connection:
+            row = connection.execute(sa.select(users).where(users.c.key == key)).first()
+        if row is None:
+            return None
+        return Account(row.id, row.name, self._sealer.open(row.nt_hash, key), row.enabled)
+
+
+class StoreSessions:
+    """The sessions of one worker."""
+
+    def __init__(self, store: Store, worker: int) -> None:
+        self._store = store
+        self._worker = worker
+        self._written: dict[int, tuple[int, int]] = {}
+
+    def open(self, account: Account, *, peer: str, client: str) -> Lease | None:
+        """Lease an address of the user's access profile, and register the session with it."""
+        with self._store.writing() as connection:
+            row = connection.execute(
+                sa.select(tables.users.c.static_address, tables.profiles)
+                .join(tables.profiles, tables.users.c.profile_id == tables.profiles.c.id)
+                .where(tables.users.c.id == account.id)
+            ).first()
+            if row is None:
+                return None
+            if row.static_address is not None:
+                address = _take_over(connection, account, row.static_address)
+            else:
+                address = _free_address(connection, account, row.id)
+            if address is None:
+                return None
+            session = connection.execute(
+                tables.sessions.insert().values(
+                    worker_id=self._worker,
+                    user_id=account.id,
+                    user=account.name,
+                    address=address,
+                    peer=peer,
+                    interface="",
+                    client=client,
+                    started=now(),
+                    received=0,
+                    sent=0,
+                )
+            ).inserted_primary_key
+        dns = tuple(IPv4Address(server) for server in row.dns)
+        return Lease(session[0], IPv4Address(address), IPv4Address(row.local_address), dns)
+
+    def started(self, session: int, interface: str) -> None:
+        """Note the interface of a session."""
+        sessions = tables.sessions
+        with self._store.writing() as connection:
+            connection.execute(
+                sessions.update().where(sessions.c.id == session).values(interface=interface)
+            )
+
+    def close(self, session: int) -> None:
+        """Forget the session."""
+        self._written.pop(session, None)
+        with self._store.writing() as connection:
+            connection.execute(tables.sessions.delete().where(tables.sessions.c.id == session))
+
+    def beat(self, traffic: dict[int, tuple[int, int]]) -> dict[int, str]:
+        """Write what changed, and return the sessions that are to end."""
+        sessions = tables.sessions
+        changed = [
+            {"session": session, "in": count[0], "out": count[1]}
+            for session, count in traffic.items()
+            if self._written.get(session) != count
+        ]
+        with self._store.writing() as connection:
+            connection.execute(
+                tables.workers.update()
+                .where(tables.workers.c.id == self._worker)
+                .values(seen=now())
+            )
+            if changed:
+                connection.execute(
+                    sessions.update()
+                    .where(sessions.c.id == sa.bindparam("session"))
+                    .values(received=sa.bindparam("in"), sent=sa.bindparam("out")),
+                    changed,
+                )
+            rows = connection.execute(
+                sa.select(sessions.c.id, sessions.c.kill).where(
+                    sessions.c.worker_id == self._worker
+                )
+            ).all()
+        self._written = dict(traffic)
+        known = {row.id: row.kill for row in rows}
+        ending = {session: known.get(session, "its lease was taken away") for session in traffic}
+        return {session: reason for session, reason in ending.items() if reason}
+
+
+def _take_over(connection: sa.Connection, account: Account, address: int) -> int | None:
+    """Lease a static address; an older session of the same user gives it up and ends.
+
+    A client that comes back after a broken connection finds its old session still there for up
+    to two minutes; it must not keep the user from the address.
+    """
+    sessions = tables.sessions
+    connection.execute(
+        sessions.update()
+        .where(sessions.c.address == address, sessions.c.user_id == account.id)
+        .values(address=None, kill="replaced by a newer login of the same user")
+    )
+    taken = connection.scalar(sa.select(sessions.c.id).where(sessions.c.address == address))
+    return address if taken is None else None
+
+
+def _free_address(connection: sa.Connection, account: Account, profile: int) -> int | None:
+    """Return a free address of the profile's pools; the same user tends to get the same one."""
+    pools, sessions, users = tables.pools, tables.sessions, tables.users
+    ranges = [
+        range(row.first, row.last + 1)
+        for row in connection.execute(
+            sa.select(pools).where(pools.c.profile_id == profile).order_by(pools.c.first)
+        )
+    ]
+    candidates = _from(ranges, account.id * 7)
+    while some := list(itertools.islice(candidates, _PROBE)):
+        taken = set(
+            connection.scalars(
+                sa.union(
+                    sa.select(sessions.c.address).where(sessions.c.address.in_(some)),
+                    sa.select(users.c.static_address).where(users.c.static_address.in_(some)),
+                )
+            )
+        )
+        free = next((address for address in some if address not in taken), None)
+        if free is not None:
+            return free
+    return None
+
+
+def _from(ranges: list[range], start: int) -> Iterator[int]:
+    """Yield every number of the ranges once, beginning ``start`` numbers in (modulo their count)."""
+    total = sum(map(len, ranges))
+    if total:
+        start %= total
+        everything = itertools.chain.from_iterable
+        yield from itertools.islice(everything(ranges), start, None)
+        yield from itertools.islice(everything(ranges), start)
+
+
+class StoreBackend:
+    """Opens the home's database in each worker process."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def reset(self) -> None:
+        """Forget the workers of this machine, and those elsewhere that stopped beating."""
+        workers = tables.workers
+        with Store.open(self._home.database).writing() as connection:
+            connection.execute(
+                workers.delete().where(
+                    (workers.c.host == _this_host()) | (workers.c.seen < now() - _STALE)
+                )
+            )
+
+    def join(self, pid: int) -> tuple[Directory, Sessions]:
+        """Register the worker process ``pid``."""
+        store = Store.open(self._home.database, pooled=True)
+        with store.writing() as connection:
+            worker = connection.execute(
+                tables.workers.insert().values(host=_this_host(), pid=pid, seen=now())
+            ).inserted_primary_key
+        directory = StoreDirectory(store, Sealer.load(self._home))
+        return directory, StoreSessions(store, worker[0])
+
+    def forget(self, pid: int) -> None:
+        """Remove what the worker left."""
+        workers = tables.workers
+        with Store.open(self._home.database).writing() as connection:
+            connection.execute(
+                workers.delete().where(workers.c.host == _this_host(), workers.c.pid == pid)
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """A session as the administrator sees it; bytes are of IP packets, from the server's side."""
+
+    id: int
+    user: str
+    address: str
+    peer: str
+    interface: str
+    client: str
+    started: float
+    received: int
+    sent: int
+    worker: int
+
+
+def list_sessions(store: Store) -> list[SessionView]:
+    """Return the sessions of all workers that live, oldest first."""
+    sessions, workers = tables.sessions, tables.workers
+    with store.reading() as connection:
+        rows = connection.execute(
+            sa.select(sessions, workers.c.pid)
+            .join(workers, sessions.c.worker_id == workers.c.id)
+            .where(workers.c.seen >= now() - _STALE)
+            .order_by(sessions.c.id)
+        ).all()
+    return [_view(row) for row in rows]
+
+
+def _view(row: Any) -> SessionView:
+    return SessionView(
+        id=row.id,
+        user=row.user,
+        address=str(IPv4Address(row.address)) if row.address is not None else "",
+        peer=row.peer,
+        interface=row.interface,
+        client=row.client,
+        started=row.started,
+        received=row.received,
+        sent=row.sent,
+        worker=row.pid,
+    )
+
+
+def end_sessions(store: Store, numbers: Iterable[int], *, reason: str, patience: float) -> None:
+    """Ask the workers to end these sessions, and wait until they have, ``patience`` s at most.
+
+    :raises SstpcaError: if some are still there then.
+    """
+    sessions = tables.sessions
+    wanted = sa.select(sessions.c.id).where(sessions.c.id.in_(list(numbers)))
+    with store.writing() as connection:
+        connection.execute(sessions.update().where(sessions.c.id.in_(wanted)).values(kill=reason))
+    end = time.monotonic() + patience
+    while True:
+        with store.reading() as connection:
+            left = connection.scalars(wanted).all()
+        if not left:
+            return
+        if time.monotonic() > end:
+            names = ", ".join(map(str, left))
+            raise SstpcaError(f"still there after {patience:.0f} s: session {names}")
+        time.sleep(0.1)

@@ -1,0 +1,91 @@
+"""What is around this machine: the networks it is in, and its resolvers. Read-only, fails softly."""
+
+import contextlib
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any, Final
+
+_RESOLV_CONF: Final = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
+_ROUTES: Final = Path("/proc/net/route")
+_AF_INET: Final = 2
+
+
+def networks() -> list[IPv4Network]:
+    """Return the IPv4 networks of this machine's interfaces and routes, without default routes.
+
+    They come from the kernel over netlink; where that is not allowed, from /proc/net/route; and
+    where that is missing too, the list is empty.
+    """
+    found = _from_netlink()
+    if found is None:
+        found = set()
+        with contextlib.suppress(OSError):
+            found = set(parse_routes(_ROUTES.read_text("ascii", "replace")))
+    return sorted(network for network in found if network.prefixlen)
+
+
+def _from_netlink() -> set[IPv4Network] | None:
+    # a fifth of a second to import, and only init needs it
+    from pyroute2 import IPRoute
+
+    found: set[IPv4Network] = set()
+    try:
+        with IPRoute() as netlink:
+            for message in netlink.get_addr(family=_AF_INET):
+                _collect(found, message.get("address"), message["prefixlen"])
+            for message in netlink.get_routes(family=_AF_INET):
+                _collect(found, message.get("dst"), message["dst_len"])
+    except Exception:  # pyroute2 raises its own and the system's; none may stop an init
+        return None
+    return found
+
+
+def _collect(found: set[IPv4Network], address: Any, length: Any) -> None:
+    with contextlib.suppress(ValueError):
+        found.add(IPv4Network((str(address), int(length)), strict=False))
+
+
+def parse_routes(text: str) -> list[IPv4Network]:
+    """Return the destinations in the text of /proc/net/route; lines that are none are left out.
+
+    Addresses there are hexadecimal in the machine's byte order, which is little-endian wherever
+    this runs; destination and mask are the columns 1 and 7.
+    """
+    found = []
+    for line in text.splitlines()[1:]:
+        with contextlib.suppress(ValueError, IndexError):
+            columns = line.split()
+            destination, mask = (
+                IPv4Address(bytes.fromhex(columns[index])[::-1]) for index in (1, 7)
+            )
+            found.append(IPv4Network(f"{destination}/{mask}"))
+    return found
+
+
+def resolvers(files: Iterable[Path] = _RESOLV_CONF) -> list[IPv4Address]:
+    """Return the IPv4 resolvers of this machine that others could ask: none of its loopback.
+
+    :param files: resolv.conf files; the first with a usable resolver counts.
+    """
+    for path in files:
+        text = ""
+        with contextlib.suppress(OSError):
+            text = path.read_text("utf-8", "replace")
+        found = parse_resolvers(text)
+        if found:
+            return found
+    return []
+
+
+def parse_resolvers(text: str) -> list[IPv4Address]:
+    """Return the usable IPv4 name servers in the text of a resolv.conf, resolv.conf(5)."""
+    found: dict[IPv4Address, None] = {}
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) >= 2 and words[0] == "nameserver":
+            with contextlib.suppress(ValueError):
+                address = IPv4Address(words[1])
+                if not (address.is_loopback or address.is_unspecified or address.is_multicast):
+                    found[address] = None
+    return list(found)

@@ -1,0 +1,179 @@
+"""From TLS bytes to the TUN: cutting, the source check, and what goes another way."""
+
+import socket
+import ssl
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sstpca.server.dataplane.inbound import RECORD, Inbound
+from sstpca.server.sstp.wire import WireError
+
+OURS = bytes([10, 99, 0, 10])
+THEIRS = bytes([10, 99, 0, 11])
+
+
+class FakeTls:
+    """Gives the records it was made with, one at each read, then nothing more."""
+
+    def __init__(self, *records: bytes, end: Exception | None = None) -> None:
+        self._records = list(records)
+        self._end = end
+
+    def recv_into(self, buffer: memoryview) -> int:
+        if not self._records:
+            if self._end is None:
+                return 0
+            raise self._end
+        record = self._records.pop(0)
+        assert len(record) <= len(buffer), "a record has to fit, or TLS keeps a part of it"
+        buffer[: len(record)] = record
+        return len(record)
+
+
+def fake(*records: bytes, end: Exception | None = None) -> ssl.SSLSocket:
+    return cast("ssl.SSLSocket", FakeTls(*records, end=end or ssl.SSLWantReadError()))
+
+
+def ipv4(source: bytes = OURS, size: int = 20, mark: int = 0) -> bytes:
+    """An IPv4 packet of ``size`` bytes, its header as far as the server looks at it."""
+    head = struct.pack("!BBHHHBBH", 0x45, 0, size, mark, 0, 64, 17, 0) + source + bytes(4)
+    return head + bytes(size - len(head))
+
+
+def data(packet: bytes, head: bytes = b"\xff\x03\x00\x21") -> bytes:
+    return struct.pack("!HH", 0x1000, 4 + len(head) + len(packet)) + head + packet
+
+
+CONTROL = bytes.fromhex("1001000800080000")
+
+
+@contextmanager
+def tunnel() -> Iterator[tuple[int, socket.socket]]:
+    """A descriptor that keeps packets apart like a TUN, and its far end."""
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with near, far:
+        near.setblocking(False)
+        far.setblocking(False)
+        yield near.fileno(), far
+
+
+def received(far: socket.socket) -> list[bytes]:
+    packets = []
+    try:
+        while packet := far.recv(65536):
+            packets.append(packet)
+    except BlockingIOError:
+        pass
+    return packets
+
+
+def test_packets_go_to_the_tun_and_the_rest_comes_back() -> None:
+    inbound = Inbound(bytearray(8 * RECORD))
+    other = data(b"\x01\x01\x00\x04", b"\xff\x03\xc0\x21")
+    with tunnel() as (tun, far):
+        inbound.open(tun, OURS)
+        stream = data(ipv4(mark=1)) + CONTROL + other + data(ipv4(size=1400, mark=2))
+        assert inbound.read(fake(stream)) == ([CONTROL, other], True)
+        assert received(far) == [ipv4(mark=1), ipv4(size=1400, mark=2)]
+    assert inbound.received == 1420
+
+
+def test_nothing_passes_before_the_session_is_open_or_after() -> None:
+    inbound = Inbound(bytearray(8 * RECORD))
+    packet = data(ipv4())
+    assert inbound.read(fake(packet)) == ([packet], True)
+    with tunnel() as (tun, far):
+        inbound.open(tun, OURS)
+        inbound.shut()
+        assert inbound.read(fake(packet)) == ([packet], True)
+        inbound.deliver(ipv4())
+        assert received(far) == []
+    assert inbound.received == 0
+
+
+def test_another_source_address_is_dropped() -> None:
+    inbound = Inbound(bytearray(8 * RECORD))
+    with tunnel() as (tun, far):
+        inbound.open(tun, OURS)
+        assert inbound.read(fake(data(ipv4(THEIRS)) + data(ipv4()))) == ([], True)
+        inbound.deliver(ipv4(THEIRS))
+        inbound.deliver(b"\x45")
+        inbound.deliver(ipv4(mark=3))
+        assert received(far) == [ipv4(), ipv4(mark=3)]
+    assert inbound.refused == 3
+
+
+def test_a_full_interface_loses_packets_and_nothing_else() -> None:
+    inbound = Inbound(bytearray(8 * RECORD))
+    with tunnel() as (tun, far):
+        inbound.open(tun, OURS)
+        count = 0
+        while not inbound.refused:
+            count += 1
+            assert inbound.read(fake(data(ipv4(size=1400)))) == ([], True)
+            assert count < 100_000
+        assert len(received(far)) == count - 1
+
+
+@pytest.mark.parametrize("end", [ConnectionResetError(), ssl.SSLEOFError(8, "EOF")])
+def test_what_came_before_the_end_still_counts(end: Exception) -> None:
+    assert Inbound(bytearray(8 * RECORD)).read(fake(CONTROL, end=end)) == ([CONTROL], False)
+
+
+def test_end_of_stream() -> None:
+    assert Inbound(bytearray(8 * RECORD)).read(cast("ssl.SSLSocket", FakeTls())) == ([], False)
+
+
+@pytest.mark.parametrize("junk", ["20010008", "10000003", "10010000", "474554202f"])
+def test_what_is_no_sstp_packet_ends_the_stream(junk: str) -> None:
+    with pytest.raises(WireError):
+        Inbound(bytearray(8 * RECORD)).read(fake(bytes.fromhex(junk)))
+
+
+def test_reserved_bits_are_ignored() -> None:
+    inbound = Inbound(bytearray(8 * RECORD))
+    packet = bytes.fromhex("10ff f008 0008 0000")
+    assert inbound.read(fake(packet)) == ([packet], True)
+
+
+packets = st.one_of(
+    st.builds(lambda n, m: data(ipv4(OURS, n, m)), st.integers(20, 1600), st.integers(0, 65535)),
+    st.builds(lambda n: data(ipv4(THEIRS, n)), st.integers(20, 60)),
+    st.builds(lambda body: data(body, b""), st.binary(max_size=40)),
+    st.just(CONTROL),
+)
+
+
+@given(st.lists(packets, max_size=20), st.data())
+def test_any_cut_of_the_stream_gives_the_same(sent: list[bytes], draw: st.DataObject) -> None:
+    stream = b"".join(sent)
+    cuts = sorted(draw.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
+    inbound = Inbound(bytearray(8 * RECORD))
+    others: list[bytes] = []
+    with tunnel() as (tun, far):
+        inbound.open(tun, OURS)
+        for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+            pieces = [stream[i : min(i + RECORD, end)] for i in range(start, end, RECORD)]
+            more, alive = inbound.read(fake(*pieces))
+            assert alive
+            others += more
+        passed = received(far)
+    usual = [p for p in sent if p[1] == 0 and p[4:8] == b"\xff\x03\x00\x21" and len(p) >= 28]
+    assert passed == [p[8:] for p in usual if p[20:24] == OURS]
+    assert others == [p for p in sent if p not in usual]
+
+
+@given(st.binary(max_size=200))
+def test_garbage_raises_only_wire_errors(junk: bytes) -> None:
+    inbound = Inbound(bytearray(8 * RECORD))
+    with tunnel() as (tun, far):
+        inbound.open(tun, OURS)
+        with suppress(WireError):
+            inbound.push(junk)
+        assert all(packet[12:16] == OURS for packet in received(far))
