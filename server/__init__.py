@@ -1,1 +1,16 @@
-"""The SSTP server."""
+"""The SSTP server: TLS, SSTP and PPP in user space, a TUN interface for each session.
+
+The way of a byte from a client to the network (each name is a module)::
+
+    service          the supervisor: port, firewall, worker processes
+    net.worker       one worker: accepts, and beats once a second
+    net.entrance     TLS handshake and HTTP request, of strangers: bounded in time and number
+    net.connection   one client: performs the effects of the machines below, and nothing else does
+    dataplane        cuts the stream; IPv4 packets go from here to the TUN, and never further down
+    session          the call and the link together, and when IP may flow
+    sstp.call        control packets: connect, crypto binding, echo, disconnect
+    ppp.link         PPP frames: LCP, MS-CHAPv2, IPCP, each on RFC 1661's automaton
+
+``sstp``, ``ppp`` and ``session`` do no I/O: bytes, answers and the time come in, effects go out.
+What the server needs to know of users, leases and sessions it asks through ``interfaces``.
+"""

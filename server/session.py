@@ -3,7 +3,7 @@
 from .effects import Deliver, Down, Effect, Up
 from .interfaces import Account, Lease
 from .ppp import effects as ppp
-from .ppp.frames import IPV4, protocol_and_payload
+from .ppp.frames import FrameError, Protocol, decode
 from .ppp.link import Link
 from .sstp import effects as sstp
 from .sstp.call import Call
@@ -85,9 +85,12 @@ class Session:
         return result
 
     def _frame(self, frame: bytes, now: float) -> list[Effect]:
-        protocol, payload = protocol_and_payload(frame)
-        if protocol == IPV4:
-            return [Deliver(payload)] if self.up else []
+        try:
+            protocol, information = decode(frame)
+        except FrameError:
+            return []
+        if protocol == Protocol.IPV4:
+            return [Deliver(information)] if self.up else []
         return self._from_link(self._link.receive(frame, now), now)
 
     def _from_link(self, effects: list[ppp.Effect], now: float) -> list[Effect]:

@@ -110,6 +110,10 @@ class Home:
                 f"there is no sstpca home in {root}",
                 "make one with 'sstpca init HOST', or name another with --home or SSTPCA_HOME",
             ) from None
+        except NotADirectoryError:
+            raise SstpcaError(
+                f"the home {root} is not a folder", "name another with --home or SSTPCA_HOME"
+            ) from None
         except OSError:
             readable = False
         if not readable:
@@ -126,6 +130,10 @@ class Home:
         """
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise SstpcaError(
+                f"the home {self.root} is not a folder", "name another with --home or SSTPCA_HOME"
+            ) from None
         except OSError as error:
             raise SstpcaError(f"cannot make the home {self.root}: {error.strerror}") from error
 

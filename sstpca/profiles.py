@@ -1,5 +1,6 @@
 """Access profiles: the addresses, DNS servers and routes that users are given."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
@@ -326,7 +327,7 @@ def _check_against(
 
 def _check_overlaps(profiles: list[AccessProfile]) -> None:
     ranges = sorted(_named_pools(profiles))
-    for (first, last, name), (second, end, other) in zip(ranges, ranges[1:], strict=False):
+    for (first, last, name), (second, end, other) in itertools.pairwise(ranges):
         if second <= last:
             whose = "" if name == other else f" of the access profiles '{name}' and '{other}'"
             raise InvalidInput(

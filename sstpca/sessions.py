@@ -13,11 +13,11 @@ import sqlalchemy as sa
 from sstpca.server.interfaces import Account, Directory, Lease, Sessions
 
 from . import store as tables
+from . import users
 from .errors import SstpcaError
 from .home import Home
 from .secrets import Sealer
 from .store import Store, now
-from .users import user_key
 
 #: Seconds without a beat after which a worker elsewhere counts as dead.
 _STALE: Final = 30.0
@@ -40,13 +40,11 @@ class StoreDirectory:
 
     def account(self, name: str) -> Account | None:
         """Return the user of that name, or None."""
-        users = tables.users
-        key = user_key(name)
-        with self._store.reading() as connection:
-            row = connection.execute(sa.select(users).where(users.c.key == key)).first()
-        if row is None:
+        found = users.login(self._store, self._sealer, name)
+        if found is None:
             return None
-        return Account(row.id, row.name, self._sealer.open(row.nt_hash, key), row.enabled)
+        user, nt_hash = found
+        return Account(user.id, user.name, nt_hash, user.enabled)
 
 
 class StoreSessions:
@@ -154,7 +152,7 @@ def _take_over(connection: sa.Connection, account: Account, address: int) -> int
 
 def _free_address(connection: sa.Connection, account: Account, profile: int) -> int | None:
     """Return a free address of the profile's pools; the same user tends to get the same one."""
-    pools, sessions, users = tables.pools, tables.sessions, tables.users
+    pools, sessions, people = tables.pools, tables.sessions, tables.users
     ranges = [
         range(row.first, row.last + 1)
         for row in connection.execute(
@@ -167,7 +165,7 @@ def _free_address(connection: sa.Connection, account: Account, profile: int) -> 
             connection.scalars(
                 sa.union(
                     sa.select(sessions.c.address).where(sessions.c.address.in_(some)),
-                    sa.select(users.c.static_address).where(users.c.static_address.in_(some)),
+                    sa.select(people.c.static_address).where(people.c.static_address.in_(some)),
                 )
             )
         )

@@ -181,14 +181,20 @@ def _making(home: Home) -> Iterator[None]:
     """Hold the folder of ``home`` while it is being made; on an error, empty it again."""
     new = not home.root.exists()
     home.make()
+    marker = home.root / _MARKER
     try:
-        with _marked(home):
+        with _locked(marker):
+            if home.exists:  # another init was faster
+                marker.unlink(missing_ok=True)
+                refuse_existing(home)
             try:
                 _clear(home)
                 yield
             except BaseException:
                 _clear(home)
+                marker.unlink(missing_ok=True)
                 raise
+            marker.unlink(missing_ok=True)
     except BaseException:
         if new:
             with contextlib.suppress(OSError):
@@ -197,24 +203,18 @@ def _making(home: Home) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _marked(home: Home) -> Iterator[None]:
-    """Hold the marker of a half-made home; it goes when the home is whole or empty again."""
-    marker = home.root / _MARKER
+def _locked(marker: Path) -> Iterator[None]:
+    """Make the marker of a half-made home and hold its lock."""
     try:
         descriptor = os.open(marker, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, SECRET)
     except OSError as error:
-        raise SstpcaError(f"cannot write into {home.root}: {error.strerror}") from error
+        raise SstpcaError(f"cannot write into {marker.parent}: {error.strerror}") from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise SstpcaError(f"another init is making a home in {home.root}") from None
-        try:
-            if home.exists:  # made by another init between our first look and the lock
-                refuse_existing(home)
-            yield
-        finally:
-            marker.unlink(missing_ok=True)
+            raise SstpcaError(f"another init is making a home in {marker.parent}") from None
+        yield
     finally:
         os.close(descriptor)
 
@@ -223,17 +223,12 @@ def _clear(home: Home) -> None:
     """Remove what an interrupted init left: our files, and the temporary ones beside them."""
     for path in [*_files(home), home.settings]:
         for file in (path, *home.root.glob(f".{path.name}.*")):
-            with contextlib.suppress(FileNotFoundError):
-                _unlink(file)
-
-
-def _unlink(path: Path) -> None:
-    try:
-        path.unlink()
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise SstpcaError(f"cannot remove the half-made {path}: {error.strerror}") from error
+            try:
+                file.unlink(missing_ok=True)
+            except OSError as error:
+                raise SstpcaError(
+                    f"cannot remove the half-made {file}: {error.strerror}"
+                ) from error
 
 
 def _write(

@@ -1,8 +1,9 @@
 """What is around this machine: the networks it is in, and its resolvers. Read-only, fails softly."""
 
 import contextlib
+import socket
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, ip_address
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ def networks() -> list[IPv4Network]:
 def _from_netlink() -> set[IPv4Network] | None:
     # a fifth of a second to import, and only init needs it
     from pyroute2 import IPRoute
+    from pyroute2.netlink.exceptions import NetlinkError
 
     found: set[IPv4Network] = set()
     try:
@@ -36,7 +38,7 @@ def _from_netlink() -> set[IPv4Network] | None:
                 _collect(found, message.get("address"), message["prefixlen"])
             for message in netlink.get_routes(family=_AF_INET):
                 _collect(found, message.get("dst"), message["dst_len"])
-    except Exception:  # pyroute2 raises its own and the system's; none may stop an init
+    except (OSError, NetlinkError):
         return None
     return found
 
@@ -89,3 +91,30 @@ def parse_resolvers(text: str) -> list[IPv4Address]:
                 if not (address.is_loopback or address.is_unspecified or address.is_multicast):
                     found[address] = None
     return list(found)
+
+
+def own_hosts() -> list[str]:
+    """Return what others may reach this machine by: its full name, then its addresses.
+
+    A name without a domain is left out: it means nothing elsewhere. Of the addresses, the one
+    towards the default route comes first; loopback and link-local ones count only when there is
+    nothing else.
+    """
+    name = _full_name()
+    found: dict[str, None] = {name: None} if name else {}
+    for family, far in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        # connecting a UDP socket chooses a route and an address, and sends nothing
+        with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((far, 9))
+            address = ip_address(probe.getsockname()[0].partition("%")[0])
+            if not (address.is_loopback or address.is_link_local):
+                found[str(address)] = None
+    return list(found) or ["127.0.0.1"]
+
+
+def _full_name() -> str:
+    name = socket.gethostname()
+    if "." not in name:
+        with contextlib.suppress(OSError):
+            name = socket.getaddrinfo(name, None, flags=socket.AI_CANONNAME)[0][3]
+    return name if "." in name and not name.startswith("localhost") else ""

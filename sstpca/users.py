@@ -7,6 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sstpca.server.ppp.mschapv2 import nt_hash
+
 from . import profiles
 from . import store as tables
 from .errors import InvalidInput, SstpcaError
@@ -66,15 +68,14 @@ def add(
     name = check_user_name(name)
     sealed = _sealed(sealer, name, password)
     with store.writing() as connection:
-        _check_free(connection, name)
-        _check_static(connection, static_address)
+        number = _check_addable(connection, name, profile, static_address)
         connection.execute(
             tables.users.insert().values(
                 name=name,
                 key=user_key(name),
                 nt_hash=sealed,
                 enabled=True,
-                profile_id=profiles.number_of(connection, profile),
+                profile_id=number,
                 static_address=None if static_address is None else int(static_address),
                 created=now(),
                 password_set=now(),
@@ -83,14 +84,20 @@ def add(
         return _get(connection, name)
 
 
-def check_addable(store: Store, name: str) -> str:
-    """Return ``name`` if a user could be added by it; to ask before a password is typed.
+def check_addable(
+    store: Store,
+    name: str,
+    *,
+    profile: str = profiles.DEFAULT,
+    static_address: IPv4Address | None = None,
+) -> str:
+    """Return ``name`` if :func:`add` would take all this: to ask before a password is typed.
 
-    :raises InvalidInput: if not.
+    :raises SstpcaError: as :func:`add` does.
     """
     name = check_user_name(name)
     with store.reading() as connection:
-        _check_free(connection, name)
+        _check_addable(connection, name, profile, static_address)
     return name
 
 
@@ -201,8 +208,6 @@ def remove(store: Store, names: Iterable[str]) -> list[User]:
 
 
 def _sealed(sealer: Sealer, name: str, password: str) -> bytes:
-    from .server.ppp.mschapv2 import nt_hash
-
     return sealer.seal(nt_hash(check_password(password)), user_key(name))
 
 
@@ -245,13 +250,19 @@ def _get(connection: sa.Connection, name: str) -> User:
     return user
 
 
-def _check_free(connection: sa.Connection, name: str) -> None:
+def _check_addable(
+    connection: sa.Connection, name: str, profile: str, static_address: IPv4Address | None
+) -> int:
+    """Return the id of the access profile for the new user ``name``."""
     other = _find(connection, name)
     if other is not None:
         raise InvalidInput(
             f"there is a user '{other.name}' already",
             f"change the password with 'sstpca user passwd {other.name}', or choose another name",
         )
+    number = profiles.number_of(connection, profile)
+    _check_static(connection, static_address)
+    return number
 
 
 def _check_static(

@@ -87,7 +87,7 @@ RUC   -      -          scj/2      scj/3          scj/4  scj/5  scj/6      scj/7
 RXJ+  -      -          2          3              4      5      6          6          8          9
 RXJ-  -      -          tlf/2      tlf/3          tlf/2  tlf/3  tlf/3      tlf/3      tlf/3      tld,irc,str/5
 RXR   -      -          2          3              4      5      6          7          8          ser/9
-"""  # noqa: E501 (a table is read by its columns)
+"""
 
 Actions = tuple[Action, ...]
 

@@ -15,6 +15,7 @@ ADDRESS_CONTROL: Final = b"\xff\x03"
 DEFAULT_MRU: Final = 1500
 
 _HEADER: Final = struct.Struct("!BBH")  # code, identifier, length; RFC 1661 5
+PACKET_HEADER_SIZE: Final = _HEADER.size
 
 
 @enum.unique

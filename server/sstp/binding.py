@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final, Self
 
-from .wire import Attribute, AttributeId, Control, MessageType
+from .wire import LENGTH_MASK, Attribute, AttributeId, MessageType
 
 #: The nonce of Call-Connect-Ack, in bytes: [MS-SSTP] 2.2.6.
 NONCE_SIZE: Final = 32
@@ -20,8 +20,10 @@ HLAK_SIZE: Final = 32
 #: Call-Connected has this one size, in bytes: [MS-SSTP] 2.2.11.
 CONNECTED_SIZE: Final = 112
 
-# reserved, hash, nonce, certificate hash, compound MAC; [MS-SSTP] 2.2.7
-_BINDING: Final = struct.Struct("!3xB32s32s32s")
+# header, type, number of attributes, attribute id and length, hash, nonce, certificate hash, MAC:
+# [MS-SSTP] 2.2.11. With one attribute of one size all offsets are fixed.
+_CONNECTED: Final = struct.Struct("!4xHHxBH3xB32s32s32s")
+_EXPECTED: Final = (MessageType.CALL_CONNECTED, 1, AttributeId.CRYPTO_BINDING, 104)
 _CERTIFICATE_AT: Final = 48
 _SEED: Final = b"SSTP inner method derived CMK"
 
@@ -106,43 +108,32 @@ def compound_mac(hlak: bytes, connected: bytes, hash_: Hash) -> bytes:
 
 def verify(
     packet: bytes,
-    message: Control,
     *,
     hlak: bytes,
     nonce: bytes,
     certificates: tuple[CertificateHashes, ...],
     offered: int = OFFERED,
 ) -> Fault | None:
-    """Return what is wrong with a Call-Connected, or None: [MS-SSTP] 3.3.5.2.3.
+    """Return what is wrong with a Call-Connected packet, or None: [MS-SSTP] 3.3.5.2.3.
 
-    :param packet: the packet as it came, and ``message`` as it was decoded.
     :param hlak: the key that the login made.
     :param nonce: what was sent in Call-Connect-Ack, 32 bytes.
     :param certificates: those the client may have seen; one of them must match.
     :param offered: the mask sent in Call-Connect-Ack.
     """
-    if not _well_formed(packet, message):
+    if len(packet) != CONNECTED_SIZE:
         return Fault.FORM
-    number, its_nonce, its_hash, its_mac = _BINDING.unpack(message.attributes[0].value)
+    type_, count, id_, size, number, its_nonce, its_hash, its_mac = _CONNECTED.unpack(packet)
+    if (type_, count, id_, size & LENGTH_MASK) != _EXPECTED:
+        return Fault.FORM
     if number not in tuple(Hash) or not number & offered:
         return Fault.HASH
     hash_ = Hash(number)
     if not hmac.compare_digest(its_nonce, nonce):
         return Fault.NONCE
     seen = its_hash[: hash_.size]
-    if not any([hmac.compare_digest(seen, one.by(hash_)) for one in certificates]):
+    if not any(hmac.compare_digest(seen, one.by(hash_)) for one in certificates):
         return Fault.CERTIFICATE
     if not hmac.compare_digest(its_mac[: hash_.size], compound_mac(hlak, packet, hash_)):
         return Fault.MAC
     return None
-
-
-def _well_formed(packet: bytes, message: Control) -> bool:
-    """Tell whether it has its one attribute and nothing else, so that all offsets are fixed."""
-    return (
-        message.type is MessageType.CALL_CONNECTED
-        and len(packet) == CONNECTED_SIZE
-        and len(message.attributes) == 1
-        and message.attributes[0].id == AttributeId.CRYPTO_BINDING
-        and len(message.attributes[0].value) == _BINDING.size
-    )

@@ -1,18 +1,16 @@
-"""The call: the server's SSTP state machine, [MS-SSTP] 3.1 and 3.3.
+"""The call: one client's SSTP, from the HTTP answer to the end; [MS-SSTP] 3.1 and 3.3.
 
-The table below is the machine. It is stricter nowhere and laxer in one place than the
-specification: an Echo-Request is answered from Call-Connect-Ack on, since some clients send one
-while the login still runs.
+What happens when is the table of :mod:`.states`; here is what its words mean.
 """
 
-import enum
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from .binding import CertificateHashes, Fault, crypto_binding_request, verify
+from .binding import NONCE_SIZE, CertificateHashes, Fault, crypto_binding_request, verify
 from .effects import Accepted, Bound, Close, Effect, Frame, Note, Send
 from .negotiation import refused_attributes
+from .states import TRANSITIONS, Event, State
 from .wire import (
     HEADER_SIZE,
     Attribute,
@@ -28,116 +26,302 @@ from .wire import (
     status_of,
 )
 
-#: Seconds for a good Call-Connect-Request, and again for Call-Connected: 3.3.2.1.
+#: Seconds for a good Call-Connect-Request, and again for Call-Connected: [MS-SSTP] 3.3.2.1.
 NEGOTIATION: Final = 60.0
-#: Seconds of silence after which we ask, and after which we give up: 3.1.2.3.
+#: Seconds of silence after which we ask, and then after which we give up: 3.1.2.3.
 HELLO: Final = 60.0
-#: Seconds for the answer to our Call-Abort, and to let ours arrive: 3.1.2.1.
+#: Seconds for the answer to our Call-Abort; and to let the last one arrive: 3.1.2.1.
 ABORT: Final = 3.0
 ABORT_LINGER: Final = 1.0
-#: Seconds for the answer to our Call-Disconnect, and to let our answer arrive: 3.1.2.2.
+#: Seconds for the answer to our Call-Disconnect; and to let our answer arrive: 3.1.2.2.
 DISCONNECT: Final = 5.0
 DISCONNECT_LINGER: Final = 1.0
 #: How many Call-Connect-Nak are sent before the call is aborted: 3.3.5.2.2, note <16>.
 NAKS: Final = 3
 
 
-@enum.unique
-class State(enum.Enum):
-    """[MS-SSTP] 3.1.1 and 3.3.1; the values head the columns of the table.
-
-    The states called "in progress" there are passed within one step, so they are not here.
-    CLOSED is ours: a call does not begin again.
-    """
-
-    SERVER_CALL_DISCONNECTED = "idle"
-    SERVER_CONNECT_REQUEST_PENDING = "request"
-    SERVER_CALL_CONNECTED_PENDING = "pending"
-    SERVER_CALL_CONNECTED = "up"
-    CALL_ABORT_PENDING = "abort"
-    CALL_ABORT_TIMEOUT_PENDING = "abort-t"
-    CALL_DISCONNECT_ACK_PENDING = "disc"
-    CALL_DISCONNECT_TIMEOUT_PENDING = "disc-t"
-    CLOSED = "closed"
-
-
-@enum.unique
-class Event(enum.Enum):
-    """What can happen; those of a message have its name. The values begin the table's rows."""
-
-    BEGIN = "begin"
-    CALL_CONNECT_REQUEST = "Call-Connect-Request"
-    CALL_CONNECT_ACK = "Call-Connect-Ack"
-    CALL_CONNECT_NAK = "Call-Connect-Nak"
-    CALL_CONNECTED = "Call-Connected"
-    CALL_ABORT = "Call-Abort"
-    CALL_DISCONNECT = "Call-Disconnect"
-    CALL_DISCONNECT_ACK = "Call-Disconnect-Ack"
-    ECHO_REQUEST = "Echo-Request"
-    ECHO_RESPONSE = "Echo-Response"
-    DATA = "data"
-    MALFORMED = "malformed"
-    STREAM_BROKEN = "stream-broken"
-    KEYED = "keyed"
-    HANG_UP = "hang-up"
-    TIMER = "timer"
-
-
-# Rows are events, columns states; "-" ignores. [MS-SSTP] 3.3.5.2.2 to 3.3.5.2.8 row by row, then
-# 3.3.7.2, 3.1.5.1, 3.3.7.1, 3.3.4, and for the timer 3.3.6.1, 3.1.6.3, 3.1.6.1, 3.1.6.2.
-_TABLE: Final = """
-                      idle   request  pending  up      abort   abort-t  disc   disc-t  closed
-Call-Connect-Request  -      answer   refuse   refuse  -       -        -      -       -
-Call-Connect-Ack      -      refuse   refuse   refuse  -       -        -      -       -
-Call-Connect-Nak      -      refuse   refuse   refuse  -       -        -      -       -
-Call-Connected        -      refuse   bind     refuse  -       -        -      -       -
-Call-Abort            -      abort    abort    abort   linger  -        abort  -       -
-Call-Disconnect       -      ack      ack      ack     -       -        ack    -       -
-Call-Disconnect-Ack   -      refuse   refuse   refuse  -       -        close  -       -
-Echo-Request          -      refuse   echo     echo    -       -        -      -       -
-Echo-Response         -      refuse   refuse   alive   -       -        -      -       -
-data                  -      -        deliver  deliver -       -        -      -       -
-malformed             -      reject   reject   reject  -       -        -      -       -
-stream-broken         -      cut      cut      cut     cut     cut      cut    cut     -
-begin                 begin  -        -        -       -       -        -      -       -
-keyed                 -      -        judge    -       -       -        -      -       -
-hang-up               shut   hang-up  hang-up  hang-up -       -        -      -       -
-timer                 -      expire   expire   hello   close   close    close  close   -
-"""
-
-
-def _read(table: str) -> dict[tuple[Event, State], str]:
-    head, *rows = (line.split() for line in table.strip().splitlines())
-    columns = [State(name) for name in head]
-    return {
-        (Event(name), state): action
-        for name, *actions in rows
-        for state, action in zip(columns, actions, strict=True)
-    }
-
-
-TRANSITIONS: Final = _read(_TABLE)
+# [MS-SSTP] 2.2.15: these have no attributes
+_BARE: Final = (
+    MessageType.CALL_DISCONNECT_ACK,
+    MessageType.ECHO_REQUEST,
+    MessageType.ECHO_RESPONSE,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class _Arrival:
-    """An event with what came with it."""
+    """An event, and what came with it.
+
+    :param fault: what is wrong with the packet, and ``status`` how Call-Abort says it.
+    """
 
     event: Event
     packet: bytes = b""
-    message: Control | Data | None = None
-    error: str = ""
-
-    @property
-    def attributes(self) -> tuple[Attribute, ...]:
-        return self.message.attributes if isinstance(self.message, Control) else ()
+    attributes: tuple[Attribute, ...] = ()
+    fault: str = ""
+    status: Status = Status.NO_ERROR
 
 
 def _recognise(packet: bytes) -> _Arrival:
     try:
         message = decode(packet)
     except WireError as error:
-        broken = error.status is None
-        return _Arrival(Event.STREAM_BROKEN if broken else Event.MALFORMED, error=str(error))
-    event = Event.DATA if isinstance(message, Data) else Event[message.type.name]
-    return _Arrival(event, packet, message)
+        if error.status is None:
+            return _Arrival(Event.STREAM_BROKEN, fault=str(error))
+        return _Arrival(Event.MALFORMED, fault=str(error), status=error.status)
+    if isinstance(message, Data):
+        return _Arrival(Event.DATA, packet)
+    if message.type in _BARE and message.attributes:
+        fault = f"{message.type.name} with attributes"
+        return _Arrival(Event.MALFORMED, fault=fault, status=Status.ATTRIB_NOT_SUPPORTED_IN_MSG)
+    return _Arrival(Event[message.type.name], packet, message.attributes)
+
+
+def _send(type_: MessageType, *attributes: Attribute) -> Send:
+    return Send(encode(Control(type_, attributes)))
+
+
+class Call:
+    """The SSTP side of one connection, from the HTTP answer to the close of TCP.
+
+    Every method that returns effects wants them performed in order. ``now`` is any clock that
+    never goes back, in seconds.
+
+    :param nonce: 32 random bytes, for this call alone.
+    :param certificates: those that the client may have seen in TLS.
+    :raises ValueError: if the nonce has another size.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_certificates",
+        "_heard",
+        "_held",
+        "_hlak",
+        "_naks",
+        "_nonce",
+        "_reason",
+        "deadline",
+        "state",
+    )
+
+    def __init__(self, *, nonce: bytes, certificates: tuple[CertificateHashes, ...]) -> None:
+        if len(nonce) != NONCE_SIZE:
+            raise ValueError(f"a nonce of {len(nonce)} bytes")
+        #: Where the call stands.
+        self.state = State.SERVER_CALL_DISCONNECTED
+        #: When to call :meth:`tick`; None if no timer runs.
+        self.deadline: float | None = None
+        self._nonce = nonce
+        self._certificates = certificates
+        self._naks = 0
+        self._held: bytes | None = None  # a Call-Connected that waits for the key
+        self._hlak: bytes | None = None
+        self._heard: float | None = None  # when, if anything came since the Hello timer was set
+        self._asked = False  # whether our Echo-Request is unanswered
+        self._reason = ""
+
+    def begin(self, now: float) -> list[Effect]:
+        """The HTTP request is answered with 200: wait for SSTP."""
+        return self._happen(_Arrival(Event.BEGIN), now)
+
+    def receive(self, packet: bytes, now: float) -> list[Effect]:
+        """Take one whole packet of the client. Nothing in it makes this raise."""
+        self._heard = now
+        return self._happen(_recognise(packet), now)
+
+    def heard(self, now: float) -> None:
+        """A packet of the client came that went another way: the Hello timer starts again."""
+        self._heard = now
+
+    def keyed(self, hlak: bytes, now: float) -> list[Effect]:
+        """The login is over and made this key; without a key of its own, 32 zero bytes."""
+        if self.state is State.SERVER_CALL_CONNECTED_PENDING:
+            self._hlak = hlak
+        return self._happen(_Arrival(Event.KEYED), now)
+
+    def disconnect(self, now: float) -> list[Effect]:
+        """End the call politely; nothing happens if it is ending already."""
+        return self._happen(_Arrival(Event.HANG_UP), now)
+
+    def tick(self, now: float) -> list[Effect]:
+        """Time has passed. Called early, or without need, it does nothing."""
+        if self.deadline is None or now < self.deadline:
+            return []
+        return self._happen(_Arrival(Event.TIMER), now)
+
+    def _happen(self, arrival: _Arrival, now: float) -> list[Effect]:
+        action = TRANSITIONS[arrival.event, self.state]
+        return [] if action == "-" else ACTIONS[action](self, arrival, now)
+
+    def _enter(self, state: State, deadline: float) -> None:
+        self.state, self.deadline = state, deadline
+
+    # Establishing
+
+    def _begin(self, _: _Arrival, now: float) -> list[Effect]:
+        self._enter(State.SERVER_CONNECT_REQUEST_PENDING, now + NEGOTIATION)
+        return []
+
+    def _answer(self, arrival: _Arrival, now: float) -> list[Effect]:
+        """[MS-SSTP] 3.3.5.2.2."""
+        refused = refused_attributes(arrival.attributes)
+        if not refused:
+            self._enter(State.SERVER_CALL_CONNECTED_PENDING, now + NEGOTIATION)
+            request = crypto_binding_request(self._nonce)
+            return [_send(MessageType.CALL_CONNECT_ACK, request), Accepted()]
+        if self._naks == NAKS:
+            why = f"{NAKS + 1} unacceptable Call-Connect-Requests"
+            return self._abort(Status.RETRY_COUNT_EXCEEDED, why, now)
+        self._naks += 1
+        return [
+            Note("the Call-Connect-Request is not acceptable", warning=True),
+            _send(MessageType.CALL_CONNECT_NAK, *refused),
+        ]
+
+    def _hold(self, arrival: _Arrival, now: float) -> list[Effect]:
+        if self._held is not None:
+            return self._refuse(arrival, now)
+        self._held = arrival.packet
+        return self._judge(arrival, now)
+
+    def _judge(self, _: _Arrival, now: float) -> list[Effect]:
+        """[MS-SSTP] 3.3.5.2.3, once both Call-Connected and the key are there."""
+        if self._held is None or self._hlak is None:
+            return []
+        fault = verify(
+            self._held,
+            hlak=self._hlak,
+            nonce=self._nonce,
+            certificates=self._certificates,
+        )
+        if fault is not None:
+            return self._unbound(fault, now)
+        self._forget()
+        self._heard, self._asked = None, False
+        self._enter(State.SERVER_CALL_CONNECTED, now + HELLO)
+        return [Bound()]
+
+    def _unbound(self, fault: Fault, now: float) -> list[Effect]:
+        why = f"crypto binding refused: {fault.value}"
+        if fault is Fault.FORM:
+            return self._abort(Status.ATTRIB_NOT_SUPPORTED_IN_MSG, why, now)
+        return self._abort(Status.VALUE_NOT_SUPPORTED, why, now, about=AttributeId.CRYPTO_BINDING)
+
+    def _expire(self, _: _Arrival, now: float) -> list[Effect]:
+        early = self.state is State.SERVER_CONNECT_REQUEST_PENDING
+        awaited = Event.CALL_CONNECT_REQUEST if early else Event.CALL_CONNECTED
+        why = f"no {awaited.value} in {NEGOTIATION:.0f} seconds"
+        return self._abort(Status.NEGOTIATION_TIMEOUT, why, now)
+
+    # Running
+
+    def _deliver(self, arrival: _Arrival, _: float) -> list[Effect]:
+        return [Frame(arrival.packet[HEADER_SIZE:])]
+
+    def _echo(self, _: _Arrival, __: float) -> list[Effect]:
+        return [_send(MessageType.ECHO_RESPONSE)]
+
+    def _hello(self, arrival: _Arrival, now: float) -> list[Effect]:
+        """[MS-SSTP] 3.1.2.3. What was heard is looked at only now, so that hearing is cheap."""
+        if self._heard is not None:
+            self.deadline = self._heard + HELLO
+            self._heard, self._asked = None, False
+            if now < self.deadline:
+                return []
+        if self._asked:
+            self._reason = f"the client fell silent for {2 * HELLO:.0f} seconds"
+            return self._close(arrival, now)
+        self._asked = True
+        self.deadline = now + HELLO
+        return [_send(MessageType.ECHO_REQUEST)]
+
+    # Ending
+
+    def _abort(
+        self, status: Status, why: str, now: float, about: AttributeId = AttributeId.STATUS_INFO
+    ) -> list[Effect]:
+        """Begin to abort: [MS-SSTP] 3.1.5.1."""
+        self._reason = why
+        self._forget()
+        self._enter(State.CALL_ABORT_PENDING, now + ABORT)
+        return [Note(why, warning=True), _send(MessageType.CALL_ABORT, status_info(about, status))]
+
+    def _refuse(self, arrival: _Arrival, now: float) -> list[Effect]:
+        why = f"{arrival.event.value} out of place, in {self.state.name}"
+        return self._abort(Status.UNACCEPTED_FRAME_RECEIVED, why, now)
+
+    def _reject(self, arrival: _Arrival, now: float) -> list[Effect]:
+        return self._abort(arrival.status, f"malformed packet: {arrival.fault}", now)
+
+    def _aborted(self, arrival: _Arrival, now: float) -> list[Effect]:
+        """[MS-SSTP] 3.3.5.2.4: the client aborts."""
+        self._reason = f"the client aborted the call: {_said(arrival.attributes)}"
+        self._forget()
+        self._enter(State.CALL_ABORT_TIMEOUT_PENDING, now + ABORT_LINGER)
+        info = status_info(AttributeId.NO_ERROR, Status.NO_ERROR)
+        return [Note(self._reason, warning=True), _send(MessageType.CALL_ABORT, info)]
+
+    def _linger(self, _: _Arrival, now: float) -> list[Effect]:
+        self._enter(State.CALL_ABORT_TIMEOUT_PENDING, now + ABORT_LINGER)
+        return []
+
+    def _ack(self, _: _Arrival, now: float) -> list[Effect]:
+        """[MS-SSTP] 3.3.5.2.5: the client ends the call, maybe at the same time as we do."""
+        self._reason = self._reason or "the client ended the call"
+        self._forget()
+        self._enter(State.CALL_DISCONNECT_TIMEOUT_PENDING, now + DISCONNECT_LINGER)
+        return [_send(MessageType.CALL_DISCONNECT_ACK)]
+
+    def _leave(self, _: _Arrival, now: float) -> list[Effect]:
+        """[MS-SSTP] 3.2.4.2, as 3.3.4 refers to it."""
+        self._reason = "the server ended the call"
+        self._forget()
+        self._enter(State.CALL_DISCONNECT_ACK_PENDING, now + DISCONNECT)
+        info = status_info(AttributeId.NO_ERROR, Status.NO_ERROR)
+        return [_send(MessageType.CALL_DISCONNECT, info)]
+
+    def _cut(self, arrival: _Arrival, now: float) -> list[Effect]:
+        self._reason = f"not an SSTP stream: {arrival.fault}"
+        return self._close(arrival, now)
+
+    def _close(self, _: _Arrival, __: float) -> list[Effect]:
+        self.state, self.deadline = State.CLOSED, None
+        self._forget()
+        return [Close(self._reason or "the call never began")]
+
+    def _forget(self) -> None:
+        """Drop the key as soon as it is of no use any more."""
+        self._held = self._hlak = None
+
+
+def _said(attributes: tuple[Attribute, ...]) -> str:
+    """Return the status that a Call-Abort gives, in words."""
+    for attribute in attributes:
+        status = status_of(attribute.value) if attribute.id == AttributeId.STATUS_INFO else None
+        if status is not None:
+            return Status(status).name if status in tuple(Status) else f"status {status}"
+    return "no status given"
+
+
+_Action: TypeAlias = Callable[[Call, _Arrival, float], list[Effect]]
+
+#: The words of the table in :mod:`.states`.
+ACTIONS: Final[dict[str, _Action]] = {
+    "ack": Call._ack,
+    "aborted": Call._aborted,
+    "answer": Call._answer,
+    "begin": Call._begin,
+    "close": Call._close,
+    "cut": Call._cut,
+    "deliver": Call._deliver,
+    "echo": Call._echo,
+    "expire": Call._expire,
+    "hello": Call._hello,
+    "hold": Call._hold,
+    "judge": Call._judge,
+    "leave": Call._leave,
+    "linger": Call._linger,
+    "refuse": Call._refuse,
+    "reject": Call._reject,
+}

@@ -134,9 +134,7 @@ def accept_response(date: str) -> bytes:
 
     :param date: now, as RFC 9110 5.6.7 wants it ("Thu, 09 Nov 2006 00:51:09 GMT").
     """
-    return _response(
-        "200 OK", f"Content-Length: {_ENDLESS}", f"Server: {_SERVER}", f"Date: {date}"
-    )
+    return _response("200 OK", f"Content-Length: {_ENDLESS}", f"Server: {_SERVER}", f"Date: {date}")
 
 
 def refusal(request: Request | None, date: str) -> bytes:

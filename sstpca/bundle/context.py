@@ -1,45 +1,21 @@
 """What a bundle says: the only values that a template sees, complete before anything is written."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network
-from typing import Final, Protocol
+from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from ..names import check_connection_name, check_user_name
+from ..names import check_connection_name, check_user_name, parse_hosts
+from ..pki.certificates import sha1_fingerprint, sha256_fingerprint
+from ..profiles import AccessProfile
 from ..settings import Settings
+from ..users import User
 
 # The port that Windows takes when the address of the server names none.
 HTTPS: Final = 443
-
-
-class User(Protocol):
-    """What a bundle needs to know of a user."""
-
-    @property
-    def name(self) -> str:
-        """The name to log in with."""
-
-
-class Profile(Protocol):
-    """What a bundle needs to know of an access profile."""
-
-    @property
-    def routes(self) -> Sequence[IPv4Network]:
-        """The networks behind the VPN."""
-
-    @property
-    def dns_suffix(self) -> str:
-        """The DNS suffix of the connection; empty for none."""
-
-    @property
-    def full_tunnel(self) -> bool:
-        """Whether everything goes through the VPN, not only the routes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +25,8 @@ class Certificate:
     :param name: its common name, for people.
     :param file: its name in the bundle: ASCII, ends in ``.cer``.
     :param der: the bytes of that file.
-    :param sha1: of those bytes, 40 upper-case hex digits: Windows' thumbprint.
-    :param sha256: of those bytes, 64 upper-case hex digits.
+    :param sha1: of those bytes, ``ABCD...``: Windows' thumbprint.
+    :param sha256: of those bytes, ``AB:CD:...``.
     """
 
     name: str
@@ -83,14 +59,17 @@ class Bundle:
 
 
 def bundle_for(
-    user: User, profile: Profile, settings: Settings, authority: x509.Certificate
+    user: User, profile: AccessProfile, settings: Settings, authority: x509.Certificate
 ) -> Bundle:
     """Put together what goes into the bundle of ``user``.
 
-    :raises InvalidInput: if the connection's name is one that Windows does not take.
+    :raises InvalidInput: if a name is one that Windows does not take.
     """
     certificate = certificate_of(authority)
-    name, host, port = check_user_name(user.name), settings.host, settings.server.port
+    server = settings.server
+    name, port = check_user_name(user.name), server.port
+    # as it is in the server certificate, whatever way it is typed in the settings
+    host = parse_hosts(server.names, server.addresses).first
     return Bundle(
         user=name,
         connection=check_connection_name(settings.connection),
@@ -102,7 +81,7 @@ def bundle_for(
         dns_suffix=profile.dns_suffix,
         contact=settings.bundle.contact.strip(),
         certificate=certificate,
-        facts=_facts(host, port, name, certificate.sha256),
+        facts=facts(host, port, name, certificate.sha256),
     )
 
 
@@ -121,9 +100,8 @@ def certificate_of(authority: x509.Certificate) -> Certificate:
         name=name,
         file=file_name(name),
         der=authority.public_bytes(Encoding.DER),
-        # not for security: Windows names certificates by it; SHA-256 is checked as well
-        sha1=authority.fingerprint(hashes.SHA1()).hex().upper(),  # noqa: S303
-        sha256=authority.fingerprint(hashes.SHA256()).hex().upper(),
+        sha1=sha1_fingerprint(authority),
+        sha256=sha256_fingerprint(authority),
     )
 
 
@@ -134,13 +112,14 @@ def file_name(common_name: str) -> str:
     return f"ca-{stem}.cer" if stem else "ca.cer"
 
 
-def _facts(host: str, port: int, user: str, sha256: str) -> str:
-    pairs = {
-        "type": "SSTP",
-        "server": host,
-        "port": str(port),
-        "user": user,
-        "login": "MS-CHAPv2",
-        "ca-sha256": sha256,
-    }
-    return "\n".join(f"{key}: {value}" for key, value in pairs.items())
+def facts(host: str, port: int, user: str, sha256: str) -> str:
+    """Return what another device has to be told, for people and programs.
+
+    UTF-8 text, a line for each ``key: value``, in this order: ``type`` (always SSTP), ``server``
+    (a host name or an IP address), ``port``, ``user``, ``login`` (always MS-CHAPv2), and
+    ``ca-sha256``, the fingerprint of the authority's certificate, 64 hex digits.
+    """
+    return (
+        f"type: SSTP\nserver: {host}\nport: {port}\nuser: {user}\nlogin: MS-CHAPv2\n"
+        f"ca-sha256: {sha256.replace(':', '')}"
+    )

@@ -11,6 +11,11 @@ from .context import Bundle
 _LOADER: Final = jinja2.PackageLoader("sstpca.templates", "")
 
 
+def pieces(text: str, size: int) -> list[str]:
+    """Return ``text`` cut after each ``size`` characters; the page lets lines break there."""
+    return textwrap.wrap(text, size)
+
+
 def _only_literals(value: object) -> object:
     """Refuse to print what no quoting function has made (jinja2 calls this for each output)."""
     if not isinstance(value, quoting.Literal):
@@ -41,17 +46,12 @@ def _page_environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(groups=groups, qr=qr.svg)
+    environment.filters.update(pieces=pieces, qr=qr.svg)
     return environment
 
 
 _SCRIPTS: Final = _script_environment()
 _PAGES: Final = _page_environment()
-
-
-def groups(digits: str, size: int = 4) -> str:
-    """Return hex digits in groups, to be read aloud and compared."""
-    return " ".join(textwrap.wrap(digits, size))
 
 
 def files(bundle: Bundle) -> dict[str, bytes]:

@@ -1,14 +1,94 @@
-"""``sstpca quickstart``: from nothing to a running VPN in one go."""
+"""sstpca quickstart."""
 
 import click
 
+from .. import users
+from ..errors import InvalidInput, SstpcaError
+from ..home import Home
+from ..names import parse_hosts
+from ..secrets import generate_password
+from ..settings import Settings
+from ..setup import Plan, make_home
+from ..surroundings import own_hosts
+from .bundle import make_bundle
+from .context import Context
+from .init import report
+
+#: The user of the first run, where none is named.
+_FIRST_USER = "alice"
+
 
 @click.command()
-@click.argument("hosts", nargs=-1, required=True, metavar="HOST...")
-def quickstart(hosts: tuple[str, ...]) -> None:
-    """Make a VPN for HOST and run it.
+@click.argument("hosts", nargs=-1, metavar="[HOST]...")
+@click.option("--user", "name", help="The user to make; in a new home alice, if none is given.")
+@click.option("--port", type=click.IntRange(1, 65535), help="The TCP port; 443 in a new home.")
+@click.pass_obj
+def quickstart(
+    context: Context, hosts: tuple[str, ...], name: str | None, port: int | None
+) -> None:
+    """Make everything that is missing, and run the VPN server.
+
+    That is the authority, the server certificate for each HOST (by default this machine's name
+    and addresses), the database, a user and her bundle. What is there already stays as it is, so
+    that the same command starts the server again.
 
     \b
-        sstpca quickstart vpn.example.com
+        sstpca quickstart vpn.example.com --user alice
+        sstpca quickstart
     """
-    raise click.UsageError("this build cannot do it in one go")
+    home = Home(context.home_path)
+    if home.exists:
+        home = context.home()
+        _check_same(context.settings(), home, hosts, port)
+        click.echo(f"Going on with the home {home.root}.")
+    else:
+        plan = Plan(parse_hosts(hosts or own_hosts()), port=port or 443)
+        report(make_home(home.root, plan, passphrase=None))
+    _provide_user(context, name)
+    click.echo()
+    _serve(context)
+
+
+def _check_same(settings: Settings, home: Home, hosts: tuple[str, ...], port: int | None) -> None:
+    """Refuse to go on with a home that was made for something else.
+
+    :raises InvalidInput: if it was.
+    """
+    has = {*settings.server.names, *settings.server.addresses}
+    asked = parse_hosts(hosts) if hosts else None
+    if asked and not {*asked.names, *map(str, asked.addresses)} <= has:
+        raise InvalidInput(
+            f"the home {home.root} is for {', '.join(sorted(has))}",
+            "leave HOST out to go on with it, or name another folder with --home",
+        )
+    if port is not None and port != settings.server.port:
+        raise InvalidInput(
+            f"the home {home.root} has port {settings.server.port}",
+            f"change it in {home.settings} and make the bundles anew, or leave PORT out",
+        )
+
+
+def _provide_user(context: Context, name: str | None) -> None:
+    """Make the user and the bundle, where they are missing; show a new password this once."""
+    store = context.store()
+    known = {user.name for user in users.list_all(store)}
+    if name is None and known:
+        return
+    name = users.check_user_name(name or _FIRST_USER)
+    try:
+        user = users.get(store, name)
+    except SstpcaError:
+        password = generate_password()
+        user = users.add(store, context.sealer(), name, password)
+        click.echo(
+            f"\nMade the user {user.name}. The password, shown this once:\n\n    {password}\n"
+        )
+    made = make_bundle(context, user.name)
+    click.echo(f"Hand {user.name} the file {made} and, apart from it, the password.")
+
+
+def _serve(context: Context) -> None:
+    # pyroute2 takes a fifth of a second to import, and only serving needs it
+    from ..serving import serve
+
+    serve(context.home(), context.settings(), "text")

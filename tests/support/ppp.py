@@ -99,12 +99,12 @@ class Negotiation:
         self.refused = False
         self._judge = judge
         self._identifier = -1
-        self._acknowledged = False
+        self.acknowledged = False
 
     @property
     def opened(self) -> bool:
         """Whether both sides have agreed."""
-        return self._acknowledged and self.peer is not None
+        return self.acknowledged and self.peer is not None
 
     @property
     def settled(self) -> bool:
@@ -123,12 +123,12 @@ class Negotiation:
         """
         if code == Code.REQUEST:
             return [self._answer(identifier, unpack_options(body))]
-        if identifier != self._identifier & 0xFF or self._acknowledged:
+        if identifier != self._identifier & 0xFF or self.acknowledged:
             return []
         if code == Code.ACK:
             if body != pack_options(self.options):
                 raise Malformed(f"Ack of something else: {body.hex()}")
-            self._acknowledged = True
+            self.acknowledged = True
             return []
         self._learn(code, unpack_options(body))
         return [self.request()]

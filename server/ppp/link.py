@@ -1,0 +1,250 @@
+"""One PPP link, from the first frame to the last: the phases of RFC 1661 3.
+
+LCP, then MS-CHAPv2, then IPCP; each is a machine of its own, and the link hands frames, answers
+and time to the one they are for.
+"""
+
+import enum
+from collections.abc import Iterable
+from typing import Final
+
+from ..interfaces import Account, Lease
+from . import chap, frames, ipcp, lcp
+from . import negotiation as say
+from .automaton import Event, State
+from .effects import Effect, LinkDown, NetworkDown, NetworkUp, Note, SendFrame
+from .frames import Code, FrameError, Packet, Protocol
+
+LOGIN_LIMIT: Final = 60.0  # seconds from the start to the answer to the login
+NETWORK_LIMIT: Final = 60.0  # seconds without IPCP after the login
+NO_ADDRESS_LIMIT: Final = 3.0  # seconds for Windows to see that there is no IP, and to show 720
+
+
+@enum.unique
+class Phase(enum.Enum):
+    """RFC 1661 3.2."""
+
+    DEAD = "not started"
+    ESTABLISH = "LCP"
+    AUTHENTICATE = "login"
+    NETWORK = "IPCP, then IP"
+    TERMINATE = "ending"
+    OVER = "over"
+
+
+class Link:
+    """The server's end of one PPP link.
+
+    Feed it what happens and perform the effects that come back, in their order; call :meth:`tick`
+    at :attr:`deadline`. Times are seconds of any one clock that does not go back. After
+    :class:`LinkDown` nothing comes any more, and an answer that is late is ignored: who leased an
+    address for it must free it.
+
+    :param challenge: 16 random bytes.
+    :param magic: 32 random bits, not zero.
+    :param server_name: what the server calls itself towards the client.
+    :param mtu: the largest IP packet to send to the client, in bytes.
+    """
+
+    def __init__(self, *, challenge: bytes, magic: int, server_name: str, mtu: int = 1400) -> None:
+        self._mtu = mtu
+        self._phase = Phase.DEAD
+        self._lcp = lcp.Lcp(magic)
+        self._chap = chap.Chap(challenge, server_name)
+        self._ipcp_policy: ipcp.IpcpPolicy | None = None
+        self._ipcp: say.Negotiator | None = None
+        self._up = False  # NetworkUp is the last that was said
+        self._limit: tuple[float, str] | None = None  # when the link ends, and why
+        self._ending = ""  # why it does, once we have begun to end it
+
+    @property
+    def deadline(self) -> float | None:
+        """The time of the next :meth:`tick`; None if no timer runs."""
+        if self._phase is Phase.OVER:
+            return None
+        timers = (
+            self._limit[0] if self._limit else None,
+            self._lcp.deadline,
+            self._chap.deadline,
+            self._ipcp.deadline if self._ipcp else None,
+        )
+        return min((timer for timer in timers if timer is not None), default=None)
+
+    def start(self, now: float) -> list[Effect]:
+        """Begin: the SSTP call is accepted, its CALL_CONNECT_ACK sent."""
+        if self._phase is not Phase.DEAD:
+            return []
+        self._phase = Phase.ESTABLISH
+        self._allow(LOGIN_LIMIT, "the client did not log in in time", now)
+        return self._from_lcp(self._lcp.start(now), now)
+
+    def receive(self, frame: bytes, now: float) -> list[Effect]:
+        """Take one frame of the client, as one SSTP data packet carries it, FF 03 or not.
+
+        Whatever does not belong here is dropped: RFC 1661 3.4 and 3.5 want it so, and a
+        Protocol-Reject out of turn would kill that protocol on the client for good.
+        """
+        if self._phase in (Phase.DEAD, Phase.OVER):
+            return []
+        try:
+            protocol, information = frames.decode(frame)
+            match protocol:
+                case Protocol.LCP:
+                    return self._receive_lcp(frames.decode_packet(information), now)
+                case Protocol.CHAP:
+                    return self._receive_chap(frames.decode_packet(information), now)
+                case _ if self._phase is Phase.NETWORK:
+                    return self._receive_network(protocol, information, now)
+        except FrameError:
+            pass
+        return []
+
+    def account(self, account: Account | None, now: float) -> list[Effect]:
+        """Take the answer to :class:`LookUp`: the account, or None if there is none."""
+        return self._from_chap(self._chap.account(account, now), now)
+
+    def leased(self, lease: Lease | None, now: float) -> list[Effect]:
+        """Take the answer to :class:`Admit`: the lease, or None if no address is free.
+
+        The client is told Success in either case, as its password was right. Without an address
+        it then sees that there is no IPCP; Windows shows error 720.
+        """
+        if self._chap.state is not chap.ChapState.ADMITTED:
+            return []
+        self._phase = Phase.NETWORK
+        effects = self._from_chap(self._chap.succeed(), now)
+        if lease is None:
+            self._allow(NO_ADDRESS_LIMIT, "no address is free", now)
+            return [*effects, Note(f"no address is free for '{self._chap.user}'", warning=True)]
+        self._allow(NETWORK_LIMIT, "the client did not open IPCP in time", now)
+        self._ipcp_policy = ipcp.IpcpPolicy(lease)
+        self._ipcp = say.Negotiator(self._ipcp_policy, self._lcp.control_mru)
+        opened = self._ipcp.feed(Event.OPEN, now) + self._ipcp.feed(Event.UP, now)
+        return effects + self._from_ipcp(opened, now)
+
+    def terminate(self, reason: str, now: float) -> list[Effect]:
+        """End the link politely: Terminate-Request, then :class:`LinkDown` within 2 seconds."""
+        return self._close(reason, now)
+
+    def tick(self, now: float) -> list[Effect]:
+        """Take the time."""
+        if self._phase is Phase.OVER:
+            return []
+        effects = self._from_lcp(self._lcp.tick(now), now)
+        effects += self._from_chap(self._chap.tick(now), now)
+        if self._ipcp is not None:
+            effects += self._from_ipcp(self._ipcp.tick(now), now)
+        if self._limit is not None and now >= self._limit[0]:
+            effects += self._close(self._limit[1], now)
+        return effects
+
+    def _receive_lcp(self, packet: Packet, now: float) -> list[Effect]:
+        outputs = self._lcp.receive(packet, now)
+        if packet.code != Code.TERMINATE_REQUEST:
+            return self._from_lcp(outputs, now)
+        # RFC 1661 3.7 would have us wait a Restart time; the SSTP call below waits for the client
+        sent = [output for output in outputs if isinstance(output, SendFrame)]
+        why = self._ending or self._chap.failure or lcp.farewell(packet)
+        return [*sent, *self._over(why)]
+
+    def _receive_chap(self, packet: Packet, now: float) -> list[Effect]:
+        if self._phase not in (Phase.AUTHENTICATE, Phase.NETWORK):
+            return []
+        return self._from_chap(self._chap.receive(packet, now), now)
+
+    def _receive_network(self, protocol: int, information: bytes, now: float) -> list[Effect]:
+        if protocol == Protocol.IPV4:
+            return []  # IP packets go past the link, this one is late or early
+        if protocol == Protocol.IPCP and self._ipcp is not None:
+            packet = frames.decode_packet(information)
+            return self._from_ipcp(self._ipcp.receive(packet, now), now)
+        return self._from_lcp(self._lcp.protocol_reject(protocol, information), now)
+
+    def _from_lcp(self, outputs: Iterable[say.Output], now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        for output in outputs:
+            match output:
+                case say.Up():
+                    self._phase = Phase.AUTHENTICATE
+                    effects += self._from_chap(self._chap.begin(now), now)
+                case say.Down():
+                    effects += self._lcp_down(now)
+                case say.Finished(reason):
+                    effects += self._over(self._ending or reason)
+                case say.GiveUp(reason):
+                    effects += self._close(reason, now)
+                case _:
+                    effects.append(output)
+        return effects
+
+    def _from_chap(self, outputs: Iterable[chap.Output], now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        for output in outputs:
+            if isinstance(output, say.GiveUp):
+                effects += self._close(output.reason, now)
+            else:
+                effects.append(output)
+        return effects
+
+    def _from_ipcp(self, outputs: Iterable[say.Output], now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        for output in outputs:
+            match output:
+                case say.Up():
+                    effects += self._ipcp_up(now)
+                case say.Down():
+                    effects += self._network_down()
+                    self._allow(NETWORK_LIMIT, "the client did not open IPCP again", now)
+                case say.Finished(reason) | say.GiveUp(reason):
+                    effects += self._close(reason, now)
+                case _:
+                    effects.append(output)
+        return effects
+
+    def _lcp_down(self, now: float) -> list[Effect]:
+        """LCP has left Opened, by us or by the client.
+
+        A client may negotiate LCP again until it has answered the Challenge (RFC 1661 4.3).
+        Later, its login and its address would hang in the air.
+        """
+        if self._lcp.state in (State.CLOSING, State.STOPPING):
+            return self._leave(Phase.TERMINATE)
+        if self._chap.state is not chap.ChapState.CHALLENGED:
+            return self._close("the client negotiated LCP anew after its login", now)
+        self._chap.stop()
+        self._phase = Phase.ESTABLISH
+        return []
+
+    def _ipcp_up(self, now: float) -> list[Effect]:
+        if self._ipcp_policy is None or not self._ipcp_policy.address_taken:
+            return self._close("the client does not take the address it is given", now)
+        self._limit = None
+        self._up = True
+        return [NetworkUp(min(self._mtu, self._lcp.peer_mru))]
+
+    def _network_down(self) -> list[Effect]:
+        was_up, self._up = self._up, False
+        return [NetworkDown()] if was_up else []
+
+    def _allow(self, seconds: float, reason: str, now: float) -> None:
+        """Give the client so long for its next step, or the link ends for this reason."""
+        self._limit = now + seconds, reason
+
+    def _close(self, reason: str, now: float) -> list[Effect]:
+        """End the link by LCP (RFC 1661 3.7): there is no need to end IPCP first."""
+        if self._phase in (Phase.TERMINATE, Phase.OVER):
+            return []
+        self._ending = reason
+        effects = self._leave(Phase.TERMINATE) + self._from_lcp(self._lcp.close(now), now)
+        if self._lcp.state is not State.CLOSING:
+            effects += self._over(reason)  # LCP had not begun
+        return effects
+
+    def _over(self, reason: str) -> list[Effect]:
+        return [] if self._phase is Phase.OVER else [*self._leave(Phase.OVER), LinkDown(reason)]
+
+    def _leave(self, phase: Phase) -> list[Effect]:
+        """Go to a phase in which there is nothing above LCP."""
+        self._phase, self._limit, self._ipcp = phase, None, None
+        self._chap.stop()
+        return self._network_down()

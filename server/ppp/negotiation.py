@@ -1,0 +1,288 @@
+"""What LCP and every NCP have in common: packets to events, actions to packets (RFC 1661 4, 5).
+
+A :class:`Negotiator` drives one automaton; what to ask for and how to answer is its
+:class:`Policy`.
+"""
+
+import typing
+from dataclasses import dataclass
+from typing import Final
+
+from . import frames
+from .automaton import Action, Actions, Automaton, Event, State
+from .effects import Note, SendFrame
+from .frames import Code, Packet
+from .options import OptionError, Options, decode_options, encode_options
+
+MAX_FAILURE: Final = 5  # Configure-Naks without an Ack before giving in; RFC 1661 4.6
+
+_EMPTY: Final = Packet(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """The protocol has reached Opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """The protocol has left Opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The protocol is over, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """There is no point in going on, and why: end the link politely."""
+
+    reason: str
+
+
+Signal = Up | Down | Finished | GiveUp
+Output = SendFrame | Note | Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """How to answer a Configure-Request: Ack, Nak or Reject, with these options."""
+
+    code: Code
+    options: Options
+
+
+class Policy(typing.Protocol):
+    """What one control protocol asks for, and how it answers the peer."""
+
+    name: str
+    protocol: int
+
+    def request(self) -> Options:
+        """Return the options of our next Configure-Request."""
+
+    def judge(self, asked: Options) -> Reply:
+        """Answer the options the peer asks for."""
+
+    def granted(self, asked: Options) -> None:
+        """Note that we have acknowledged these options of the peer."""
+
+    def naked(self, wanted: Options, rounds: int) -> str:
+        """Note what the peer would have instead of our options.
+
+        :param rounds: how many Naks in a row this is, the first being 1.
+        :returns: why there is no point in asking again; empty if there is.
+        """
+
+    def rejected(self, refused: Options) -> str:
+        """Note which of our options the peer will not talk about; returns as :meth:`naked`."""
+
+
+class Negotiator:
+    """One control protocol of the link. The methods return frames to send, then signals.
+
+    :param mru: the most that the peer can receive in a control packet.
+    """
+
+    def __init__(self, policy: Policy, mru: int = frames.DEFAULT_MRU) -> None:
+        self.mru = mru
+        self._policy = policy
+        self._automaton = Automaton()
+        self._id = 0
+        self._request = _EMPTY  # our last Configure-Request
+        self._answered = True  # nothing is asked yet
+        self._naks_sent = 0
+        self._naks_received = 0
+        self._why = ""
+
+    @property
+    def state(self) -> State:
+        """The state of the automaton."""
+        return self._automaton.state
+
+    @property
+    def deadline(self) -> float | None:
+        """When to call :meth:`tick`."""
+        return self._automaton.deadline
+
+    def feed(self, event: Event, now: float) -> list[Output]:
+        """Take an event that is no packet: Up, Down, Open or Close."""
+        return self._run(self._automaton.feed(event, now))
+
+    def tick(self, now: float) -> list[Output]:
+        """Take the time."""
+        return self._run(self._automaton.tick(now), repeat=not self._answered)
+
+    def receive(self, packet: Packet, now: float) -> list[Output]:
+        """Take a packet with one of the seven common codes, or an unknown one (RFC 1661 5)."""
+        if self.state in (State.INITIAL, State.STARTING):
+            return []
+        match packet.code:
+            case Code.CONFIGURE_REQUEST:
+                return self._asked(packet, now)
+            case Code.CONFIGURE_ACK:
+                return self._acknowledged(packet, now)
+            case Code.CONFIGURE_NAK | Code.CONFIGURE_REJECT:
+                return self._refused(packet, now)
+            case Code.TERMINATE_REQUEST:
+                self._why = f"the client closed {self._policy.name}"
+                return self._run(self._automaton.feed(Event.TERMINATE_REQUEST, now), packet)
+            case Code.TERMINATE_ACK:
+                return self.feed(Event.TERMINATE_ACK, now)
+            case Code.CODE_REJECT:
+                return self._code_rejected(packet, now)
+            case _:
+                return self._run(self._automaton.feed(Event.UNKNOWN_CODE, now), packet)
+
+    def rejected(self, now: float) -> list[Output]:
+        """Take a rejection of what the protocol cannot do without (RFC 1661 4.3, RXJ-)."""
+        self._why = f"the client rejects {self._policy.name}"
+        return self.feed(Event.REJECT_CATASTROPHIC, now)
+
+    def echo_replies(self, now: float) -> bool:
+        """Take an Echo or Discard packet; True if an Echo-Reply is due (RFC 1661 4.3, RXR)."""
+        return Action.SEND_ECHO_REPLY in self._automaton.feed(Event.ECHO_OR_DISCARD, now)
+
+    def repeat_request(self) -> list[Output]:
+        """Send our Configure-Request once more, out of turn, if we wait for its answer."""
+        waiting = self.state is State.REQ_SENT and not self._answered
+        return [self._frame(self._request)] if waiting else []
+
+    def originate(self, code: Code, data: bytes) -> SendFrame:
+        """Return a packet of ours under a new identifier, cut to what the peer can receive."""
+        room = self.mru - frames.PACKET_HEADER_SIZE
+        return self._frame(Packet(code, self._next_id(), data[:room]))
+
+    def respond(self, packet: Packet, code: Code, data: bytes) -> SendFrame:
+        """Return an answer to ``packet``, under its identifier."""
+        return self._frame(Packet(code, packet.id, data))
+
+    def _asked(self, packet: Packet, now: float) -> list[Output]:
+        try:
+            asked = decode_options(packet.data)
+        except OptionError:
+            return []
+        reply = self._policy.judge(asked)
+        if reply.code is Code.CONFIGURE_NAK and self._naks_sent >= MAX_FAILURE:
+            reply = _insist(asked, reply)
+        good = reply.code is Code.CONFIGURE_ACK
+        event = Event.REQUEST_GOOD if good else Event.REQUEST_BAD
+        return self._run(self._automaton.feed(event, now), packet, reply)
+
+    def _acknowledged(self, packet: Packet, now: float) -> list[Output]:
+        if not self._answers(packet) or packet.data != self._request.data:
+            return []
+        self._answered = True
+        self._naks_received = 0
+        return self.feed(Event.ACK, now)
+
+    def _refused(self, packet: Packet, now: float) -> list[Output]:
+        try:
+            options = decode_options(packet.data)
+        except OptionError:
+            return []
+        if not self._answers(packet):
+            return []
+        if packet.code == Code.CONFIGURE_NAK:
+            self._naks_received += 1
+            reason = self._policy.naked(options, self._naks_received)
+        elif options and set(options) <= set(decode_options(self._request.data)):
+            reason = self._policy.rejected(options)
+        else:
+            return []  # RFC 1661 5.4: only what we asked for can be rejected
+        self._answered = True
+        return [GiveUp(reason)] if reason else self.feed(Event.NAK_OR_REJECT, now)
+
+    def _code_rejected(self, packet: Packet, now: float) -> list[Output]:
+        if not packet.data:
+            return []
+        if Code.CONFIGURE_REQUEST <= packet.data[0] <= Code.CODE_REJECT:
+            return self.rejected(now)
+        return self.feed(Event.REJECT_PERMITTED, now)
+
+    def _answers(self, packet: Packet) -> bool:
+        """Whether ``packet`` answers our last request, and is the first to do so (RFC 1661 5.2)."""
+        return not self._answered and packet.id == self._request.id
+
+    def _run(
+        self,
+        actions: Actions,
+        packet: Packet = _EMPTY,
+        reply: Reply | None = None,
+        *,
+        repeat: bool = False,
+    ) -> list[Output]:
+        """Obey the actions: frames first, as RFC 1661 4.1 leaves their order to us.
+
+        :param packet: what the peer sent.
+        :param reply: how to answer it, if it is a Configure-Request.
+        :param repeat: our last Configure-Request is to be repeated, not renewed.
+        """
+        sent: list[Output] = []
+        signals: list[Output] = []
+        for action in actions:
+            match action:
+                case Action.THIS_LAYER_UP:
+                    signals.append(Up())
+                case Action.THIS_LAYER_DOWN:
+                    signals.append(Down())
+                case Action.THIS_LAYER_FINISHED:
+                    signals.append(Finished(self._why))
+                case Action.SEND_CONFIGURE_REQUEST:
+                    sent.append(self._ask(repeat=repeat))
+                case Action.SEND_CONFIGURE_ACK | Action.SEND_CONFIGURE_NAK if reply:
+                    sent.append(self._answer(packet, reply))
+                case Action.SEND_TERMINATE_REQUEST:
+                    sent.append(self.originate(Code.TERMINATE_REQUEST, b""))
+                case Action.SEND_TERMINATE_ACK:
+                    sent.append(self.respond(packet, Code.TERMINATE_ACK, b""))
+                case Action.SEND_CODE_REJECT:
+                    sent.append(self.originate(Code.CODE_REJECT, frames.encode_packet(packet)))
+                case _:
+                    pass  # the counters and timers are the automaton's own
+        return sent + signals
+
+    def _ask(self, *, repeat: bool) -> SendFrame:
+        if not repeat:
+            data = encode_options(self._policy.request())
+            self._request = Packet(Code.CONFIGURE_REQUEST, self._next_id(), data)
+            self._answered = False
+        self._why = f"the client does not answer {self._policy.name}"
+        return self._frame(self._request)
+
+    def _answer(self, packet: Packet, reply: Reply) -> SendFrame:
+        if reply.code is Code.CONFIGURE_ACK:
+            self._naks_sent = 0
+            self._policy.granted(reply.options)
+        elif reply.code is Code.CONFIGURE_NAK:
+            self._naks_sent += 1
+        return self.respond(packet, reply.code, encode_options(reply.options))
+
+    def _next_id(self) -> int:
+        self._id = (self._id + 1) % 256
+        return self._id
+
+    def _frame(self, packet: Packet) -> SendFrame:
+        return SendFrame(frames.encode(self._policy.protocol, frames.encode_packet(packet)))
+
+
+def verdict(asked: Options, refused: Options, naked: Options) -> Reply:
+    """Answer a Configure-Request: what cannot be talked about first, then what must change.
+
+    RFC 1661 5.3, 5.4: the two are never mixed, and all that is left is acknowledged as it came.
+    """
+    if refused:
+        return Reply(Code.CONFIGURE_REJECT, refused)
+    if naked:
+        return Reply(Code.CONFIGURE_NAK, naked)
+    return Reply(Code.CONFIGURE_ACK, asked)
+
+
+def _insist(asked: Options, nak: Reply) -> Reply:
+    """Turn the Nak that comes after too many into a Reject of what was asked (RFC 1661 4.6)."""
+    unwanted = {option.type for option in nak.options}
+    refused = tuple(option for option in asked if option.type in unwanted)
+    return verdict(asked, refused, ())

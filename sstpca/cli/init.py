@@ -1,0 +1,128 @@
+"""``sstpca init``: make the home of a VPN."""
+
+import shlex
+from pathlib import Path
+
+import click
+from click.core import ParameterSource
+
+from ..home import Home
+from ..names import parse_hosts
+from ..pki.keys import KeyType
+from ..setup import Made, Plan, make_home, refuse_existing
+from . import ask
+from .context import Context
+from .output import pairs, talk, warn
+
+
+@click.command()
+@click.argument("hosts", nargs=-1, required=True, metavar="HOST...")
+@click.option("--ip", "addresses", multiple=True, metavar="ADDR", help="An address served as well.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=443,
+    show_default=True,
+    help="The TCP port. Windows before 10 may take no other than 443.",
+)
+@click.option(
+    "--connection", default="", metavar="NAME", help="The connection's name on users' machines."
+)
+@click.option(
+    "--passphrase-file",
+    type=click.Path(path_type=Path),
+    help="A file with the passphrase for the authority's key.",
+)
+@click.option("--no-passphrase", is_flag=True, help="Leave the authority's key unencrypted.")
+@click.option(
+    "--key-type",
+    type=click.Choice([kind.value for kind in KeyType]),
+    default=KeyType.RSA.value,
+    show_default=True,
+    help="The server's key: RSA 2048 for every client, ECDSA P-256 for newer ones.",
+)
+@click.pass_obj
+def init(
+    context: Context,
+    hosts: tuple[str, ...],
+    addresses: tuple[str, ...],
+    port: int,
+    connection: str,
+    passphrase_file: Path | None,
+    no_passphrase: bool,
+    key_type: str,
+) -> None:
+    """Make the home of a VPN: authority, server certificate, settings and user database.
+
+    HOST is what users' machines connect to: a DNS name, or an IP address. The authority can issue
+    for exactly these and nothing else. The passphrase for its key is taken from --passphrase-file,
+    SSTPCA_CA_PASSPHRASE, or a question.
+
+    \b
+        sstpca init vpn.example.com
+        sstpca init vpn.example.com --ip 203.0.113.5 --port 4443
+        sstpca --home /srv/vpn init 203.0.113.5 --no-passphrase
+    """
+    plan = Plan(parse_hosts(hosts, addresses), port, connection, KeyType(key_type))
+    refuse_existing(Home(context.home_path))
+    passphrase = ask.new_passphrase(passphrase_file, no_passphrase)
+    made = make_home(context.home_path, plan, passphrase)
+    report(made)
+    _say_next()
+
+
+def _say_next() -> None:
+    root = click.get_current_context().find_root()
+    program = "sstpca"
+    if root.get_parameter_source("home") is ParameterSource.COMMANDLINE:
+        program += f" --home {shlex.quote(str(root.params['home']))}"
+    talk(f"\nNext:\n  {program} user add NAME\n  {program} bundle NAME\n  {program} serve")
+
+
+def report(made: Made) -> None:
+    """Print what was made, and where it is."""
+    _warn_of(made)
+    home = made.home
+    click.echo(f"The home of the VPN is {home.root}:\n")
+    click.echo(
+        pairs(
+            [
+                (home.ca_certificate.name, f"authority, until {made.authority:%Y-%m-%d}"),
+                (home.ca_key.name, "its key: " + _protection(made)),
+                (home.server_identity.name, f"server certificate, until {made.server:%Y-%m-%d}"),
+                (home.database.name, "users and sessions"),
+                (home.database_key.name, "opens the passwords in it: back it up apart from it"),
+                (home.settings.name, "yours to edit"),
+            ],
+            indent="  ",
+        )
+    )
+    click.echo(f"\nAuthority's SHA-256 fingerprint:\n  {made.fingerprint}\n")
+    click.echo(_addresses(made))
+
+
+def _protection(made: Made) -> str:
+    return "encrypted; keep the passphrase" if made.encrypted else "NOT encrypted"
+
+
+def _addresses(made: Made) -> str:
+    profile = made.profile
+    dns = ", ".join(map(str, profile.dns))
+    source = "this machine's" if made.network.own_resolvers else "public: this machine names none"
+    return "Access profile 'default':\n" + pairs(
+        [
+            ("server", str(profile.local_address)),
+            ("clients", ", ".join(f"{first}-{last}" for first, last in profile.pools)),
+            ("DNS", f"{dns} ({source})"),
+            ("tunnel", "full: all traffic of the clients"),
+        ],
+        indent="  ",
+    )
+
+
+def _warn_of(made: Made) -> None:
+    if made.network.overlaps is not None:
+        warn(
+            f"{made.network.prefix} overlaps {made.network.overlaps}, a network of this machine; "
+            "choose others with 'sstpca profile set default --local ADDR --pool A-B'"
+        )

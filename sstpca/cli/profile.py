@@ -1,0 +1,224 @@
+"""``sstpca profile``: the addresses, DNS servers and routes that users are given."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from .. import profiles
+from ..errors import InvalidInput
+from ..names import check_ipv4
+from ..profiles import AccessProfile, Pool, parse_pool, parse_route
+from .context import Context
+from .output import echo_json, pairs, table, talk, warn
+
+
+@click.group()
+def profile() -> None:
+    """Add, show, change and remove access profiles: addresses, DNS servers and routes of users.
+
+    \b
+        sstpca profile list
+        sstpca profile add office --local 10.98.0.1 --pool 10.98.0.10-10.98.0.99
+    """
+
+
+def _profile_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    options = (
+        click.option("--local", metavar="ADDR", help="The server's own address in the tunnel."),
+        click.option("--pool", "pools", multiple=True, metavar="A-B", help="Addresses to give."),
+        click.option("--dns", multiple=True, metavar="ADDR", help="A DNS server; two at most."),
+        click.option(
+            "--route", "routes", multiple=True, metavar="PREFIX", help="Goes through the tunnel."
+        ),
+        click.option("--dns-suffix", metavar="SUFFIX", help="Appended to short names."),
+        click.option(
+            "--full-tunnel/--split-tunnel",
+            default=None,
+            help="All traffic through the tunnel (default), or only that of the routes.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _changes(
+    local: str | None,
+    pools: tuple[str, ...],
+    dns: tuple[str, ...],
+    routes: tuple[str, ...],
+    dns_suffix: str | None,
+    full_tunnel: bool | None,
+) -> dict[str, Any]:
+    """Return the fields of an access profile that were given."""
+    changes: dict[str, Any] = {}
+    if local is not None:
+        changes["local_address"] = check_ipv4(local)
+    if pools:
+        changes["pools"] = tuple(map(parse_pool, pools))
+    if dns:
+        changes["dns"] = tuple(map(check_ipv4, dns))
+    if routes:
+        changes["routes"] = tuple(map(parse_route, routes))
+    if dns_suffix is not None:
+        changes["dns_suffix"] = dns_suffix
+    if full_tunnel is not None:
+        changes["full_tunnel"] = full_tunnel
+    return changes
+
+
+@profile.command()
+@click.argument("name")
+@_profile_options
+@click.pass_obj
+def add(context: Context, name: str, **options: Any) -> None:
+    """Add the access profile NAME.
+
+    \b
+        sstpca profile add staff --local 10.98.0.1 --pool 10.98.0.10-10.98.0.250 --dns 10.1.0.53
+        sstpca profile add office --local 10.97.0.1 --pool 10.97.0.10-10.97.0.99 \\
+            --split-tunnel --route 10.1.0.0/16 --route 10.2.0.0/16
+    """
+    changes = _changes(**options)
+    for field, option in (("local_address", "--local"), ("pools", "--pool")):
+        if field not in changes:
+            raise InvalidInput(
+                f"{option} is missing",
+                "for example: --local 10.98.0.1 --pool 10.98.0.10-10.98.0.250",
+            )
+    added = profiles.add(context.store(), AccessProfile(name=name, **changes))
+    _warn_of(added)
+    talk(f"access profile '{added.name}' added")
+
+
+@profile.command("set")
+@click.argument("name")
+@_profile_options
+@click.option("--no-dns", is_flag=True, help="Give no DNS server.")
+@click.option("--no-routes", is_flag=True, help="Give no routes.")
+@click.pass_obj
+def set_(context: Context, name: str, no_dns: bool, no_routes: bool, **options: Any) -> None:
+    """Change the access profile NAME, from the next login of its users.
+
+    Options that can be repeated replace what was there. An empty --dns-suffix takes it away.
+
+    \b
+        sstpca profile set default --dns 10.1.0.53
+        sstpca profile set default --split-tunnel --route 10.1.0.0/16
+    """
+    changes = _changes(**options)
+    for flag, field in ((no_dns, "dns"), (no_routes, "routes")):
+        if flag and field in changes:
+            option = "--dns" if field == "dns" else "--route"
+            raise InvalidInput(f"{option} and --no-{field} exclude each other")
+        if flag:
+            changes[field] = ()
+    if not changes:
+        raise InvalidInput("nothing to change", "see 'sstpca profile set --help'")
+    changed = profiles.change(context.store(), name, **changes)
+    _warn_of(changed)
+    talk(f"access profile '{changed.name}' changed")
+
+
+@profile.command("list")
+@click.option("--json", "as_json", is_flag=True, help="A JSON array for machines.")
+@click.pass_obj
+def list_(context: Context, as_json: bool) -> None:
+    """List the access profiles.
+
+    \b
+        sstpca profile list
+        sstpca profile list --json
+    """
+    found = profiles.list_all(context.store())
+    if as_json:
+        echo_json([_as_json(one) for one in found])
+        return
+    headings = ("NAME", "LOCAL", "POOLS", "DNS", "TUNNEL")
+    rows = [
+        (one.name, str(one.local_address), _pools(one), _joined(one.dns), _tunnel(one))
+        for one in found
+    ]
+    click.echo(table(headings, rows, empty="there are no access profiles"))
+
+
+@profile.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object for machines.")
+@click.pass_obj
+def show(context: Context, name: str, as_json: bool) -> None:
+    """Show the access profile NAME.
+
+    \b
+        sstpca profile show default
+    """
+    found = profiles.get(context.store(), name)
+    if as_json:
+        echo_json(_as_json(found))
+        return
+    click.echo(
+        pairs(
+            [
+                ("name", found.name),
+                ("local address", str(found.local_address)),
+                ("pools", _pools(found)),
+                ("DNS servers", _joined(found.dns)),
+                ("DNS suffix", found.dns_suffix or "none"),
+                ("tunnel", _tunnel(found)),
+                ("routes", _joined(found.routes)),
+            ]
+        )
+    )
+
+
+@profile.command()
+@click.argument("name")
+@click.pass_obj
+def remove(context: Context, name: str) -> None:
+    """Remove the access profile NAME, which no user may have.
+
+    \b
+        sstpca profile remove office
+    """
+    profiles.remove(context.store(), name)
+    talk(f"access profile '{name}' removed")
+
+
+def _warn_of(one: AccessProfile) -> None:
+    if one.full_tunnel and one.routes:
+        warn("the routes matter only with --split-tunnel: now all traffic goes through the tunnel")
+    if not one.full_tunnel and not one.routes:
+        warn(
+            "a split tunnel without --route: Windows sends only the address class of the pool "
+            "through it (10.0.0.0/8 for 10.x.x.x)"
+        )
+
+
+def _range(pool: Pool) -> str:
+    first, last = pool
+    return str(first) if first == last else f"{first}-{last}"
+
+
+def _pools(one: AccessProfile) -> str:
+    return ", ".join(map(_range, one.pools))
+
+
+def _joined(values: tuple[Any, ...]) -> str:
+    return ", ".join(map(str, values)) or "none"
+
+
+def _tunnel(one: AccessProfile) -> str:
+    return "full" if one.full_tunnel else "split"
+
+
+def _as_json(one: AccessProfile) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "local": str(one.local_address),
+        "pools": [list(map(str, pool)) for pool in one.pools],
+        "dns": list(map(str, one.dns)),
+        "routes": list(map(str, one.routes)),
+        "dns_suffix": one.dns_suffix,
+        "full_tunnel": one.full_tunnel,
+    }

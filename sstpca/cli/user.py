@@ -1,0 +1,238 @@
+"""``sstpca user``: who may log in."""
+
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from .. import users
+from ..errors import InvalidInput
+from ..names import check_ipv4
+from ..profiles import DEFAULT
+from ..users import User
+from . import ask
+from .context import Context
+from .output import echo_json, iso, local, pairs, table, talk, warn
+
+
+@click.group()
+def user() -> None:
+    """Add, show, change and remove users.
+
+    \b
+        sstpca user add alice
+        sstpca user list
+    """
+
+
+def _password_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    stdin = click.option(
+        "--password-stdin", "from_stdin", is_flag=True, help="Read it from standard input."
+    )
+    generate = click.option("--generate", is_flag=True, help="Make one, and print it once.")
+    return stdin(generate(command))
+
+
+@user.command()
+@click.argument("name")
+@click.option("--profile", default=DEFAULT, show_default=True, help="The access profile.")
+@click.option("--address", metavar="IP", help="The address the user always gets.")
+@_password_options
+@click.pass_obj
+def add(
+    context: Context,
+    name: str,
+    profile: str,
+    address: str | None,
+    from_stdin: bool,
+    generate: bool,
+) -> None:
+    """Add the user NAME; asks for a password.
+
+    \b
+        sstpca user add alice
+        sstpca user add bob --generate --address 10.99.0.20
+        echo 'correct horse' | sstpca user add carol --password-stdin
+    """
+    static = None if address is None else check_ipv4(address)
+    name = users.check_addable(context.store(), name, profile=profile, static_address=static)
+    sealer = context.sealer()
+    password = ask.password(name, from_stdin=from_stdin, generate=generate)
+    users.add(context.store(), sealer, name, password, profile=profile, static_address=static)
+    _warn_of_letters(name)
+    talk(f"user '{name}' added")
+    if generate:
+        click.echo(password)
+    talk(f"next: sstpca bundle {shlex.quote(name)}")
+
+
+def _warn_of_letters(name: str) -> None:
+    if not name.isascii():
+        warn(
+            f"'{name}' is not plain ASCII: Windows sends it in the code page of the user's "
+            "machine, which has to be the Western one (1252)"
+        )
+
+
+@user.command("list")
+@click.option("--json", "as_json", is_flag=True, help="A JSON array for machines.")
+@click.pass_obj
+def list_(context: Context, as_json: bool) -> None:
+    """List the users.
+
+    \b
+        sstpca user list
+        sstpca user list --json
+    """
+    found = users.list_all(context.store())
+    if as_json:
+        echo_json([_as_json(one) for one in found])
+        return
+    headings = ("NAME", "ENABLED", "PROFILE", "ADDRESS", "CREATED")
+    rows = [
+        (one.name, _yes(one.enabled), one.profile, _address(one), local(one.created))
+        for one in found
+    ]
+    click.echo(table(headings, rows, empty="there are no users; add one with 'sstpca user add'"))
+
+
+@user.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object for machines.")
+@click.pass_obj
+def show(context: Context, name: str, as_json: bool) -> None:
+    """Show the user NAME.
+
+    \b
+        sstpca user show alice
+    """
+    found = users.get(context.store(), name)
+    if as_json:
+        echo_json(_as_json(found))
+        return
+    click.echo(
+        pairs(
+            [
+                ("name", found.name),
+                ("enabled", _yes(found.enabled)),
+                ("access profile", found.profile),
+                ("address", _address(found)),
+                ("created", local(found.created)),
+                ("password set", local(found.password_set)),
+            ]
+        )
+    )
+
+
+@user.command()
+@click.argument("name")
+@_password_options
+@click.pass_obj
+def passwd(context: Context, name: str, from_stdin: bool, generate: bool) -> None:
+    """Give the user NAME another password; asks for it. Running sessions go on.
+
+    \b
+        sstpca user passwd alice
+        sstpca user passwd alice --generate
+    """
+    found = users.get(context.store(), name)
+    sealer = context.sealer()
+    password = ask.password(found.name, from_stdin=from_stdin, generate=generate)
+    users.set_password(context.store(), sealer, found.name, password)
+    talk(f"the password of user '{found.name}' is changed")
+    if generate:
+        click.echo(password)
+
+
+@user.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.pass_obj
+def disable(context: Context, names: tuple[str, ...]) -> None:
+    """Keep the users NAME out, and end their sessions.
+
+    \b
+        sstpca user disable alice bob
+    """
+    _report(users.set_enabled(context.store(), names, False), "disabled")
+
+
+@user.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.pass_obj
+def enable(context: Context, names: tuple[str, ...]) -> None:
+    """Let the users NAME in again.
+
+    \b
+        sstpca user enable alice bob
+    """
+    _report(users.set_enabled(context.store(), names, True), "enabled")
+
+
+@user.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def remove(context: Context, names: tuple[str, ...], yes: bool) -> None:
+    """Remove the users NAME, and end their sessions.
+
+    \b
+        sstpca user remove alice
+        sstpca user remove alice bob --yes
+    """
+    store = context.store()
+    found = [users.get(store, name).name for name in dict.fromkeys(map(users.user_key, names))]
+    if ask.confirm(f"Remove {', '.join(found)}?", yes=yes):
+        _report(users.remove(store, found), "removed")
+    else:
+        talk("nothing was changed")
+
+
+@user.command("set")
+@click.argument("name")
+@click.option("--profile", help="The access profile.")
+@click.option("--address", metavar="IP", help="The address the user always gets.")
+@click.option("--no-address", is_flag=True, help="Give an address of the pool again.")
+@click.pass_obj
+def set_(
+    context: Context, name: str, profile: str | None, address: str | None, no_address: bool
+) -> None:
+    """Change access profile or address of the user NAME, from the next login.
+
+    \b
+        sstpca user set alice --profile office
+        sstpca user set alice --address 10.99.0.20
+    """
+    if address is not None and no_address:
+        raise InvalidInput("--address and --no-address exclude each other")
+    if profile is None and address is None and not no_address:
+        raise InvalidInput("nothing to change", "give --profile, --address or --no-address")
+    static = None if address is None else check_ipv4(address)
+    changed = users.change(
+        context.store(), name, profile=profile, static_address=static, no_static_address=no_address
+    )
+    _report([changed], "changed")
+
+
+def _report(changed: list[User], done: str) -> None:
+    for one in changed:
+        talk(f"user '{one.name}' {done}")
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _address(one: User) -> str:
+    return "from the pool" if one.static_address is None else str(one.static_address)
+
+
+def _as_json(one: User) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "enabled": one.enabled,
+        "profile": one.profile,
+        "address": None if one.static_address is None else str(one.static_address),
+        "created": iso(one.created),
+        "password_set": iso(one.password_set),
+    }

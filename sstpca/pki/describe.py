@@ -1,0 +1,112 @@
+"""A certificate in an administrator's words."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeVar
+
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from .certificates import sha1_fingerprint, sha256_fingerprint
+from .keys import describe_key
+
+_Kind = TypeVar("_Kind", bound=x509.ExtensionType)
+
+_PURPOSES: Final = {
+    ExtendedKeyUsageOID.SERVER_AUTH: "serverAuth",
+    ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth",
+    ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE: "any",
+}
+_USAGES: Final = {
+    "digital_signature": "digitalSignature",
+    "content_commitment": "nonRepudiation",
+    "key_encipherment": "keyEncipherment",
+    "data_encipherment": "dataEncipherment",
+    "key_agreement": "keyAgreement",
+    "key_cert_sign": "keyCertSign",
+    "crl_sign": "cRLSign",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What people look for in a certificate.
+
+    :param names: the subject alternative names.
+    :param usages: key usages, then extended ones.
+    :param path_length: of an authority; None if it is none, or has no limit.
+    :param days_left: whole days until it ends; negative when it has ended.
+    :param sha256: the fingerprint with colons.
+    :param sha1: Windows' thumbprint, without.
+    :param permitted: the names that an authority can issue for; with ``excluded``, its constraints.
+    """
+
+    subject: str
+    issuer: str
+    serial: str
+    authority: bool
+    path_length: int | None
+    names: tuple[str, ...]
+    usages: tuple[str, ...]
+    not_before: datetime
+    not_after: datetime
+    days_left: int
+    key: str
+    sha256: str
+    sha1: str
+    permitted: tuple[str, ...]
+    excluded: tuple[str, ...]
+
+
+def describe(certificate: x509.Certificate, now: datetime) -> Description:
+    """Return what there is to say about ``certificate`` at ``now``, an aware time."""
+    constraints = _extension(certificate, x509.NameConstraints)
+    basic = _extension(certificate, x509.BasicConstraints)
+    san = _extension(certificate, x509.SubjectAlternativeName)
+    return Description(
+        subject=certificate.subject.rfc4514_string(),
+        issuer=certificate.issuer.rfc4514_string(),
+        serial=f"{certificate.serial_number:x}",
+        authority=basic is not None and basic.ca,
+        path_length=None if basic is None else basic.path_length,
+        names=() if san is None else tuple(map(_name, san)),
+        usages=_usages(certificate),
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        days_left=(certificate.not_valid_after_utc - now).days,
+        key=describe_key(certificate.public_key()),
+        sha256=sha256_fingerprint(certificate),
+        sha1=sha1_fingerprint(certificate),
+        permitted=_subtrees(constraints and constraints.permitted_subtrees),
+        excluded=_subtrees(constraints and constraints.excluded_subtrees),
+    )
+
+
+def _extension(certificate: x509.Certificate, kind: type[_Kind]) -> _Kind | None:
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _usages(certificate: x509.Certificate) -> tuple[str, ...]:
+    usage = _extension(certificate, x509.KeyUsage)
+    purposes = _extension(certificate, x509.ExtendedKeyUsage) or ()
+    return (
+        *(text for field, text in _USAGES.items() if usage is not None and getattr(usage, field)),
+        *(_PURPOSES.get(purpose, purpose.dotted_string) for purpose in purposes),
+    )
+
+
+def _subtrees(names: list[x509.GeneralName] | None) -> tuple[str, ...]:
+    return tuple(map(_name, names or ()))
+
+
+def _name(name: x509.GeneralName) -> str:
+    match name:
+        case x509.DNSName():
+            return f"DNS {name.value}"
+        case x509.IPAddress():
+            return f"IP {name.value}"
+        case _:
+            return f"{type(name).__name__} {name.value}"

@@ -1,0 +1,106 @@
+"""Frames of a PPP client, spelled short, and a link brought to where a test begins."""
+
+from ipaddress import IPv4Address
+
+from sstpca.server.interfaces import Account, Lease
+from sstpca.server.ppp import mschapv2
+from sstpca.server.ppp.effects import Admit, Effect, LookUp, SendFrame
+from sstpca.server.ppp.frames import Code, Packet, Protocol, decode, decode_packet, encode
+from sstpca.server.ppp.frames import encode_packet as encode_packet
+from sstpca.server.ppp.link import Link
+
+# RFC 2759 9.2
+CHALLENGE = bytes.fromhex("5B5D7C7D7B3F2F3E3C2C602132262628")
+PEER_CHALLENGE = bytes.fromhex("21402324255E262A28295F2B3A337C7E")
+PASSWORD = "clientPass"
+SUCCESS = b"S=407A5589115FD0D6209F510FE9C04566932CDA56 M=Welcome"
+# RFC 3079 3.4: receive key, send key
+HLAK = bytes.fromhex("D5F0E9521E3EA9589645E86051C822268B7CDC149B993A1BA118CB153F56DCCB")
+
+MAGIC = 0x5EED5EED
+USER = Account(7, "User", mschapv2.nt_hash(PASSWORD), enabled=True)
+LEASE = Lease(
+    1,
+    IPv4Address("10.99.0.10"),
+    IPv4Address("10.99.0.1"),
+    (IPv4Address("10.99.0.53"), IPv4Address("10.99.0.54")),
+)
+# what the server asks for: Magic-Number and MS-CHAPv2
+SERVER_OPTIONS = bytes.fromhex("0506 5EED5EED 0305C22381")
+
+
+def frame(protocol: int, code: int, identifier: int, data: bytes | str = b"") -> bytes:
+    """Return a control packet in its frame; data may be given in hex."""
+    value = bytes.fromhex(data) if isinstance(data, str) else data
+    return encode(protocol, encode_packet(Packet(code, identifier, value)))
+
+
+def lcp(code: int, identifier: int, data: bytes | str = b"") -> bytes:
+    return frame(Protocol.LCP, code, identifier, data)
+
+
+def chap(code: int, identifier: int, data: bytes | str = b"") -> bytes:
+    return frame(Protocol.CHAP, code, identifier, data)
+
+
+def ipcp(code: int, identifier: int, data: bytes | str = b"") -> bytes:
+    return frame(Protocol.IPCP, code, identifier, data)
+
+
+def sent(effects: list[Effect]) -> list[tuple[int, Packet]]:
+    """Return protocol and packet of each frame among the effects."""
+    decoded = [decode(effect.frame) for effect in effects if isinstance(effect, SendFrame)]
+    return [(protocol, decode_packet(information)) for protocol, information in decoded]
+
+
+def response(
+    identifier: int,
+    challenge: bytes = CHALLENGE,
+    *,
+    password: str = PASSWORD,
+    name: bytes = b"User",
+) -> bytes:
+    """Return the Response of a client of that name and password."""
+    proof = mschapv2.nt_response(
+        mschapv2.challenge_hash(PEER_CHALLENGE, challenge, mschapv2.without_domain(name)),
+        mschapv2.nt_hash(password),
+    )
+    value = PEER_CHALLENGE + bytes(8) + proof + bytes(1)
+    return chap(2, identifier, bytes([len(value)]) + value + name)
+
+
+def new_link(mtu: int = 1400) -> Link:
+    return Link(challenge=CHALLENGE, magic=MAGIC, server_name="vpn.example.com", mtu=mtu)
+
+
+def authenticating(client_options: str = "") -> Link:
+    """Return a link, at time 0, that has just sent its Challenge, of identifier 1."""
+    link = new_link()
+    link.start(0)
+    ((_, request), _) = sent(link.receive(lcp(Code.CONFIGURE_REQUEST, 1, client_options), 0))
+    challenge = sent(link.receive(lcp(Code.CONFIGURE_ACK, request.id, request.data), 0))
+    assert [protocol for protocol, _ in challenge] == [Protocol.CHAP]
+    return link
+
+
+def admitted() -> Link:
+    """Return a link, at time 0, whose client has the right password."""
+    link = authenticating()
+    assert link.receive(response(1), 0) == [LookUp("User")]
+    assert link.account(USER, 0) == [Admit(USER)]
+    return link
+
+
+def networking(lease: Lease | None = LEASE) -> Link:
+    """Return a link, at time 0, that has told the client of its success."""
+    link = admitted()
+    link.leased(lease, 0)
+    return link
+
+
+def connected() -> Link:
+    """Return a link, at time 0, whose IPCP is open."""
+    link = networking()
+    link.receive(ipcp(Code.CONFIGURE_ACK, 1, "0306 0A630001"), 0)
+    link.receive(ipcp(Code.CONFIGURE_REQUEST, 1, "0306 0A63000A"), 0)
+    return link

@@ -1,0 +1,199 @@
+"""The real ``sstpca``, run as its users run it: a home made by its commands, and its server."""
+
+import contextlib
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Self
+
+from tests.support.client import Client
+from tests.support.manner import WINDOWS, Manner
+from tests.support.netns import Namespace, Network, Process, wait_for
+
+NAME = "vpn.example.com"
+PORT = 8443
+PASSWORDS = {"alice": "Wonderland-1865", "bob": "Bau-Meister 7"}
+DNS = (IPv4Address("198.18.1.53"), IPv4Address("198.18.1.54"))
+
+# -P: not the folder the tests run in, but the package as it is installed
+PROGRAM = (sys.executable, "-P", "-m", "sstpca")
+
+
+class Failed(Exception):
+    """``sstpca`` ended with an exit code that is not 0."""
+
+    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
+        super().__init__(f"exit code {done.returncode}: {done.stderr}")
+        self.code = done.returncode
+        self.stderr = done.stderr
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One entry of ``sstpca session list --json``."""
+
+    id: int
+    user: str
+    address: str
+    peer: str
+    interface: str
+    client: str
+    started: float
+    received: int
+    sent: int
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A home, and the commands on it."""
+
+    path: Path
+
+    def run(self, *arguments: str, typed: str = "") -> str:
+        """Run ``sstpca`` on this home; return what it prints.
+
+        :param typed: its standard input.
+        :raises Failed: on any other exit code than 0.
+        """
+        done = subprocess.run(
+            [*PROGRAM, "--home", str(self.path), *arguments],
+            input=typed,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        if done.returncode:
+            raise Failed(done)
+        return done.stdout
+
+    def add_user(self, name: str, *options: str) -> None:
+        """Add a user with the password from :data:`PASSWORDS`, and make the bundle."""
+        self.run("user", "add", name, "--password-stdin", *options, typed=f"{PASSWORDS[name]}\n")
+        self.run("bundle", name)
+
+    def authority(self, user: str) -> str:
+        """Return the authority's certificate as ``user`` gets it in the bundle, PEM."""
+        (path,) = (self.path / "bundles" / user).rglob("*.cer")
+        return ssl.DER_cert_to_PEM_cert(path.read_bytes())
+
+    def sessions(self) -> list[Session]:
+        """Return the sessions as the administrator sees them."""
+        return [Session(**entry) for entry in json.loads(self.run("session", "list", "--json"))]
+
+
+def make_home(path: Path, address: IPv4Address, *, port: int = PORT) -> Home:
+    """Make a home with the users of :data:`PASSWORDS`, as its administrator would."""
+    home = Home(path)
+    home.run("init", NAME, "--ip", str(address), "--port", str(port), "--no-passphrase")
+    servers = [part for server in DNS for part in ("--dns", str(server))]
+    home.run("profile", "set", "default", *servers)
+    for user in PASSWORDS:
+        home.add_user(user)
+    return home
+
+
+class Server:
+    """``sstpca serve`` in a namespace. Use it as a context manager.
+
+    :param log: where its output goes; added to on every start.
+    """
+
+    def __init__(self, home: Home, namespace: Namespace, log: Path) -> None:
+        self.home = home
+        self.namespace = namespace
+        self.log = log
+        self._process: Process | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    @property
+    def process(self) -> Process:
+        """The main process; running or ended."""
+        assert self._process is not None
+        return self._process
+
+    def launch(self) -> Process:
+        """Start the process without waiting for anything."""
+        command = (*PROGRAM, "--home", str(self.home.path), "serve")
+        self._process = self.namespace.start(*command, log=self.log, cwd=self.home.path)
+        return self._process
+
+    def start(self) -> None:
+        """Start, and wait until it listens.
+
+        :raises RuntimeError: with the log, if it ends instead.
+        """
+        before = self.said("listening on")
+        process = self.launch()
+
+        def listens() -> bool:
+            if process.ended() is not None:
+                raise RuntimeError(f"serve ended with {process.ended()}:\n{process.output}")
+            return self.said("listening on") > before
+
+        wait_for(listens, 20.0, "'listening on' in the log")
+
+    def said(self, text: str) -> int:
+        """Return how many lines of the log have ``text``."""
+        with contextlib.suppress(FileNotFoundError):
+            return sum(text in line for line in self.log.read_text().splitlines())
+        return 0
+
+    def stop(self, seconds: float = 15.0) -> int:
+        """Ask it to end, wait for that, and return the exit code."""
+        self.process.terminate()
+        return self.process.wait(seconds)
+
+    def kill(self) -> None:
+        """End it and its workers, whatever state they are in."""
+        workers = self.children()
+        self.process.stop()
+        for pid in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def children(self) -> list[int]:
+        """Return the process ids of its workers."""
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        with contextlib.suppress(FileNotFoundError):
+            return [int(pid) for pid in path.read_text().split()]
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Vpn:
+    """A server that runs, the network around it, and how to reach it."""
+
+    network: Network
+    home: Home
+    server: Server
+
+    def client(
+        self, user: str = "alice", password: str | None = None, *, manner: Manner = WINDOWS
+    ) -> Client:
+        """Return a client that has done its TLS handshake, verifying name and authority."""
+        return Client(
+            self.network.client.connect((str(self.network.server_address), PORT)),
+            user,
+            PASSWORDS[user] if password is None else password,
+            ca=self.home.authority("alice"),
+            name=NAME,
+            manner=manner,
+        )
+
+    def interfaces(self) -> set[str]:
+        """Return the interfaces in the server's namespace beside those of the network."""
+        return self.network.server.links() - {"lo", "wan", "lan"}

@@ -1,0 +1,187 @@
+"""Leases and sessions in the database: never one address twice, and nothing left behind."""
+
+import os
+import threading
+from ipaddress import IPv4Address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sstpca import profiles, users
+from sstpca.errors import SstpcaError
+from sstpca.home import Home
+from sstpca.secrets import Sealer
+from sstpca.server.interfaces import Account, Sessions
+from sstpca.sessions import StoreBackend, _from, end_sessions, list_sessions
+from sstpca.store import Store
+
+
+@pytest.fixture
+def store(home: Home) -> Store:
+    return Store.open(home.database)
+
+
+@pytest.fixture
+def backend(home: Home) -> StoreBackend:
+    return StoreBackend(home)
+
+
+def add(home: Home, store: Store, name: str, **more: object) -> Account:
+    user = users.add(store, Sealer.load(home), name, "correct horse", **more)  # type: ignore[arg-type]
+    return Account(user.id, user.name, bytes(16), True)
+
+
+def addresses(sessions: Sessions, *accounts: Account) -> list[IPv4Address | None]:
+    leases = [sessions.open(account, peer="203.0.113.9:1", client="") for account in accounts]
+    return [lease.address if lease else None for lease in leases]
+
+
+def test_the_directory_gives_the_user_in_any_case(home: Home, backend: StoreBackend) -> None:
+    store = Store.open(home.database)
+    users.add(store, Sealer.load(home), "Alice", "clientPass")
+    directory, _ = backend.join(os.getpid())
+    account = directory.account("ALICE")
+    assert account is not None
+    # RFC 2759 9.2
+    assert account.nt_hash.hex().upper() == "44EBBA8D5312B8D611474411F56989AE"
+    assert (account.name, account.enabled) == ("Alice", True)
+    assert "44EB" not in repr(account).upper()
+    assert directory.account("bob") is None
+
+
+def test_a_lease_has_what_the_profile_says(
+    home: Home, store: Store, backend: StoreBackend
+) -> None:
+    _, sessions = backend.join(os.getpid())
+    lease = sessions.open(add(home, store, "alice"), peer="203.0.113.9:1", client="MSRASV5.20")
+    profile = profiles.get(store, "default")
+    assert lease is not None
+    assert profile.pools[0][0] <= lease.address <= profile.pools[0][1]
+    assert (lease.local_address, lease.dns) == (profile.local_address, profile.dns)
+    [seen] = list_sessions(store)
+    assert (seen.id, seen.user, seen.address) == (lease.session, "alice", str(lease.address))
+    assert (seen.client, seen.worker) == ("MSRASV5.20", os.getpid())
+
+
+def test_a_small_pool_runs_out_and_comes_free(
+    home: Home, store: Store, backend: StoreBackend
+) -> None:
+    first, last = IPv4Address("10.1.0.10"), IPv4Address("10.1.0.12")
+    profiles.change(store, "default", local_address=IPv4Address("10.1.0.1"), pools=((first, last),))
+    _, sessions = backend.join(os.getpid())
+    accounts = [add(home, store, f"user{i}") for i in range(4)]
+    leases = [sessions.open(account, peer="", client="") for account in accounts]
+    given = {lease.address for lease in leases if lease}
+    assert given == {first, first + 1, last}
+    assert leases[3] is None
+    assert leases[0] is not None
+    sessions.close(leases[0].session)
+    assert addresses(sessions, accounts[3]) == [leases[0].address]
+    sessions.close(leases[0].session)
+
+
+def test_a_static_address_is_nobody_elses(
+    home: Home, store: Store, backend: StoreBackend
+) -> None:
+    first, last = IPv4Address("10.1.0.10"), IPv4Address("10.1.0.11")
+    profiles.change(store, "default", local_address=IPv4Address("10.1.0.1"), pools=((first, last),))
+    _, sessions = backend.join(os.getpid())
+    alice = add(home, store, "alice", static_address=first)
+    others = [add(home, store, name) for name in ("bob", "carol")]
+    assert addresses(sessions, *others) == [last, None]
+    assert addresses(sessions, alice) == [first]
+
+
+def test_a_new_login_takes_the_static_address_over(
+    home: Home, store: Store, backend: StoreBackend
+) -> None:
+    _, sessions = backend.join(os.getpid())
+    alice = add(home, store, "alice", static_address=IPv4Address("10.99.9.9"))
+    old, new = (sessions.open(alice, peer="", client="") for _ in range(2))
+    assert old is not None
+    assert new is not None
+    assert old.address == new.address == IPv4Address("10.99.9.9")
+    ending = sessions.beat({old.session: (0, 0), new.session: (0, 0)})
+    assert list(ending) == [old.session]
+    assert "newer login" in ending[old.session]
+
+
+def test_the_beat_writes_the_traffic_and_brings_the_orders(
+    home: Home, store: Store, backend: StoreBackend
+) -> None:
+    _, sessions = backend.join(os.getpid())
+    lease = sessions.open(add(home, store, "alice"), peer="", client="")
+    assert lease is not None
+    sessions.started(lease.session, "sstp7")
+    assert sessions.beat({lease.session: (1000, 2000)}) == {}
+    [seen] = list_sessions(store)
+    assert (seen.received, seen.sent, seen.interface) == (1000, 2000, "sstp7")
+    with pytest.raises(SstpcaError, match=f"still there.*{lease.session}"):
+        end_sessions(store, [lease.session], reason="enough", patience=0)
+    assert sessions.beat({lease.session: (1000, 2000)}) == {lease.session: "enough"}
+    sessions.close(lease.session)
+    end_sessions(store, [lease.session], reason="enough", patience=0)
+    assert list_sessions(store) == []
+    assert sessions.beat({lease.session: (1, 1)}) == {
+        lease.session: "its lease was taken away"
+    }
+
+
+def test_disabling_a_user_ends_the_sessions(
+    home: Home, store: Store, backend: StoreBackend
+) -> None:
+    _, sessions = backend.join(os.getpid())
+    lease = sessions.open(add(home, store, "alice"), peer="", client="")
+    assert lease is not None
+    users.set_enabled(store, ["alice"], False)
+    assert sessions.beat({lease.session: (0, 0)}) == {lease.session: "the user was disabled"}
+
+
+def test_a_dead_worker_leaves_nothing(home: Home, store: Store, backend: StoreBackend) -> None:
+    account = add(home, store, "alice")
+    _, one = backend.join(4_000_001)
+    _, two = backend.join(4_000_002)
+    assert None not in addresses(one, account, account)
+    assert None not in addresses(two, account)
+    backend.forget(4_000_001)
+    assert [seen.worker for seen in list_sessions(store)] == [4_000_002]
+    backend.reset()
+    assert list_sessions(store) == []
+
+
+def test_workers_at_once_never_share_an_address(
+    home: Home, store: Store, backend: StoreBackend
+) -> None:
+    first = IPv4Address("10.1.0.10")
+    profiles.change(
+        store, "default", local_address=IPv4Address("10.1.0.1"), pools=((first, first + 39),)
+    )
+    account = add(home, store, "alice")
+    found: list[list[IPv4Address | None]] = []
+
+    def work() -> None:
+        _, sessions = backend.join(os.getpid())
+        found.append(addresses(sessions, *[account] * 10))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    leased = [address for addresses in found for address in addresses]
+    assert len(leased) == 40
+    assert len(set(leased)) == 40
+    assert None not in leased
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 50), st.integers(0, 30)), max_size=4), st.integers(0, 10**6)
+)
+def test_every_address_comes_up_once(sizes: list[tuple[int, int]], start: int) -> None:
+    ranges = [range(i * 100 + first, i * 100 + first + size) for i, (first, size) in enumerate(sizes)]
+    everything = [number for numbers in ranges for number in numbers]
+    found = list(_from(ranges, start))
+    assert sorted(found) == everything
+    if everything:
+        assert found[0] == everything[start % len(everything)]
