@@ -6,6 +6,7 @@ left to free its leases, to replace it, and to take the rules down at the end.
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 import time
@@ -34,6 +35,9 @@ def serve(config: Config, backend: Backend) -> None:
     """
     check_tun(config.interface)
     load(config.identity)
+    # a session has two descriptors; the soft limit of 1024 is a relic of select(2)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with ExitStack() as stack:
         listeners = [stack.enter_context(_listen(*address)) for address in config.listen]
         forwarding = firewall.set_up(

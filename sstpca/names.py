@@ -33,7 +33,8 @@ _DEVICES: Final = frozenset({"con", "prn", "aux", "nul"}) | {
     f"{port}{number}" for port in ("com", "lpt") for number in "123456789\u00b9\u00b2\u00b3"
 }
 # IDNA 2003 maps these away, IDNA 2008 keeps them: the two give different names (RFC 5894 7.2)
-_DEVIATIONS: Final = frozenset("\u00df\u1e9e\u03c2\u200c\u200d")
+_JOINERS: Final = frozenset("\u200c\u200d")
+_DEVIATIONS: Final = frozenset("\u00df\u1e9e\u03c2") | _JOINERS
 
 # Windows: "The certificate's CN name does not match the passed value."
 _MISMATCH: Final = "0x800B010F"
@@ -165,7 +166,8 @@ def _to_ascii(text: str) -> str:
 
 def _check_label(label: str, text: str) -> None:
     if not _LABEL.fullmatch(label):
-        raise InvalidInput(f"{quoted(text)} is not a host name", _label_hint(label))
+        hint = _label_hint(label) if text else "for example: vpn.example.com"
+        raise InvalidInput(f"{quoted(text)} is not a host name", hint)
     if label[2:4] == "--" and not (label.startswith("xn--") and _is_punycode(label[4:])):
         raise InvalidInput(
             f"the part {quoted(label)} of {quoted(text)} is not a valid internationalised name"
@@ -185,9 +187,11 @@ def _label_hint(label: str) -> str:
 def _is_punycode(tail: str) -> bool:
     try:
         decoded = tail.encode("ascii").decode("punycode")
-        return not decoded.isascii() and decoded.encode("punycode").decode("ascii") == tail
+        again = decoded.encode("punycode").decode("ascii")
     except (UnicodeError, OverflowError):
         return False
+    visible = all(unicodedata.category(c)[0] not in "CZ" or c in _JOINERS for c in decoded)
+    return again == tail and visible and not decoded.isascii()
 
 
 def _maybe_address(text: str) -> IPAddress | None:

@@ -303,17 +303,7 @@ def _insert_pools(connection: sa.Connection, number: int, profile: AccessProfile
 def _check_against(
     connection: sa.Connection, profile: AccessProfile, others: Iterable[AccessProfile]
 ) -> None:
-    """Check that no address could be given twice: to two clients, or to a client and the server."""
-    everyone = [profile, *others]
-    _check_overlaps(everyone)
-    for holder in everyone:
-        local = holder.local_address
-        for first, last in (pool for other in everyone for pool in other.pools):
-            if first <= local <= last:
-                raise InvalidInput(
-                    f"the pool {first}-{last} contains {local}, the local address of the access "
-                    f"profile '{holder.name}'"
-                )
+    check_disjoint([profile, *others])
     owner = connection.scalar(
         sa.select(tables.users.c.name).where(
             tables.users.c.static_address == int(profile.local_address)
@@ -325,7 +315,11 @@ def _check_against(
         )
 
 
-def _check_overlaps(profiles: list[AccessProfile]) -> None:
+def check_disjoint(profiles: list[AccessProfile]) -> None:
+    """Check that no address could be given twice: to two clients, or to a client and the server.
+
+    :raises InvalidInput: if pools overlap, or one contains a local address.
+    """
     ranges = sorted(_named_pools(profiles))
     for (first, last, name), (second, end, other) in itertools.pairwise(ranges):
         if second <= last:
@@ -333,6 +327,12 @@ def _check_overlaps(profiles: list[AccessProfile]) -> None:
             raise InvalidInput(
                 f"the pools {first}-{last} and {second}-{end}{whose} overlap",
                 "each address belongs to one pool",
+            )
+    for holder, (first, last, _) in itertools.product(profiles, ranges):
+        if first <= holder.local_address <= last:
+            raise InvalidInput(
+                f"the pool {first}-{last} contains {holder.local_address}, the local address of "
+                f"the access profile '{holder.name}'"
             )
 
 

@@ -71,8 +71,10 @@ class StoreSessions:
                 address = _free_address(connection, account, row.id)
             if address is None:
                 return None
-            session = connection.execute(
-                tables.sessions.insert().values(
+            session = connection.scalars(
+                tables.sessions.insert()
+                .returning(tables.sessions.c.id)
+                .values(
                     worker_id=self._worker,
                     user_id=account.id,
                     user=account.name,
@@ -84,9 +86,9 @@ class StoreSessions:
                     received=0,
                     sent=0,
                 )
-            ).inserted_primary_key
+            ).one()
         dns = tuple(IPv4Address(server) for server in row.dns)
-        return Lease(session[0], IPv4Address(address), IPv4Address(row.local_address), dns)
+        return Lease(session, IPv4Address(address), IPv4Address(row.local_address), dns)
 
     def started(self, session: int, interface: str) -> None:
         """Note the interface of a session."""
@@ -205,11 +207,13 @@ class StoreBackend:
         """Register the worker process ``pid``."""
         store = Store.open(self._home.database, pooled=True)
         with store.writing() as connection:
-            worker = connection.execute(
-                tables.workers.insert().values(host=_this_host(), pid=pid, seen=now())
-            ).inserted_primary_key
+            worker = connection.scalars(
+                tables.workers.insert()
+                .returning(tables.workers.c.id)
+                .values(host=_this_host(), pid=pid, seen=now())
+            ).one()
         directory = StoreDirectory(store, Sealer.load(self._home))
-        return directory, StoreSessions(store, worker[0])
+        return directory, StoreSessions(store, worker)
 
     def forget(self, pid: int) -> None:
         """Remove what the worker left."""

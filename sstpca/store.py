@@ -104,7 +104,7 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
 
     @sa.event.listens_for(engine, "connect")
     def _connect(connection: sa.engine.interfaces.DBAPIConnection, _record: object) -> None:
-        connection.isolation_level = None  # type: ignore[attr-defined]  # sqlite3's own
+        connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
@@ -149,8 +149,13 @@ class Store:
                 f"the database {path} is missing", "restore it from a backup of the home"
             )
         store = cls(_engine(path, pooled=pooled))
-        with store.reading() as connection:
-            version = connection.scalar(sa.select(schema.c.version))
+        try:
+            with store.reading() as connection:
+                version = connection.scalar(sa.select(schema.c.version))
+        except SstpcaError as error:
+            raise SstpcaError(
+                str(error), "is it yours to write? if it is damaged, restore it from a backup"
+            ) from error
         if version != SCHEMA_VERSION:
             raise SstpcaError(
                 f"the database {path} has version {version}, this sstpca reads {SCHEMA_VERSION}",

@@ -50,9 +50,7 @@ def test_the_directory_gives_the_user_in_any_case(home: Home, backend: StoreBack
     assert directory.account("bob") is None
 
 
-def test_a_lease_has_what_the_profile_says(
-    home: Home, store: Store, backend: StoreBackend
-) -> None:
+def test_a_lease_has_what_the_profile_says(home: Home, store: Store, backend: StoreBackend) -> None:
     _, sessions = backend.join(os.getpid())
     lease = sessions.open(add(home, store, "alice"), peer="203.0.113.9:1", client="MSRASV5.20")
     profile = profiles.get(store, "default")
@@ -81,9 +79,7 @@ def test_a_small_pool_runs_out_and_comes_free(
     sessions.close(leases[0].session)
 
 
-def test_a_static_address_is_nobody_elses(
-    home: Home, store: Store, backend: StoreBackend
-) -> None:
+def test_a_static_address_is_nobody_elses(home: Home, store: Store, backend: StoreBackend) -> None:
     first, last = IPv4Address("10.1.0.10"), IPv4Address("10.1.0.11")
     profiles.change(store, "default", local_address=IPv4Address("10.1.0.1"), pools=((first, last),))
     _, sessions = backend.join(os.getpid())
@@ -123,9 +119,7 @@ def test_the_beat_writes_the_traffic_and_brings_the_orders(
     sessions.close(lease.session)
     end_sessions(store, [lease.session], reason="enough", patience=0)
     assert list_sessions(store) == []
-    assert sessions.beat({lease.session: (1, 1)}) == {
-        lease.session: "its lease was taken away"
-    }
+    assert sessions.beat({lease.session: (1, 1)}) == {lease.session: "its lease was taken away"}
 
 
 def test_disabling_a_user_ends_the_sessions(
@@ -179,7 +173,9 @@ def test_workers_at_once_never_share_an_address(
     st.lists(st.tuples(st.integers(0, 50), st.integers(0, 30)), max_size=4), st.integers(0, 10**6)
 )
 def test_every_address_comes_up_once(sizes: list[tuple[int, int]], start: int) -> None:
-    ranges = [range(i * 100 + first, i * 100 + first + size) for i, (first, size) in enumerate(sizes)]
+    ranges = [
+        range(i * 100 + first, i * 100 + first + size) for i, (first, size) in enumerate(sizes)
+    ]
     everything = [number for numbers in ranges for number in numbers]
     found = list(_from(ranges, start))
     assert sorted(found) == everything

@@ -235,7 +235,8 @@ class Connection:
         except BaseException:
             os.close(tun)
             raise
-        if self._ended or not self._session.up:
+        # IPCP may have gone down meanwhile, and up again with an interface of its own
+        if self._ended or not self._session.up or self._tun >= 0:
             os.close(tun)
             return
         self._tun, self._mtu = tun, mtu

@@ -59,7 +59,7 @@ class Worker:
         self.loop.add_signal_handler(signal.SIGTERM, self._stopping.set)
         async with AsyncIPRoute() as self.route:
             for listener in self._listeners:
-                self.loop.add_reader(listener.fileno(), self._accept, listener)
+                self.loop.add_reader(listener, self._accept, listener)
             while not self._stopping.is_set():
                 await self._pause(_BEAT)
                 if os.getppid() != supervisor:
@@ -104,7 +104,7 @@ class Worker:
     async def _farewell(self) -> None:
         """End every session politely, within a bounded time."""
         for listener in self._listeners:
-            self.loop.remove_reader(listener.fileno())
+            self.loop.remove_reader(listener)
         for stranger in list(self._strangers):
             stranger.drop("the server stops")
         for connection in list(self._connections):
@@ -117,7 +117,13 @@ class Worker:
         """Take one connection; the other workers may have been faster."""
         try:
             plain, address = listener.accept()
-        except OSError:
+        except BlockingIOError:
+            return
+        except OSError as error:
+            # out of descriptors or memory: trying again at once would only spin
+            LOGGER.error("cannot accept a connection: %s", error.strerror)
+            self.loop.remove_reader(listener)
+            self.loop.call_later(_BEAT, self.loop.add_reader, listener, self._accept, listener)
             return
         plain.setblocking(False)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

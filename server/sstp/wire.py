@@ -120,12 +120,12 @@ def encode(packet: Control | Data) -> bytes:
 
     :raises ValueError: if it would be larger than :data:`MAX_PACKET`.
     """
-    match packet:
-        case Data(frame):
-            control, body = 0, frame
-        case Control(type_, attributes):
-            control = _CONTROL_BIT
-            body = _CONTROL.pack(type_, len(attributes)) + b"".join(map(_attribute, attributes))
+    if isinstance(packet, Data):
+        control, body = 0, packet.frame
+    else:
+        control = _CONTROL_BIT
+        body = _CONTROL.pack(packet.type, len(packet.attributes))
+        body += b"".join(map(_attribute, packet.attributes))
     size = HEADER_SIZE + len(body)
     if size > MAX_PACKET:
         raise ValueError(f"a packet of {size} bytes; SSTP ends at {MAX_PACKET}")

@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime
-from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -14,16 +13,9 @@ from cryptography.x509.oid import NameOID
 
 from sstpca.bundle.context import Bundle, bundle_for
 from sstpca.profiles import AccessProfile
-from sstpca.settings import Server, Settings
 from sstpca.settings import Bundle as BundleSettings
-from sstpca.users import User
-
-MakeBundle = Callable[..., Bundle]
-
-
-def user_named(name: str) -> User:
-    """Return a user, as the database would."""
-    return User(1, name, True, "default", None, 0.0, 0.0)
+from sstpca.settings import Server, Settings
+from tests.bundle.samples import MakeBundle, user_named
 
 
 @pytest.fixture(scope="session")

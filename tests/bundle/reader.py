@@ -4,10 +4,12 @@ It follows Windows PowerShell's own tokenizer in what a quote is (about_Quoting_
 tree-sitter grammar does not: that one knows the ASCII quotes only.
 """
 
+import re
 from dataclasses import dataclass, field
 
 QUOTES = "'\u2018\u2019\u201a\u201b"
 DOUBLE_QUOTES = '"\u201c\u201d\u201e'
+_PLAIN = re.compile(f"[^#{QUOTES}{DOUBLE_QUOTES}]+")
 
 
 def read_literal(text: str, start: int) -> tuple[str, int]:
@@ -49,6 +51,8 @@ def read(text: str) -> Source:
             source.skeleton += "'"
         else:
             assert text[at] not in DOUBLE_QUOTES, f"an expandable string at {at}"
-            source.skeleton += text[at]
-            at += 1
+            rest = _PLAIN.match(text, at)
+            assert rest is not None
+            source.skeleton += rest[0]
+            at = rest.end()
     return source

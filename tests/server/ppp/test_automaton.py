@@ -1,10 +1,12 @@
 """The automaton against the table that RFC 1661 4.1 prints."""
 
+import itertools
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sstpca.server.ppp.automaton import TRANSITIONS, Action, Automaton, Event, State
 
 VECTORS = Path(__file__).parents[2] / "vectors"
@@ -43,7 +45,9 @@ def test_every_cell(state: State, event: Event) -> None:
         assert automaton == Automaton(state=state)
         return
     actions, _, new_state = cell.rpartition("/")
-    assert [action.value for action in automaton.feed(event, 0)] == [*filter(None, actions.split(","))]
+    assert [action.value for action in automaton.feed(event, 0)] == [
+        *filter(None, actions.split(","))
+    ]
     assert automaton.state == int(new_state)
 
 
@@ -142,4 +146,4 @@ def test_layer_up_and_down_alternate(events: list[Event]) -> None:
         running = (automaton.state, Event.TIMEOUT) in TRANSITIONS
         assert (automaton.deadline is not None) == running
     told = [a for a in told if a in (Action.THIS_LAYER_UP, Action.THIS_LAYER_DOWN)]
-    assert all(one is not other for one, other in zip(told, told[1:], strict=False))
+    assert all(one is not other for one, other in itertools.pairwise(told))

@@ -5,6 +5,7 @@ import contextlib
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from sstpca.server.ppp.frames import (
     DEFAULT_MRU,
     FrameError,

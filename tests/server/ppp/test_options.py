@@ -5,6 +5,7 @@ import contextlib
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from sstpca.server.ppp.options import Option, OptionError, decode_options, encode_options
 
 options = st.lists(st.builds(Option, st.integers(0, 255), st.binary(max_size=253)), max_size=6)

@@ -15,8 +15,8 @@ from sstpca.server.sstp.binding import (
     crypto_binding_request,
     verify,
 )
-from tests.support import sstp
-from tests.support.sstp import Vector
+from tests.support import sstp_packets as sstp
+from tests.support.sstp_packets import Vector
 
 VECTORS = pytest.mark.parametrize("vector", [sstp.SHA256, sstp.SHA1], ids=["SHA-256", "SHA-1"])
 

@@ -24,7 +24,7 @@ from sstpca.server.sstp.wire import (
     encode,
     status_info,
 )
-from tests.support import sstp
+from tests.support import sstp_packets as sstp
 
 NONCE = bytes(range(32))
 HLAK = bytes(range(100, 132))

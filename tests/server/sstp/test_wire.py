@@ -22,7 +22,7 @@ from sstpca.server.sstp.wire import (
     status_info,
     status_of,
 )
-from tests.support import sstp
+from tests.support import sstp_packets as sstp
 
 PACKETS = [
     (Control(MessageType.CALL_CONNECT_REQUEST, (Attribute(1, b"\0\1"),)), sstp.CONNECT_REQUEST),
