@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from sstpca import profiles, settings, setup
 from sstpca.errors import InvalidInput, SstpcaError
-from sstpca.home import Home
+from sstpca.home import Home, write_file
 from sstpca.names import check_connection_name, parse_hosts
 from sstpca.pki.authority import Authority
 from sstpca.pki.identity import load_identity
@@ -122,7 +122,7 @@ STEPS = [
 
 def original_of(step: str) -> Any:
     return {
-        "sstpca.setup.write_file": setup.write_file,
+        "sstpca.setup.write_file": write_file,
         "os.fsync": os.fsync,
         "sstpca.setup.Store.create": Store.create,
         "sqlalchemy.MetaData.create_all": sa.MetaData.create_all,
@@ -130,8 +130,15 @@ def original_of(step: str) -> Any:
     }[step]
 
 
-@pytest.mark.parametrize("error", [SstpcaError("full"), OSError(28, "full"), KeyboardInterrupt()])
-@pytest.mark.parametrize(("step", "number"), STEPS)
+@pytest.mark.parametrize(
+    ("step", "number", "error"),
+    [
+        *((*step, KeyboardInterrupt()) for step in STEPS),
+        ("sstpca.setup.write_file", 2, SstpcaError("full")),
+        ("os.fsync", 3, OSError(28, "full")),
+        ("sstpca.setup.Store.create", 0, OSError(28, "full")),
+    ],
+)
 def test_a_failed_init_leaves_nothing(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -22,7 +22,7 @@ _AT_FDCWD: Final = -100
 _RENAME_EXCHANGE: Final = 2
 # a name that every bundle has, and little else
 _TELLTALE: Final = "install.ps1"
-_ASIDE: Final = ".making-"
+_ASIDE: Final = ".sstpca-bundle-"
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:

@@ -18,7 +18,7 @@ def pieces(text: str, size: int) -> list[str]:
 
 def _only_literals(value: object) -> object:
     """Refuse to print what no quoting function has made (jinja2 calls this for each output)."""
-    if False:
+    if not isinstance(value, quoting.Literal):
         raise jinja2.TemplateRuntimeError("a value goes into a script without quoting")
     return value
 

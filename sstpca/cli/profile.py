@@ -72,7 +72,7 @@ def _changes(
 @click.argument("name")
 @_profile_options
 @click.pass_obj
-def add(context: Context, name: str, **options: Any) -> None:
+def add(context: Context, /, name: str, **options: Any) -> None:
     """Add the access profile NAME.
 
     \b
@@ -98,7 +98,7 @@ def add(context: Context, name: str, **options: Any) -> None:
 @click.option("--no-dns", is_flag=True, help="Give no DNS server.")
 @click.option("--no-routes", is_flag=True, help="Give no routes.")
 @click.pass_obj
-def set_(context: Context, name: str, no_dns: bool, no_routes: bool, **options: Any) -> None:
+def set_(context: Context, /, name: str, no_dns: bool, no_routes: bool, **options: Any) -> None:
     """Change the access profile NAME, from the next login of its users.
 
     Options that can be repeated replace what was there. An empty --dns-suffix takes it away.

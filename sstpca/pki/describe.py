@@ -77,8 +77,8 @@ def describe(certificate: x509.Certificate, now: datetime) -> Description:
         key=describe_key(certificate.public_key()),
         sha256=sha256_fingerprint(certificate),
         sha1=sha1_fingerprint(certificate),
-        permitted=_subtrees(constraints and constraints.permitted_subtrees),
-        excluded=_subtrees(constraints and constraints.excluded_subtrees),
+        permitted=() if constraints is None else _subtrees(constraints.permitted_subtrees),
+        excluded=() if constraints is None else _subtrees(constraints.excluded_subtrees),
     )
 
 

@@ -15,7 +15,8 @@ _PLAIN = re.compile(f"[^#{QUOTES}{DOUBLE_QUOTES}]+")
 def read_literal(text: str, start: int) -> tuple[str, int]:
     """Return the value of the single-quoted string at ``start``, and where it ends."""
     assert text[start] in QUOTES
-    value, at = [], start + 1
+    value: list[str] = []
+    at = start + 1
     while True:
         if text[at] in QUOTES:
             if text[at + 1 : at + 2] == "" or text[at + 1] not in QUOTES:

@@ -10,7 +10,7 @@ import pytest
 
 from sstpca.bundle import archive, build
 from sstpca.errors import SstpcaError
-from sstpca.home import Home
+from sstpca.home import Home, write_file
 from sstpca.profiles import AccessProfile
 from sstpca.settings import Settings
 from tests.bundle.samples import user_named
@@ -93,7 +93,7 @@ def test_the_exchange_is_there_where_tests_run(tmp_path: Path) -> None:
 
 def test_a_run_that_dies_leaves_old_or_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive.write(tmp_path, "alice", OLD)
-    real = archive.write_file
+    real = write_file
     for deadly in range(1, len(NEW) + 2):
         writes = 0
 
@@ -104,13 +104,13 @@ def test_a_run_that_dies_leaves_old_or_new(tmp_path: Path, monkeypatch: pytest.M
                 raise KeyboardInterrupt
             real(*arguments)
 
-        monkeypatch.setattr(archive, "write_file", dying)
+        monkeypatch.setattr("sstpca.bundle.archive.write_file", dying)
         with pytest.raises(KeyboardInterrupt):
             archive.write(tmp_path, "alice", NEW)
         # the zip is written last, when the folder is new
         assert content(tmp_path / "alice") == (OLD if deadly <= len(NEW) else NEW)
         assert unzipped(tmp_path / "alice.zip") == OLD
-    monkeypatch.setattr(archive, "write_file", real)
+    monkeypatch.setattr("sstpca.bundle.archive.write_file", real)
     archive.write(tmp_path, "alice", NEW)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["alice", "alice.zip"]
 

@@ -17,12 +17,32 @@ def test_checksum() -> None:
     assert packets.checksum(bytes.fromhex("0001 f203 f4f5 f6f7")) == 0xFFFF - 0xDDF2
 
 
-def test_a_ping_that_linux_sent() -> None:
-    captured = bytes.fromhex(
-        "45000020 00000000 40018be9 7f000001 7f000001".replace(" ", "")
-    )  # header by hand; the checksum is what is wrong or right
+# captured on the loopback of a Linux machine
+PING = bytes.fromhex("4500001c4de040004001eefe7f0000017f0000010800f7c700070031")
+REPLY = bytes.fromhex("4500001c4de1000040012efe7f0000017f0000010000ffc700070031")
+
+
+def test_a_reply_from_linux() -> None:
+    assert packets.echo_reply(packets.parse(REPLY)) == (0x31, b"")
+    assert packets.echo_reply(packets.parse(PING)) is None
+
+
+def test_a_damaged_header() -> None:
     with pytest.raises(Malformed):
-        packets.parse(captured)
+        packets.parse(REPLY.replace(b"\x4d", b"\x4e"))
+
+
+def test_a_damaged_reply() -> None:
+    with pytest.raises(Malformed):
+        packets.echo_reply(packets.parse(REPLY[:-1] + b"\x30"))
+
+
+def test_echo() -> None:
+    packet = packets.echo(HERE, THERE, 7, b"content")
+    assert packet.payload[:2] == b"\x08\x00" and packets.checksum(packet.payload) == 0
+    answer = dataclasses.replace(packet, payload=b"\x00\x00" + packet.payload[2:])
+    with pytest.raises(Malformed):
+        packets.echo_reply(answer)
 
 
 def test_headers_survive_the_round_trip() -> None:

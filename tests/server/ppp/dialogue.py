@@ -5,8 +5,15 @@ from ipaddress import IPv4Address
 from sstpca.server.interfaces import Account, Lease
 from sstpca.server.ppp import mschapv2
 from sstpca.server.ppp.effects import Admit, Effect, LookUp, SendFrame
-from sstpca.server.ppp.frames import Code, Packet, Protocol, decode, decode_packet, encode
-from sstpca.server.ppp.frames import encode_packet as encode_packet
+from sstpca.server.ppp.frames import (
+    Code,
+    Packet,
+    Protocol,
+    decode,
+    decode_packet,
+    encode,
+    encode_packet,
+)
 from sstpca.server.ppp.link import Link
 
 # RFC 2759 9.2

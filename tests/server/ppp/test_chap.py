@@ -1,0 +1,286 @@
+"""The login: MS-CHAPv2 at the server."""
+
+import dataclasses
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sstpca.server.interfaces import Account
+from sstpca.server.ppp.chap import decode_name, decode_response
+from sstpca.server.ppp.effects import (
+    Admit,
+    Authenticated,
+    Effect,
+    LinkDown,
+    LookUp,
+    Note,
+    SendFrame,
+)
+from sstpca.server.ppp.frames import Code, Packet, Protocol
+from sstpca.server.ppp.link import Link
+from tests.server.ppp.dialogue import (
+    CHALLENGE,
+    HLAK,
+    LEASE,
+    SERVER_OPTIONS,
+    SUCCESS,
+    USER,
+    admitted,
+    authenticating,
+    chap,
+    lcp,
+    networking,
+    new_link,
+    response,
+    sent,
+)
+
+DISABLED = dataclasses.replace(USER, enabled=False)
+
+
+def test_the_challenge_goes_out_when_lcp_opens() -> None:
+    link = new_link()
+    link.start(0)
+    link.receive(lcp(Code.CONFIGURE_REQUEST, 1), 0)
+    effects = link.receive(lcp(Code.CONFIGURE_ACK, 1, SERVER_OPTIONS), 0)
+    assert sent(effects) == [
+        (Protocol.CHAP, Packet(1, 1, b"\x10" + CHALLENGE + b"vpn.example.com"))
+    ]
+    assert link.deadline == 3
+
+
+def test_the_challenge_is_repeated_ten_times() -> None:
+    link = authenticating()
+    challenges = []
+    effects: list[Effect] = []
+    while not any(packet.code == Code.TERMINATE_REQUEST for _, packet in sent(effects)):
+        now = link.deadline or 0
+        effects = link.tick(now)
+        challenges += [packet for protocol, packet in sent(effects) if protocol == Protocol.CHAP]
+    assert challenges == [Packet(1, 1, b"\x10" + CHALLENGE + b"vpn.example.com")] * 9
+    assert now == 30
+    assert link.receive(lcp(Code.TERMINATE_ACK, 2), now) == [
+        LinkDown("the client does not answer the Challenge")
+    ]
+
+
+def test_success() -> None:
+    link = authenticating()
+    assert link.receive(response(1), 0) == [LookUp("User")]
+    assert link.account(USER, 0) == [Admit(USER)]
+    effects = link.leased(LEASE, 0)
+    assert sent(effects)[0] == (Protocol.CHAP, Packet(3, 1, SUCCESS))
+    assert effects[1] == Authenticated(HLAK)
+    assert HLAK.hex() not in repr(effects[1])
+
+
+def test_nothing_is_said_before_the_lease_is_known() -> None:
+    link = admitted()
+    assert link.receive(response(1), 1) == []
+    assert link.tick(10) == []
+
+
+def test_a_repeated_response_gets_the_same_success() -> None:
+    link = networking()
+    for password in ("clientPass", "another"):
+        effects = link.receive(response(1, password=password), 5)
+        assert sent(effects) == [(Protocol.CHAP, Packet(3, 1, SUCCESS))]
+        assert not any(isinstance(effect, Authenticated) for effect in effects)
+
+
+def refusal(account: Account | None, *, password: str, took: float = 0) -> tuple[float, bytes, str]:
+    """Return when the Failure was sent, its message, and what the log says."""
+    link = authenticating()
+    link.receive(response(1, password=password), 10)
+    (note,) = link.account(account, 10 + took)
+    assert isinstance(note, Note)
+    assert note.warning
+    now = link.deadline or 0
+    assert link.tick(now - 0.001) == []
+    ((protocol, failure),) = sent(link.tick(now))
+    assert (protocol, failure.code, failure.id) == (Protocol.CHAP, 4, 1)
+    return now - 10, failure.data, note.text
+
+
+def test_a_wrong_password_and_an_unknown_user_look_the_same() -> None:
+    wrong, unknown = refusal(USER, password="guess"), refusal(None, password="guess")
+    assert wrong[:2] == unknown[:2]
+    assert re.fullmatch(rb"E=691 R=0 C=[0-9A-F]{32} V=3 M=Access denied", wrong[1])
+    assert wrong[2] == "login failed for 'User': the password is wrong"
+    assert unknown[2] == "login failed for 'User': there is no such user"
+
+
+@pytest.mark.parametrize("account", [USER, None, DISABLED])
+@pytest.mark.parametrize(
+    ("took", "sent_after"),
+    [(0, 0.5), (0.2, 0.5), (0.5, 0.5), (0.501, 1.0), (1.2, 1.5), (2.0, 2.0)],
+)
+def test_the_time_of_a_failure_is_fixed(
+    account: Account | None, took: float, sent_after: float
+) -> None:
+    assert refusal(account, password="guess", took=took)[0] == pytest.approx(sent_after)
+
+
+def test_a_disabled_account_is_told_so_only_with_the_right_password() -> None:
+    _, message, note = refusal(DISABLED, password="clientPass")
+    assert re.fullmatch(rb"E=647 R=0 C=[0-9A-F]{32} V=3 M=Account disabled", message)
+    assert note == "login failed for 'User': the account is disabled"
+    assert refusal(DISABLED, password="guess")[1].startswith(b"E=691 ")
+
+
+def refused() -> Link:
+    """Return a link that has sent its Failure at 0.5."""
+    link = authenticating()
+    link.receive(response(1, password="guess"), 0)
+    link.account(USER, 0)
+    link.tick(0.5)
+    return link
+
+
+def test_the_client_has_a_second_to_read_the_failure() -> None:
+    link = refused()
+    assert link.deadline == 1.5
+    assert link.tick(1.4) == []
+    assert [packet.code for _, packet in sent(link.tick(1.5))] == [Code.TERMINATE_REQUEST]
+    assert link.receive(lcp(Code.TERMINATE_ACK, 2), 1.6) == [LinkDown("login failed for 'User'")]
+
+
+def test_the_client_may_go_sooner() -> None:
+    effects = refused().receive(lcp(Code.TERMINATE_REQUEST, 2), 0.6)
+    assert sent(effects) == [(Protocol.LCP, Packet(Code.TERMINATE_ACK, 2))]
+    assert effects[1:] == [LinkDown("login failed for 'User'")]
+
+
+def test_a_repeated_response_gets_the_same_failure() -> None:
+    """Even if it is right now: RFC 1994 4.1 wants it so against guessing."""
+    effects = refused().receive(response(1), 0.7)
+    ((protocol, packet),) = sent(effects)
+    assert (protocol, packet.code, packet.data[:5]) == (Protocol.CHAP, 4, b"E=691")
+    assert len(effects) == 1
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        chap(2, 2, response(1)[8:]),
+        chap(1, 1, response(1)[8:]),
+        chap(3, 1, b"S=" + b"0" * 40),
+        chap(2, 1, b""),
+        chap(2, 1, b"\x31" + bytes(48)),
+        chap(2, 1, b"\x30" + bytes(49) + b"User"),
+        chap(2, 1, b"\x10" + bytes(16) + b"User"),
+        chap(2, 1, b"\x31" + bytes(49) + b"x" * 257),
+        chap(7, 1, bytes(582)),
+    ],
+    ids=["other id", "challenge", "success", "empty", "cut", "48", "md5", "long name", "change"],
+)
+def test_what_is_no_response_is_dropped(frame: bytes) -> None:
+    link = authenticating()
+    assert link.receive(frame, 1) == []
+    assert link.receive(response(1), 2) == [LookUp("User")]
+
+
+def test_a_response_is_looked_up_once() -> None:
+    link = authenticating()
+    assert link.receive(response(1), 0) == [LookUp("User")]
+    assert link.receive(response(1, name=b"Other"), 0) == []
+
+
+def test_answers_nobody_asked_for_are_ignored() -> None:
+    link = authenticating()
+    assert link.account(USER, 0) == []
+    assert link.leased(LEASE, 0) == []
+    link = networking()
+    assert link.account(None, 0) == []
+    assert link.leased(None, 0) == []
+
+
+@pytest.mark.parametrize("name", [b"User", b"BIGCO\\User", b"A\\B\\User"])
+def test_a_domain_is_cut(name: bytes) -> None:
+    link = authenticating()
+    assert link.receive(response(1, name=name), 0) == [LookUp("User")]
+    assert link.account(USER, 0) == [Admit(USER)]
+
+
+def test_a_realm_is_part_of_the_name() -> None:
+    link = authenticating()
+    assert link.receive(response(1, name=b"User@example.com"), 0) == [LookUp("User@example.com")]
+    assert link.account(USER, 0) == [Admit(USER)]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Jürgen".encode(), "Jürgen"),
+        ("DOM\\Jürgen".encode("cp1252"), "Jürgen"),
+        (b"\x81\xfe", "\ufffdþ"),
+        (b"", ""),
+    ],
+)
+def test_names_in_both_encodings(name: bytes, text: str) -> None:
+    assert decode_name(name) == text
+    link = authenticating()
+    assert link.receive(response(1, name=name), 0) == [LookUp(text)]
+    assert link.account(USER, 0) == [Admit(USER)], "the hash is over the bytes as they came"
+
+
+def test_a_name_cannot_write_its_own_log_line() -> None:
+    link = authenticating()
+    link.receive(response(1, name=b"x\n\x1b[2J" + b"y" * 200), 0)
+    (note,) = link.account(None, 0)
+    assert note == Note(f"login failed for 'x[2J{'y' * 60}': there is no such user", warning=True)
+
+
+def test_lcp_may_start_anew_before_the_response() -> None:
+    """RFC 1994 4.1: with another Challenge, under another identifier."""
+    link = authenticating()
+    effects = link.receive(lcp(Code.CONFIGURE_REQUEST, 2), 1)
+    codes = [packet.code for _, packet in sent(effects)]
+    assert codes == [Code.CONFIGURE_REQUEST, Code.CONFIGURE_ACK]
+    assert link.receive(response(1), 1) == [], "CHAP is not heard before LCP is open"
+    effects = link.receive(lcp(Code.CONFIGURE_ACK, 2, SERVER_OPTIONS), 1)
+    ((_, challenge),) = sent(effects)
+    assert challenge.id == 2
+    value = challenge.data[1:17]
+    assert value != CHALLENGE
+    assert link.receive(response(2, value), 2) == [LookUp("User")]
+    assert link.account(USER, 2) == [Admit(USER)]
+
+
+@pytest.mark.parametrize("frame", [lcp(Code.CONFIGURE_REQUEST, 2), lcp(Code.TERMINATE_ACK, 2)])
+@pytest.mark.parametrize("begin", [admitted, networking])
+def test_lcp_may_not_start_anew_after_the_response(begin: type[Link], frame: bytes) -> None:
+    link = begin()
+    effects = link.receive(frame, 1)
+    assert sent(effects)[-1][1].code == Code.TERMINATE_REQUEST
+    assert link.receive(lcp(Code.TERMINATE_ACK, 3), 1) == [
+        LinkDown("the client negotiated LCP anew after its login")
+    ]
+    assert link.leased(LEASE, 2) == []
+
+
+@given(st.binary(max_size=120))
+def test_any_response_is_decoded_or_dropped(data: bytes) -> None:
+    decoded = decode_response(data)
+    if decoded is not None:
+        assert (len(decoded.peer_challenge), len(decoded.nt_response)) == (16, 24)
+
+
+@given(st.binary(max_size=60))
+def test_any_name_is_text(name: bytes) -> None:
+    decode_name(name).encode()
+
+
+def test_the_client_must_log_in_within_a_minute() -> None:
+    link = authenticating()
+    link.receive(response(1), 20)  # and the look-up never ends
+    assert link.deadline == 60
+    effects = link.tick(60)
+    assert [packet.code for _, packet in sent(effects)] == [Code.TERMINATE_REQUEST]
+    assert all(isinstance(effect, SendFrame) for effect in effects)
+    assert link.account(USER, 60.5) == []
+    assert link.receive(lcp(Code.TERMINATE_ACK, 2), 61) == [
+        LinkDown("the client did not log in in time")
+    ]

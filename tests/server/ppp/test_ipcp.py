@@ -1,0 +1,186 @@
+"""IPCP: the address and the DNS servers of the lease."""
+
+import dataclasses
+from ipaddress import IPv4Address
+
+import pytest
+
+from sstpca.server.ppp.effects import LinkDown, NetworkDown, NetworkUp, Note
+from sstpca.server.ppp.frames import Code, Packet, Protocol
+from sstpca.server.ppp.ipcp import IpcpPolicy
+from sstpca.server.ppp.link import Link
+from sstpca.server.ppp.options import decode_options, encode_options
+from tests.server.ppp.dialogue import (
+    LEASE,
+    admitted,
+    connected,
+    ipcp,
+    lcp,
+    networking,
+    sent,
+)
+
+ADDRESS = "03060a63000a"
+DNS = "81060a630035"
+DNS_2 = "83060a630036"
+
+
+def judged(options: str, dns: int = 2) -> tuple[str, str]:
+    """Return the name and the options, in hex, of the answer to a Configure-Request."""
+    lease = dataclasses.replace(LEASE, dns=LEASE.dns[:dns])
+    reply = IpcpPolicy(lease).judge(decode_options(bytes.fromhex(options)))
+    return reply.code.name.removeprefix("CONFIGURE_"), encode_options(reply.options).hex()
+
+
+@pytest.mark.parametrize(
+    ("asked", "dns", "answer"),
+    [
+        (ADDRESS, 2, ("ACK", ADDRESS)),
+        ("030600000000", 2, ("NAK", ADDRESS)),
+        ("0306c0a80105", 2, ("NAK", ADDRESS)),
+        ("0304c0a8", 2, ("NAK", ADDRESS)),
+        ("", 2, ("NAK", ADDRESS)),
+        (DNS, 2, ("NAK", ADDRESS)),
+        # Windows 10: address, DNS, WINS, DNS, WINS
+        (
+            "030600000000810600000000820600000000830600000000840600000000",
+            2,
+            ("REJECT", "820600000000840600000000"),
+        ),
+        ("030600000000810600000000830600000000", 2, ("NAK", ADDRESS + DNS + DNS_2)),
+        (ADDRESS + DNS + "830608080808", 2, ("NAK", DNS_2)),
+        (ADDRESS + DNS + DNS_2, 2, ("ACK", ADDRESS + DNS + DNS_2)),
+        ("030600000000810600000000830600000000", 1, ("REJECT", "830600000000")),
+        ("030600000000810600000000830600000000", 0, ("REJECT", "810600000000830600000000")),
+        # pppd: VJ compression
+        ("0206002d0f01030600000000", 2, ("REJECT", "0206002d0f01")),
+        ("010a0a63000a0a630001", 2, ("REJECT", "010a0a63000a0a630001")),
+        ("ff02" + ADDRESS, 2, ("REJECT", "ff02")),
+    ],
+)
+def test_what_is_granted(asked: str, dns: int, answer: tuple[str, str]) -> None:
+    assert judged(asked, dns) == answer
+
+
+def test_more_than_two_dns_servers_are_not_offered() -> None:
+    servers = tuple(IPv4Address(f"10.99.0.{host}") for host in (53, 54, 55))
+    policy = IpcpPolicy(dataclasses.replace(LEASE, dns=servers))
+    reply = policy.judge(decode_options(bytes.fromhex(ADDRESS + DNS + DNS_2)))
+    assert reply.code is Code.CONFIGURE_ACK
+
+
+def test_our_request_follows_the_success() -> None:
+    effects = sent(admitted().leased(LEASE, 0))
+    assert effects[1:] == [
+        (Protocol.IPCP, Packet(Code.CONFIGURE_REQUEST, 1, bytes.fromhex("03060A630001")))
+    ]
+
+
+def test_network_up() -> None:
+    link = networking()
+    assert sent(link.receive(ipcp(1, 4, ADDRESS), 1)) == [
+        (Protocol.IPCP, Packet(Code.CONFIGURE_ACK, 4, bytes.fromhex(ADDRESS)))
+    ]
+    assert link.receive(ipcp(2, 1, "03060A630001"), 1) == [NetworkUp(1400)]
+    assert link.deadline is None
+
+
+@pytest.mark.parametrize("code", [Code.CONFIGURE_REJECT, Code.CONFIGURE_NAK])
+def test_our_address_does_not_matter(code: Code) -> None:
+    link = networking()
+    link.receive(ipcp(1, 4, ADDRESS), 1)
+    if code is Code.CONFIGURE_REJECT:
+        ((_, request),) = sent(link.receive(ipcp(code, 1, "03060A630001"), 1))
+    else:
+        for identifier in range(1, 6):
+            ((_, request),) = sent(link.receive(ipcp(code, identifier, "0306C0A80101"), 1))
+    assert request == Packet(Code.CONFIGURE_REQUEST, request.id, b"")
+    assert link.receive(ipcp(2, request.id), 1) == [NetworkUp(1400)]
+
+
+def test_a_client_that_will_not_have_its_address() -> None:
+    """After five Naks it is a Reject; without an address there is no point in going on."""
+    link = networking()
+    link.receive(ipcp(2, 1, "03060A630001"), 0)
+    codes = [sent(link.receive(ipcp(1, n, "0306C0A80105"), 0))[0][1].code for n in range(6)]
+    assert codes == [Code.CONFIGURE_NAK] * 5 + [Code.CONFIGURE_REJECT]
+    effects = link.receive(ipcp(1, 9), 0)
+    assert not any(isinstance(effect, NetworkUp) for effect in effects)
+    assert [packet.code for _, packet in sent(effects)] == [
+        Code.CONFIGURE_ACK,
+        Code.TERMINATE_REQUEST,
+    ]
+    assert link.receive(lcp(Code.TERMINATE_ACK, 2), 0) == [
+        LinkDown("the client does not take the address it is given")
+    ]
+
+
+def test_ipcp_may_start_anew() -> None:
+    link = connected()
+    effects = link.receive(ipcp(1, 5, ADDRESS), 10)
+    assert [packet.code for _, packet in sent(effects)] == [1, 2]
+    assert effects[-1] == NetworkDown()
+    assert link.receive(ipcp(2, 2, "03060A630001"), 10) == [NetworkUp(1400)]
+
+
+def ended(link: Link) -> LinkDown:
+    """Let time pass until the link is down."""
+    down: list[LinkDown] = []
+    while link.deadline is not None:
+        down += [e for e in link.tick(link.deadline) if isinstance(e, LinkDown)]
+    (only,) = down
+    return only
+
+
+def test_the_client_closes_ipcp() -> None:
+    link = connected()
+    effects = link.receive(ipcp(Code.TERMINATE_REQUEST, 5), 10)
+    assert sent(effects) == [(Protocol.IPCP, Packet(Code.TERMINATE_ACK, 5))]
+    assert effects[-1] == NetworkDown()
+    assert link.deadline == 13
+    assert ended(link) == LinkDown("the client closed IPCP")
+
+
+def test_the_client_rejects_ipcp() -> None:
+    link = networking()
+    effects = link.receive(ipcp(Code.CODE_REJECT, 5, "01010004"), 0)
+    assert [(p, packet.code) for p, packet in sent(effects)] == [
+        (Protocol.LCP, Code.TERMINATE_REQUEST)
+    ]
+    assert ended(link) == LinkDown("the client rejects IPCP")
+
+
+def test_the_client_is_silent() -> None:
+    """Ten requests, three seconds apart: IPCP itself gives up first."""
+    assert ended(networking()) == LinkDown("the client does not answer IPCP")
+
+
+def test_ipcp_must_open_within_a_minute() -> None:
+    link = networking()
+    for second in range(60):
+        link.tick(second)
+        bad = ipcp(1, second, "0306C0A80105 82060000 0000")
+        assert len(sent(link.receive(bad, second))) <= 1
+        # answered, so that it goes on asking
+        link.receive(ipcp(3, second, "0306C0A80101"), second)
+        link.receive(ipcp(2, second, "03060A630001"), second)
+        link.receive(ipcp(2, second), second)
+    effects = link.tick(60)
+    assert [packet.code for _, packet in sent(effects)] == [Code.TERMINATE_REQUEST]
+    assert ended(link) == LinkDown("the client did not open IPCP in time")
+
+
+def test_no_address_is_free() -> None:
+    """The login succeeds, IPCP is not there: Windows shows error 720, not 691."""
+    link = admitted()
+    effects = link.leased(None, 10)
+    assert [(protocol, packet.code) for protocol, packet in sent(effects)] == [(Protocol.CHAP, 3)]
+    assert effects[-1] == Note("no address is free for 'User'", warning=True)
+    for identifier in (1, 2):
+        effects = link.receive(ipcp(1, identifier, "030600000000"), 11)
+        ((protocol, reject),) = sent(effects)
+        assert (protocol, reject.code) == (Protocol.LCP, Code.PROTOCOL_REJECT)
+        assert reject.data == bytes.fromhex(f"8021 01{identifier:02x}000a 030600000000")
+    assert link.deadline == 13
+    assert [packet.code for _, packet in sent(link.tick(13))] == [Code.TERMINATE_REQUEST]
+    assert link.receive(lcp(Code.TERMINATE_ACK, 3), 13) == [LinkDown("no address is free")]

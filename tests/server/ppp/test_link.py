@@ -1,0 +1,353 @@
+"""The link: phases, endings, and whatever bytes may come."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sstpca.server.ppp.effects import (
+    Admit,
+    Authenticated,
+    Effect,
+    LinkDown,
+    LookUp,
+    NetworkDown,
+    NetworkUp,
+    SendFrame,
+)
+from sstpca.server.ppp.frames import Code, Packet, Protocol, decode, encode
+from sstpca.server.ppp.link import Link
+from tests.server.ppp.dialogue import (
+    LEASE,
+    SERVER_OPTIONS,
+    USER,
+    admitted,
+    authenticating,
+    chap,
+    connected,
+    frame,
+    ipcp,
+    lcp,
+    networking,
+    new_link,
+    response,
+    sent,
+)
+
+
+def started() -> Link:
+    link = new_link()
+    link.start(0)
+    return link
+
+
+def asked() -> Link:
+    link = started()
+    link.receive(lcp(Code.CONFIGURE_REQUEST, 1), 0)
+    return link
+
+
+def looking() -> Link:
+    link = authenticating()
+    link.receive(response(1), 0)
+    return link
+
+
+def refusing() -> Link:
+    link = looking()
+    link.account(None, 0)
+    return link
+
+
+def refused() -> Link:
+    link = refusing()
+    link.tick(0.5)
+    return link
+
+
+def without_address() -> Link:
+    return networking(None)
+
+
+def ending() -> Link:
+    link = connected()
+    link.terminate("enough", 0)
+    return link
+
+
+def over() -> Link:
+    link = ending()
+    link.receive(lcp(Code.TERMINATE_ACK, 2), 0)
+    return link
+
+
+PHASES: list[Callable[[], Link]] = [
+    new_link,
+    started,
+    asked,
+    authenticating,
+    looking,
+    admitted,
+    refusing,
+    refused,
+    networking,
+    without_address,
+    connected,
+    ending,
+    over,
+]
+by_phase = pytest.mark.parametrize("begin", PHASES, ids=lambda begin: begin.__name__)
+
+
+def downs(effects: list[Effect]) -> list[LinkDown]:
+    return [effect for effect in effects if isinstance(effect, LinkDown)]
+
+
+def wait(link: Link) -> tuple[float, list[Effect]]:
+    """Let time pass until the link is over; return when, and all it did."""
+    now, effects = 0.0, list[Effect]()
+    while link.deadline is not None:
+        now = max(now, link.deadline)
+        effects += link.tick(now)
+    return now, effects
+
+
+def test_start_counts_once() -> None:
+    link = started()
+    link.receive(lcp(Code.CONFIGURE_REQUEST, 1), 0.5)
+    assert link.start(1) == []
+    assert link.deadline == 3.5
+
+
+def test_nothing_is_heard_before_start() -> None:
+    link = new_link()
+    assert link.receive(lcp(Code.CONFIGURE_REQUEST, 1), 0) == []
+    assert link.tick(100) == []
+    assert link.deadline is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        chap(2, 1, bytes(60)),
+        ipcp(1, 1, "030600000000"),
+        frame(0x8057, 1, 1, "010A0000000000000001"),
+        frame(0x80FD, 1, 1, "120601000040"),
+        encode(0xC023, b"\x01\x01\x00\x08\x01u\x01p"),
+        encode(Protocol.IPV4, bytes(20)),
+        encode(0x0057, bytes(40)),
+    ],
+    ids=lambda data: data.hex()[4:8],
+)
+@pytest.mark.parametrize("begin", [started, asked, authenticating, ending], ids=str)
+def test_frames_of_a_later_phase_are_dropped(begin: Callable[[], Link], data: bytes) -> None:
+    link = begin()
+    before = link.deadline
+    assert link.receive(data, 1) == []
+    assert link.deadline == before
+
+
+@pytest.mark.parametrize("protocol", [0x8057, 0x80FD, 0xC023, 0x0057, 0x0001, 0x8281])
+@pytest.mark.parametrize("begin", [networking, connected, without_address])
+def test_unknown_protocols_are_rejected_when_the_network_is_there(
+    begin: Callable[[], Link], protocol: int
+) -> None:
+    link = begin()
+    identifiers = set()
+    for _ in range(3):
+        ((answered, packet),) = sent(link.receive(encode(protocol, b"\x01\x02"), 1))
+        assert (answered, packet.code) == (Protocol.LCP, Code.PROTOCOL_REJECT)
+        assert packet.data == protocol.to_bytes(2, "big") + b"\x01\x02"
+        identifiers.add(packet.id)
+    assert len(identifiers) == 3
+
+
+@pytest.mark.parametrize(("options", "room"), [("", 1500), ("0104 0FFB", 1500), ("0104 0240", 576)])
+def test_a_protocol_reject_fits_the_peer(options: str, room: int) -> None:
+    """Windows asks for 4091 but takes 1614."""
+    link = authenticating(options)
+    link.receive(response(1), 0)
+    link.account(USER, 0)
+    link.leased(LEASE, 0)
+    (effect,) = link.receive(encode(0x8057, bytes(4000)), 0)
+    assert isinstance(effect, SendFrame)
+    assert len(decode(effect.frame)[1]) == room
+
+
+@pytest.mark.parametrize(
+    ("mtu", "options", "agreed"),
+    [(1400, "", 1400), (1400, "0104 0FFB", 1400), (1400, "0104 0240", 576), (1600, "", 1500)],
+)
+def test_the_mtu_is_the_smaller_of_both(mtu: int, options: str, agreed: int) -> None:
+    link = new_link(mtu)
+    link.start(0)
+    link.receive(lcp(Code.CONFIGURE_REQUEST, 1, options), 0)
+    link.receive(lcp(Code.CONFIGURE_ACK, 1, SERVER_OPTIONS), 0)
+    link.receive(response(1), 0)
+    link.account(USER, 0)
+    link.leased(LEASE, 0)
+    link.receive(ipcp(1, 1, "0306 0A63000A"), 0)
+    assert link.receive(ipcp(2, 1, "0306 0A630001"), 0) == [NetworkUp(agreed)]
+
+
+def test_ip_packets_are_not_for_the_link() -> None:
+    link = connected()
+    assert link.receive(encode(Protocol.IPV4, b"\x45" + bytes(19)), 1) == []
+    assert link.receive(b"\x21\x45" + bytes(19), 1) == []
+
+
+def test_terminate_with_an_answer() -> None:
+    link = connected()
+    effects = link.terminate("the server stops", 10)
+    assert effects[0] == NetworkDown()
+    assert sent(effects) == [(Protocol.LCP, Packet(Code.TERMINATE_REQUEST, 2))]
+    assert link.terminate("again", 10.5) == []
+    assert link.receive(lcp(Code.TERMINATE_ACK, 2), 11) == [LinkDown("the server stops")]
+    assert (link.deadline, link.terminate("again", 12)) == (None, [])
+
+
+def test_terminate_without_an_answer() -> None:
+    link = connected()
+    link.terminate("the server stops", 10)
+    assert [packet.code for _, packet in sent(link.tick(11))] == [Code.TERMINATE_REQUEST]
+    assert link.deadline == 12
+    assert link.tick(12) == [LinkDown("the server stops")]
+
+
+def test_terminate_while_the_client_does_too() -> None:
+    link = connected()
+    link.terminate("the server stops", 10)
+    effects = link.receive(lcp(Code.TERMINATE_REQUEST, 8), 10)
+    assert sent(effects) == [(Protocol.LCP, Packet(Code.TERMINATE_ACK, 8))]
+    assert effects[-1] == LinkDown("the server stops")
+
+
+@pytest.mark.parametrize("begin", [new_link, started])
+def test_terminate_before_lcp_has_begun(begin: Callable[[], Link]) -> None:
+    link = begin()
+    assert link.terminate("the server stops", 1) == [LinkDown("the server stops")]
+    assert link.start(2) == link.receive(lcp(1, 1), 2) == link.tick(100) == []
+    assert link.deadline is None
+
+
+@by_phase
+def test_terminate_in_any_phase_is_down_within_two_seconds(begin: Callable[[], Link]) -> None:
+    link = begin()
+    effects = link.terminate("the server stops", 0)
+    now, later = wait(link)
+    assert len(downs(effects + later)) == (begin is not over)
+    assert now <= 2
+
+
+@pytest.mark.parametrize("begin", PHASES[1:-1], ids=lambda begin: begin.__name__)
+def test_left_alone_every_link_that_is_not_open_ends(begin: Callable[[], Link]) -> None:
+    link = begin()
+    now, effects = wait(link)
+    assert now <= 62
+    assert len(downs(effects)) == (begin is not connected)
+
+
+def test_the_network_goes_before_the_link() -> None:
+    link = connected()
+    effects = link.receive(lcp(Code.TERMINATE_REQUEST, 8), 1)
+    assert effects[1:] == [NetworkDown(), LinkDown("the client ended the connection")]
+
+
+def test_lcp_anew_takes_the_network_down() -> None:
+    link = connected()
+    effects = link.receive(lcp(Code.CONFIGURE_REQUEST, 8), 1)
+    assert NetworkDown() in effects
+    assert len(sent(effects)) == 3
+
+
+# Bytes that may be anything, and bytes that nearly make sense
+
+protocols = st.sampled_from([*Protocol, 0x8057, 0x80FD, 0xC023, 0x0057])
+options = st.lists(
+    st.tuples(
+        st.sampled_from([1, 2, 3, 5, 7, 8, 13, 129, 130, 131]),
+        st.sampled_from(["", "0FFB", "C22381", "5EED5EED", "00000000", "0A63000A", "0A630001"]),
+    ),
+    max_size=4,
+).map(lambda listed: b"".join(bytes([t, 2 + len(v) // 2]) + bytes.fromhex(v) for t, v in listed))
+ours = st.sampled_from([SERVER_OPTIONS, bytes.fromhex("0306 0A630001"), b""])
+packets = st.builds(
+    frame,
+    protocols,
+    st.integers(0, 14),
+    st.integers(0, 4),
+    st.one_of(options, ours, st.binary(max_size=60)),
+)
+frames = st.one_of(
+    st.binary(max_size=40),
+    packets,
+    packets.map(lambda whole: whole[2:]),
+    packets.flatmap(lambda whole: st.integers(0, len(whole)).map(lambda end: whole[:end])),
+    st.sampled_from([response(1), response(1, password="guess"), response(2)]),
+)
+# a frame, or how long nothing comes; it can be long
+happenings = st.lists(st.one_of(frames, st.sampled_from([0.0, 0.5, 1.0, 3.0, 30.0])), max_size=25)
+
+
+class Driver:
+    """Performs the effects as the session does, and watches what must always hold."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.now = 0.0
+        self.down = 0
+        self.up = False
+        self.authenticated = False
+
+    def perform(self, effects: list[Effect]) -> None:
+        assert len(effects) <= 6, effects
+        for effect in effects:
+            assert not self.down, f"{effect} after LinkDown"
+            match effect:
+                case SendFrame(frame):
+                    assert frame.startswith(b"\xff\x03")
+                    assert len(frame) <= 1504
+                case LookUp():
+                    self.perform_later(lambda: self.link.account(USER, self.now))
+                case Admit():
+                    self.perform_later(lambda: self.link.leased(LEASE, self.now))
+                case Authenticated():
+                    self.authenticated = True
+                case NetworkUp():
+                    assert self.authenticated
+                    assert not self.up
+                    self.up = True
+                case NetworkDown():
+                    assert self.up
+                    self.up = False
+                case LinkDown():
+                    assert not self.up
+                    self.down += 1
+
+    def perform_later(self, answer: Callable[[], list[Effect]]) -> None:
+        self.answer = answer
+
+    def step(self, happening: bytes | float) -> None:
+        self.answer: Callable[[], list[Effect]] = list
+        if isinstance(happening, bytes):
+            self.perform(self.link.receive(happening, self.now))
+        else:
+            self.now += happening
+            self.perform(self.link.tick(self.now))
+        for _ in range(2):
+            answer, self.answer = self.answer, list
+            self.perform(answer())
+
+
+@by_phase
+@given(happenings=happenings)
+def test_whatever_comes(begin: Callable[[], Link], happenings: list[bytes | float]) -> None:
+    driver = Driver(begin())
+    driver.up = begin is connected
+    driver.authenticated = begin in (networking, connected)
+    driver.down = begin is over
+    for happening in happenings:
+        driver.step(happening)
+    # and then it ends as it should
+    driver.step(driver.link.terminate("enough", driver.now) and 0.0)
