@@ -10,10 +10,10 @@ from typing import Final
 
 from ..interfaces import Account, Lease
 from . import chap, frames, ipcp, lcp
-from . import negotiation as say
 from .automaton import Event, State
 from .effects import Effect, LinkDown, NetworkDown, NetworkUp, Note, SendFrame
 from .frames import Code, FrameError, Packet, Protocol
+from .negotiation import Down, Finished, GiveUp, Negotiator, Output, Up
 
 LOGIN_LIMIT: Final = 60.0  # seconds from the start to the answer to the login
 NETWORK_LIMIT: Final = 60.0  # seconds without IPCP after the login
@@ -52,7 +52,7 @@ class Link:
         self._lcp = lcp.Lcp(magic)
         self._chap = chap.Chap(challenge, server_name)
         self._ipcp_policy: ipcp.IpcpPolicy | None = None
-        self._ipcp: say.Negotiator | None = None
+        self._ipcp: Negotiator | None = None
         self._up = False  # NetworkUp is the last that was said
         self._limit: tuple[float, str] | None = None  # when the link ends, and why
         self._ending = ""  # why it does, once we have begun to end it
@@ -118,7 +118,7 @@ class Link:
             return [*effects, Note(f"no address is free for '{self._chap.user}'", warning=True)]
         self._allow(NETWORK_LIMIT, "the client did not open IPCP in time", now)
         self._ipcp_policy = ipcp.IpcpPolicy(lease)
-        self._ipcp = say.Negotiator(self._ipcp_policy, self._lcp.control_mru)
+        self._ipcp = Negotiator(self._ipcp_policy, self._lcp.control_mru)
         opened = self._ipcp.feed(Event.OPEN, now) + self._ipcp.feed(Event.UP, now)
         return effects + self._from_ipcp(opened, now)
 
@@ -160,18 +160,18 @@ class Link:
             return self._from_ipcp(self._ipcp.receive(packet, now), now)
         return self._from_lcp(self._lcp.protocol_reject(protocol, information), now)
 
-    def _from_lcp(self, outputs: Iterable[say.Output], now: float) -> list[Effect]:
+    def _from_lcp(self, outputs: Iterable[Output], now: float) -> list[Effect]:
         effects: list[Effect] = []
         for output in outputs:
             match output:
-                case say.Up():
+                case Up():
                     self._phase = Phase.AUTHENTICATE
                     effects += self._from_chap(self._chap.begin(now), now)
-                case say.Down():
+                case Down():
                     effects += self._lcp_down(now)
-                case say.Finished(reason):
+                case Finished(reason):
                     effects += self._over(self._ending or reason)
-                case say.GiveUp(reason):
+                case GiveUp(reason):
                     effects += self._close(reason, now)
                 case _:
                     effects.append(output)
@@ -180,22 +180,22 @@ class Link:
     def _from_chap(self, outputs: Iterable[chap.Output], now: float) -> list[Effect]:
         effects: list[Effect] = []
         for output in outputs:
-            if isinstance(output, say.GiveUp):
+            if isinstance(output, GiveUp):
                 effects += self._close(output.reason, now)
             else:
                 effects.append(output)
         return effects
 
-    def _from_ipcp(self, outputs: Iterable[say.Output], now: float) -> list[Effect]:
+    def _from_ipcp(self, outputs: Iterable[Output], now: float) -> list[Effect]:
         effects: list[Effect] = []
         for output in outputs:
             match output:
-                case say.Up():
+                case Up():
                     effects += self._ipcp_up(now)
-                case say.Down():
+                case Down():
                     effects += self._network_down()
                     self._allow(NETWORK_LIMIT, "the client did not open IPCP again", now)
-                case say.Finished(reason) | say.GiveUp(reason):
+                case Finished(reason) | GiveUp(reason):
                     effects += self._close(reason, now)
                 case _:
                     effects.append(output)

@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 PREFIX = "sstpca-test"
+
 _CLONE_NEWNET = 0x40000000
 _ETH_P_IP = 0x0800
 _counter = itertools.count()
@@ -181,7 +182,7 @@ class Sniffer:
     def packets(self, quiet: float = 0.3) -> list[bytes]:
         """Return the packets that came in, once none has come for ``quiet`` seconds."""
         self._raw.settimeout(quiet)
-        found = []
+        found: list[bytes] = []
         while True:
             try:
                 content, (_, _, kind, *_) = self._raw.recvfrom(65535)
@@ -203,11 +204,13 @@ class Network:
     client: Namespace
     server: Namespace
     lan: Namespace
-    client_address: IPv4Address = IPv4Address("198.18.0.2")
-    server_address: IPv4Address = IPv4Address("198.18.0.1")
-    server_address_v6: str = "2001:db8::1"
-    gateway: IPv4Address = IPv4Address("198.18.1.1")
-    host: IPv4Address = IPv4Address("198.18.1.2")
+
+    # RFC 2544's networks; the gateway is the server as the host behind it sees it
+    client_address: ClassVar = IPv4Address("198.18.0.2")
+    server_address: ClassVar = IPv4Address("198.18.0.1")
+    server_address_v6: ClassVar = "2001:db8::1"
+    gateway: ClassVar = IPv4Address("198.18.1.1")
+    host: ClassVar = IPv4Address("198.18.1.2")
 
 
 @contextlib.contextmanager

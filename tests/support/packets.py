@@ -56,10 +56,10 @@ def checksum(content: bytes) -> int:
     """Return the Internet checksum (RFC 1071); over content that holds a right one it is 0."""
     if len(content) % 2:
         content += b"\0"
-    total = sum(struct.unpack(f"!{len(content) // 2}H", content))
+    total: int = sum(struct.unpack(f"!{len(content) // 2}H", content))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+    return 0xFFFF - total
 
 
 def parse(content: bytes) -> Packet:
@@ -133,7 +133,8 @@ def datagram(packet: Packet) -> Datagram | None:
     pseudo = _pseudo(packet.source, packet.destination, UDP, segment)
     if segment[6:8] != b"\0\0" and checksum(pseudo + segment):
         raise Malformed("bad UDP checksum")
-    return Datagram(*struct.unpack_from("!HH", segment), segment[8:])
+    source, destination = struct.unpack_from("!HH", segment)
+    return Datagram(source, destination, segment[8:])
 
 
 def syn(source: tuple[IPv4Address, int], destination: tuple[IPv4Address, int], mss: int) -> Packet:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -55,6 +56,7 @@ def test_the_challenge_is_repeated_ten_times() -> None:
     link = authenticating()
     challenges = []
     effects: list[Effect] = []
+    now = 0.0
     while not any(packet.code == Code.TERMINATE_REQUEST for _, packet in sent(effects)):
         now = link.deadline or 0
         effects = link.tick(now)
@@ -251,7 +253,7 @@ def test_lcp_may_start_anew_before_the_response() -> None:
 
 @pytest.mark.parametrize("frame", [lcp(Code.CONFIGURE_REQUEST, 2), lcp(Code.TERMINATE_ACK, 2)])
 @pytest.mark.parametrize("begin", [admitted, networking])
-def test_lcp_may_not_start_anew_after_the_response(begin: type[Link], frame: bytes) -> None:
+def test_lcp_may_not_start_anew_after_the_response(begin: Callable[[], Link], frame: bytes) -> None:
     link = begin()
     effects = link.receive(frame, 1)
     assert sent(effects)[-1][1].code == Code.TERMINATE_REQUEST

@@ -89,11 +89,12 @@ def test_network_up() -> None:
 def test_our_address_does_not_matter(code: Code) -> None:
     link = networking()
     link.receive(ipcp(1, 4, ADDRESS), 1)
-    if code is Code.CONFIGURE_REJECT:
-        ((_, request),) = sent(link.receive(ipcp(code, 1, "03060A630001"), 1))
-    else:
-        for identifier in range(1, 6):
-            ((_, request),) = sent(link.receive(ipcp(code, identifier, "0306C0A80101"), 1))
+    rounds = 1 if code is Code.CONFIGURE_REJECT else 5
+    asked = "03060A630001" if code is Code.CONFIGURE_REJECT else "0306C0A80101"
+    requests = [
+        sent(link.receive(ipcp(code, identifier, asked), 1)) for identifier in range(1, rounds + 1)
+    ]
+    ((_, request),) = requests[-1]
     assert request == Packet(Code.CONFIGURE_REQUEST, request.id, b"")
     assert link.receive(ipcp(2, request.id), 1) == [NetworkUp(1400)]
 

@@ -266,6 +266,7 @@ def test_a_silent_client() -> None:
     link.start(0)
     frames = []
     down: list[LinkDown] = []
+    now = 0.0
     while link.deadline is not None:
         now = link.deadline
         effects = link.tick(now)

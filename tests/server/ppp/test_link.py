@@ -1,17 +1,10 @@
-"""The link: phases, endings, and whatever bytes may come."""
-
-from collections.abc import Callable
+"""The link: its phases and its endings."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sstpca.server.ppp.effects import (
-    Admit,
-    Authenticated,
     Effect,
     LinkDown,
-    LookUp,
     NetworkDown,
     NetworkUp,
     SendFrame,
@@ -22,7 +15,6 @@ from tests.server.ppp.dialogue import (
     LEASE,
     SERVER_OPTIONS,
     USER,
-    admitted,
     authenticating,
     chap,
     connected,
@@ -34,70 +26,16 @@ from tests.server.ppp.dialogue import (
     response,
     sent,
 )
-
-
-def started() -> Link:
-    link = new_link()
-    link.start(0)
-    return link
-
-
-def asked() -> Link:
-    link = started()
-    link.receive(lcp(Code.CONFIGURE_REQUEST, 1), 0)
-    return link
-
-
-def looking() -> Link:
-    link = authenticating()
-    link.receive(response(1), 0)
-    return link
-
-
-def refusing() -> Link:
-    link = looking()
-    link.account(None, 0)
-    return link
-
-
-def refused() -> Link:
-    link = refusing()
-    link.tick(0.5)
-    return link
-
-
-def without_address() -> Link:
-    return networking(None)
-
-
-def ending() -> Link:
-    link = connected()
-    link.terminate("enough", 0)
-    return link
-
-
-def over() -> Link:
-    link = ending()
-    link.receive(lcp(Code.TERMINATE_ACK, 2), 0)
-    return link
-
-
-PHASES: list[Callable[[], Link]] = [
-    new_link,
-    started,
+from tests.server.ppp.phases import (
+    PHASES,
+    Begin,
     asked,
-    authenticating,
-    looking,
-    admitted,
-    refusing,
-    refused,
-    networking,
-    without_address,
-    connected,
+    by_phase,
     ending,
     over,
-]
-by_phase = pytest.mark.parametrize("begin", PHASES, ids=lambda begin: begin.__name__)
+    started,
+    without_address,
+)
 
 
 def downs(effects: list[Effect]) -> list[LinkDown]:
@@ -141,7 +79,7 @@ def test_nothing_is_heard_before_start() -> None:
     ids=lambda data: data.hex()[4:8],
 )
 @pytest.mark.parametrize("begin", [started, asked, authenticating, ending], ids=str)
-def test_frames_of_a_later_phase_are_dropped(begin: Callable[[], Link], data: bytes) -> None:
+def test_frames_of_a_later_phase_are_dropped(begin: Begin, data: bytes) -> None:
     link = begin()
     before = link.deadline
     assert link.receive(data, 1) == []
@@ -151,7 +89,7 @@ def test_frames_of_a_later_phase_are_dropped(begin: Callable[[], Link], data: by
 @pytest.mark.parametrize("protocol", [0x8057, 0x80FD, 0xC023, 0x0057, 0x0001, 0x8281])
 @pytest.mark.parametrize("begin", [networking, connected, without_address])
 def test_unknown_protocols_are_rejected_when_the_network_is_there(
-    begin: Callable[[], Link], protocol: int
+    begin: Begin, protocol: int
 ) -> None:
     link = begin()
     identifiers = set()
@@ -224,7 +162,7 @@ def test_terminate_while_the_client_does_too() -> None:
 
 
 @pytest.mark.parametrize("begin", [new_link, started])
-def test_terminate_before_lcp_has_begun(begin: Callable[[], Link]) -> None:
+def test_terminate_before_lcp_has_begun(begin: Begin) -> None:
     link = begin()
     assert link.terminate("the server stops", 1) == [LinkDown("the server stops")]
     assert link.start(2) == link.receive(lcp(1, 1), 2) == link.tick(100) == []
@@ -232,7 +170,7 @@ def test_terminate_before_lcp_has_begun(begin: Callable[[], Link]) -> None:
 
 
 @by_phase
-def test_terminate_in_any_phase_is_down_within_two_seconds(begin: Callable[[], Link]) -> None:
+def test_terminate_in_any_phase_is_down_within_two_seconds(begin: Begin) -> None:
     link = begin()
     effects = link.terminate("the server stops", 0)
     now, later = wait(link)
@@ -240,8 +178,8 @@ def test_terminate_in_any_phase_is_down_within_two_seconds(begin: Callable[[], L
     assert now <= 2
 
 
-@pytest.mark.parametrize("begin", PHASES[1:-1], ids=lambda begin: begin.__name__)
-def test_left_alone_every_link_that_is_not_open_ends(begin: Callable[[], Link]) -> None:
+@pytest.mark.parametrize("begin", PHASES[1:-1])
+def test_left_alone_every_link_that_is_not_open_ends(begin: Begin) -> None:
     link = begin()
     now, effects = wait(link)
     assert now <= 62
@@ -259,95 +197,3 @@ def test_lcp_anew_takes_the_network_down() -> None:
     effects = link.receive(lcp(Code.CONFIGURE_REQUEST, 8), 1)
     assert NetworkDown() in effects
     assert len(sent(effects)) == 3
-
-
-# Bytes that may be anything, and bytes that nearly make sense
-
-protocols = st.sampled_from([*Protocol, 0x8057, 0x80FD, 0xC023, 0x0057])
-options = st.lists(
-    st.tuples(
-        st.sampled_from([1, 2, 3, 5, 7, 8, 13, 129, 130, 131]),
-        st.sampled_from(["", "0FFB", "C22381", "5EED5EED", "00000000", "0A63000A", "0A630001"]),
-    ),
-    max_size=4,
-).map(lambda listed: b"".join(bytes([t, 2 + len(v) // 2]) + bytes.fromhex(v) for t, v in listed))
-ours = st.sampled_from([SERVER_OPTIONS, bytes.fromhex("0306 0A630001"), b""])
-packets = st.builds(
-    frame,
-    protocols,
-    st.integers(0, 14),
-    st.integers(0, 4),
-    st.one_of(options, ours, st.binary(max_size=60)),
-)
-frames = st.one_of(
-    st.binary(max_size=40),
-    packets,
-    packets.map(lambda whole: whole[2:]),
-    packets.flatmap(lambda whole: st.integers(0, len(whole)).map(lambda end: whole[:end])),
-    st.sampled_from([response(1), response(1, password="guess"), response(2)]),
-)
-# a frame, or how long nothing comes; it can be long
-happenings = st.lists(st.one_of(frames, st.sampled_from([0.0, 0.5, 1.0, 3.0, 30.0])), max_size=25)
-
-
-class Driver:
-    """Performs the effects as the session does, and watches what must always hold."""
-
-    def __init__(self, link: Link) -> None:
-        self.link = link
-        self.now = 0.0
-        self.down = 0
-        self.up = False
-        self.authenticated = False
-
-    def perform(self, effects: list[Effect]) -> None:
-        assert len(effects) <= 6, effects
-        for effect in effects:
-            assert not self.down, f"{effect} after LinkDown"
-            match effect:
-                case SendFrame(frame):
-                    assert frame.startswith(b"\xff\x03")
-                    assert len(frame) <= 1504
-                case LookUp():
-                    self.perform_later(lambda: self.link.account(USER, self.now))
-                case Admit():
-                    self.perform_later(lambda: self.link.leased(LEASE, self.now))
-                case Authenticated():
-                    self.authenticated = True
-                case NetworkUp():
-                    assert self.authenticated
-                    assert not self.up
-                    self.up = True
-                case NetworkDown():
-                    assert self.up
-                    self.up = False
-                case LinkDown():
-                    assert not self.up
-                    self.down += 1
-
-    def perform_later(self, answer: Callable[[], list[Effect]]) -> None:
-        self.answer = answer
-
-    def step(self, happening: bytes | float) -> None:
-        self.answer: Callable[[], list[Effect]] = list
-        if isinstance(happening, bytes):
-            self.perform(self.link.receive(happening, self.now))
-        else:
-            self.now += happening
-            self.perform(self.link.tick(self.now))
-        for _ in range(2):
-            answer, self.answer = self.answer, list
-            self.perform(answer())
-
-
-@by_phase
-@given(happenings=happenings)
-def test_whatever_comes(begin: Callable[[], Link], happenings: list[bytes | float]) -> None:
-    driver = Driver(begin())
-    driver.up = begin is connected
-    driver.authenticated = begin in (networking, connected)
-    driver.down = begin is over
-    for happening in happenings:
-        driver.step(happening)
-    # and then it ends as it should
-    driver.step(driver.link.terminate("enough", driver.now) and 0.0)

@@ -556,6 +556,28 @@ def test_a_broken_stream_closes_without_a_word(make: Callable[[], Call], packet:
     assert call.state is State.CLOSED
 
 
+@states(State.SERVER_CALL_DISCONNECTED, State.CLOSED)
+def test_a_broken_stream_outside_of_a_call(make: Callable[[], Call]) -> None:
+    assert make().receive(b"", 0) == []
+
+
+@states(*LIVE, *ENDING, State.CLOSED)
+def test_a_call_begins_once(make: Callable[[], Call]) -> None:
+    call = make()
+    before = call.state, call.deadline
+    assert call.begin(0.5) == []
+    assert (call.state, call.deadline) == before
+
+
+@states(State.SERVER_CONNECT_REQUEST_PENDING, UP)
+def test_a_key_out_of_time_is_not_taken(make: Callable[[], Call]) -> None:
+    call = make()
+    before = call.state, call.deadline
+    assert call.keyed(HLAK, 0.5) == []
+    assert (call.state, call.deadline) == before
+    assert call._hlak is None
+
+
 def test_the_key_is_forgotten() -> None:
     for make in STATES.values():
         call = make()

@@ -1,0 +1,184 @@
+"""What the operator sees when something is wrong: one line, never a traceback."""
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+import sstpca
+from sstpca import users
+from sstpca.cli import main
+from sstpca.home import Home
+
+Run = Callable[..., Result]
+Refused = Callable[[Result, int], str]
+
+
+def run_in(root: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["--home", str(root), *arguments])
+
+
+def test_version() -> None:
+    result = CliRunner().invoke(main, ["--version"])
+    assert result.stdout == f"sstpca, version {sstpca.__version__}\n"
+
+
+READERS = [["user", "list"], ["profile", "list"], ["cert", "show"], ["user", "add", "a"]]
+
+
+@pytest.mark.parametrize("arguments", READERS)
+def test_no_home(tmp_path: Path, refused: Refused, arguments: list[str]) -> None:
+    line = refused(run_in(tmp_path / "none", *arguments), 1)
+    assert line == f"there is no sstpca home in {tmp_path / 'none'}"
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("arguments", [*READERS, ["init", "vpn.example.com", "--no-passphrase"]])
+def test_a_home_that_is_a_file(tmp_path: Path, refused: Refused, arguments: list[str]) -> None:
+    path = tmp_path / "file"
+    path.write_text("mine")
+    for root in (path, path / "below"):
+        assert refused(run_in(root, *arguments), 1) == f"the home {root} is not a folder"
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize("arguments", [*READERS, ["init", "vpn.example.com", "--no-passphrase"]])
+def test_an_unreadable_home(
+    home: Home, refused: Refused, as_nobody: Callable[[], None], arguments: list[str]
+) -> None:
+    home.root.chmod(0)
+    as_nobody()
+    line = refused(run_in(home.root, *arguments), 1)
+    assert line in (
+        f"the home {home.root} cannot be read",
+        f"cannot look into {home.root}: Permission denied",
+    )
+
+
+def test_a_read_only_home(open_home: Home, refused: Refused, as_nobody: Callable[[], None]) -> None:
+    as_nobody()
+    line = refused(run_in(open_home.root, "user", "add", "alice", "--generate"), 1)
+    assert line.startswith(f"database {open_home.database}: ")
+    line = refused(run_in(open_home.root / "new", "init", "a.example", "--no-passphrase"), 1)
+    assert line == f"cannot make the home {open_home.root / 'new'}: Permission denied"
+
+
+def test_a_folder_that_cannot_be_written_into(
+    open_home: Home, refused: Refused, as_nobody: Callable[[], None]
+) -> None:
+    open_home.root.chmod(0o755)
+    for path in open_home.root.iterdir():
+        path.unlink()
+    open_home.root.chmod(0o555)
+    as_nobody()
+    line = refused(run_in(open_home.root, "init", "a.example", "--no-passphrase"), 1)
+    assert line == f"cannot write into {open_home.root}: Permission denied"
+    assert list(open_home.root.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [(b"garbage" * 1000, "file is not a database"), (b"", "no such table")]
+)
+def test_a_database_that_is_none(
+    home: Home, run: Run, refused: Refused, content: bytes, why: str
+) -> None:
+    home.database.write_bytes(content)
+    assert why in refused(run("user", "list"), 1)
+    assert why in refused(run("profile", "list"), 1)
+    home.database.unlink()
+    assert "is missing" in refused(run("user", "list"), 1)
+
+
+@pytest.mark.parametrize("arguments", [["user", "list"], ["user", "add", "a", "--generate"]])
+def test_broken_settings_stop_no_command_that_does_not_need_them(
+    home: Home, run: Run, arguments: list[str]
+) -> None:
+    home.settings.write_text("broken = [")
+    assert run(*arguments).exit_code == 0
+
+
+def test_ctrl_c(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_store: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(users, "list_all", interrupt)
+    result = run("user", "list")
+    assert (result.exit_code, result.stdout, result.stderr) == (130, "", "interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(errno.EIO, "Input/output error", "/some/file"), "/some/file: Input/output error"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (TimeoutError("timed out"), "timed out"),
+    ],
+)
+def test_errors_of_the_system(
+    run: Run, refused: Refused, monkeypatch: pytest.MonkeyPatch, error: OSError, line: str
+) -> None:
+    def fail(_store: object) -> None:
+        raise error
+
+    monkeypatch.setattr(users, "list_all", fail)
+    assert refused(run("user", "list"), 1) == line
+
+
+def test_a_reader_that_goes_away_is_no_error(home: Home) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        result = subprocess.run(
+            [sys.executable, "-P", "-m", "sstpca", "--home", home.root, "user", "list"],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert result.stderr == b""
+    assert result.returncode == 1
+
+
+def test_a_terminal_that_cannot_show_a_name_is_no_error(home: Home, run: Run) -> None:
+    assert run("user", "add", "名前", "--generate").exit_code == 0
+    result = subprocess.run(
+        [sys.executable, "-P", "-m", "sstpca", "user", "list"],
+        env={**os.environ, "PYTHONIOENCODING": "latin-1", "SSTPCA_HOME": str(home.root)},
+        capture_output=True,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert b"\\u540d\\u524d" in result.stdout
+
+
+def commands(group: click.Group, path: tuple[str, ...]) -> list[tuple[str, click.Command]]:
+    found: list[tuple[str, click.Command]] = [(" ".join(path), group)]
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            found += commands(command, (*path, name))
+        else:
+            found.append((" ".join((*path, name)), command))
+    return found
+
+
+@pytest.mark.parametrize(("path", "command"), commands(main, ("sstpca",)))
+def test_every_command_has_help_with_an_example(path: str, command: click.Command) -> None:
+    assert command.help is not None
+    text, mark, example = command.help.partition("\b")
+    assert text.strip()
+    assert mark
+    assert path.split()[-1] in example
+    assert "sstpca " in example
+
+
+@pytest.mark.parametrize(("path", "command"), commands(main, ("sstpca",)))
+def test_every_option_says_what_it_does(path: str, command: click.Command) -> None:
+    silent = [p.name for p in command.params if isinstance(p, click.Option) and not p.help]
+    assert silent == []

@@ -1,0 +1,117 @@
+"""sstpca profile."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from click.testing import Result
+
+from sstpca import profiles
+from sstpca.store import Store
+
+Run = Callable[..., Result]
+Refused = Callable[[Result, int], str]
+Rows = Callable[[], list[object]]
+
+OFFICE = ["--local", "10.98.0.1", "--pool", "10.98.0.10-10.98.0.20"]
+
+
+def test_add_and_show(run: Run) -> None:
+    options = ["--dns", "10.1.0.53", "--dns", "10.1.0.54", "--route", "10.1.0.0/16"]
+    options += ["--dns-suffix", "corp.example", "--split-tunnel", "--pool", "10.98.1.5"]
+    result = run("profile", "add", "office", *OFFICE, *options)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "access profile 'office' added\n"
+    assert run("profile", "show", "office").stdout == (
+        "name           office\n"
+        "local address  10.98.0.1\n"
+        "pools          10.98.0.10-10.98.0.20, 10.98.1.5\n"
+        "DNS servers    10.1.0.53, 10.1.0.54\n"
+        "DNS suffix     corp.example\n"
+        "tunnel         split\n"
+        "routes         10.1.0.0/16\n"
+    )
+
+
+def test_the_lists(run: Run) -> None:
+    assert run("profile", "list").stdout == (
+        "NAME     LOCAL      POOLS                   DNS               TUNNEL\n"
+        "default  10.99.0.1  10.99.0.10-10.99.0.250  9.9.9.9, 1.1.1.1  full\n"
+    )
+    shown = json.loads(run("profile", "show", "default", "--json").stdout)
+    assert json.loads(run("profile", "list", "--json").stdout) == [shown]
+    assert shown == {
+        "name": "default",
+        "local": "10.99.0.1",
+        "pools": [["10.99.0.10", "10.99.0.250"]],
+        "dns": ["9.9.9.9", "1.1.1.1"],
+        "routes": [],
+        "dns_suffix": "",
+        "full_tunnel": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "why"),
+    [
+        (["add", "office", "--pool", "10.98.0.10-10.98.0.20"], 2, "--local is missing"),
+        (["add", "office", "--local", "10.98.0.1"], 2, "--pool is missing"),
+        (["add", "default", *OFFICE], 2, "'default' already"),
+        (["add", "a b", *OFFICE], 2, "cannot be the name"),
+        (["add", "office", *OFFICE, "--pool", "10.98.0.15"], 2, "overlap"),
+        (["add", "office", *OFFICE, "--pool", "10.99.0.15"], 2, "overlap"),
+        (["add", "office", *OFFICE, "--pool", "10.98.0.1"], 2, "contains 10.98.0.1"),
+        (["add", "office", *OFFICE, "--pool", "10.98.0.9-10.98.0.8"], 2, "ends before"),
+        (["add", "office", *OFFICE, "--pool", "10.98.0.0/24"], 2, "not an IPv4 address"),
+        (["add", "office", *OFFICE, "--pool", "11.0.0.1-12.0.0.1"], 2, "more than 1048576"),
+        (["add", "office", *OFFICE, "--dns", "127.0.0.1"], 2, "the client itself"),
+        (["add", "office", *OFFICE, "--dns", "dns.example"], 2, "not an IPv4 address"),
+        (["add", "office", *OFFICE, "--route", "10.1.0.1/16"], 2, "bits set beyond"),
+        (["add", "office", *OFFICE, "--route", "0.0.0.0/0"], 2, "full tunnel"),
+        (["add", "office", *OFFICE, "--dns-suffix", "a b"], 2, "not a host name"),
+        (["set", "default"], 2, "nothing to change"),
+        (["set", "default", "--local", "10.99.0.99"], 2, "contains 10.99.0.99"),
+        (["set", "default", "--dns", "9.9.9.9", "--no-dns"], 2, "--dns and --no-dns"),
+        (["set", "default", "--route", "10.0.0.0/8", "--no-routes"], 2, "--route and --no-routes"),
+        (["set", "office", "--no-dns"], 1, "no access profile 'office'"),
+        (["show", "office"], 1, "no access profile 'office'"),
+        (["remove", "office"], 1, "no access profile 'office'"),
+        (["remove", "default"], 1, "in use: alice, bob"),
+    ],
+)
+def test_bad_input_changes_nothing(
+    run: Run, refused: Refused, rows: Rows, arguments: list[str], code: int, why: str
+) -> None:
+    for name in ("alice", "bob"):
+        assert run("user", "add", name, "--generate").exit_code == 0
+    before = rows()
+    assert why in refused(run("profile", *arguments), code)
+    assert rows() == before
+
+
+def test_set_replaces_only_what_is_given(run: Run, store: Store) -> None:
+    before = profiles.get(store, "default")
+    result = run("profile", "set", "default", "--dns", "10.1.0.53", "--dns-suffix", "Corp")
+    assert result.stderr == "access profile 'default' changed\n"
+    after = profiles.get(store, "default")
+    assert list(map(str, after.dns)) == ["10.1.0.53"]
+    assert after.dns_suffix == "corp"
+    assert (after.pools, after.full_tunnel) == (before.pools, True)
+    assert run("profile", "set", "default", "--no-dns", "--dns-suffix", "").exit_code == 0
+    assert profiles.get(store, "default").dns == ()
+    assert profiles.get(store, "default").dns_suffix == ""
+
+
+def test_a_split_tunnel_without_routes_is_warned_about(run: Run) -> None:
+    result = run("profile", "set", "default", "--split-tunnel")
+    assert result.stderr.startswith("warning: a split tunnel without --route")
+    result = run("profile", "set", "default", "--route", "10.1.0.0/16")
+    assert "warning" not in result.stderr
+    result = run("profile", "set", "default", "--full-tunnel")
+    assert result.stderr.startswith("warning: the routes matter only with --split-tunnel")
+
+
+def test_remove(run: Run, store: Store) -> None:
+    assert run("profile", "remove", "default").stderr == "access profile 'default' removed\n"
+    assert profiles.list_all(store) == []
+    assert run("profile", "list").stdout == "there are no access profiles\n"

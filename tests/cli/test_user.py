@@ -1,0 +1,234 @@
+"""sstpca user."""
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+from click.testing import Result
+
+from sstpca import profiles, users
+from sstpca.home import Home
+from sstpca.names import check_ipv4
+from sstpca.profiles import AccessProfile, parse_pool
+from sstpca.secrets import Sealer
+from sstpca.store import Store
+
+Run = Callable[..., Result]
+Refused = Callable[[Result, int], str]
+Rows = Callable[[], list[object]]
+
+
+@pytest.fixture
+def alice(run: Run) -> str:
+    result = run("user", "add", "alice", "--address", "10.99.0.20", "--generate")
+    assert result.exit_code == 0
+    return result.stdout.strip()
+
+
+def opens(store: Store, sealer: Sealer, name: str, password: str) -> bool:
+    found = users.login(store, sealer, name)
+    assert found is not None
+    from sstpca.server.ppp.mschapv2 import nt_hash
+
+    return found[1] == nt_hash(password)
+
+
+def test_a_generated_password_is_the_whole_output(run: Run, store: Store, sealer: Sealer) -> None:
+    result = run("user", "add", "alice", "--generate")
+    assert result.exit_code == 0
+    password = result.stdout.removesuffix("\n")
+    assert re.fullmatch(r"([a-z2-9]{4}-){3}[a-z2-9]{4}", password)
+    assert password not in result.stderr
+    assert result.stderr.splitlines() == ["user 'alice' added", "next: sstpca bundle alice"]
+    assert opens(store, sealer, "alice", password)
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_password_from_standard_input(run: Run, store: Store, sealer: Sealer, end: str) -> None:
+    result = run("user", "add", "alice", "--password-stdin", stdin="pass wörd 1" + end)
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert "pass" not in result.stderr.replace("sstpca", "")
+    assert opens(store, sealer, "alice", "pass wörd 1")
+
+
+def test_a_password_from_the_terminal(
+    run: Run, store: Store, sealer: Sealer, terminal: None
+) -> None:
+    result = run("user", "add", "alice", stdin="correct horse\ncorrect horse\n")
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert "correct" not in result.stderr
+    assert opens(store, sealer, "alice", "correct horse")
+
+
+@pytest.mark.parametrize(
+    ("stdin", "why"),
+    [
+        (b"", "shorter than 8"),
+        (b"1234567\n", "shorter than 8"),
+        (b"x" * 257, "longer than 256"),
+        (b"x" * 9000, "longer than 256"),
+        (b"first line\nsecond line\n", "second line"),
+        (b"tab\tinside", "control"),
+        (b"\xff\xfe12345678", "not valid UTF-8"),
+    ],
+)
+def test_bad_passwords(
+    run: Run, refused: Refused, rows: Rows, alice: str, stdin: bytes, why: str
+) -> None:
+    before = rows()
+    assert why in refused(run("user", "add", "bob", "--password-stdin", stdin=stdin), 2)
+    assert why in refused(run("user", "passwd", "alice", "--password-stdin", stdin=stdin), 2)
+    assert rows() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "why"),
+    [
+        (["add", "bob"], 2, "there is no terminal to ask for a password"),
+        (["add", "bob", "--generate", "--password-stdin"], 2, "exclude each other"),
+        (["add", "ALICE", "--generate"], 2, "there is a user 'alice' already"),
+        (["add", "a/b", "--generate"], 2, "cannot be a user name"),
+        (["add", "", "--generate"], 2, "cannot be a user name"),
+        (["add", "bob", "--generate", "--address", "10.99.0.300"], 2, "not an IPv4 address"),
+        (["add", "bob", "--generate", "--address", "fd00::1"], 2, "not an IPv4 address"),
+        (["add", "bob", "--generate", "--address", "10.99.0.20"], 2, "of user 'alice'"),
+        (["add", "bob", "--generate", "--address", "10.99.0.1"], 2, "server's own"),
+        (["add", "bob", "--generate", "--profile", "x"], 1, "no access profile 'x'"),
+        (["show", "bob"], 1, "there is no user 'bob'"),
+        (["passwd", "bob", "--generate"], 1, "there is no user 'bob'"),
+        (["passwd", "alice"], 2, "there is no terminal"),
+        (["disable", "alice", "bob"], 1, "there is no user 'bob'"),
+        (["enable", "bob"], 1, "there is no user 'bob'"),
+        (["remove", "alice", "bob", "--yes"], 1, "there is no user 'bob'"),
+        (["remove", "alice"], 2, "there is no terminal"),
+        (["set", "bob", "--no-address"], 1, "there is no user 'bob'"),
+        (["set", "alice"], 2, "nothing to change"),
+        (["set", "alice", "--address", "10.99.0.1"], 2, "server's own"),
+        (["set", "alice", "--address", "10.99.0.9", "--no-address"], 2, "exclude each other"),
+        (["set", "alice", "--profile", "x"], 1, "no access profile 'x'"),
+    ],
+)
+def test_bad_input_changes_nothing(
+    run: Run,
+    refused: Refused,
+    rows: Rows,
+    alice: str,
+    arguments: list[str],
+    code: int,
+    why: str,
+) -> None:
+    before = rows()
+    assert why in refused(run("user", *arguments), code)
+    assert rows() == before
+
+
+def test_questions_come_last(run: Run, refused: Refused, alice: str, terminal: None) -> None:
+    """Nobody types a password for a user who cannot be added anyway."""
+    for arguments in (["alice"], ["bob", "--profile", "x"], ["bob", "--address", "10.99.0.20"]):
+        refused(run("user", "add", *arguments), 2 if arguments != ["bob", "--profile", "x"] else 1)
+
+
+def test_a_broken_database_key_is_told_before_the_question(
+    run: Run, refused: Refused, home: Home, rows: Rows, terminal: None
+) -> None:
+    before = rows()
+    home.database_key.write_text("nonsense")
+    assert "is not a database key" in refused(run("user", "add", "bob"), 1)
+    assert rows() == before
+
+
+def test_a_name_beyond_ascii_is_warned_about(run: Run) -> None:
+    result = run("user", "add", "Jörg M", "--generate")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("warning: 'Jörg M' is not plain ASCII")
+    assert result.stderr.endswith("next: sstpca bundle 'Jörg M'\n")
+
+
+def test_the_list(run: Run, alice: str) -> None:
+    run("user", "add", "Bob", "--generate")
+    run("user", "disable", "bob")
+    lines = run("user", "list").stdout.splitlines()
+    assert lines[0].split() == ["NAME", "ENABLED", "PROFILE", "ADDRESS", "CREATED"]
+    assert lines[1].startswith("alice  yes      default  10.99.0.20     20")
+    assert lines[2].startswith("Bob    no       default  from the pool  20")
+
+
+def test_the_list_for_machines(run: Run, alice: str) -> None:
+    (one,) = json.loads(run("user", "list", "--json").stdout)
+    assert one == json.loads(run("user", "show", "ALICE", "--json").stdout)
+    stamp = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+    assert re.fullmatch(stamp, one.pop("created"))
+    assert re.fullmatch(stamp, one.pop("password_set"))
+    assert one == {
+        "name": "alice",
+        "enabled": True,
+        "profile": "default",
+        "address": "10.99.0.20",
+    }
+
+
+def test_empty_lists(run: Run) -> None:
+    assert run("user", "list").stdout == "there are no users; add one with 'sstpca user add'\n"
+    assert json.loads(run("user", "list", "--json").stdout) == []
+
+
+def test_show(run: Run, alice: str) -> None:
+    result = run("user", "show", "Alice")
+    assert "address         10.99.0.20\n" in result.stdout
+    assert alice not in result.output
+
+
+def test_passwd(run: Run, alice: str, store: Store, sealer: Sealer) -> None:
+    result = run("user", "passwd", "Alice", "--generate")
+    assert result.exit_code == 0
+    assert result.stdout.strip() != alice
+    assert opens(store, sealer, "alice", result.stdout.strip())
+    assert not opens(store, sealer, "alice", alice)
+
+
+def test_disable_and_enable(run: Run, alice: str, store: Store) -> None:
+    assert run("user", "disable", "ALICE").stderr == "user 'alice' disabled\n"
+    assert not users.get(store, "alice").enabled
+    assert run("user", "enable", "alice").stderr == "user 'alice' enabled\n"
+    assert users.get(store, "alice").enabled
+
+
+@pytest.mark.parametrize(("answer", "left"), [("y\n", []), ("n\n", ["alice"]), ("\n", ["alice"])])
+def test_remove_asks(
+    run: Run, alice: str, store: Store, terminal: None, answer: str, left: list[str]
+) -> None:
+    result = run("user", "remove", "ALICE", stdin=answer)
+    assert result.exit_code == 0
+    assert result.stderr.startswith("Remove alice? [y/N]: ")
+    assert [user.name for user in users.list_all(store)] == left
+
+
+def test_ctrl_d_at_the_question_changes_nothing(
+    run: Run, alice: str, rows: Rows, terminal: None
+) -> None:
+    before = rows()
+    result = run("user", "remove", "alice", stdin="")
+    assert result.exit_code == 130
+    assert result.stderr.endswith("interrupted\n")
+    assert rows() == before
+
+
+def test_remove_twice_named_removes_once(run: Run, alice: str, store: Store) -> None:
+    assert run("user", "remove", "alice", "Alice", "--yes").stderr == "user 'alice' removed\n"
+    assert users.list_all(store) == []
+
+
+def test_set(run: Run, alice: str, store: Store) -> None:
+    office = AccessProfile(
+        "office", check_ipv4("10.98.0.1"), (parse_pool("10.98.0.10-10.98.0.20"),)
+    )
+    profiles.add(store, office)
+    result = run("user", "set", "Alice", "--profile", "office", "--address", "10.98.0.15")
+    assert result.stderr == "user 'alice' changed\n"
+    assert users.get(store, "alice").profile == "office"
+    assert str(users.get(store, "alice").static_address) == "10.98.0.15"
+    assert run("user", "set", "alice", "--no-address").exit_code == 0
+    assert users.get(store, "alice").static_address is None

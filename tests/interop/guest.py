@@ -1,0 +1,214 @@
+"""A guest with a real SSTP client, on machines whose own kernel may have no PPP.
+
+Debian's user-mode-linux boots in a few seconds from a folder that debootstrap filled. Its wire is
+a tap in a network namespace of the caller's. The folder is made once per machine.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import itertools
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.netns import Namespace
+from tests.support.requirements import require
+
+PROGRAMS = ("ip", "nft", "iperf3", "debootstrap", "linux.uml", "gcc")
+PACKAGES = ("ppp", "sstp-client", "iproute2", "iputils-ping", "iperf3", "kmod", "procps")
+
+_HERE = Path(__file__).parent
+_MODULES = Path("/usr/lib/uml/modules")
+_WIRE = "guest"
+_counter = itertools.count()
+
+
+class GuestFailed(Exception):
+    """The guest itself could not be built, did not boot, or did not end in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a script in the guest did.
+
+    :param folder: the files it left.
+    """
+
+    code: int
+    output: str
+    folder: Path
+
+    def values(self, name: str) -> list[str]:
+        """Return the values of its output lines ``name value``."""
+        words = (line.partition(" ") for line in self.output.splitlines())
+        return [value for key, _, value in words if key == name]
+
+    def log(self, name: str) -> str:
+        """Return one of its logs, empty if it left none."""
+        with contextlib.suppress(FileNotFoundError):
+            return (self.folder / name).read_text(errors="replace")
+        return ""
+
+    def __str__(self) -> str:
+        logs = "\n".join(self.log(name)[-2000:] for name in ("sstpc.log", "pppd.log"))
+        return f"exit code {self.code}\n{self.output}\n{logs}"
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A built guest.
+
+    :param cache: the folder that has it.
+    """
+
+    cache: Path
+
+    def run(
+        self,
+        namespace: Namespace,
+        script: str,
+        *arguments: str,
+        folder: Path,
+        address: str,
+        files: Mapping[str, str] | None = None,
+        seconds: float = 90.0,
+    ) -> Result:
+        """Boot, run ``script`` with ``arguments``, and wait for the end.
+
+        :param namespace: has the tap ``guest``, see :func:`wire`.
+        :param folder: an empty folder; the guest has it as ``/share``.
+        :param address: of the guest, with its prefix length.
+        :param files: more files for ``/share``.
+        :raises GuestFailed: if the script did not come to its end in time.
+        """
+        command = shlex.join(("set", "--", *arguments))
+        (folder / "script").write_text(f"{command}\n{script}")
+        for name, content in (files or {}).items():
+            (folder / name).write_text(content)
+        process = namespace.start(*self._command(folder, address), log=folder / "console.log")
+        try:
+            process.wait(seconds)
+        except TimeoutError:
+            pass
+        finally:
+            process.stop()
+        output = (folder / "output").read_text(errors="replace") if self._ran(folder) else ""
+        try:
+            return Result(int((folder / "code").read_text()), output, folder)
+        except FileNotFoundError:
+            raise GuestFailed(f"no end after {seconds} s:\n{output}\n{process.output}") from None
+
+    @staticmethod
+    def _ran(folder: Path) -> bool:
+        return (folder / "output").exists()
+
+    def _command(self, folder: Path, address: str) -> tuple[str, ...]:
+        return (
+            "env",
+            f"LD_PRELOAD={self.cache}/xstate.so",
+            "linux.uml",
+            *("mem=512M", "quiet", "root=/dev/root", "rootfstype=hostfs"),
+            *(f"rootflags={self.cache}/root", "ro", "init=/sbin/guest-init"),
+            *(f"labshare={folder}", f"labaddress={address}"),
+            *(f"uml_dir={folder}", f"umid=guest{next(_counter)}"),
+            # without gro the guest drops the large segments that a tap hands over
+            f"vec0:transport=tap,ifname={_WIRE},depth=128,gro=1",
+            *("con=null", "con0=null,fd:1", "ssl=null"),
+        )
+
+
+def wire(namespace: Namespace, address: str) -> None:
+    """Make the tap of the guest in ``namespace``; ``address`` is for the namespace's end."""
+    namespace.ip("tuntap", "add", "dev", _WIRE, "mode", "tap")
+    namespace.ip("addr", "add", address, "dev", _WIRE)
+    namespace.ip("link", "set", _WIRE, "up")
+
+
+def guest() -> Guest:
+    """Return the guest, built if need be; skips the test where that is not possible.
+
+    It lives in ``/var/cache/sstpca-guest``, or the folder that ``SSTPCA_GUEST`` names.
+
+    :raises GuestFailed: if building fails.
+    """
+    require(*PROGRAMS, tun=True)
+    cache = Path(os.environ.get("SSTPCA_GUEST", "/var/cache/sstpca-guest"))
+    cache.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if cache.stat().st_uid != os.geteuid() or cache.stat().st_mode & 0o022:
+        raise GuestFailed(f"{cache} must belong to root, and only root may write there")
+    with _locked(cache / "lock"):
+        _build_root(cache)
+        _build_rest(cache)
+    return Guest(cache)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build_root(cache: Path) -> None:
+    """Fill the root folder: a minimal Debian with sstpc, and the modules of the guest's kernel."""
+    root, new = cache / "root", cache / "root.new"
+    modules = sorted(path.name for path in _MODULES.iterdir())
+    wanted = hashlib.sha256(repr((PACKAGES, modules)).encode()).hexdigest()
+    stamp = root / "etc" / "sstpca-guest"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    for old in (root, new):
+        shutil.rmtree(old, ignore_errors=True)
+    _debootstrap(new, cache / "debootstrap.log")
+    (new / "share").mkdir()
+    shutil.copytree(_MODULES, new / "lib/modules", symlinks=True, dirs_exist_ok=True)
+    for version in modules:
+        subprocess.run(["chroot", new, "depmod", version], check=True)
+    (new / "etc" / "sstpca-guest").write_text(wanted)
+    new.rename(root)
+
+
+def _debootstrap(root: Path, log: Path) -> None:
+    """Install the suite that this machine runs, from the mirror that its apt uses."""
+    suite, mirror = _apt_source()
+    packages = ",".join(PACKAGES)
+    command = ["debootstrap", "--variant=minbase", f"--include={packages}", suite]
+    with log.open("wb") as output:
+        done = subprocess.run([*command, root, mirror], stdout=output, stderr=output, check=False)
+    if done.returncode:
+        raise GuestFailed(f"debootstrap failed, see {log}:\n{log.read_text()[-2000:]}")
+    for package in (root / "var/cache/apt/archives").glob("*.deb"):
+        package.unlink()
+
+
+def _apt_source() -> tuple[str, str]:
+    settings = dict(
+        line.split("=", 1)
+        for line in Path("/etc/os-release").read_text().splitlines()
+        if "=" in line
+    )
+    suite = settings.get("VERSION_CODENAME", "")
+    listed = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(RELEASE) $(COMPONENT) $(REPO_URI)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for line in listed.stdout.splitlines():
+        release, component, mirror = line.split(maxsplit=2)
+        if (release, component) == (suite, "main"):
+            return suite, mirror
+    raise GuestFailed(f"apt has no source for {suite or 'this system'}; the guest needs Debian")
+
+
+def _build_rest(cache: Path) -> None:
+    """Put the parts of ours in: quick, so that they are always this version's."""
+    shutil.copy(_HERE / "guest-init", cache / "root/sbin/guest-init")
+    (cache / "root/sbin/guest-init").chmod(0o755)
+    command = ("gcc", "-O2", "-shared", "-fPIC", "-o", cache / "xstate.so", _HERE / "xstate.c")
+    subprocess.run(command, check=True)
