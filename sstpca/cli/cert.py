@@ -28,7 +28,7 @@ def cert() -> None:
 @click.option("--json", "as_json", is_flag=True, help="A JSON object for machines.")
 @click.pass_obj
 def show(context: Context, as_json: bool) -> None:
-    """Show the authority's and the server's certificate, and what Windows would object to.
+    """Show both certificates, and what Windows would object to.
 
     \b
         sstpca cert show

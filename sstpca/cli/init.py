@@ -52,9 +52,10 @@ def init(
     no_passphrase: bool,
     key_type: str,
 ) -> None:
-    """Make the home of a VPN: authority, server certificate, settings and user database.
+    """Make the home of a VPN.
 
-    HOST is what users' machines connect to: a DNS name, or an IP address. The authority can issue
+    That is a folder with the authority, the server certificate, the settings and the database of
+    users. HOST is what users' machines connect to: a DNS name, or an IP address. The authority can issue
     for exactly these and nothing else. The passphrase for its key is taken from --passphrase-file,
     SSTPCA_CA_PASSPHRASE, or a question.
 

@@ -15,7 +15,9 @@ from .output import echo_json, pairs, table, talk, warn
 
 @click.group()
 def profile() -> None:
-    """Add, show, change and remove access profiles: addresses, DNS servers and routes of users.
+    """Add, show, change and remove access profiles.
+
+    An access profile is the addresses, DNS servers and routes that users are given.
 
     \b
         sstpca profile list
@@ -99,9 +101,9 @@ def add(context: Context, /, name: str, **options: Any) -> None:
 @click.option("--no-routes", is_flag=True, help="Give no routes.")
 @click.pass_obj
 def set_(context: Context, /, name: str, no_dns: bool, no_routes: bool, **options: Any) -> None:
-    """Change the access profile NAME, from the next login of its users.
+    """Change the access profile NAME.
 
-    Options that can be repeated replace what was there. An empty --dns-suffix takes it away.
+    It counts from the next login of its users. Options that can be repeated replace what was there. An empty --dns-suffix takes it away.
 
     \b
         sstpca profile set default --dns 10.1.0.53

@@ -50,10 +50,12 @@ def add(
 ) -> None:
     """Add the user NAME; asks for a password.
 
+    A password has 8 to 256 characters. It is not stored, and shown only when it was made here.
+
     \b
         sstpca user add alice
         sstpca user add bob --generate --address 10.99.0.20
-        echo 'correct horse' | sstpca user add carol --password-stdin
+        sstpca user add carol --password-stdin < file
     """
     static = None if address is None else check_ipv4(address)
     name = users.check_addable(context.store(), name, profile=profile, static_address=static)
@@ -130,7 +132,9 @@ def show(context: Context, name: str, as_json: bool) -> None:
 @_password_options
 @click.pass_obj
 def passwd(context: Context, name: str, from_stdin: bool, generate: bool) -> None:
-    """Give the user NAME another password; asks for it. Running sessions go on.
+    """Give the user NAME another password; asks for it.
+
+    Running sessions go on.
 
     \b
         sstpca user passwd alice
@@ -197,7 +201,9 @@ def remove(context: Context, names: tuple[str, ...], yes: bool) -> None:
 def set_(
     context: Context, name: str, profile: str | None, address: str | None, no_address: bool
 ) -> None:
-    """Change access profile or address of the user NAME, from the next login.
+    """Change what the user NAME is given.
+
+    That is the access profile or the address; it counts from the next login.
 
     \b
         sstpca user set alice --profile office

@@ -6,6 +6,7 @@ is read, and nothing runs in the background: closing ends the client. It shares 
 server.
 """
 
+import contextlib
 import enum
 import os
 import socket
@@ -73,7 +74,7 @@ class Heard:
     disconnect_acknowledged: bool = False
     echoes: int = 0
     link_echoes: int = 0
-    packets: deque[packets.Packet] = field(default_factory=deque)
+    arrived: deque[packets.Packet] = field(default_factory=deque)
 
 
 class Client:
@@ -251,29 +252,41 @@ class Client:
         """Send an IPv4 packet through the tunnel."""
         self._send(ppp.IPV4, packet.encode())
 
-    def receive_packet(self, wanted: Callable[[packets.Packet], bool]) -> packets.Packet:
+    def receive_packet(
+        self, wanted: Callable[[packets.Packet], bool], *, patience: float | None = None
+    ) -> packets.Packet:
         """Wait for a packet for which ``wanted`` is true; others are dropped."""
         found: list[packets.Packet] = []
 
         def look() -> bool:
-            while self.heard.packets and not found:
-                packet = self.heard.packets.popleft()
+            while self.heard.arrived and not found:
+                packet = self.heard.arrived.popleft()
                 if wanted(packet):
                     found.append(packet)
             return bool(found)
 
-        self._until(look, "IPv4 packet")
+        self._until(look, "IPv4 packet", patience=patience)
         return found[0]
 
+    def ask(
+        self, packet: packets.Packet, wanted: Callable[[packets.Packet], bool], *, tries: int = 3
+    ) -> packets.Packet:
+        """Send ``packet`` until a packet comes back for which ``wanted`` is true."""
+        for _ in range(tries):
+            self.send_packet(packet)
+            with contextlib.suppress(TimedOut):
+                return self.receive_packet(wanted, patience=self.patience / tries)
+        raise TimedOut(f"an answer to {packet}")
+
     def ping(self, destination: IPv4Address, *, number: int = 1, size: int = 56) -> None:
-        """Ping ``destination`` through the tunnel and wait for the reply."""
+        """Ping ``destination`` through the tunnel until it replies, three times at most."""
         content = os.urandom(size)
-        self.send_packet(packets.echo(self.address, destination, number, content))
-        self.receive_packet(
+        self.ask(
+            packets.echo(self.address, destination, number, content),
             lambda packet: (
                 (packet.source, packet.destination) == (destination, self.address)
                 and packets.echo_reply(packet) == (number, content)
-            )
+            ),
         )
 
     def echo(self) -> None:
@@ -396,7 +409,7 @@ class Client:
     def _take_frame(self, frame: bytes) -> None:
         protocol, payload = ppp.unframe(frame)
         if protocol == ppp.IPV4:
-            self.heard.packets.append(packets.parse(payload))
+            self.heard.arrived.append(packets.parse(payload))
             return
         code, identifier, body = ppp.unpack(payload)
         if protocol == ppp.CHAP:

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from sstpca.server.dataplane.inbound import RECORD, Inbound
 from sstpca.server.sstp.wire import (
     MAX_ATTRIBUTES,
     MAX_PACKET,
     Attribute,
     Control,
     Data,
-    Framer,
     MessageType,
     Status,
     WireError,
@@ -70,7 +70,7 @@ def test_reserved_bits_are_ignored() -> None:
     # 7 bits beside C, 4 above each length, the reserved byte of the attribute
     packet = bytes.fromhex("10FFF00E 0001 0001 FF01F006 0001")
     assert decode(packet) == PACKETS[0][0]
-    assert Framer().feed(packet) == [packet]
+    assert Inbound(bytearray(4 * RECORD)).push(packet) == [packet]
 
 
 MALFORMED = {
@@ -152,9 +152,9 @@ def test_any_cut_of_the_stream_gives_the_same_packets(
 ) -> None:
     stream = b"".join(map(encode, sent))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
-    framer, got = Framer(), []
+    inbound, got = Inbound(bytearray(4 * RECORD)), []
     for start, end in itertools.pairwise([0, *cuts, len(stream)]):
-        got += [decode(packet) for packet in framer.feed(stream[start:end])]
+        got += [decode(packet) for packet in inbound.push(stream[start:end])]
     assert got == sent
 
 
@@ -163,7 +163,7 @@ def test_any_cut_of_the_stream_gives_the_same_packets(
 @example(bytes.fromhex("1001000400"))
 def test_garbage_raises_only_wire_errors(junk: bytes) -> None:
     with contextlib.suppress(WireError):
-        for packet in Framer().feed(junk):
+        for packet in Inbound(bytearray(4 * RECORD)).push(junk):
             with contextlib.suppress(WireError):
                 decode(packet)
 
@@ -177,21 +177,12 @@ def test_garbage_in_a_control_packet_raises_only_wire_errors(junk: bytes) -> Non
         assert len(encode(value)) == 4 + len(junk)
 
 
-def test_packets_of_a_broken_stream_stay_broken() -> None:
-    framer = Framer()
-    assert framer.feed(sstp.ECHO_REQUEST) == [sstp.ECHO_REQUEST]
-    with pytest.raises(WireError, match="version"):
-        framer.feed(b"GET / HTTP/1.1\r\n")
-    with pytest.raises(WireError, match="version"):
-        framer.feed(sstp.ECHO_REQUEST)
-
-
-def test_the_framer_keeps_less_than_one_packet() -> None:
-    framer = Framer()
+def test_the_inbound_keeps_less_than_one_packet() -> None:
+    inbound = Inbound(bytearray(4 * RECORD))
     largest = encode(Data(bytes(MAX_PACKET - 4)))
     stream = largest * 3
     taken = 0
     for at in range(len(stream)):
-        taken += len(framer.feed(stream[at : at + 1]))
-        assert len(framer._buffer) < MAX_PACKET
+        taken += len(inbound.push(stream[at : at + 1]))
+        assert len(inbound._rest) < MAX_PACKET
     assert taken == 3
