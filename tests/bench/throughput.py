@@ -8,7 +8,6 @@ seconds per gigabyte of IP packets, the median of the rounds, and the ratio of t
 
 import argparse
 import os
-import socket
 import statistics
 import sys
 import tempfile
