@@ -1,1 +1,8 @@
-"""PPP: frames, options, the RFC 1661 automaton, LCP, MS-CHAPv2, IPCP; no I/O."""
+"""PPP as a VPN server speaks it to Windows, pppd and Open SSTP Client. No I/O, no clock.
+
+A frame goes this way: :mod:`.link` knows the phase and hands it to LCP (:mod:`.lcp`), the login
+(:mod:`.chap`, over :mod:`.mschapv2`) or IPCP (:mod:`.ipcp`). LCP and IPCP are two policies of one
+:mod:`.negotiation`, which turns packets (:mod:`.frames`, :mod:`.options`) into events of the
+:mod:`.automaton` and its actions into packets. What the driver is to do comes back as
+:mod:`.effects`.
+"""

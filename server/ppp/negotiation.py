@@ -147,9 +147,8 @@ class Negotiator:
         return Action.SEND_ECHO_REPLY in self._automaton.feed(Event.ECHO_OR_DISCARD, now)
 
     def repeat_request(self) -> list[Output]:
-        """Send our Configure-Request once more, out of turn, if we wait for its answer."""
-        waiting = self.state is State.REQ_SENT and not self._answered
-        return [self._frame(self._request)] if waiting else []
+        """Send our Configure-Request once more, out of turn, if nothing is agreed yet."""
+        return [self._frame(self._request)] if self.state is State.REQ_SENT else []
 
     def originate(self, code: Code, data: bytes) -> SendFrame:
         """Return a packet of ours under a new identifier, cut to what the peer can receive."""

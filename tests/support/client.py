@@ -51,6 +51,7 @@ from tests.support.wire import Wire
 PATH = "/sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/"
 LENGTH = 2**64 - 1
 _RESEND = 3.0
+_ASK_AGAIN = 0.3
 _FOREVER = 2.0**31
 
 
@@ -163,7 +164,7 @@ class Client:
             raise HttpRefused(int(head.split(maxsplit=2)[1]), head)
 
     def answer(self) -> str:
-        """Read the head of an HTTP answer."""
+        """Read the head of an HTTP answer; :meth:`.wire.Wire.rest` has what follows."""
         head = self.wire.head(time.monotonic() + self.patience)
         if head is None:
             raise TimedOut("HTTP answer")
@@ -269,17 +270,18 @@ class Client:
         return found[0]
 
     def ask(
-        self, packet: packets.Packet, wanted: Callable[[packets.Packet], bool], *, tries: int = 3
+        self, packet: packets.Packet, wanted: Callable[[packets.Packet], bool]
     ) -> packets.Packet:
-        """Send ``packet`` until a packet comes back for which ``wanted`` is true."""
-        for _ in range(tries):
+        """Send ``packet`` again and again until one comes back for which ``wanted`` is true."""
+        deadline = time.monotonic() + self.patience
+        while time.monotonic() < deadline:
             self.send_packet(packet)
             with contextlib.suppress(TimedOut):
-                return self.receive_packet(wanted, patience=self.patience / tries)
+                return self.receive_packet(wanted, patience=_ASK_AGAIN)
         raise TimedOut(f"an answer to {packet}")
 
     def ping(self, destination: IPv4Address, *, number: int = 1, size: int = 56) -> None:
-        """Ping ``destination`` through the tunnel until it replies, three times at most."""
+        """Ping ``destination`` through the tunnel until it replies."""
         content = os.urandom(size)
         self.ask(
             packets.echo(self.address, destination, number, content),

@@ -7,6 +7,7 @@ import signal
 import ssl
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -20,6 +21,8 @@ NAME = "vpn.example.com"
 PORT = 8443
 PASSWORDS = {"alice": "Wonderland-1865", "bob": "Bau-Meister 7"}
 DNS = (IPv4Address("198.18.1.53"), IPv4Address("198.18.1.54"))
+LOCAL = IPv4Address("10.99.0.1")
+POOL = (IPv4Address("10.99.0.10"), IPv4Address("10.99.0.250"))
 
 # -P: not the folder the tests run in, but the package as it is installed
 PROGRAM = (sys.executable, "-P", "-m", "sstpca")
@@ -69,6 +72,7 @@ class Home:
             text=True,
             timeout=60,
             check=False,
+            env=_environment(),
         )
         if done.returncode:
             raise Failed(done)
@@ -89,12 +93,18 @@ class Home:
         return [Session(**entry) for entry in json.loads(self.run("session", "list", "--json"))]
 
 
+def _environment() -> dict[str, str]:
+    """Keep what the developer's shell has set for sstpca away from it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("SSTPCA_")}
+
+
 def make_home(path: Path, address: IPv4Address, *, port: int = PORT) -> Home:
     """Make a home with the users of :data:`PASSWORDS`, as its administrator would."""
     home = Home(path)
     home.run("init", NAME, "--ip", str(address), "--port", str(port), "--no-passphrase")
     servers = [part for server in DNS for part in ("--dns", str(server))]
-    home.run("profile", "set", "default", *servers)
+    pool = f"{POOL[0]}-{POOL[1]}"
+    home.run("profile", "set", "default", "--local", str(LOCAL), "--pool", pool, *servers)
     for user in PASSWORDS:
         home.add_user(user)
     return home
@@ -182,17 +192,41 @@ class Vpn:
     server: Server
 
     def client(
-        self, user: str = "alice", password: str | None = None, *, manner: Manner = WINDOWS
+        self,
+        user: str = "alice",
+        password: str | None = None,
+        *,
+        manner: Manner = WINDOWS,
+        address: str = str(Network.server_address),
     ) -> Client:
         """Return a client that has done its TLS handshake, verifying name and authority."""
         return Client(
-            self.network.client.connect((str(self.network.server_address), PORT)),
+            self.network.client.connect((address, PORT)),
             user,
             PASSWORDS[user] if password is None else password,
             ca=self.home.authority("alice"),
             name=NAME,
             manner=manner,
         )
+
+    def session(self, client: Client) -> Session:
+        """Return the session that has the client's address."""
+        wanted = str(client.address)
+        return next(session for session in self.home.sessions() if session.address == wanted)
+
+    def everywhere(self, stack: ExitStack) -> dict[int, list[Client]]:
+        """Log in until every worker has a session; return the clients by worker process."""
+        found: dict[int, list[Client]] = {}
+        for _ in range(30):
+            client = stack.enter_context(self.client().login())
+            found.setdefault(self.session(client).worker, []).append(client)
+            if len(found) == len(self.server.children()):
+                return found
+        raise AssertionError("30 connections, and a worker got none")
+
+    def idle(self) -> bool:
+        """Whether the server has no session and no interface of one left."""
+        return not self.interfaces() and not self.home.sessions()
 
     def interfaces(self) -> set[str]:
         """Return the interfaces in the server's namespace beside those of the network."""

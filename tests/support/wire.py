@@ -1,5 +1,6 @@
 """The bytes under the test client: TLS over a blocking socket, cut into SSTP packets."""
 
+import contextlib
 import hashlib
 import socket
 import ssl
@@ -7,7 +8,7 @@ import struct
 import time
 
 from tests.support import sstp
-from tests.support.faults import Closed, HttpRefused
+from tests.support.faults import Closed, HttpRefused, TimedOut
 
 _RECORD = 0x4000
 
@@ -79,6 +80,17 @@ class Wire:
         if not head.startswith("HTTP/") or not head.split(maxsplit=2)[1].isdigit():
             raise HttpRefused(0, head)
         return head
+
+    def rest(self, deadline: float) -> bytes:
+        """Read until the server closes the connection; return what came.
+
+        :raises TimedOut: if it does not.
+        """
+        with contextlib.suppress(Closed):
+            while self._read(deadline):
+                pass
+            raise TimedOut("the end of the connection")
+        return bytes(self._buffer)
 
     def _read(self, deadline: float) -> bool:
         """Read one TLS record (a receive never spans two); return False at the deadline."""

@@ -13,7 +13,6 @@ from sstpca.server.ppp.chap import decode_name, decode_response
 from sstpca.server.ppp.effects import (
     Admit,
     Authenticated,
-    Effect,
     LinkDown,
     LookUp,
     Note,
@@ -52,20 +51,33 @@ def test_the_challenge_goes_out_when_lcp_opens() -> None:
     assert link.deadline == 3
 
 
+def until_given_up(link: Link) -> tuple[float, list[Packet]]:
+    """Let time pass until the link is ended; return when, and the Challenges sent by then."""
+    now, frames = 0.0, list[tuple[int, Packet]]()
+    while not any(packet.code == Code.TERMINATE_REQUEST for _, packet in frames):
+        now = link.deadline or 0
+        frames += sent(link.tick(now))
+    return now, [packet for protocol, packet in frames if protocol == Protocol.CHAP]
+
+
 def test_the_challenge_is_repeated_ten_times() -> None:
     link = authenticating()
-    challenges = []
-    effects: list[Effect] = []
-    now = 0.0
-    while not any(packet.code == Code.TERMINATE_REQUEST for _, packet in sent(effects)):
-        now = link.deadline or 0
-        effects = link.tick(now)
-        challenges += [packet for protocol, packet in sent(effects) if protocol == Protocol.CHAP]
+    now, challenges = until_given_up(link)
     assert challenges == [Packet(1, 1, b"\x10" + CHALLENGE + b"vpn.example.com")] * 9
     assert now == 30
     assert link.receive(lcp(Code.TERMINATE_ACK, 2), now) == [
         LinkDown("the client does not answer the Challenge")
     ]
+
+
+def test_ten_times_again_when_lcp_starts_anew() -> None:
+    link = authenticating()
+    for second in (3, 6, 9):
+        link.tick(second)
+    link.receive(lcp(Code.CONFIGURE_REQUEST, 2), 10)
+    link.receive(lcp(Code.CONFIGURE_ACK, 2, SERVER_OPTIONS), 10)
+    now, challenges = until_given_up(link)
+    assert (now, [packet.id for packet in challenges]) == (40, [2] * 9)
 
 
 def test_success() -> None:
@@ -182,6 +194,11 @@ def test_what_is_no_response_is_dropped(frame: bytes) -> None:
     link = authenticating()
     assert link.receive(frame, 1) == []
     assert link.receive(response(1), 2) == [LookUp("User")]
+
+
+def test_the_longest_name() -> None:
+    """RFC 2759 4."""
+    assert authenticating().receive(response(1, name=b"x" * 256), 0) == [LookUp("x" * 256)]
 
 
 def test_a_response_is_looked_up_once() -> None:

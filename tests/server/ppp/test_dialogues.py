@@ -26,7 +26,7 @@ def hear(link: Link, text: str, now: float = 0) -> list[Effect]:
 
 
 def a_link() -> Link:
-    return Link(challenge=CHALLENGE, magic=MAGIC, server_name="vpn", mtu=1400)
+    return Link(challenge=CHALLENGE, magic=MAGIC, server_name="vpn")
 
 
 OUR_REQUEST = send("FF03 C021 0101000F 0506 5EED5EED 0305 C22381")

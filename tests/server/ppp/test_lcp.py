@@ -57,6 +57,14 @@ def test_a_bad_magic_number_is_answered_by_another(asked: str) -> None:
     assert judged(asked) == (code, options), "derived from what was given, so the same each time"
 
 
+def test_an_mru_holds_until_the_next_agreement() -> None:
+    policy = LcpPolicy(MAGIC)
+    policy.granted(decode_options(bytes.fromhex("01040240")))
+    assert policy.peer_mru == 576
+    policy.granted(())
+    assert policy.peer_mru == 1500
+
+
 def test_the_request_waits_for_the_client() -> None:
     """Windows would ignore one sent at once, and answer only the next, 3 s later."""
     link = new_link()
@@ -82,11 +90,18 @@ def test_a_late_client_is_asked_again_at_once() -> None:
     link = new_link()
     link.start(0)
     assert sent(link.tick(2)) == [REQUEST]
-    codes = [p.code for _, p in sent(link.receive(lcp(Code.CONFIGURE_REQUEST, 0), 2.5))]
-    assert codes == [Code.CONFIGURE_REQUEST, Code.CONFIGURE_ACK]
+    codes = [p.code for _, p in sent(link.receive(lcp(Code.CONFIGURE_REQUEST, 0, "0702"), 2.5))]
+    assert codes == [Code.CONFIGURE_REQUEST, Code.CONFIGURE_REJECT]
     # but only once
-    codes = [p.code for _, p in sent(link.receive(lcp(Code.CONFIGURE_REQUEST, 1), 2.6))]
-    assert codes == [Code.CONFIGURE_ACK]
+    codes = [p.code for _, p in sent(link.receive(lcp(Code.CONFIGURE_REQUEST, 1, "0702"), 2.6))]
+    assert codes == [Code.CONFIGURE_REJECT]
+
+
+def test_other_packets_of_a_late_client_do_not_count() -> None:
+    link = new_link()
+    link.start(0)
+    link.tick(2)
+    assert link.receive(lcp(Code.TIME_REMAINING, 1, "00000000 0000003C"), 2.5) == []
 
 
 def test_a_late_client_that_has_answered_is_not_asked_again() -> None:

@@ -78,7 +78,7 @@ def test_nothing_is_heard_before_start() -> None:
     ],
     ids=lambda data: data.hex()[4:8],
 )
-@pytest.mark.parametrize("begin", [started, asked, authenticating, ending], ids=str)
+@pytest.mark.parametrize("begin", [started, asked, authenticating, ending])
 def test_frames_of_a_later_phase_are_dropped(begin: Begin, data: bytes) -> None:
     link = begin()
     before = link.deadline

@@ -1,0 +1,138 @@
+"""Starting, stopping and breaking the real server."""
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import MakeHome, check_clean
+from tests.support.faults import Closed, Disconnected, Ended, Terminated
+from tests.support.netns import Network, wait_for
+from tests.support.server import PASSWORDS, PORT, Home, Server, Vpn
+
+pytestmark = pytest.mark.root
+
+ORDERLY: list[type[Ended]] = [Terminated, Disconnected, Closed]
+
+
+def test_stopping_in_order(fresh: Vpn) -> None:
+    with (
+        fresh.client("alice").login() as alice,
+        fresh.client("bob").login() as bob,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        alice.ping(fresh.network.host)
+        assert fresh.network.server.tables() != []
+        waiting = [pool.submit(client.endings) for client in (alice, bob)]
+        assert fresh.server.stop() == 0
+        assert [future.result() for future in waiting] == [ORDERLY, ORDERLY]
+    check_clean(fresh)
+
+
+def test_stopping_with_a_client_that_does_not_answer(fresh: Vpn) -> None:
+    with fresh.client().login():
+        assert fresh.server.stop(10.0) == 0
+    check_clean(fresh)
+
+
+def test_starting_again(fresh: Vpn) -> None:
+    with fresh.client().login() as client:
+        first = client.address
+    assert fresh.server.stop() == 0
+    fresh.server.start()
+    with fresh.client().login() as client:
+        assert client.address == first
+        client.ping(fresh.network.host)
+    assert fresh.server.stop() == 0
+    check_clean(fresh)
+
+
+def test_a_worker_that_dies_takes_only_its_sessions(fresh: Vpn) -> None:
+    with ExitStack() as stack:
+        clients = fresh.everywhere(stack)
+        dead, *others = clients
+        lost = {str(client.address) for client in clients[dead]}
+        os.kill(dead, signal.SIGKILL)
+        for client in clients[dead]:
+            assert client.endings() == [Closed]
+        wait_for(lambda: dead not in fresh.server.children(), 10.0, "the end of the worker")
+        wait_for(lambda: len(fresh.server.children()) >= 2, 10.0, "another worker")
+
+        def forgotten() -> bool:
+            return {session.worker for session in fresh.home.sessions()} == set(others)
+
+        wait_for(forgotten, 10.0, "the end of the dead worker's sessions")
+        assert not lost & {session.address for session in fresh.home.sessions()}
+        for other in others:
+            for client in clients[other]:
+                client.ping(fresh.network.host)
+        fresh.everywhere(stack)
+    assert fresh.server.stop() == 0
+    check_clean(fresh)
+
+
+def test_a_server_that_is_killed(fresh: Vpn) -> None:
+    workers = fresh.server.children()
+    with fresh.client().login() as client:
+        os.kill(fresh.server.process.pid, signal.SIGKILL)
+        assert Closed in client.endings()
+    wait_for(lambda: not any(map(runs, workers)), 10.0, "the end of the workers")
+    assert fresh.interfaces() == set()
+    fresh.server.start()
+    with fresh.client().login() as client:
+        client.ping(fresh.network.host)
+        assert len(fresh.home.sessions()) == 1
+    assert fresh.server.stop() == 0
+    check_clean(fresh)
+
+
+def runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def complaint(home: Home, network: Network, log: Path) -> str:
+    """Start a server that cannot start; return its error, checked to be one line and a hint."""
+    server = Server(home, network.server, log)
+    assert server.launch().wait(20.0) == 1
+    output = server.process.output
+    assert "Traceback" not in output
+    (error,) = (line for line in output.splitlines() if "error: " in line)
+    return error
+
+
+def test_a_second_server_on_the_same_home(fresh: Vpn, tmp_path: Path) -> None:
+    error = complaint(fresh.home, fresh.network, tmp_path / "second")
+    assert "already running" in error
+    with fresh.client().login() as client:
+        client.ping(fresh.network.host)
+
+
+def test_a_second_server_on_the_same_port(fresh: Vpn, make_copy: MakeHome, tmp_path: Path) -> None:
+    error = complaint(make_copy("other"), fresh.network, tmp_path / "second")
+    assert str(PORT) in error
+    with fresh.client().login() as client:
+        client.ping(fresh.network.host)
+
+
+def test_a_port_that_something_else_has(
+    network: Network, make_copy: MakeHome, tmp_path: Path
+) -> None:
+    with network.server.listen(network.server_address, PORT):
+        error = complaint(make_copy("home"), network, tmp_path / "log")
+    assert str(PORT) in error
+    assert network.server.tables() == []
+
+
+def test_a_new_password_counts_at_once(fresh: Vpn) -> None:
+    with fresh.client().login() as old:
+        fresh.home.run("user", "passwd", "alice", "--password-stdin", typed="Looking-Glass 1871\n")
+        old.ping(fresh.network.host)
+    with fresh.client(password="Looking-Glass 1871").login() as client:
+        client.ping(fresh.network.host)
+    assert PASSWORDS["alice"] != "Looking-Glass 1871"
