@@ -3,10 +3,21 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from .ppp.effects import Admit, LookUp
+from .ppp.effects import Admit, Identified, LookUp
 from .sstp.effects import Close, Note, Send
 
-__all__ = ["Admit", "Close", "Deliver", "Down", "Effect", "LookUp", "Note", "Send", "Up"]
+__all__ = [
+    "Admit",
+    "Close",
+    "Deliver",
+    "Down",
+    "Effect",
+    "Identified",
+    "LookUp",
+    "Note",
+    "Send",
+    "Up",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,4 +42,4 @@ class Deliver:
     packet: bytes
 
 
-Effect: TypeAlias = Send | LookUp | Admit | Up | Down | Deliver | Note | Close
+Effect: TypeAlias = Send | LookUp | Admit | Identified | Up | Down | Deliver | Note | Close

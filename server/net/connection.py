@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from ..dataplane.inbound import Inbound
 from ..dataplane.outbound import Outbound
-from ..effects import Admit, Close, Deliver, Down, Effect, LookUp, Note, Send, Up
+from ..effects import Admit, Close, Deliver, Down, Effect, Identified, LookUp, Note, Send, Up
 from ..errors import ServerError
 from ..interfaces import Account, Lease
 from ..log import SessionLog
@@ -140,6 +140,9 @@ class Connection:
                 self._spawn(self._look_up(name))
             case Admit(account):
                 self._spawn(self._admit(account))
+            case Identified(text):
+                self._client = f"{self._client} {text}".strip()
+                self._log.info("the client calls itself %s", text)
             case Up(mtu):
                 self._spawn(self._bring_up(mtu))
             case Down():

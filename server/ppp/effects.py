@@ -56,6 +56,13 @@ class LinkDown:
 
 
 @dataclass(frozen=True, slots=True)
+class Identified:
+    """The client says what it is (RFC 1570 2.1), for instance MSRAS-0- and its machine's name."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """Something a person would want in the log."""
 
@@ -63,7 +70,17 @@ class Note:
     warning: bool = False
 
 
-Effect = SendFrame | LookUp | Admit | Authenticated | NetworkUp | NetworkDown | LinkDown | Note
+Effect = (
+    SendFrame
+    | LookUp
+    | Admit
+    | Authenticated
+    | NetworkUp
+    | NetworkDown
+    | LinkDown
+    | Identified
+    | Note
+)
 
 
 def printable(text: str, limit: int = 64) -> str:

@@ -5,7 +5,7 @@ import hashlib
 from typing import Final
 
 from .automaton import Event, State
-from .effects import Note, printable
+from .effects import Identified, printable
 from .frames import DEFAULT_MRU, Code, Packet, Protocol
 from .negotiation import MAX_FAILURE, GiveUp, Negotiator, Output, Reply, verdict
 from .options import Option, Options
@@ -16,7 +16,7 @@ FIRST_WAIT: Final = 2.0
 MIN_MRU: Final = 576  # less than IPv4 hosts must take (RFC 1122 3.3.2) is a mistake
 WANTED_MRU: Final = 1400
 MAX_MRU: Final = 4087  # what one SSTP data packet carries besides FF 03 and the protocol
-MAX_NOTES: Final = 4  # Windows identifies itself three times
+MAX_IDENTIFICATIONS: Final = 4  # Windows identifies itself three times
 
 MS_CHAP_V2: Final = b"\xc2\x23\x81"  # CHAP, algorithm 0x81; RFC 2759 3
 _AUTHENTICATIONS: Final = {
@@ -130,7 +130,7 @@ class Lcp:
         self._negotiator = Negotiator(self._policy)
         self._first_wait: float | None = None
         self._asked = False  # the client has sent its first Configure-Request
-        self._notes = 0
+        self._identifications = 0
 
     @property
     def state(self) -> State:
@@ -226,10 +226,10 @@ class Lcp:
     def _identified(self, packet: Packet) -> list[Output]:
         """RFC 1570 2.1: a Magic-Number and text. Of Windows' three the last one is binary."""
         text = packet.data[4:].decode("ascii", "replace").replace("\ufffd", "\0").strip("\0")
-        if not text.isprintable() or not text or self._notes == MAX_NOTES:
+        if not text.isprintable() or not text or self._identifications == MAX_IDENTIFICATIONS:
             return []
-        self._notes += 1
-        return [Note(f"the client identifies itself as {printable(text)}")]
+        self._identifications += 1
+        return [Identified(printable(text))]
 
 
 def farewell(packet: Packet) -> str:

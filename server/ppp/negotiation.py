@@ -10,7 +10,7 @@ from typing import Final
 
 from . import frames
 from .automaton import Action, Actions, Automaton, Event, State
-from .effects import Note, SendFrame
+from .effects import Identified, SendFrame
 from .frames import Code, Packet
 from .options import OptionError, Options, decode_options, encode_options
 
@@ -44,7 +44,7 @@ class GiveUp:
 
 
 Signal = Up | Down | Finished | GiveUp
-Output = SendFrame | Note | Signal
+Output = SendFrame | Identified | Signal
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from sstpca.server.ppp.effects import (
     Admit,
     Authenticated,
     Effect,
+    Identified,
     LookUp,
     NetworkUp,
-    Note,
     SendFrame,
 )
 from sstpca.server.ppp.link import Link
@@ -61,9 +61,9 @@ def test_windows_10() -> None:
     ]
     # Identification, in the middle of the login
     version = "FF03 C021 0C020012 2A3B4C5D 4D5352415356352E3230"
-    assert hear(link, version, 0.4) == [Note("the client identifies itself as MSRASV5.20")]
+    assert hear(link, version, 0.4) == [Identified("MSRASV5.20")]
     assert hear(link, "FF03 C021 0C03001A 2A3B4C5D" + b"MSRAS-0-LAPTOP".hex() + "0000 0000") == [
-        Note("the client identifies itself as MSRAS-0-LAPTOP")
+        Identified("MSRAS-0-LAPTOP")
     ]
     assert hear(link, "FF03 C021 0C040018 2A3B4C5D 8CAAA48B58AAE34A9A8F3C33FE8F6A7D") == []
     # too early, so not rejected: that would be for good

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sstpca.server.ppp.effects import LinkDown, Note, SendFrame
+from sstpca.server.ppp.effects import Identified, LinkDown, SendFrame
 from sstpca.server.ppp.frames import Code, Packet, Protocol
 from sstpca.server.ppp.lcp import FIRST_WAIT, LcpPolicy
 from sstpca.server.ppp.link import Link
@@ -228,16 +228,16 @@ def test_identification_of_windows() -> None:
     version = lcp(Code.IDENTIFICATION, 2, b"\x2a\x3b\x4c\x5dMSRASV5.20")
     host = lcp(Code.IDENTIFICATION, 3, b"\x2a\x3b\x4c\x5dMSRAS-0-LAPTOP")
     binary = lcp(Code.IDENTIFICATION, 4, b"\x2a\x3b\x4c\x5d\x9e\x01\x00\xc3\x28AB")
-    assert link.receive(version, 0) == [Note("the client identifies itself as MSRASV5.20")]
-    assert link.receive(host, 0) == [Note("the client identifies itself as MSRAS-0-LAPTOP")]
+    assert link.receive(version, 0) == [Identified("MSRASV5.20")]
+    assert link.receive(host, 0) == [Identified("MSRAS-0-LAPTOP")]
     assert link.receive(binary, 0) == []
 
 
 def test_identification_cannot_flood_the_log() -> None:
     link = authenticating()
     long = lcp(Code.IDENTIFICATION, 2, bytes(4) + b"x" * 1000)
-    notes = [effect for _ in range(50) for effect in link.receive(long, 0)]
-    assert notes == [Note("the client identifies itself as " + "x" * 64)] * 4
+    said = [effect for _ in range(50) for effect in link.receive(long, 0)]
+    assert said == [Identified("x" * 64)] * 4
 
 
 @pytest.mark.parametrize(

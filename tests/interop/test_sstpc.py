@@ -1,0 +1,147 @@
+"""The real server with a real client: sstpc 1.0.18 and pppd 2.4.9, as Debian has them."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+
+from tests.interop.guest import Guest, Result, guest, wire
+from tests.support import netns
+from tests.support.netns import Network, wait_for, wait_for_port
+from tests.support.server import DNS, LOCAL, NAME, PASSWORDS, POOL, PORT, Server, Vpn, make_home
+
+pytestmark = pytest.mark.interop
+
+# the guest's wire: the server's end, and the guest's
+OUTSIDE = "198.18.2.1"
+INSIDE = "198.18.2.2/24"
+SCRIPT = Path(__file__).with_name("connect.sh").read_text()
+IPERF = 5201
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A running server, and a guest wired to it."""
+
+    vpn: Vpn
+    guest: Guest
+    folder: Path
+
+    def connect(
+        self,
+        task: str = "leave",
+        *,
+        user: str = "alice",
+        password: str | None = None,
+        ca: str | None = None,
+        name: str = NAME,
+    ) -> Result:
+        """Boot the guest and have it connect, as connect.sh says."""
+        share = self.folder / "share"
+        share.mkdir()
+        return self.guest.run(
+            self.vpn.network.server,
+            f'echo "{OUTSIDE} {name}" >>/etc/hosts\n{SCRIPT}',
+            *(name, str(PORT), user, password or PASSWORDS[user], "/share/ca.pem"),
+            *(str(Network.host), task),
+            folder=share,
+            address=INSIDE,
+            files={"ca.pem": ca or self.vpn.home.authority(user)},
+        )
+
+
+@pytest.fixture(scope="module")
+def _guest() -> Guest:
+    return guest()
+
+
+@pytest.fixture(scope="module")
+def vpn(_guest: Guest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vpn]:
+    """A server whose namespace has the guest's wire."""
+    folder = tmp_path_factory.mktemp("interop")
+    with netns.network() as network:
+        wire(network.server, f"{OUTSIDE}/24")
+        home = make_home(folder / "home", IPv4Address(OUTSIDE))
+        with Server(home, network.server, folder / "log") as server:
+            yield Vpn(network, home, server)
+            assert server.stop() == 0
+            assert "Traceback" not in server.process.output
+
+
+@pytest.fixture
+def site(vpn: Vpn, _guest: Guest, tmp_path: Path) -> Iterator[Site]:
+    """The server and a guest; afterwards the server has nothing left of it."""
+    yield Site(vpn, _guest, tmp_path)
+    wait_for(lambda: vpn.interfaces() == {"guest"}, 10.0, "the end of the interface")
+    assert vpn.home.sessions() == []
+
+
+def test_connect_and_hang_up(site: Site) -> None:
+    before = site.vpn.server.said(" alice ")
+    result = site.connect()
+    assert result.code == 0, result
+    (address,) = map(IPv4Address, result.values("address"))
+    assert POOL[0] <= address <= POOL[1]
+    assert result.values("peer") == [str(LOCAL)]
+    assert result.values("mtu") == ["1400"]
+    assert result.values("dns") == [str(server) for server in DNS]
+    assert result.values("end") == ["by the client"]
+    assert "CHAP authentication succeeded" in result.log("pppd.log")
+    assert site.vpn.server.said(" alice ") > before
+
+
+def test_throughput(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    lan = site.vpn.network.lan
+    server = lan.start("iperf3", "-s", "-B", str(Network.host), log=site.folder / "iperf3.log")
+    wait_for_port(lan, Network.host, IPERF)
+    try:
+        result = site.connect("iperf")
+    finally:
+        server.stop()
+    assert result.code == 0, result
+    for way in ("up", "down"):
+        total = json.loads(result.log(f"iperf-{way}.json"))["end"]["sum_received"]
+        with capsys.disabled():
+            print(f"\nsstpc in the guest, {way}: {total['bits_per_second'] / 1e6:.0f} Mbit/s")
+        assert total["bytes"] > 0
+
+
+def test_the_administrator_ends_the_session(site: Site) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(site.connect, "stay", user="bob")
+        connected = site.folder / "share" / "connected"
+        wait_for(lambda: connected.exists() or running.done(), 60.0, "the connection")
+        with contextlib.suppress(Exception):
+            (session,) = site.vpn.home.sessions()
+            assert session.user == "bob"
+            site.vpn.home.run("session", "kill", str(session.id))
+        result = running.result()
+    assert result.code == 0, result
+    assert result.values("end") == ["by the server"]
+    assert "LCP terminated by peer" in result.log("pppd.log")
+
+
+def test_wrong_password(site: Site) -> None:
+    result = site.connect(password="wrong")
+    assert result.code == 1, result
+    assert "CHAP authentication failed" in result.log("pppd.log")
+    assert "E=691" in result.log("pppd.log")
+
+
+def test_another_authority_is_refused_by_the_client(site: Site) -> None:
+    other = make_home(site.folder / "other", IPv4Address(OUTSIDE))
+    result = site.connect(ca=other.authority("alice"))
+    assert result.code == 1, result
+    assert result.log("pppd.log") == ""
+    assert "certificate" in result.log("sstpc.log").lower()
+
+
+def test_another_name_is_refused_by_the_client(site: Site) -> None:
+    result = site.connect(name="other.example.com")
+    assert result.code == 1, result
+    assert result.log("pppd.log") == ""
