@@ -10,6 +10,7 @@ import resource
 import signal
 import socket
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Final
 
@@ -39,7 +40,7 @@ def serve(config: Config, backend: Backend) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with ExitStack() as stack:
-        listeners = [stack.enter_context(_listen(*address)) for address in config.listen]
+        listeners = [stack.enter_context(sock) for sock in _listeners(config)]
         forwarding = firewall.set_up(
             config.table, prefix=config.interface, mtu=config.mtu, nat=config.nat
         )
@@ -49,6 +50,23 @@ def serve(config: Config, backend: Backend) -> None:
         backend.reset()
         _Supervisor(config, listeners, backend).run()
         backend.reset()
+
+
+def _listeners(config: Config) -> Iterator[socket.socket]:
+    for address, port in config.listen:
+        if address == "::" and not _has_ipv6():
+            LOGGER.info("this machine has no IPv6: not listening on ::")
+        else:
+            yield _listen(address, port)
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as sock:
+            sock.bind(("::", 0))
+    except OSError:
+        return False
+    return True
 
 
 def _listen(address: str, port: int) -> socket.socket:
@@ -84,7 +102,8 @@ class _Supervisor:
         try:
             for _ in range(self._config.workers):
                 self._start()
-            addresses = ", ".join(f"{host} port {port}" for host, port in self._config.listen)
+            names = [sock.getsockname() for sock in self._listeners]
+            addresses = ", ".join(f"{name[0]} port {name[1]}" for name in names)
             LOGGER.info("listening on %s with %d workers", addresses, self._config.workers)
             while signal.sigwaitinfo(_SIGNALS).si_signo == signal.SIGCHLD:
                 self._replace()
@@ -105,9 +124,15 @@ class _Supervisor:
             started = self._workers.pop(pid)
             reason = os.waitstatus_to_exitcode(status)
             LOGGER.error("worker %d ended unexpectedly (%d), its sessions are lost", pid, reason)
-            self._backend.forget(pid)
+            self._forget(pid)
             time.sleep(max(0.0, started + _RESPAWN - time.monotonic()))
             self._start()
+
+    def _forget(self, pid: int) -> None:
+        try:
+            self._backend.forget(pid)
+        except Exception as error:  # whatever the store has, the port must stay served
+            LOGGER.error("the leases of worker %d stay taken until the next start: %s", pid, error)
 
     def _stop(self) -> None:
         for pid in self._workers:

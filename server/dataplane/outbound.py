@@ -4,6 +4,7 @@ Back-pressure, not buffers: while TLS has not taken everything, the TUN is not r
 kernel drops from its own queue as it does on any slow link. Control packets always wait in line.
 """
 
+import itertools
 import os
 import ssl
 import struct
@@ -27,7 +28,7 @@ class Outbound:
     :param coalesce: whether the client takes several SSTP packets in one TLS record.
     """
 
-    __slots__ = ("_coalesce", "_pending", "_scratch", "_sock", "sent")
+    __slots__ = ("_coalesce", "_pending", "_scratch", "_sock", "sent", "waiting")
 
     def __init__(self, sock: ssl.SSLSocket, scratch: bytearray, *, coalesce: bool) -> None:
         self._sock = sock
@@ -35,18 +36,15 @@ class Outbound:
         self._coalesce = coalesce
         self._pending: deque[bytes | memoryview] = deque()
         self.sent = 0
-
-    @property
-    def waiting(self) -> int:
-        """Bytes that TLS has not taken yet."""
-        return sum(map(len, self._pending))
+        #: Bytes that TLS has not taken yet.
+        self.waiting = 0
 
     def send(self, packet: bytes) -> None:
         """Send ``packet`` in a record of its own, after what waits already.
 
         :raises OSError: if the connection is gone.
         """
-        self._pending.append(packet)
+        self._wait(packet)
         self.flush()
 
     def flush(self) -> bool:
@@ -61,6 +59,7 @@ class Outbound:
                 count = self._sock.send(chunk)
             except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
                 return False
+            self.waiting -= count
             if count == len(chunk):
                 pending.popleft()
             else:
@@ -70,20 +69,24 @@ class Outbound:
     def pump(self, tun: int, mtu: int) -> None:
         """Send what the TUN has, one batch at most. Only when nothing waits.
 
-        :param mtu: the largest packet the client takes, in bytes; a larger one is dropped.
+        :param mtu: the interface's, in bytes: no packet is larger.
         :raises OSError: if the connection or the interface is gone.
         """
         ends = self._read(tun, mtu)
         if not ends:
             return
         if self._coalesce:
-            self._pending.append(self._scratch[: ends[-1]])
+            self._wait(self._scratch[: ends[-1]])
         else:
-            starts = [0, *ends]
-            self._pending.extend(self._scratch[starts[i] : end] for i, end in enumerate(ends))
+            for start, end in itertools.pairwise([0, *ends]):
+                self._wait(self._scratch[start:end])
         if not self.flush():
             # the scratch memory is everybody's: what waits must be ours
             self._pending = deque(bytes(chunk) for chunk in self._pending)
+
+    def _wait(self, chunk: bytes | memoryview) -> None:
+        self._pending.append(chunk)
+        self.waiting += len(chunk)
 
     def _read(self, tun: int, mtu: int) -> list[int]:
         """Fill the scratch memory with SSTP data packets; return where each one ends."""

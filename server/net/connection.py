@@ -55,7 +55,6 @@ class Connection:
 
     def start(self, rest: bytes) -> None:
         """The HTTP request is answered; ``rest`` is what came behind it."""
-        self._loop.add_reader(self._sock.fileno(), self._readable)
         self._perform(self._session.begin(self._loop.time()))
         try:
             self._receive(self._inbound.push(rest))
@@ -71,6 +70,10 @@ class Connection:
     def traffic(self) -> tuple[int, int]:
         """Bytes of IP packets received from and sent to the client."""
         return self._inbound.received, self._outbound.sent
+
+    def drop(self, reason: str) -> None:
+        """End the session without a word."""
+        self._lose(reason)
 
     def terminate(self, reason: str) -> None:
         """End the session politely."""
@@ -93,9 +96,9 @@ class Connection:
     def _receive(self, packets: list[bytes]) -> None:
         now = self._loop.time()
         for packet in packets:
-            if self._ended:
-                return
-            self._perform(self._session.receive(packet, now))
+            if not self._ended:
+                self._do_all(self._session.receive(packet, now))
+        self._settle()
 
     def _tun_readable(self) -> None:
         try:
@@ -120,6 +123,16 @@ class Connection:
     # What the session asks for
 
     def _perform(self, effects: list[Effect]) -> None:
+        self._do_all(effects)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Watch what is to be watched now, and set the timer."""
+        if not self._ended:
+            self._arm()
+            self._watch()
+
+    def _do_all(self, effects: list[Effect]) -> None:
         for effect in effects:
             if self._ended:
                 break
@@ -127,9 +140,6 @@ class Connection:
                 self._do(effect)
             except OSError as error:
                 self._lose(f"connection lost: {error.strerror or error}")
-        if not self._ended:
-            self._arm()
-            self._watch()
 
     def _do(self, effect: Effect) -> None:
         match effect:
@@ -220,6 +230,7 @@ class Connection:
         if lease is not None:
             self._log.know(session=lease.session)
             self._lease = lease
+            self._worker.admitted(self)
         self._perform(self._session.leased(lease, self._loop.time()))
 
     async def _bring_up(self, mtu: int) -> None:

@@ -23,8 +23,10 @@ from .tls import Certificate, load
 _T = TypeVar("_T")
 _Args = TypeVarTuple("_Args")
 
-#: Strangers at the entrance at the same time; the oldest goes when another one comes.
-_STRANGERS: Final = 512
+#: Who has not logged in yet: at most so many from one address, and so many from all together. When
+#: another one comes, the oldest of them goes.
+_STRANGERS_OF_ONE: Final = 64
+_STRANGERS: Final = 1024
 
 #: Seconds in which all sessions have to end when the server stops.
 FAREWELL: Final = 8.0
@@ -49,7 +51,8 @@ class Worker:
         self.directory, self.sessions = backend.join(os.getpid())
         self._listeners = listeners
         self._threads = ThreadPoolExecutor(1, "store")
-        self._strangers: dict[Entrance, None] = {}
+        #: In the order of their coming, with the address they come from.
+        self._strangers: dict[Entrance | Connection, str] = {}
         self._connections: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
@@ -78,8 +81,13 @@ class Worker:
         """Call the store in its thread."""
         return await self.loop.run_in_executor(self._threads, call, *args)
 
+    def admitted(self, connection: Connection) -> None:
+        """The client has logged in."""
+        self._strangers.pop(connection, None)
+
     def forget(self, connection: Connection) -> None:
         """A connection has ended."""
+        self._strangers.pop(connection, None)
         self._connections.discard(connection)
 
     async def _pause(self, seconds: float) -> None:
@@ -105,10 +113,11 @@ class Worker:
         """End every session politely, within a bounded time."""
         for listener in self._listeners:
             self.loop.remove_reader(listener)
-        for stranger in list(self._strangers):
-            stranger.drop("the server stops")
         for connection in list(self._connections):
             connection.terminate("the server stops")
+        for stranger in list(self._strangers):
+            if isinstance(stranger, Entrance):
+                stranger.drop("the server stops")
         end = self.loop.time() + FAREWELL
         while (self._connections or self._tasks) and self.loop.time() < end:
             await asyncio.sleep(0.05)
@@ -135,14 +144,14 @@ class Worker:
         except OSError:
             plain.close()
             return
-        self._receive(sock, _peer(address))
+        self._receive(sock, host=str(address[0]), port=int(address[1]))
 
-    def _receive(self, sock: ssl.SSLSocket, peer: str) -> None:
-        if len(self._strangers) >= _STRANGERS:
-            next(iter(self._strangers)).drop("too many at the entrance")
+    def _receive(self, sock: ssl.SSLSocket, *, host: str, port: int) -> None:
+        peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
         def accepted(sock: ssl.SSLSocket, request: Request) -> None:
             connection = Connection(self, sock, peer=peer, coalesce=request.coalesce)
+            self._strangers[connection] = host
             self._connections.add(connection)
             connection.start(request.rest)
 
@@ -151,10 +160,13 @@ class Worker:
             if reason:
                 LOGGER.info("%s", reason, extra={"peer": peer})
 
-        self._strangers[Entrance(self.loop, sock, accepted=accepted, gone=gone)] = None
+        self._make_room(host)
+        self._strangers[Entrance(self.loop, sock, accepted=accepted, gone=gone)] = host
 
-
-def _peer(address: tuple[Any, ...]) -> str:
-    host, port = str(address[0]), int(address[1])
-    mapped = host.removeprefix("::ffff:")
-    return f"[{host}]:{port}" if ":" in mapped else f"{mapped}:{port}"
+    def _make_room(self, host: str) -> None:
+        """Let the oldest stranger go when there are too many, first of all of the same address."""
+        same = [stranger for stranger, source in self._strangers.items() if source == host]
+        if len(same) >= _STRANGERS_OF_ONE:
+            same[0].drop("too many from this address before their login")
+        elif len(self._strangers) >= _STRANGERS:
+            next(iter(self._strangers)).drop("too many before their login")
