@@ -17,7 +17,7 @@ from ..session import Session
 from ..sstp.call import Call
 from ..sstp.wire import WireError
 from .closing import LINGER, close_gently
-from .tun import configure, open_tun
+from .tun import configure, open_tun, set_mtu
 
 if TYPE_CHECKING:
     from .worker import Worker
@@ -50,7 +50,7 @@ class Connection:
         self._timer: asyncio.TimerHandle | None = None
         self._lease: Lease | None = None
         self._tun = -1
-        self._mtu = 0
+        self._interface = ""
         self._ended = False
 
     def start(self, rest: bytes) -> None:
@@ -102,7 +102,7 @@ class Connection:
 
     def _tun_readable(self) -> None:
         try:
-            self._outbound.pump(self._tun, self._mtu)
+            self._outbound.pump(self._tun, self._worker.config.mtu)
         except OSError as error:
             return self._lose(f"connection lost: {error.strerror or error}")
         return self._watch() if self._outbound.waiting else None
@@ -154,7 +154,7 @@ class Connection:
                 self._client = f"{self._client} {text}".strip()
                 self._log.info("the client calls itself %s", text)
             case Up(mtu):
-                self._spawn(self._bring_up(mtu))
+                self._bring_up(mtu)
             case Down():
                 self._bring_down()
             case Deliver(packet):
@@ -189,7 +189,7 @@ class Connection:
             self._loop.add_writer(descriptor, self._writable)
         else:
             self._loop.remove_writer(descriptor)
-        if self._tun >= 0:
+        if self._session.up:
             if waiting:
                 self._loop.remove_reader(self._tun)
             else:
@@ -231,40 +231,46 @@ class Connection:
             self._log.know(session=lease.session)
             self._lease = lease
             self._worker.admitted(self)
-        self._perform(self._session.leased(lease, self._loop.time()))
+            await self._make_interface(lease)
+        if not self._ended:
+            self._perform(self._session.leased(lease, self._loop.time()))
 
-    async def _bring_up(self, mtu: int) -> None:
-        lease = self._lease
-        if lease is None:
-            raise ServerError("a session without a lease cannot carry packets")
+    async def _make_interface(self, lease: Lease) -> None:
+        """Have the interface ready before the client is told of its success.
+
+        The first packets of a client follow its last word of PPP at once.
+        """
         tun, name = open_tun(self._worker.config.interface)
         try:
             await configure(
                 name,
                 local=lease.local_address,
                 peer=lease.address,
-                mtu=mtu,
+                mtu=self._worker.config.mtu,
                 route=self._worker.route,
             )
+            await self._worker.ask(self._worker.sessions.started, lease.session, name)
         except BaseException:
             os.close(tun)
             raise
-        # IPCP may have gone down meanwhile, and up again with an interface of its own
-        if self._ended or not self._session.up or self._tun >= 0:
+        if self._ended:
             os.close(tun)
-            return
-        self._tun, self._mtu = tun, mtu
-        self._inbound.open(tun, lease.address.packed)
-        self._log.info("up, address %s on %s", lease.address, name)
-        self._watch()
-        await self._worker.ask(self._worker.sessions.started, lease.session, name)
+        else:
+            self._tun, self._interface = tun, name
+
+    def _bring_up(self, mtu: int) -> None:
+        lease = self._lease
+        if lease is None:
+            raise ServerError("a session without a lease cannot carry packets")
+        self._inbound.open(self._tun, lease.address.packed)
+        if mtu != self._worker.config.mtu:
+            self._spawn(set_mtu(self._interface, mtu, route=self._worker.route))
+        self._log.info("up, address %s on %s", lease.address, self._interface)
 
     def _bring_down(self) -> None:
         self._inbound.shut()
         if self._tun >= 0:
             self._loop.remove_reader(self._tun)
-            os.close(self._tun)
-            self._tun = -1
 
     # The end
 
@@ -295,6 +301,8 @@ class Connection:
             self._timer.cancel()
             self._timer = None
         self._bring_down()
+        if self._tun >= 0:
+            os.close(self._tun)
         self._loop.remove_reader(self._sock.fileno())
         self._loop.remove_writer(self._sock.fileno())
         received, sent = self.traffic

@@ -72,3 +72,14 @@ async def configure(
         await route.link("set", index=index, mtu=mtu, state="up")
     except Exception as error:  # pyroute2's NetlinkError is no OSError
         raise ServerError(f"the interface {name} cannot be set up: {error}") from error
+
+
+async def set_mtu(name: str, mtu: int, *, route: AsyncIPRoute) -> None:
+    """Change the interface's MTU, in bytes: the client takes smaller packets than others.
+
+    :raises ServerError: if the kernel refuses.
+    """
+    try:
+        await route.link("set", index=socket.if_nametoindex(name), mtu=mtu)
+    except Exception as error:  # pyroute2's NetlinkError is no OSError
+        raise ServerError(f"the interface {name} cannot take MTU {mtu}: {error}") from error

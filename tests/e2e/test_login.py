@@ -57,7 +57,7 @@ def test_the_administrator_sees_the_session(vpn: Vpn) -> None:
         session = vpn.session(client)
         assert session.user == "bob"
         assert session.peer.startswith(f"{vpn.network.client_address}:")
-        assert session.client == "MSRASV5.20"
+        assert session.client == "MSRASV5.20 MSRAS-0-TEST"
         assert began - 1 <= session.started <= time.time()
         assert session.sent >= 1028
         assert session.worker in vpn.server.children()

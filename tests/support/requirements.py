@@ -23,7 +23,7 @@ PACKAGES = {
 }
 """For each program, the Debian packages that bring it and what it needs to work."""
 
-_LOCK = Path("/run/lock/sstpca-tests.lock")
+_LOCK = Path("/run/sstpca-tests.lock")
 _APT = ("apt-get", "-o", "DPkg::Lock::Timeout=300", "-qq", "-y")
 
 
