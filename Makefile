@@ -42,11 +42,11 @@ clean:
 	@$(PYTHON) -m venv .venv || \
 		{ echo "the Python module venv is missing: apt install python3-venv" >&2; exit 1; }
 	@echo "installing sstpca into .venv"
-	@$(PIP) install --quiet --upgrade pip
-	@$(PIP) install --quiet --editable .
+	@$(PIP) install -qq --upgrade pip
+	@$(PIP) install -qq --editable .
 	@touch $@
 
 .venv/ready-to-test: .venv/installed
 	@echo "installing what the tests need into .venv"
-	@$(PIP) install --quiet --group dev
+	@$(PIP) install -qq --group dev
 	@touch $@

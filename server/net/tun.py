@@ -36,7 +36,7 @@ def open_tun(prefix: str) -> tuple[int, str]:
     except OSError as error:
         raise ServerError(
             f"{DEVICE} cannot be opened: {error.strerror}",
-            "serve as root, on a machine or container that has it (modprobe tun)",
+            "run the same command as root (sudo), where there is a TUN device (modprobe tun)",
         ) from error
     request = _IFREQ.pack(f"{prefix}%d".encode(), _IFF_TUN | _IFF_NO_PI)
     try:
@@ -45,7 +45,7 @@ def open_tun(prefix: str) -> tuple[int, str]:
         os.close(descriptor)
         raise ServerError(
             f"a TUN interface cannot be made: {error.strerror}",
-            "serve as root, or with the capability CAP_NET_ADMIN",
+            "run the same command as root (sudo), or with the capability CAP_NET_ADMIN",
         ) from error
     return descriptor, answer[:16].rstrip(b"\0").decode()
 

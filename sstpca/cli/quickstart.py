@@ -45,7 +45,8 @@ def quickstart(
         plan = Plan(parse_hosts(hosts or own_hosts()), port=port or 443)
         report(make_home(home.root, plan, passphrase=None))
     _provide_user(context, name)
-    click.echo()
+    settings = context.settings()
+    click.echo(f"Clients connect to {settings.host}, TCP port {settings.server.port}.\n")
     _serve(context)
 
 

@@ -5,7 +5,6 @@ from contextlib import suppress
 
 import pytest
 
-from tests.support import sstp
 from tests.support.client import Client, Spoil
 from tests.support.faults import Aborted, Closed, LoginRefused, Terminated
 from tests.support.manner import SSTPC, WINDOWS, Manner
@@ -38,14 +37,6 @@ def test_options_that_servers_do_not_speak_are_rejected(vpn: Vpn) -> None:
         assert client.lcp.rejected == {7, 8, 13}
         assert client.ipcp.rejected == {130, 132}
         assert all(negotiation.refused for negotiation in client.others.values())
-
-
-def test_sstpc_gets_every_packet_in_a_record_of_its_own(vpn: Vpn) -> None:
-    with vpn.client(manner=SSTPC).login() as client:
-        for _ in range(5):
-            client.send(sstp.Control(sstp.Kind.ECHO_REQUEST))
-        client.echo()
-        assert client.wire.most_in_a_record == 1
 
 
 def test_the_administrator_sees_the_session(vpn: Vpn) -> None:

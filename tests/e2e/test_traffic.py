@@ -13,9 +13,10 @@ import pytest
 from tests.support import packets, ppp, sstp
 from tests.support.client import Client
 from tests.support.faults import Closed, Ended
+from tests.support.manner import SSTPC, WINDOWS, Manner
 from tests.support.netns import Network
 from tests.support.packets import Packet, datagram, udp
-from tests.support.server import Vpn
+from tests.support.server import LOCAL, Vpn
 
 pytestmark = pytest.mark.root
 
@@ -109,6 +110,23 @@ def test_nothing_passes_after_the_goodbye(vpn: Vpn) -> None:
         assert seen(sniffer.packets()) == []
 
 
+def test_other_source_addresses_are_dropped(vpn: Vpn) -> None:
+    with (
+        vpn.network.lan.sniffer("lan") as sniffer,
+        vpn.client("bob").login() as bob,
+        vpn.client("alice").login() as alice,
+    ):
+        bob.ping(HOST)
+        alice.ping(HOST)
+        for source in (bob.address, LOCAL, HOST, vpn.network.gateway, IPv4Address("9.9.9.9")):
+            alice.send_packet(packet(alice, b"spoofed", source))
+            spoofed = packet(alice, b"spoofed", source).encode()
+            # the same in the short frame, which takes another way through the server
+            alice.send_frame(b"\x21" + spoofed)
+        alice.send_packet(packet(alice, b"own"))
+        assert seen(sniffer.packets()) == [b"own"]
+
+
 @pytest.mark.parametrize("head", ["ff030021", "0021", "21", "ff0321"])
 def test_shorter_frames_are_taken(vpn: Vpn, head: str) -> None:
     with vpn.network.lan.udp(HOST, PORT) as host, vpn.client().login() as client:
@@ -177,6 +195,20 @@ def test_bulk_arrives_whole_and_in_order(vpn: Vpn) -> None:
                 host.sendto(content, sender)
             for content in some:
                 client.receive_packet(carries(content))
+
+
+@pytest.mark.parametrize("manner", [WINDOWS, SSTPC], ids=["windows", "sstpc"])
+def test_a_burst_fills_tls_records_only_for_clients_that_take_it(vpn: Vpn, manner: Manner) -> None:
+    contents = [number.to_bytes(4, "big") for number in range(200)]
+    with vpn.network.lan.udp(HOST, PORT) as host, vpn.client(manner=manner).login() as client:
+        client.ping(HOST)
+        client.send_packet(packet(client, b"give"))
+        _, sender = host.recvfrom(100)
+        for content in contents:
+            host.sendto(content, sender)
+        for content in contents:
+            client.receive_packet(carries(content))
+        assert (client.wire.most_in_a_record == 1) == (manner is SSTPC)
 
 
 def memory(pid: int) -> int:
