@@ -22,7 +22,7 @@ run: .venv/installed
 		$(if $(call given,USER),--user '$(call given,USER)')
 
 test: lint
-	$(BIN)/pytest -n auto --dist loadgroup
+	$(BIN)/pytest -n auto --dist loadfile
 
 lint: .venv/ready-to-test
 	$(BIN)/ruff check
