@@ -42,7 +42,8 @@ def _nft(script: str) -> None:
     if done.returncode != 0:
         reason = next(iter(done.stderr.splitlines()), f"exit code {done.returncode}")
         raise ServerError(
-            f"nft refuses the rules: {reason}", "run the same command as root (sudo), on a kernel with nftables"
+            f"nft refuses the rules: {reason}",
+            "run the same command as root (sudo), on a kernel with nftables",
         )
 
 
