@@ -2,14 +2,13 @@
 
 import click
 
-from .. import users
+from .. import surroundings, users
 from ..errors import InvalidInput, SstpcaError
 from ..home import Home
 from ..names import parse_hosts
 from ..secrets import generate_password
 from ..settings import Settings
 from ..setup import Plan, make_home
-from ..surroundings import own_hosts
 from .bundle import make_bundle
 from .context import Context
 from .init import report
@@ -42,7 +41,7 @@ def quickstart(
         _check_same(context.settings(), home, hosts, port)
         click.echo(f"Going on with the home {home.root}.")
     else:
-        plan = Plan(parse_hosts(hosts or own_hosts()), port=port or 443)
+        plan = Plan(parse_hosts(hosts or surroundings.own_hosts()), port=port or 443)
         report(make_home(home.root, plan, passphrase=None))
     _provide_user(context, name)
     settings = context.settings()

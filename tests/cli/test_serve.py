@@ -1,0 +1,189 @@
+"""sstpca serve and quickstart, as far as they get without a machine to serve on."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from sstpca import serving, setup, surroundings, users
+from sstpca.cli import main
+from sstpca.home import Home
+from sstpca.names import parse_hosts
+from sstpca.pki.identity import identity_to_pem
+from sstpca.pki.keys import KeyType
+from sstpca.server.config import Config
+from sstpca.server.errors import ServerError
+from sstpca.setup import Plan
+from sstpca.store import Store
+from tests.conftest import NETWORK, Run
+
+Refused = Callable[[Result, int], str]
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
+    """Take the place of the server: what it was told, each time."""
+    configs: list[Config] = []
+    monkeypatch.setattr(serving, "run_server", lambda config, _backend: configs.append(config))
+    monkeypatch.setattr(serving, "set_up", lambda _form: None)
+    monkeypatch.setattr(setup, "choose_network", lambda: NETWORK)
+    monkeypatch.setattr(surroundings, "own_hosts", lambda: ["192.0.2.7"])
+    return configs
+
+
+def edit(home: Home, *changes: tuple[str, str]) -> None:
+    text = home.settings.read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    home.settings.write_text(text)
+
+
+def test_the_settings_reach_the_server(home: Home, run: Run, served: list[Config]) -> None:
+    edit(
+        home,
+        ("port = 443", "port = 4443"),
+        ("workers = 0", "workers = 3"),
+        ('listen = ["0.0.0.0", "::"]', 'listen = ["127.0.0.1"]'),
+        ('interface = "sstp"', 'interface = "office"'),
+        ("mtu = 1400", "mtu = 1300"),
+        ("nat = true", "nat = false"),
+    )
+    assert run("serve").exit_code == 0
+    [config] = served
+    assert config.name == "vpn.example.com"
+    assert (config.listen, config.workers) == ((("127.0.0.1", 4443),), 3)
+    assert (config.interface, config.mtu, config.nat) == ("office", 1300, False)
+    assert re.fullmatch("sstpca_[0-9a-f]{8}", config.table)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("port = 443", "port = 70000", "port"),
+        ("port = 443", 'port = "443"', "port"),
+        ("port = 443", "prot = 443", "prot"),
+        ('listen = ["0.0.0.0", "::"]', 'listen = ["here"]', "'here' in listen is not an IP"),
+        ('names = ["vpn.example.com"]', "names = []", "at least one of names and addresses"),
+        ('names = ["vpn.example.com"]', 'names = ["other.example.com"]', "0x800B010F"),
+        ('interface = "sstp"', 'interface = "a b"', "interface"),
+        ("[server]", "[server", "settings.toml"),
+    ],
+)
+def test_wrong_settings(
+    home: Home, run: Run, served: list[Config], refused: Refused, old: str, new: str, message: str
+) -> None:
+    edit(home, (old, new))
+    assert message in refused(run("serve"), 1)
+    assert served == []
+
+
+def test_a_key_that_does_not_fit(
+    home: Home, run: Run, served: list[Config], refused: Refused
+) -> None:
+    other = setup.Authority.make(parse_hosts(["vpn.example.com"]), datetime.now(UTC))
+    hosts = parse_hosts(["vpn.example.com"])
+    one, two = (other.issue_server(hosts, KeyType.ECDSA, datetime.now(UTC)) for _ in range(2))
+    home.server_identity.write_bytes(identity_to_pem(one.key, (two.certificate,)))
+    assert "does not fit its certificate" in refused(run("serve"), 1)
+    assert served == []
+
+
+def test_an_expired_certificate(tmp_path: Path, served: list[Config], refused: Refused) -> None:
+    then = datetime.now(UTC) - timedelta(days=500)
+    plan = Plan(parse_hosts(["vpn.example.com"]), key_type=KeyType.ECDSA)
+    setup.make_home(tmp_path / "old", plan, None, network=NETWORK, now=then)
+    result = CliRunner().invoke(main, ["--home", str(tmp_path / "old"), "serve"])
+    assert re.match("the server certificate expired on .*0x800B0101", refused(result, 1))
+    assert served == []
+
+
+@pytest.mark.parametrize("name", ["server_identity", "database", "database_key"])
+def test_a_missing_file(
+    home: Home, run: Run, served: list[Config], refused: Refused, name: str
+) -> None:
+    path: Path = getattr(home, name)
+    path.unlink()
+    assert str(path) in refused(run("serve"), 1)
+    assert served == []
+
+
+def test_a_machine_that_cannot_serve(
+    home: Home, run: Run, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ServerError("there is no TUN", "get one")
+
+    monkeypatch.setattr(serving, "run_server", fail)
+    monkeypatch.setattr(serving, "set_up", lambda _form: None)
+    result = run("serve")
+    assert refused(result, 1) == "there is no TUN"
+    assert "get one" in result.stderr
+
+
+def test_two_servers_of_one_home(
+    home: Home, run: Run, served: list[Config], refused: Refused
+) -> None:
+    with home.serving():
+        assert "already running" in refused(run("serve"), 1)
+    assert run("serve").exit_code == 0
+    assert len(served) == 1
+
+
+def quickstart(root: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["--home", str(root), "quickstart", *arguments])
+
+
+def test_quickstart_makes_everything_and_goes_on(tmp_path: Path, served: list[Config]) -> None:
+    root = tmp_path / "vpn"
+    first = quickstart(root, "vpn.example.com", "--port", "4443", "--user", "zoe")
+    assert first.exit_code == 0, first.output
+    home = Home(root)
+    assert (home.bundles / "zoe.zip").exists()
+    password = re.search("^    ([a-z0-9-]{19})$", first.stdout, re.MULTILINE)
+    assert password is not None
+    assert "Clients connect to vpn.example.com, TCP port 4443." in first.stdout
+    again = quickstart(root)
+    assert again.exit_code == 0, again.output
+    assert password[1] not in again.stdout
+    assert [config.listen[0][1] for config in served] == [4443, 4443]
+    assert [user.name for user in users.list_all(Store.open(home.database))] == ["zoe"]
+
+
+def test_quickstart_finds_hosts_and_a_user_itself(tmp_path: Path, served: list[Config]) -> None:
+    result = quickstart(tmp_path / "vpn")
+    assert result.exit_code == 0, result.output
+    assert "Made the user alice." in result.stdout
+    assert "Clients connect to 192.0.2.7, TCP port 443." in result.stdout
+
+
+def test_quickstart_gives_a_home_another_user(home: Home, run: Run, served: list[Config]) -> None:
+    assert "Made the user bob." in run("quickstart", "--user", "bob").stdout
+    assert (home.bundles / "bob.zip").exists()
+    assert "Made the user" not in run("quickstart", "VPN.example.com", "--user", "BOB").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("other.example.com",), "is for vpn.example.com"),
+        (("--port", "4443"), "has port 443"),
+        (("--user", "a/b"), "cannot be a user name"),
+    ],
+)
+def test_quickstart_refuses_what_the_home_is_not_for(
+    home: Home,
+    run: Run,
+    served: list[Config],
+    rows: Callable[[], list[object]],
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    before = rows()
+    result = run("quickstart", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert (rows(), served) == (before, [])
