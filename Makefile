@@ -31,7 +31,7 @@ lint: .venv/ready-to-test
 	@rm -rf .venv/types && mkdir -p .venv/types/sstpca && \
 		ln -s $(CURDIR)/sstpca/* $(CURDIR)/server $(CURDIR)/templates .venv/types/sstpca/ && \
 		ln -s $(CURDIR)/tests .venv/types/tests
-	cd .venv/types && ../bin/mypy --explicit-package-bases --config-file $(CURDIR)/pyproject.toml -p sstpca -p tests
+	cd .venv/types && ../bin/mypy --config-file $(CURDIR)/pyproject.toml -p sstpca -p tests
 
 clean:
 	rm -rf .venv build *.egg-info

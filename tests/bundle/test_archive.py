@@ -1,5 +1,4 @@
 import io
-import shutil
 import stat
 import subprocess
 import zipfile
@@ -14,6 +13,7 @@ from sstpca.home import Home, write_file
 from sstpca.profiles import AccessProfile
 from sstpca.settings import Settings
 from tests.bundle.samples import user_named
+from tests.support.requirements import require
 
 OLD = {"install.ps1": b"old", "install.cmd": b"old", "ca-old.cer": b"old"}
 NEW = {"install.ps1": b"new", "install.cmd": b"new", "ca-new.cer": b"new"}
@@ -58,8 +58,8 @@ def test_the_same_files_give_the_same_zip() -> None:
     assert archive.zipped(NEW) == archive.zipped(backwards)
 
 
-@pytest.mark.skipif(shutil.which("unzip") is None, reason="Info-ZIP is not installed")
 def test_info_zip_finds_no_error(tmp_path: Path) -> None:
+    require("unzip", root=False)
     made = archive.write(tmp_path, "alice", NEW)
     done = subprocess.run(["unzip", "-tqq", made], check=False, capture_output=True)
     assert (done.returncode, done.stdout) == (0, b"")

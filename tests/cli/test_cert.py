@@ -7,11 +7,13 @@ from collections.abc import Callable
 from click.testing import Result
 
 from sstpca.home import Home
+from tests.support.requirements import require
 
 Run = Callable[..., Result]
 
 
 def openssl(home: Home, name: str, *options: str) -> str:
+    require("openssl", root=False)
     command = ["openssl", "x509", "-noout", "-in", str(home.root / name), *options]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 

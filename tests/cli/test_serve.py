@@ -12,6 +12,7 @@ from sstpca import serving, setup, surroundings, users
 from sstpca.cli import main
 from sstpca.home import Home
 from sstpca.names import parse_hosts
+from sstpca.pki.authority import Authority
 from sstpca.pki.identity import identity_to_pem
 from sstpca.pki.keys import KeyType
 from sstpca.server.config import Config
@@ -84,7 +85,7 @@ def test_wrong_settings(
 def test_a_key_that_does_not_fit(
     home: Home, run: Run, served: list[Config], refused: Refused
 ) -> None:
-    other = setup.Authority.make(parse_hosts(["vpn.example.com"]), datetime.now(UTC))
+    other = Authority.make(parse_hosts(["vpn.example.com"]), datetime.now(UTC))
     hosts = parse_hosts(["vpn.example.com"])
     one, two = (other.issue_server(hosts, KeyType.ECDSA, datetime.now(UTC)) for _ in range(2))
     home.server_identity.write_bytes(identity_to_pem(one.key, (two.certificate,)))

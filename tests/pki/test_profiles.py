@@ -18,6 +18,7 @@ from sstpca.names import Hosts, parse_hosts
 from sstpca.pki.certificates import certificate_to_pem
 from sstpca.pki.keys import KeyType, make_authority_key, make_server_key
 from sstpca.pki.profiles import make_authority_certificate, make_server_certificate
+from tests.support.requirements import require
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
@@ -232,6 +233,7 @@ def test_a_server_certificate_stays_within_its_authoritys_life(
 
 def openssl(folder: Path, pair: Pair, leaf: x509.Certificate, *options: str) -> str:
     """Return what ``openssl verify`` says: empty when it agrees, else its complaint."""
+    require("openssl", root=False)
     (folder / "ca.pem").write_bytes(certificate_to_pem(pair.authority))
     (folder / "leaf.pem").write_bytes(certificate_to_pem(leaf))
     command = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", "ca.pem"]

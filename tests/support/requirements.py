@@ -20,6 +20,8 @@ PACKAGES = {
     "iperf3": ("iperf3",),
     "linux.uml": ("user-mode-linux",),
     "nft": ("nftables",),
+    "openssl": ("openssl",),
+    "unzip": ("unzip",),
 }
 """For each program, the Debian packages that bring it and what it needs to work."""
 
@@ -27,20 +29,24 @@ _LOCK = Path("/run/sstpca-tests.lock")
 _APT = ("apt-get", "-o", "DPkg::Lock::Timeout=300", "-qq", "-y")
 
 
-def require(*programs: str, tun: bool = False) -> None:
-    """Skip the test unless this is root, with these programs, and with /dev/net/tun if ``tun``."""
-    reason = missing(programs, tun=tun)
+def require(*programs: str, root: bool = True, tun: bool = False) -> None:
+    """Skip the test unless this machine has these programs.
+
+    :param root: whether the test needs root.
+    :param tun: whether it needs /dev/net/tun.
+    """
+    reason = missing(programs, root=root, tun=tun)
     if reason:
         pytest.skip(reason)
 
 
 @functools.cache
-def missing(programs: tuple[str, ...], *, tun: bool = False) -> str:
+def missing(programs: tuple[str, ...], *, root: bool = True, tun: bool = False) -> str:
     """Return why this machine cannot run such a test, in one line; empty if it can.
 
     Programs that are missing are installed first, where that is possible.
     """
-    if os.geteuid() != 0:
+    if root and os.geteuid() != 0:
         return "needs root (network namespaces)"
     if tun and not Path("/dev/net/tun").is_char_device():
         return "needs /dev/net/tun (modprobe tun; in a container, give it the device)"
@@ -52,22 +58,24 @@ def _programs_missing(programs: tuple[str, ...]) -> list[str]:
 
 
 def _install(programs: tuple[str, ...]) -> str:
-    with _LOCK.open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        absent = _programs_missing(programs)
-        wanted = sorted({package for program in absent for package in PACKAGES[program]})
-        problem = ""
-        if absent and shutil.which("apt-get"):
-            problem = _apt_install(wanted)
+    wanted = sorted({package for program in programs for package in PACKAGES[program]})
+    problem = _apt_install(programs, wanted) if os.geteuid() == 0 else ""
     absent = _programs_missing(programs)
     if not absent:
         return ""
-    hint = f" (Debian packages: {' '.join(wanted)})"
-    return f"needs {', '.join(absent)}{hint}{problem}"
+    return f"needs {', '.join(absent)} (Debian packages: {' '.join(wanted)}){problem}"
 
 
-def _apt_install(packages: list[str]) -> str:
-    """Install Debian packages; return what apt-get complained about."""
+def _apt_install(programs: tuple[str, ...], packages: list[str]) -> str:
+    """Install Debian packages, one test process at a time; return what apt-get complained about."""
+    with _LOCK.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if shutil.which("apt-get") and _programs_missing(programs):
+            return _apt_get(packages)
+    return ""
+
+
+def _apt_get(packages: list[str]) -> str:
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     for command in (("update",), ("install", "--no-install-recommends", *packages)):
         done = subprocess.run(
