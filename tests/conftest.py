@@ -1,6 +1,7 @@
 """Fixtures that all tests can use."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -71,3 +72,10 @@ def run(home: Home) -> Run:
         return CliRunner().invoke(main, ["--home", str(home.root), *arguments], input=stdin)
 
     return command
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line for each reason what was not run."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    for reason, count in Counter(report.longrepr[2] for report in skipped).items():
+        terminalreporter.write_line(f"not run: {count} tests; {reason.removeprefix('Skipped: ')}")

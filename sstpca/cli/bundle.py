@@ -16,7 +16,7 @@ from .output import talk, warn
 @click.argument("names", nargs=-1, required=True, metavar="USER...")
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path, file_okay=False, readable=False),
     metavar="DIR",
     help="Where to write them; 'bundles' in the home by default.",
 )

@@ -30,7 +30,7 @@ from .output import pairs, talk, warn
 )
 @click.option(
     "--passphrase-file",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     help="A file with the passphrase for the authority's key.",
 )
 @click.option("--no-passphrase", is_flag=True, help="Leave the authority's key unencrypted.")
