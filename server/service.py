@@ -21,7 +21,7 @@ from .log import LOGGER
 from .net import firewall
 from .net.tls import load
 from .net.tun import check_tun
-from .net.worker import FAREWELL, Worker
+from .net.worker import FAREWELL, work
 
 _SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGCHLD})
 
@@ -116,7 +116,7 @@ class _Supervisor:
         supervisor = os.getpid()
         pid = os.fork()
         if pid == 0:
-            _work(self._config, self._listeners, self._backend, supervisor)
+            _be_worker(self._config, self._listeners, self._backend, supervisor)
         self._workers[pid] = time.monotonic()
 
     def _replace(self) -> None:
@@ -153,7 +153,7 @@ class _Supervisor:
         return [(pid, status) for pid, (done, status) in ended if done]
 
 
-def _work(
+def _be_worker(
     config: Config, listeners: list[socket.socket], backend: Backend, supervisor: int
 ) -> None:
     """Be a worker process; never returns."""
@@ -162,11 +162,7 @@ def _work(
         # Ctrl-C reaches the whole process group; the supervisor alone decides
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-
-        async def main() -> None:
-            await Worker(config, listeners, backend).run(supervisor)
-
-        asyncio.run(main())
+        asyncio.run(work(config, listeners, backend, supervisor))
         code = 0
     except Exception:
         LOGGER.exception("a worker failed")

@@ -3,8 +3,8 @@
 import asyncio
 import os
 import ssl
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Final, assert_never
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, assert_never
 
 from ..dataplane.inbound import Inbound
 from ..dataplane.outbound import Outbound
@@ -17,34 +17,48 @@ from ..session import Session
 from ..sstp.call import Call
 from ..sstp.wire import WireError
 from .closing import LINGER, close_gently
+from .shared import Shared
 from .tun import configure, open_tun, set_mtu
-
-if TYPE_CHECKING:
-    from .worker import Worker
 
 #: Bytes of unsent control packets at which a client is no longer read: it asks faster than it reads.
 _CROWDED: Final = 256 * 1024
 
 
 class Connection:
-    """Drives one session from its HTTP request to the closed socket."""
+    """Drives one session from its HTTP request to the closed socket.
 
-    def __init__(self, worker: "Worker", sock: ssl.SSLSocket, *, peer: str, coalesce: bool) -> None:
-        self._worker = worker
-        self._loop = worker.loop
+    :param coalesce: whether the client takes several SSTP packets in one TLS record.
+    :param admitted: is told when the client has logged in.
+    :param ended: is told when the session is over.
+    """
+
+    def __init__(
+        self,
+        shared: Shared,
+        sock: ssl.SSLSocket,
+        *,
+        peer: str,
+        coalesce: bool,
+        admitted: Callable[["Connection"], None],
+        ended: Callable[["Connection"], None],
+    ) -> None:
+        self._shared = shared
+        self._admitted = admitted
+        self._gone = ended
+        self._loop = shared.loop
         self._sock = sock
         self._peer = peer
         self._client = ""
         self._log = SessionLog(peer)
-        self._inbound = Inbound(worker.scratch)
-        self._outbound = Outbound(sock, worker.scratch, coalesce=coalesce)
+        self._inbound = Inbound(shared.scratch)
+        self._outbound = Outbound(sock, shared.scratch, coalesce=coalesce)
         self._session = Session(
-            Call(nonce=os.urandom(32), certificates=(worker.certificate.hashes,)),
+            Call(nonce=os.urandom(32), certificates=(shared.certificate.hashes,)),
             Link(
                 challenge=os.urandom(16),
                 magic=int.from_bytes(os.urandom(4)) or 1,
-                server_name=worker.config.name,
-                mtu=worker.config.mtu,
+                server_name=shared.config.name,
+                mtu=shared.config.mtu,
             ),
         )
         self._timer: asyncio.TimerHandle | None = None
@@ -102,7 +116,7 @@ class Connection:
 
     def _tun_readable(self) -> None:
         try:
-            self._outbound.pump(self._tun, self._worker.config.mtu)
+            self._outbound.pump(self._tun, self._shared.config.mtu)
         except OSError as error:
             return self._lose(f"connection lost: {error.strerror or error}")
         return self._watch() if self._outbound.waiting else None
@@ -202,7 +216,7 @@ class Connection:
     # What takes its time
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        self._worker.spawn(self._guard(work))
+        self._shared.spawn(self._guard(work))
 
     async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
         """End the session, not the worker, when the store or the machine fails."""
@@ -214,23 +228,23 @@ class Connection:
             self.terminate("the server has a problem")
 
     async def _look_up(self, name: str) -> None:
-        account = await self._worker.ask(self._worker.directory.account, name)
+        account = await self._shared.ask(self._shared.directory.account, name)
         if not self._ended:
             self._perform(self._session.account(account, self._loop.time()))
 
     async def _admit(self, account: Account) -> None:
         self._log.know(user=account.name)
-        lease = await self._worker.ask(
-            lambda: self._worker.sessions.open(account, peer=self._peer, client=self._client)
+        lease = await self._shared.ask(
+            lambda: self._shared.sessions.open(account, peer=self._peer, client=self._client)
         )
         if self._ended:
             if lease is not None:
-                await self._worker.ask(self._worker.sessions.close, lease.session)
+                await self._shared.ask(self._shared.sessions.close, lease.session)
             return
         if lease is not None:
             self._log.know(session=lease.session)
             self._lease = lease
-            self._worker.admitted(self)
+            self._admitted(self)
             await self._make_interface(lease)
         if not self._ended:
             self._perform(self._session.leased(lease, self._loop.time()))
@@ -240,16 +254,16 @@ class Connection:
 
         The first packets of a client follow its last word of PPP at once.
         """
-        tun, name = open_tun(self._worker.config.interface)
+        tun, name = open_tun(self._shared.config.interface)
         try:
             await configure(
                 name,
                 local=lease.local_address,
                 peer=lease.address,
-                mtu=self._worker.config.mtu,
-                route=self._worker.route,
+                mtu=self._shared.config.mtu,
+                route=self._shared.route,
             )
-            await self._worker.ask(self._worker.sessions.started, lease.session, name)
+            await self._shared.ask(self._shared.sessions.started, lease.session, name)
         except BaseException:
             os.close(tun)
             raise
@@ -263,8 +277,8 @@ class Connection:
         if lease is None:
             raise ServerError("a session without a lease cannot carry packets")
         self._inbound.open(self._tun, lease.address.packed)
-        if mtu != self._worker.config.mtu:
-            self._spawn(set_mtu(self._interface, mtu, route=self._worker.route))
+        if mtu != self._shared.config.mtu:
+            self._spawn(set_mtu(self._interface, mtu, route=self._shared.route))
         self._log.info("up, address %s on %s", lease.address, self._interface)
 
     def _bring_down(self) -> None:
@@ -308,11 +322,11 @@ class Connection:
         received, sent = self.traffic
         self._log.info("ended: %s (%d bytes received, %d sent)", reason, received, sent)
         if self._lease is not None:
-            self._worker.spawn(self._release(self._lease))
-        self._worker.forget(self)
+            self._shared.spawn(self._release(self._lease))
+        self._gone(self)
 
     async def _release(self, lease: Lease) -> None:
         try:
-            await self._worker.ask(self._worker.sessions.close, lease.session)
+            await self._shared.ask(self._shared.sessions.close, lease.session)
         except Exception as error:  # the beat or the supervisor frees it later
             self._log.error("%s", error)

@@ -1,15 +1,13 @@
 """sstpca session."""
 
 import dataclasses
-import json
-import time
 
 import click
 
 from ..errors import InvalidInput, SstpcaError
 from ..sessions import SessionView, end_sessions, list_sessions
 from .context import Context
-from .output import table
+from .output import echo_json, iso, local, table
 
 #: Seconds that `session kill` waits: a polite end takes two or three, with a silent client more.
 _PATIENCE = 20.0
@@ -37,7 +35,7 @@ def list_(context: Context, as_json: bool) -> None:
     """
     rows = list_sessions(context.store())
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
+        echo_json([dataclasses.asdict(row) | {"started": iso(row.started)} for row in rows])
         return
     click.echo(
         table(
@@ -49,8 +47,8 @@ def list_(context: Context, as_json: bool) -> None:
 
 
 def _cells(row: SessionView) -> tuple[str, ...]:
-    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.started))
     traffic = (_bytes(row.received), _bytes(row.sent))
+    since = local(row.started)
     return (str(row.id), row.user, row.address, row.peer, since, *traffic, row.interface)
 
 

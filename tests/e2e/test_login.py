@@ -2,6 +2,7 @@
 
 import time
 from contextlib import suppress
+from datetime import datetime
 
 import pytest
 
@@ -49,7 +50,7 @@ def test_the_administrator_sees_the_session(vpn: Vpn) -> None:
         assert session.user == "bob"
         assert session.peer.startswith(f"{vpn.network.client_address}:")
         assert session.client == "MSRASV5.20 MSRAS-0-TEST"
-        assert began - 1 <= session.started <= time.time()
+        assert began - 1 <= datetime.fromisoformat(session.started).timestamp() <= time.time()
         assert session.sent >= 1028
         assert session.worker in vpn.server.children()
         assert session.interface in vpn.interfaces()

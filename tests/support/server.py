@@ -47,7 +47,7 @@ class Session:
     peer: str
     interface: str
     client: str
-    started: float
+    started: str
     received: int
     sent: int
     worker: int
