@@ -8,14 +8,15 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # The environment often has a HOST or USER of its own: only the command line counts.
 given = $(if $(filter command line,$(origin $(1))),$($(1)))
-APT := DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300
+APT := DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get -o DPkg::Lock::Timeout=300
 
 .PHONY: run test lint clean
 
 run: .venv/installed
 	@if [ "$$(id -u)" = 0 ] && ! PATH=$$PATH:/usr/sbin command -v nft >/dev/null; then \
 		echo "installing nftables"; \
-		{ $(APT) update -qq && $(APT) install -qq -y --no-install-recommends nftables; } >/dev/null; \
+		{ $(APT) update -qq && $(APT) install -qq -y --no-install-recommends nftables; } >/dev/null || \
+			echo "nftables could not be installed; the server needs its program nft" >&2; \
 	fi
 	@exec $(BIN)/sstpca quickstart $(call given,HOST) \
 		$(if $(call given,PORT),--port $(call given,PORT)) \

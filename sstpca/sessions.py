@@ -22,6 +22,9 @@ from .store import Store, now
 #: Seconds without a beat after which a worker elsewhere counts as dead.
 _STALE: Final = 30.0
 
+#: Seconds between two notes that a worker lives, when there is nothing else to write.
+_SEEN_EVERY: Final = 5.0
+
 #: Addresses asked about in one query when a free one is looked for.
 _PROBE: Final = 256
 
@@ -54,6 +57,7 @@ class StoreSessions:
         self._store = store
         self._worker = worker
         self._written: dict[int, tuple[int, int]] = {}
+        self._seen = 0.0
 
     def open(self, account: Account, *, peer: str, client: str) -> Lease | None:
         """Lease an address of the user's access profile, and register the session with it."""
@@ -112,19 +116,9 @@ class StoreSessions:
             for session, count in traffic.items()
             if self._written.get(session) != count
         ]
-        with self._store.writing() as connection:
-            connection.execute(
-                tables.workers.update()
-                .where(tables.workers.c.id == self._worker)
-                .values(seen=now())
-            )
-            if changed:
-                connection.execute(
-                    sessions.update()
-                    .where(sessions.c.id == sa.bindparam("session"))
-                    .values(received=sa.bindparam("in"), sent=sa.bindparam("out")),
-                    changed,
-                )
+        if changed or now() - self._seen > _SEEN_EVERY:
+            self._write(changed)
+        with self._store.reading() as connection:
             rows = connection.execute(
                 sa.select(sessions.c.id, sessions.c.kill).where(
                     sessions.c.worker_id == self._worker
@@ -134,6 +128,22 @@ class StoreSessions:
         known = {row.id: row.kill for row in rows}
         ending = {session: known.get(session, "its lease was taken away") for session in traffic}
         return {session: reason for session, reason in ending.items() if reason}
+
+    def _write(self, changed: list[dict[str, int]]) -> None:
+        """Note that this worker lives, and what its sessions carried."""
+        sessions, workers = tables.sessions, tables.workers
+        self._seen = now()
+        with self._store.writing() as connection:
+            connection.execute(
+                workers.update().where(workers.c.id == self._worker).values(seen=self._seen)
+            )
+            if changed:
+                connection.execute(
+                    sessions.update()
+                    .where(sessions.c.id == sa.bindparam("session"))
+                    .values(received=sa.bindparam("in"), sent=sa.bindparam("out")),
+                    changed,
+                )
 
 
 def _take_over(connection: sa.Connection, account: Account, address: int) -> int | None:

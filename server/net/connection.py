@@ -96,6 +96,21 @@ class Connection:
 
     # What the event loop calls
 
+    def _safely(self, step: Callable[[], None]) -> None:
+        """Let a mistake of ours cost this session, and neither the worker nor its other sessions.
+
+        An exception that reached the event loop would leave the descriptor ready, and the loop
+        would come back to it forever.
+        """
+        try:
+            step()
+        except Exception:
+            self._log.exception("a mistake in the server")
+            if self._ended:
+                self._hang_up()
+            else:
+                self._lose("the server has a problem")
+
     def _readable(self) -> None:
         self._session.heard(self._loop.time())
         try:
@@ -125,6 +140,8 @@ class Connection:
         try:
             self._outbound.flush()
         except OSError as error:
+            if self._ended:
+                return self._hang_up()
             return self._lose(f"connection lost: {error.strerror or error}")
         if self._ended:
             return None if self._outbound.waiting else self._hang_up()
@@ -193,25 +210,27 @@ class Connection:
             if self._timer.when() == deadline:
                 return
             self._timer.cancel()
-        self._timer = None if deadline is None else self._loop.call_at(deadline, self._tick)
+        self._timer = (
+            None if deadline is None else self._loop.call_at(deadline, self._safely, self._tick)
+        )
 
     def _watch(self) -> None:
         """Read the TUN and the client only as fast as the client reads."""
         descriptor = self._sock.fileno()
         waiting = self._outbound.waiting
         if waiting:
-            self._loop.add_writer(descriptor, self._writable)
+            self._loop.add_writer(descriptor, self._safely, self._writable)
         else:
             self._loop.remove_writer(descriptor)
         if self._session.up:
             if waiting:
                 self._loop.remove_reader(self._tun)
             else:
-                self._loop.add_reader(self._tun, self._tun_readable)
+                self._loop.add_reader(self._tun, self._safely, self._tun_readable)
         if waiting > _CROWDED:
             self._loop.remove_reader(descriptor)
         else:
-            self._loop.add_reader(descriptor, self._readable)
+            self._loop.add_reader(descriptor, self._safely, self._readable)
 
     # What takes its time
 
@@ -299,7 +318,7 @@ class Connection:
         self._stop(reason)
         if self._outbound.waiting:
             self._timer = self._loop.call_later(LINGER, self._hang_up)
-            self._loop.add_writer(self._sock.fileno(), self._writable)
+            self._loop.add_writer(self._sock.fileno(), self._safely, self._writable)
         else:
             self._hang_up()
 

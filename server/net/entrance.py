@@ -9,6 +9,7 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import Final
 
+from ..log import LOGGER
 from ..sstp.preamble import Preamble, Request, accept_response, refusal
 from .closing import close_gently
 
@@ -65,6 +66,10 @@ class Entrance:
             self._loop.add_writer(self._sock.fileno(), self._run)
         except OSError as error:
             self.drop(f"TLS: {getattr(error, 'reason', None) or error.strerror or error}")
+        except Exception:
+            # it would come back at once: the descriptor is still ready
+            LOGGER.exception("a mistake in the server")
+            self.drop("the server has a problem")
 
     def _handshake(self) -> None:
         self._sock.do_handshake()

@@ -1,0 +1,128 @@
+"""What one connection does when something goes wrong that the other tests cannot bring about."""
+
+import asyncio
+import logging
+import socket
+import ssl
+from pathlib import Path
+from typing import cast
+
+import pytest
+from pyroute2 import AsyncIPRoute
+
+from sstpca.server.config import Config
+from sstpca.server.interfaces import Directory, Sessions
+from sstpca.server.log import LOGGER
+from sstpca.server.net.connection import Connection
+from sstpca.server.net.entrance import Entrance
+from sstpca.server.net.shared import Shared
+from sstpca.server.net.tls import Certificate
+from sstpca.server.session import Session
+from sstpca.server.sstp.binding import CertificateHashes
+from sstpca.server.sstp.preamble import Preamble
+
+ECHO = bytes.fromhex("1001000800080000")
+
+
+class PlainTls(socket.socket):
+    """A socket with the parts of ssl.SSLSocket that a connection uses, without TLS."""
+
+    def unwrap(self) -> None:
+        """End TLS, which is not there."""
+
+    def do_handshake(self) -> None:
+        """Have the handshake done."""
+
+    def recv_into(self, buffer: memoryview) -> int:  # type: ignore[override]
+        try:
+            return super().recv_into(buffer)
+        except BlockingIOError:
+            raise ssl.SSLWantReadError from None
+
+
+@pytest.fixture
+def wire() -> tuple[ssl.SSLSocket, socket.socket]:
+    near, far = socket.socketpair()
+    far.settimeout(5.0)
+    near.setblocking(False)
+    return cast("ssl.SSLSocket", PlainTls(fileno=near.detach())), far
+
+
+@pytest.fixture
+def logged(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> pytest.LogCaptureFixture:
+    """The server's log."""
+    monkeypatch.setattr(LOGGER, "propagate", True)
+    caplog.set_level(logging.INFO, "sstpca")
+    return caplog
+
+
+def shared() -> Shared:
+    nothing = cast("AsyncIPRoute", None)
+    hashes = CertificateHashes(bytes(20), bytes(32))
+    config = Config("vpn", (), Path("none"), 1, "sstp", "t", 1400, True)
+    return Shared(
+        config,
+        Certificate(cast("ssl.SSLContext", None), hashes),
+        cast("Directory", None),
+        cast("Sessions", None),
+        nothing,
+    )
+
+
+def test_a_mistake_of_ours_costs_one_session(
+    wire: tuple[ssl.SSLSocket, socket.socket],
+    logged: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    near, far = wire
+    ended: list[Connection] = []
+
+    async def run() -> None:
+        connection = Connection(
+            shared(), near, peer="x", coalesce=True, admitted=lambda _: None, ended=ended.append
+        )
+        connection.start(b"")
+
+        def fail(*_: object) -> None:
+            raise ZeroDivisionError("as if")
+
+        monkeypatch.setattr(Session, "receive", fail)
+        far.send(ECHO)
+        await asyncio.sleep(0.2)
+        assert ended == [connection]
+
+    with far:
+        asyncio.run(run())
+        assert far.recv(1) == b""
+    assert sum("a mistake in the server" in line for line in logged.messages) == 1
+    assert any("ended: the server has a problem" in line for line in logged.messages)
+
+
+def test_a_mistake_of_ours_costs_one_stranger(
+    wire: tuple[ssl.SSLSocket, socket.socket],
+    logged: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    near, far = wire
+    gone: list[str] = []
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("as if")
+
+    async def run() -> None:
+        monkeypatch.setattr(Preamble, "feed", fail)
+        Entrance(
+            asyncio.get_running_loop(),
+            near,
+            accepted=lambda *_: None,
+            gone=lambda _, reason: gone.append(reason),
+        )
+        far.send(b"GET")
+        await asyncio.sleep(0.2)
+
+    with far:
+        asyncio.run(run())
+    assert gone == ["the server has a problem"]
+    assert sum("a mistake in the server" in line for line in logged.messages) == 1
