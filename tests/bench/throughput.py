@@ -48,19 +48,19 @@ def cpu_seconds(pid: int) -> float:
 
 def drain(client: Client, until: float) -> None:
     """Read and forget, as fast as it comes."""
-    client.wire._tls.settimeout(0.5)
+    client.wire.tls.settimeout(0.5)
     while time.monotonic() < until:
-        client.wire._tls.recv(65536)
+        client.wire.tls.recv(65536)
 
 
 def pour(client: Client, until: float, *, host: IPv4Address) -> None:
     """Send UDP packets to ``host``, 10 in one record."""
-    client.wire._tls.settimeout(5.0)
+    client.wire.tls.settimeout(5.0)
     packet = udp((client.address, 5000), (host, SINK), bytes(PAYLOAD))
     frame = b"\xff\x03\x00\x21" + packet.encode()
     record = (b"\x10\x00" + (4 + len(frame)).to_bytes(2) + frame) * 10
     while time.monotonic() < until:
-        client.wire._tls.sendall(record)
+        client.wire.tls.sendall(record)
 
 
 def measure(vpn: Vpn, manner: Manner, work: Callable[[Client, float], None]) -> tuple[float, float]:

@@ -43,6 +43,11 @@ class Wire:
             plain.close()
             raise
 
+    @property
+    def tls(self) -> ssl.SSLSocket:
+        """The socket itself, for who wants speed and does the cutting alone."""
+        return self._tls
+
     def fingerprint(self, digest: str) -> bytes:
         """Return the hash of the server's certificate, as the binding has it: 32 bytes."""
         certificate = self._tls.getpeercert(binary_form=True)
