@@ -48,7 +48,10 @@ class Sessions(Protocol):
         """Note the interface of a session that is up."""
 
     def close(self, session: int) -> None:
-        """Forget the session; its address is free. A session that is gone already is no error."""
+        """Forget the session; its address is free. A session that is gone already is no error.
+
+        What fails here is made up for by a later :meth:`beat`.
+        """
 
     def beat(self, traffic: dict[int, tuple[int, int]]) -> dict[int, str]:
         """Once a second: note that this worker lives and what its sessions carried.

@@ -5,6 +5,7 @@ left to free its leases, to replace it, and to take the rules down at the end.
 """
 
 import asyncio
+import contextlib
 import os
 import resource
 import signal
@@ -23,14 +24,17 @@ from .net.tls import load
 from .net.tun import check_tun
 from .net.worker import FAREWELL, work
 
-_SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGCHLD})
+_ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 
 #: Seconds between a worker's start and its replacement, at least: no storm of broken workers.
 _RESPAWN: Final = 1.0
 
+#: Seconds until a store that failed is asked again.
+_RETRY: Final = 5.0
+
 
 def serve(config: Config, backend: Backend) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until SIGTERM, SIGINT or SIGHUP.
 
     :raises ServerError: if this machine cannot serve; nothing of it is left changed then.
     """
@@ -39,7 +43,7 @@ def serve(config: Config, backend: Backend) -> None:
     # a session has two descriptors; the soft limit of 1024 is a relic of select(2)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    with ExitStack() as stack:
+    with _signals() as awaited, ExitStack() as stack:
         listeners = [stack.enter_context(sock) for sock in _listeners(config)]
         forwarding = firewall.set_up(
             config.table, prefix=config.interface, mtu=config.mtu, nat=config.nat
@@ -48,8 +52,26 @@ def serve(config: Config, backend: Backend) -> None:
         if forwarding:
             LOGGER.info("turned IPv4 forwarding on for this machine (it stays on)")
         backend.reset()
-        _Supervisor(config, listeners, backend).run()
+        _Supervisor(config, listeners, backend, awaited).run()
         backend.reset()
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[frozenset[signal.Signals]]:
+    """Let signals wait until they are asked for, to the very end: an impatient second one must not
+    come between us and the cleaning up.
+
+    :returns: those that are awaited. What somebody had ignored (nohup) stays ignored.
+    """
+    ending = {number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN}
+    awaited = frozenset({signal.SIGCHLD, *ending})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
+    try:
+        yield awaited
+    finally:
+        while signal.sigtimedwait(awaited, 0) is not None:
+            pass
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _listeners(config: Config) -> Iterator[socket.socket]:
@@ -90,27 +112,37 @@ def _listen(address: str, port: int) -> socket.socket:
 
 
 class _Supervisor:
-    def __init__(self, config: Config, listeners: list[socket.socket], backend: Backend) -> None:
+    def __init__(
+        self,
+        config: Config,
+        listeners: list[socket.socket],
+        backend: Backend,
+        awaited: frozenset[signal.Signals],
+    ) -> None:
         self._config = config
+        self._awaited = awaited
         self._listeners = listeners
         self._backend = backend
         self._workers: dict[int, float] = {}
+        #: Workers that ended and whose sessions the store still has.
+        self._lost: set[int] = set()
 
     def run(self) -> None:
         """Keep the workers running until a signal says stop; then stop them."""
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        try:
-            for _ in range(self._config.workers):
-                self._start()
-            names = [sock.getsockname() for sock in self._listeners]
-            addresses = ", ".join(f"{name[0]} port {name[1]}" for name in names)
-            LOGGER.info("listening on %s with %d workers", addresses, self._config.workers)
-            while signal.sigwaitinfo(_SIGNALS).si_signo == signal.SIGCHLD:
-                self._replace()
-            LOGGER.info("stopping")
-            self._stop()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for _ in range(self._config.workers):
+            self._start()
+        names = [sock.getsockname() for sock in self._listeners]
+        addresses = ", ".join(f"{name[0]} port {name[1]}" for name in names)
+        LOGGER.info("listening on %s with %d workers", addresses, self._config.workers)
+        while not self._asked_to_end():
+            self._replace()
+            self._forget()
+        LOGGER.info("stopping")
+        self._stop()
+
+    def _asked_to_end(self) -> bool:
+        woken = signal.sigtimedwait(self._awaited, _RETRY)
+        return woken is not None and woken.si_signo != signal.SIGCHLD
 
     def _start(self) -> None:
         supervisor = os.getpid()
@@ -124,15 +156,19 @@ class _Supervisor:
             started = self._workers.pop(pid)
             reason = os.waitstatus_to_exitcode(status)
             LOGGER.error("worker %d ended unexpectedly (%d), its sessions are lost", pid, reason)
-            self._forget(pid)
+            self._lost.add(pid)
+            self._forget()
             time.sleep(max(0.0, started + _RESPAWN - time.monotonic()))
             self._start()
 
-    def _forget(self, pid: int) -> None:
-        try:
-            self._backend.forget(pid)
-        except Exception as error:  # whatever the store has, the port must stay served
-            LOGGER.error("the leases of worker %d stay taken until the next start: %s", pid, error)
+    def _forget(self) -> None:
+        for pid in list(self._lost):
+            try:
+                self._backend.forget(pid)
+            except Exception as error:  # whatever the store has, the port must stay served
+                LOGGER.error("the leases of worker %d stay taken for now: %s", pid, error)
+            else:
+                self._lost.remove(pid)
 
     def _stop(self) -> None:
         for pid in self._workers:
@@ -159,9 +195,10 @@ def _be_worker(
     """Be a worker process; never returns."""
     code = 1
     try:
-        # Ctrl-C reaches the whole process group; the supervisor alone decides
+        # Ctrl-C and the end of a terminal reach the whole process group; the supervisor alone decides
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD, *_ENDING})
         asyncio.run(work(config, listeners, backend, supervisor))
         code = 0
     except Exception:

@@ -82,7 +82,8 @@ class Session:
                     result.append(sstp.Close(self._reason or reason))
                 case _:
                     result.append(effect)
-        return result
+        # a call that ends, whoever ends it, carries nothing more: [MS-SSTP] 3.1.1
+        return result if self._call.carries else [*self._lower(), *result]
 
     def _frame(self, frame: bytes, now: float) -> list[Effect]:
         try:
@@ -100,7 +101,8 @@ class Session:
                 break
             match effect:
                 case ppp.SendFrame(frame):
-                    result.append(sstp.Send(encode(Data(frame))))
+                    if self._call.carries:
+                        result.append(sstp.Send(encode(Data(frame))))
                 case ppp.Authenticated(hlak):
                     result += self._from_call(self._call.keyed(hlak, now), now)
                 case ppp.NetworkUp(mtu):

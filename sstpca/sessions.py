@@ -57,6 +57,8 @@ class StoreSessions:
         self._store = store
         self._worker = worker
         self._written: dict[int, tuple[int, int]] = {}
+        #: Sessions that are over and still in the database.
+        self._over: set[int] = set()
         self._seen = 0.0
 
     def open(self, account: Account, *, peer: str, client: str) -> Lease | None:
@@ -65,7 +67,7 @@ class StoreSessions:
             row = connection.execute(
                 sa.select(tables.users.c.static_address, tables.profiles)
                 .join(tables.profiles, tables.users.c.profile_id == tables.profiles.c.id)
-                .where(tables.users.c.id == account.id)
+                .where(tables.users.c.id == account.id, tables.users.c.enabled)
             ).first()
             if row is None:
                 return None
@@ -103,14 +105,21 @@ class StoreSessions:
             )
 
     def close(self, session: int) -> None:
-        """Forget the session."""
-        self._written.pop(session, None)
+        """Forget the session; if the database does not answer, at one of the next beats."""
+        self._over.add(session)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        sessions = tables.sessions
         with self._store.writing() as connection:
-            connection.execute(tables.sessions.delete().where(tables.sessions.c.id == session))
+            connection.execute(sessions.delete().where(sessions.c.id.in_(self._over)))
+        self._over.clear()
 
     def beat(self, traffic: dict[int, tuple[int, int]]) -> dict[int, str]:
         """Write what changed, and return the sessions that are to end."""
         sessions = tables.sessions
+        if self._over:
+            self._sweep()
         changed = [
             {"session": session, "in": count[0], "out": count[1]}
             for session, count in traffic.items()

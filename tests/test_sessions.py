@@ -5,6 +5,7 @@ import threading
 from ipaddress import IPv4Address
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -130,6 +131,35 @@ def test_disabling_a_user_ends_the_sessions(
     assert lease is not None
     users.set_enabled(store, ["alice"], False)
     assert sessions.beat({lease.session: (0, 0)}) == {lease.session: "the user was disabled"}
+
+
+def test_a_disabled_user_gets_no_lease(home: Home, store: Store, backend: StoreBackend) -> None:
+    # the account was looked up just before
+    _, sessions = backend.join(os.getpid())
+    alice = add(home, store, "alice")
+    users.set_enabled(store, ["alice"], False)
+    assert addresses(sessions, alice) == [None]
+
+
+def test_a_lease_comes_free_when_the_database_answers_again(
+    home: Home, store: Store, backend: StoreBackend
+) -> None:
+    _, sessions = backend.join(os.getpid())
+    lease = sessions.open(add(home, store, "alice"), peer="", client="")
+    assert lease is not None
+    with store.writing() as connection:
+        connection.execute(
+            sa.text(
+                "CREATE TRIGGER no BEFORE DELETE ON sessions BEGIN SELECT RAISE(FAIL, 'no'); END"
+            )
+        )
+    with pytest.raises(Exception, match="no"):
+        sessions.close(lease.session)
+    with store.writing() as connection:
+        connection.execute(sa.text("DROP TRIGGER no"))
+    assert len(list_sessions(store)) == 1
+    assert sessions.beat({}) == {}
+    assert list_sessions(store) == []
 
 
 def test_a_dead_worker_leaves_nothing(home: Home, store: Store, backend: StoreBackend) -> None:

@@ -11,13 +11,16 @@ from ..sstp.wire import HEADER_SIZE, MAX_PACKET, packet_size
 RECORD: Final = 16384
 
 # An SSTP data packet with an IPv4 packet in it, to the address it comes from: version and C bit,
-# length ([MS-SSTP] 2.2.1), PPP address, control and protocol (RFC 1662 3.1), IPv4 source.
-_DATA: Final = struct.Struct("!HHI12x4s")
+# length ([MS-SSTP] 2.2.1), PPP address, control and protocol (RFC 1662 3.1), IP version, IPv4 source.
+_DATA: Final = struct.Struct("!HHIB11x4s")
 _VERSION_DATA: Final = 0x1000
 _PPP_IPV4: Final = 0xFF030021
 
 #: What precedes the IP packet: SSTP header and PPP header, in bytes.
 OVERHEAD: Final = 8
+
+#: TLS records read in one go at most: a client that sends tiny ones must leave time to the others.
+_RECORDS: Final = 96
 
 
 class Inbound:
@@ -62,7 +65,9 @@ class Inbound:
         self._scratch[:filled] = self._rest
         room = len(self._scratch) - RECORD
         alive = True
-        while filled <= room:
+        for _ in range(_RECORDS):
+            if filled > room:
+                break
             try:
                 count = sock.recv_into(self._scratch[filled:])
             except ssl.SSLWantReadError:
@@ -84,7 +89,7 @@ class Inbound:
         tun, source = self._tun, self._source
         while end - position >= HEADER_SIZE:
             if end - position >= 24:
-                head, length, ppp, sender = _DATA.unpack_from(view, position)
+                head, length, ppp, version, sender = _DATA.unpack_from(view, position)
                 if (
                     head == _VERSION_DATA
                     and ppp == _PPP_IPV4
@@ -94,7 +99,8 @@ class Inbound:
                     following = position + length
                     if following > end:
                         break
-                    if sender == source:
+                    # the TUN would take IPv6 as well, where this is no source address
+                    if sender == source and version >> 4 == 4:
                         self._write(tun, view[position + OVERHEAD : following])
                     else:
                         self.refused += 1
@@ -110,10 +116,11 @@ class Inbound:
 
     def deliver(self, packet: bytes) -> None:
         """Write one IPv4 packet that came in an unusual frame, under the same rules."""
-        if self._tun < 0 or len(packet) < 20 or packet[12:16] != self._source:
-            self.refused += 1
-        else:
+        ours = len(packet) >= 20 and packet[0] >> 4 == 4 and packet[12:16] == self._source
+        if self._tun >= 0 and ours:
             self._write(self._tun, memoryview(packet))
+        else:
+            self.refused += 1
 
     def _write(self, tun: int, packet: memoryview) -> None:
         try:

@@ -23,6 +23,13 @@ from .tun import configure, open_tun, set_mtu
 #: Bytes of unsent control packets at which a client is no longer read: it asks faster than it reads.
 _CROWDED: Final = 256 * 1024
 
+#: SSTP packets that a client may send before it is admitted. A login takes less than fifty; the
+#: state machines are no place for a flood of them.
+_PACKETS_OF_A_STRANGER: Final = 512
+
+#: Characters kept of what a client calls itself.
+_CLIENT: Final = 128
+
 
 class Connection:
     """Drives one session from its HTTP request to the closed socket.
@@ -65,6 +72,8 @@ class Connection:
         self._lease: Lease | None = None
         self._tun = -1
         self._interface = ""
+        self._been_up = False
+        self._allowed = _PACKETS_OF_A_STRANGER
         self._ended = False
 
     def start(self, rest: bytes) -> None:
@@ -93,6 +102,8 @@ class Connection:
         """End the session politely."""
         if not self._ended:
             self._perform(self._session.terminate(reason, self._loop.time()))
+            # a newer session may have the address already; what waits for an answer is PPP and SSTP
+            self._close_tun()
 
     # What the event loop calls
 
@@ -124,10 +135,14 @@ class Connection:
 
     def _receive(self, packets: list[bytes]) -> None:
         now = self._loop.time()
+        if self._lease is None:
+            self._allowed -= len(packets)
+            if self._allowed < 0:
+                return self._lose("too many packets before its login")
         for packet in packets:
             if not self._ended:
                 self._do_all(self._session.receive(packet, now))
-        self._settle()
+        return self._settle()
 
     def _tun_readable(self) -> None:
         try:
@@ -182,7 +197,7 @@ class Connection:
             case Admit(account):
                 self._spawn(self._admit(account))
             case Identified(text):
-                self._client = f"{self._client} {text}".strip()
+                self._client = f"{self._client} {text}".strip()[:_CLIENT]
                 self._log.info("the client calls itself %s", text)
             case Up(mtu):
                 self._bring_up(mtu)
@@ -296,14 +311,28 @@ class Connection:
         if lease is None:
             raise ServerError("a session without a lease cannot carry packets")
         self._inbound.open(self._tun, lease.address.packed)
+        if self._been_up:  # the client negotiates IPCP anew: as often as it likes, so no word of it
+            return
+        self._been_up = True
         if mtu != self._shared.config.mtu:
-            self._spawn(set_mtu(self._interface, mtu, route=self._shared.route))
+            self._spawn(self._fit(mtu))
         self._log.info("up, address %s on %s", lease.address, self._interface)
+
+    async def _fit(self, mtu: int) -> None:
+        if self._tun >= 0:  # a client may be gone in the very moment it came
+            await set_mtu(self._interface, mtu, route=self._shared.route)
 
     def _bring_down(self) -> None:
         self._inbound.shut()
         if self._tun >= 0:
             self._loop.remove_reader(self._tun)
+
+    def _close_tun(self) -> None:
+        """Have the interface gone, and the route to the client's address with it."""
+        self._bring_down()
+        if self._tun >= 0:
+            os.close(self._tun)
+            self._tun = -1
 
     # The end
 
@@ -333,9 +362,7 @@ class Connection:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._bring_down()
-        if self._tun >= 0:
-            os.close(self._tun)
+        self._close_tun()
         self._loop.remove_reader(self._sock.fileno())
         self._loop.remove_writer(self._sock.fileno())
         received, sent = self.traffic

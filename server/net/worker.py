@@ -28,6 +28,9 @@ FAREWELL: Final = 8.0
 
 _BEAT: Final = 1.0
 
+#: Lines about strangers in the log in one beat at most: whoever knocks must not fill the disk.
+_REMARKS: Final = 50
+
 
 async def work(
     config: Config, listeners: list[socket.socket], backend: Backend, supervisor: int
@@ -53,18 +56,28 @@ class Worker:
         self._strangers: dict[Entrance | Connection, str] = {}
         self._connections: set[Connection] = set()
         self._stopping = asyncio.Event()
+        self._remarks = 0
 
     async def run(self, supervisor: int) -> None:
         """Work until SIGTERM, or until the process ``supervisor`` is no longer our parent."""
         self._loop.add_signal_handler(signal.SIGTERM, self._stopping.set)
         for listener in self._listeners:
             self._loop.add_reader(listener, self._accept, listener)
-        while not self._stopping.is_set():
+        # beside the loop: a store that does not answer must not keep us from hearing SIGTERM
+        beats = self._loop.create_task(self._beats())
+        while not self._stopping.is_set() and os.getppid() == supervisor:
             await self._pause(_BEAT)
-            if os.getppid() != supervisor:
-                break
-            await self._beat()
+            self._sum_up()
+        beats.cancel()
         await self._farewell()
+
+    async def _beats(self) -> None:
+        while True:
+            await asyncio.sleep(_BEAT)
+            try:
+                await self._beat()
+            except Exception:  # the sessions are worth more than one beat
+                LOGGER.exception("a mistake in the server")
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -102,7 +115,7 @@ class Worker:
         """Take one connection; the other workers may have been faster."""
         try:
             plain, address = listener.accept()
-        except BlockingIOError:
+        except (BlockingIOError, ConnectionAbortedError):
             return
         except OSError as error:
             # out of descriptors or memory: trying again at once would only spin
@@ -141,10 +154,21 @@ class Worker:
         def gone(entrance: Entrance, reason: str) -> None:
             self._strangers.pop(entrance, None)
             if reason:
-                LOGGER.info("%s", reason, extra={"peer": peer})
+                self._remark(reason, peer)
 
         self._make_room(host)
         self._strangers[Entrance(self._loop, sock, accepted=accepted, gone=gone)] = host
+
+    def _remark(self, reason: str, peer: str) -> None:
+        self._remarks += 1
+        if self._remarks <= _REMARKS:
+            LOGGER.info("%s", reason, extra={"peer": peer})
+
+    def _sum_up(self) -> None:
+        """Say how many strangers were passed over in silence."""
+        if self._remarks > _REMARKS:
+            LOGGER.warning("%d more came and went without a request", self._remarks - _REMARKS)
+        self._remarks = 0
 
     def _admitted(self, connection: Connection) -> None:
         self._strangers.pop(connection, None)

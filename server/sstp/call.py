@@ -48,6 +48,9 @@ _BARE: Final = (
 )
 
 
+_CARRYING: Final = (State.SERVER_CALL_CONNECTED_PENDING, State.SERVER_CALL_CONNECTED)
+
+
 @dataclass(frozen=True, slots=True)
 class _Arrival:
     """An event, and what came with it.
@@ -120,6 +123,11 @@ class Call:
         self._heard: float | None = None  # when, if anything came since the Hello timer was set
         self._asked = False  # whether our Echo-Request is unanswered
         self._reason = ""
+
+    @property
+    def carries(self) -> bool:
+        """Whether PPP frames may be sent: from Call-Connect-Ack until the call begins to end."""
+        return self.state in _CARRYING
 
     def begin(self, now: float) -> list[Effect]:
         """The HTTP request is answered with 200: wait for SSTP."""

@@ -2,12 +2,14 @@
 
 import os
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from sstpca.store import Store
 from tests.e2e.conftest import MakeHome, check_clean
 from tests.support.faults import Closed, Disconnected, Ended, Terminated
 from tests.support.netns import Network, wait_for
@@ -29,6 +31,31 @@ def test_stopping_in_order(fresh: Vpn) -> None:
         waiting = [pool.submit(client.endings) for client in (alice, bob)]
         assert fresh.server.stop() == 0
         assert [future.result() for future in waiting] == [ORDERLY, ORDERLY]
+    check_clean(fresh)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_stopping_impatiently(fresh: Vpn, number: signal.Signals) -> None:
+    process = fresh.server.process
+    with fresh.client().login() as client:
+        for _ in range(3):
+            os.kill(process.pid, number)
+            time.sleep(0.05)
+        # only now does the client answer, so that all three came before the end
+        assert client.endings() == ORDERLY
+        assert process.wait(10.0) == 0
+    check_clean(fresh)
+
+
+def test_stopping_while_the_database_is_locked(fresh: Vpn) -> None:
+    with fresh.client().login() as client, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.endings)
+        with Store.open(fresh.home.path / "sstpca.db").writing():
+            client.ping(fresh.network.host)
+            time.sleep(2.2)  # a beat waits for the lock
+            fresh.server.process.terminate()
+            assert waiting.result() == ORDERLY
+        assert fresh.server.process.wait(15.0) == 0
     check_clean(fresh)
 
 

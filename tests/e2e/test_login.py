@@ -40,6 +40,17 @@ def test_options_that_servers_do_not_speak_are_rejected(vpn: Vpn) -> None:
         assert all(negotiation.refused for negotiation in client.others.values())
 
 
+def test_ipcp_again_and_again(vpn: Vpn) -> None:
+    with vpn.client().login() as client:
+        client.ping(vpn.network.host)
+        before = vpn.server.said("up, address")
+        for _ in range(20):
+            client.ipcp.acknowledged, client.ipcp.peer = False, None
+            client.configure()
+        client.ping(vpn.network.host)
+        assert vpn.server.said("up, address") == before
+
+
 def test_the_administrator_sees_the_session(vpn: Vpn) -> None:
     began = time.time()
     with vpn.client("bob").login() as client:

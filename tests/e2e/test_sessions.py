@@ -80,6 +80,17 @@ def test_a_static_address_goes_to_the_newer_login(vpn: Vpn) -> None:
     wait_for(vpn.idle, 5.0, "the end of the sessions")
 
 
+def test_a_static_address_works_at_once_after_a_broken_connection(vpn: Vpn) -> None:
+    vpn.home.run("user", "set", "bob", "--address", "10.99.0.200")
+    with vpn.client("bob").login() as old:
+        old.ping(vpn.network.host)
+        # the old session's machine is gone; it answers neither Terminate nor Disconnect
+        with vpn.client("bob").login() as new:
+            new.patience = 3.0
+            new.ping(vpn.network.host)
+    wait_for(vpn.idle, 5.0, "the end of the sessions")
+
+
 def test_sessions_of_all_workers_are_listed(vpn: Vpn) -> None:
     with ExitStack() as stack:
         clients = vpn.everywhere(stack)

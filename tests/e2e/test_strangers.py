@@ -65,6 +65,13 @@ def test_who_has_logged_in_stays(one_worker: Vpn) -> None:
         client.ping(vpn.network.host)
 
 
+def test_many_strangers_do_not_fill_the_log(one_worker: Vpn) -> None:
+    for _ in range(300):
+        connect(one_worker).close()
+    wait_for(lambda: one_worker.server.said("came and went") > 0, 5.0, "a line for many")
+    assert one_worker.server.said("TLS: ") + one_worker.server.said("closed before") < 200
+
+
 def test_a_machine_without_ipv6(network: Network, make_copy: MakeHome) -> None:
     home = make_copy("home")
     switch = "net.ipv6.conf.all.disable_ipv6"

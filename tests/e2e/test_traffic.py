@@ -98,6 +98,29 @@ def test_nothing_passes_before_the_binding(vpn: Vpn) -> None:
         assert seen(sniffer.packets()) == [b"now"]
 
 
+@pytest.mark.parametrize("kind", [sstp.Kind.DISCONNECT, sstp.Kind.ABORT])
+def test_nothing_passes_after_the_end_of_the_call(vpn: Vpn, kind: sstp.Kind) -> None:
+    with (
+        vpn.network.lan.udp(HOST, PORT) as host,
+        vpn.network.lan.sniffer("lan") as sniffer,
+        vpn.client().login() as client,
+    ):
+        client.ping(HOST)
+        client.send_packet(packet(client, b"give"))
+        _, sender = host.recvfrom(100)
+        client.send(sstp.Control(kind, sstp.status(sstp.Attribute.STATUS, 0)))
+        with suppress(Ended):
+            client.listen(0.1)
+        client.heard.arrived.clear()
+        host.sendto(b"too late", sender)
+        with suppress(Closed):
+            client.send_packet(packet(client, b"too late"))
+        assert seen(sniffer.packets()) == [b"give"]
+        with suppress(Ended):
+            client.listen(0.1)
+        assert not client.heard.arrived
+
+
 def test_nothing_passes_after_the_goodbye(vpn: Vpn) -> None:
     with vpn.network.lan.sniffer("lan") as sniffer, vpn.client().login() as client:
         client.ping(HOST)

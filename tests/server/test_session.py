@@ -22,6 +22,7 @@ class Scripted:
 
     def __init__(self) -> None:
         self.deadline: float | None = None
+        self.carries = True
         self.asked: list[tuple[Any, ...]] = []
         self.answers: dict[str, list[Any]] = {}
 
@@ -103,6 +104,15 @@ def test_the_end_of_the_link_ends_the_call_with_its_reason(
     ]
     assert from_call(session, call, sstp.Close("the call")) == [effects.Close("enough")]
     assert from_call(session, call, sstp.Frame(IP_FRAME), sstp.Bound()) == []
+
+
+def test_a_call_that_ends_carries_nothing(session: Session, call: Scripted, link: Scripted) -> None:
+    from_call(session, call, sstp.Bound())
+    from_link(session, link, ppp.NetworkUp(1400))
+    call.carries = False
+    assert from_call(session, call, sstp.Send(b"ack")) == [effects.Down(), effects.Send(b"ack")]
+    assert from_link(session, link, ppp.SendFrame(b"\xff\x03\xc0\x21\x01")) == []
+    assert not session.up
 
 
 def test_the_earliest_deadline_counts(session: Session, call: Scripted, link: Scripted) -> None:

@@ -22,6 +22,7 @@ from sstpca.server.sstp.binding import CertificateHashes
 from sstpca.server.sstp.preamble import Preamble
 
 ECHO = bytes.fromhex("1001000800080000")
+EMPTY = bytes.fromhex("10000004")
 
 
 class PlainTls(socket.socket):
@@ -98,6 +99,28 @@ def test_a_mistake_of_ours_costs_one_session(
         assert far.recv(1) == b""
     assert sum("a mistake in the server" in line for line in logged.messages) == 1
     assert any("ended: the server has a problem" in line for line in logged.messages)
+
+
+def test_a_stranger_cannot_flood_us_with_packets(
+    wire: tuple[ssl.SSLSocket, socket.socket], logged: pytest.LogCaptureFixture
+) -> None:
+    near, far = wire
+    ended: list[Connection] = []
+
+    async def run() -> None:
+        connection = Connection(
+            shared(), near, peer="x", coalesce=True, admitted=lambda _: None, ended=ended.append
+        )
+        connection.start(EMPTY * 500)
+        await asyncio.sleep(0.1)
+        assert ended == []
+        far.send(EMPTY * 500)
+        await asyncio.sleep(0.1)
+        assert ended == [connection]
+
+    with far:
+        asyncio.run(run())
+    assert any("too many packets before its login" in line for line in logged.messages)
 
 
 def test_a_mistake_of_ours_costs_one_stranger(
