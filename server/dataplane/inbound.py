@@ -1,14 +1,11 @@
 """From the client: TLS bytes are cut into SSTP packets, IPv4 packets go straight to the TUN."""
 
 import os
-import ssl
 import struct
 from typing import Final
 
 from ..sstp.wire import HEADER_SIZE, MAX_PACKET, packet_size
-
-# The largest plaintext of one TLS record, RFC 8446 5.1
-RECORD: Final = 16384
+from .stream import PLAINTEXT, TlsStream
 
 # An SSTP data packet with an IPv4 packet in it, to the address it comes from: version and C bit,
 # length ([MS-SSTP] 2.2.1), PPP address, control and protocol (RFC 1662 3.1), IP version, IPv4 source.
@@ -16,11 +13,11 @@ _DATA: Final = struct.Struct("!HHIB11x4s")
 _VERSION_DATA: Final = 0x1000
 _PPP_IPV4: Final = 0xFF030021
 
+#: Working memory for :class:`Inbound`, in bytes: the plaintext of one turn, behind what was kept.
+SCRATCH: Final = PLAINTEXT + MAX_PACKET
+
 #: What precedes the IP packet: SSTP header and PPP header, in bytes.
 OVERHEAD: Final = 8
-
-#: TLS records read in one go at most: a client that sends tiny ones must leave time to the others.
-_RECORDS: Final = 96
 
 
 class Inbound:
@@ -55,7 +52,7 @@ class Inbound:
         self._scratch[: len(rest)] = rest
         return self._cut(len(rest))
 
-    def read(self, sock: ssl.SSLSocket) -> tuple[list[bytes], bool]:
+    def read(self, stream: TlsStream) -> tuple[list[bytes], bool]:
         """Read what is there, write the IPv4 packets to the TUN.
 
         :returns: the other packets, whole and in order; whether the stream goes on.
@@ -63,23 +60,13 @@ class Inbound:
         """
         filled = len(self._rest)
         self._scratch[:filled] = self._rest
-        room = len(self._scratch) - RECORD
-        alive = True
-        for _ in range(_RECORDS):
-            if filled > room:
-                break
-            try:
-                count = sock.recv_into(self._scratch[filled:])
-            except ssl.SSLWantReadError:
-                break
-            except OSError:
-                alive = False
-                break
-            if count == 0:
-                alive = False
-                break
-            filled += count
-        return self._cut(filled), alive
+        try:
+            alive = stream.receive()
+            while count := stream.read(self._scratch[filled:]):
+                filled += count
+        except OSError:
+            alive, count = False, None
+        return self._cut(filled), alive and count is None
 
     def _cut(self, end: int) -> list[bytes]:
         """Cut ``end`` bytes of the scratch memory into packets; keep the unfinished one."""

@@ -1,36 +1,31 @@
 """How a connection ends: what was sent has to arrive before the socket goes."""
 
 import asyncio
-import contextlib
-import socket
-import ssl
 from typing import Final
+
+from ..dataplane.stream import TlsStream
 
 #: Seconds that a peer gets to take our last bytes and to close its side.
 LINGER: Final = 2.0
 
 
-def close_gently(loop: asyncio.AbstractEventLoop, sock: ssl.SSLSocket) -> None:
+def close_gently(loop: asyncio.AbstractEventLoop, stream: TlsStream) -> None:
     """Say goodbye in TLS and TCP, read until the peer does too, then close.
 
     A socket closed with unread bytes in it is reset by the kernel, and a reset can take our last
     bytes away from the peer.
     """
-    descriptor = sock.fileno()
-    with contextlib.suppress(OSError, ValueError):
-        sock.unwrap()
+    descriptor = stream.fileno()
     try:
-        sock.shutdown(socket.SHUT_WR)
+        stream.say_goodbye()
     except OSError:
-        sock.close()
+        stream.close()
         return
 
     def discard() -> None:
         try:
-            if sock.recv(65536):
+            if stream.discard():
                 return
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return
         except OSError:
             pass
         end()
@@ -38,7 +33,7 @@ def close_gently(loop: asyncio.AbstractEventLoop, sock: ssl.SSLSocket) -> None:
     def end() -> None:
         timer.cancel()
         loop.remove_reader(descriptor)
-        sock.close()
+        stream.close()
 
     timer = loop.call_later(LINGER, end)
     loop.add_reader(descriptor, discard)

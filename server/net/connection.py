@@ -2,12 +2,12 @@
 
 import asyncio
 import os
-import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, assert_never
 
 from ..dataplane.inbound import Inbound
 from ..dataplane.outbound import Outbound
+from ..dataplane.stream import TlsStream
 from ..effects import Admit, Close, Deliver, Down, Effect, Identified, LookUp, Note, Send, Up
 from ..errors import ServerError
 from ..interfaces import Account, Lease
@@ -27,6 +27,10 @@ _CROWDED: Final = 256 * 1024
 #: state machines are no place for a flood of them.
 _PACKETS_OF_A_STRANGER: Final = 512
 
+#: SSTP packets that do not go straight to the TUN, in one turn. Who has logged in has little to say
+#: beside IP packets, and must leave time to the others.
+_PACKETS_OF_A_TURN: Final = 1024
+
 #: Characters kept of what a client calls itself.
 _CLIENT: Final = 128
 
@@ -42,7 +46,7 @@ class Connection:
     def __init__(
         self,
         shared: Shared,
-        sock: ssl.SSLSocket,
+        stream: TlsStream,
         *,
         peer: str,
         coalesce: bool,
@@ -53,12 +57,12 @@ class Connection:
         self._admitted = admitted
         self._gone = ended
         self._loop = shared.loop
-        self._sock = sock
+        self._stream = stream
         self._peer = peer
         self._client = ""
         self._log = SessionLog(peer)
         self._inbound = Inbound(shared.scratch)
-        self._outbound = Outbound(sock, shared.scratch, coalesce=coalesce)
+        self._outbound = Outbound(stream, shared.scratch, coalesce=coalesce)
         self._session = Session(
             Call(nonce=os.urandom(32), certificates=(shared.certificate.hashes,)),
             Link(
@@ -83,6 +87,8 @@ class Connection:
             self._receive(self._inbound.push(rest))
         except WireError as error:
             self._lose(str(error))
+        # what TLS has in memory behind the request makes no socket readable
+        self._loop.call_soon(self._safely, self._readable)
 
     @property
     def session(self) -> int | None:
@@ -123,9 +129,11 @@ class Connection:
                 self._lose("the server has a problem")
 
     def _readable(self) -> None:
+        if self._ended:
+            return None
         self._session.heard(self._loop.time())
         try:
-            packets, alive = self._inbound.read(self._sock)
+            packets, alive = self._inbound.read(self._stream)
         except WireError as error:
             return self._lose(str(error))
         self._receive(packets)
@@ -139,6 +147,8 @@ class Connection:
             self._allowed -= len(packets)
             if self._allowed < 0:
                 return self._lose("too many packets before its login")
+        elif len(packets) > _PACKETS_OF_A_TURN:
+            return self._lose("a flood of control packets")
         for packet in packets:
             if not self._ended:
                 self._do_all(self._session.receive(packet, now))
@@ -149,17 +159,17 @@ class Connection:
             self._outbound.pump(self._tun, self._shared.config.mtu)
         except OSError as error:
             return self._lose(f"connection lost: {error.strerror or error}")
-        return self._watch() if self._outbound.waiting else None
+        return self._watch() if self._stream.waiting else None
 
     def _writable(self) -> None:
         try:
-            self._outbound.flush()
+            self._stream.flush()
         except OSError as error:
             if self._ended:
                 return self._hang_up()
             return self._lose(f"connection lost: {error.strerror or error}")
         if self._ended:
-            return None if self._outbound.waiting else self._hang_up()
+            return None if self._stream.waiting else self._hang_up()
         return self._watch()
 
     def _tick(self) -> None:
@@ -231,8 +241,8 @@ class Connection:
 
     def _watch(self) -> None:
         """Read the TUN and the client only as fast as the client reads."""
-        descriptor = self._sock.fileno()
-        waiting = self._outbound.waiting
+        descriptor = self._stream.fileno()
+        waiting = self._stream.waiting
         if waiting:
             self._loop.add_writer(descriptor, self._safely, self._writable)
         else:
@@ -340,22 +350,22 @@ class Connection:
         """The connection is gone, or not worth another word."""
         if not self._ended:
             self._stop(reason)
-            self._sock.close()
+            self._stream.close()
 
     def _end(self, reason: str) -> None:
         """The session is over; what waits still goes out."""
         self._stop(reason)
-        if self._outbound.waiting:
+        if self._stream.waiting:
             self._timer = self._loop.call_later(LINGER, self._hang_up)
-            self._loop.add_writer(self._sock.fileno(), self._safely, self._writable)
+            self._loop.add_writer(self._stream.fileno(), self._safely, self._writable)
         else:
             self._hang_up()
 
     def _hang_up(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._loop.remove_writer(self._sock.fileno())
-        close_gently(self._loop, self._sock)
+        self._loop.remove_writer(self._stream.fileno())
+        close_gently(self._loop, self._stream)
 
     def _stop(self, reason: str) -> None:
         self._ended = True
@@ -363,8 +373,8 @@ class Connection:
             self._timer.cancel()
             self._timer = None
         self._close_tun()
-        self._loop.remove_reader(self._sock.fileno())
-        self._loop.remove_writer(self._sock.fileno())
+        self._loop.remove_reader(self._stream.fileno())
+        self._loop.remove_writer(self._stream.fileno())
         received, sent = self.traffic
         self._log.info("ended: %s (%d bytes received, %d sent)", reason, received, sent)
         if self._lease is not None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, TypeVarTuple
 from pyroute2 import AsyncIPRoute
 
 from ..config import Config
-from ..dataplane.inbound import RECORD
+from ..dataplane.inbound import SCRATCH
 from ..interfaces import Directory, Sessions
 from .tls import Certificate
 
@@ -30,7 +30,7 @@ class Shared:
     sessions: Sessions
     route: AsyncIPRoute
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
-    scratch: bytearray = field(default_factory=lambda: bytearray(8 * RECORD))
+    scratch: bytearray = field(default_factory=lambda: bytearray(SCRATCH))
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "store"))
 

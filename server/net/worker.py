@@ -4,12 +4,12 @@ import asyncio
 import os
 import signal
 import socket
-import ssl
 from typing import Final
 
 from pyroute2 import AsyncIPRoute
 
 from ..config import Config
+from ..dataplane.stream import TlsStream
 from ..interfaces import Backend
 from ..log import LOGGER
 from ..sstp.preamble import Request
@@ -126,22 +126,16 @@ class Worker:
         plain.setblocking(False)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 120_000)
-        try:
-            sock = self._shared.certificate.context.wrap_socket(
-                plain, server_side=True, do_handshake_on_connect=False
-            )
-        except OSError:
-            plain.close()
-            return
-        self._receive(sock, host=str(address[0]), port=int(address[1]))
+        stream = TlsStream(plain, self._shared.certificate.context)
+        self._receive(stream, host=str(address[0]), port=int(address[1]))
 
-    def _receive(self, sock: ssl.SSLSocket, *, host: str, port: int) -> None:
+    def _receive(self, stream: TlsStream, *, host: str, port: int) -> None:
         peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
-        def accepted(sock: ssl.SSLSocket, request: Request) -> None:
+        def accepted(stream: TlsStream, request: Request) -> None:
             connection = Connection(
                 self._shared,
-                sock,
+                stream,
                 peer=peer,
                 coalesce=request.coalesce,
                 admitted=self._admitted,
@@ -157,7 +151,7 @@ class Worker:
                 self._remark(reason, peer)
 
         self._make_room(host)
-        self._strangers[Entrance(self._loop, sock, accepted=accepted, gone=gone)] = host
+        self._strangers[Entrance(self._loop, stream, accepted=accepted, gone=gone)] = host
 
     def _remark(self, reason: str, peer: str) -> None:
         self._remarks += 1

@@ -11,6 +11,7 @@ import pytest
 from pyroute2 import AsyncIPRoute
 
 from sstpca.server.config import Config
+from sstpca.server.dataplane.stream import TlsStream
 from sstpca.server.interfaces import Directory, Sessions
 from sstpca.server.log import LOGGER
 from sstpca.server.net.connection import Connection
@@ -25,28 +26,42 @@ ECHO = bytes.fromhex("1001000800080000")
 EMPTY = bytes.fromhex("10000004")
 
 
-class PlainTls(socket.socket):
-    """A socket with the parts of ssl.SSLSocket that a connection uses, without TLS."""
+class PlainStream:
+    """A TlsStream without the TLS."""
 
-    def unwrap(self) -> None:
-        """End TLS, which is not there."""
+    waiting = 0
 
-    def do_handshake(self) -> None:
-        """Have the handshake done."""
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.fileno = sock.fileno
+        self.close = sock.close
+        self.write = sock.send
 
-    def recv_into(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def receive(self) -> bool:
+        return True
+
+    def handshake(self) -> bool:
+        return True
+
+    def read(self, buffer: memoryview) -> int | None:
         try:
-            return super().recv_into(buffer)
+            return self._sock.recv_into(buffer)
         except BlockingIOError:
-            raise ssl.SSLWantReadError from None
+            return None
+
+    def flush(self) -> bool:
+        return True
+
+    def say_goodbye(self) -> None:
+        self._sock.shutdown(socket.SHUT_WR)
 
 
 @pytest.fixture
-def wire() -> tuple[ssl.SSLSocket, socket.socket]:
+def wire() -> tuple[TlsStream, socket.socket]:
     near, far = socket.socketpair()
     far.settimeout(5.0)
     near.setblocking(False)
-    return cast("ssl.SSLSocket", PlainTls(fileno=near.detach())), far
+    return cast("TlsStream", PlainStream(near)), far
 
 
 @pytest.fixture
@@ -73,7 +88,7 @@ def shared() -> Shared:
 
 
 def test_a_mistake_of_ours_costs_one_session(
-    wire: tuple[ssl.SSLSocket, socket.socket],
+    wire: tuple[TlsStream, socket.socket],
     logged: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -102,7 +117,7 @@ def test_a_mistake_of_ours_costs_one_session(
 
 
 def test_a_stranger_cannot_flood_us_with_packets(
-    wire: tuple[ssl.SSLSocket, socket.socket], logged: pytest.LogCaptureFixture
+    wire: tuple[TlsStream, socket.socket], logged: pytest.LogCaptureFixture
 ) -> None:
     near, far = wire
     ended: list[Connection] = []
@@ -124,7 +139,7 @@ def test_a_stranger_cannot_flood_us_with_packets(
 
 
 def test_a_mistake_of_ours_costs_one_stranger(
-    wire: tuple[ssl.SSLSocket, socket.socket],
+    wire: tuple[TlsStream, socket.socket],
     logged: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

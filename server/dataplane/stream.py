@@ -1,0 +1,145 @@
+"""TLS over a non-blocking socket, through memory, so that each turn of the loop has its bounds.
+
+:class:`ssl.SSLSocket` lets OpenSSL read the socket itself, and OpenSSL works through all the
+records without content that a client cares to send (KeyUpdate, RFC 8446 4.6.3) before one read
+returns: a single stranger could hold a worker for as long as he likes. Here the bytes of one turn
+are read first, and TLS sees no others.
+"""
+
+import contextlib
+import socket
+import ssl
+from collections import deque
+from typing import Final, cast
+
+# Ciphertext read in one turn, in bytes
+_TURN: Final = 64 * 1024
+
+#: Ciphertext without content after which a client is not worth listening to: several times the
+#: largest handshake, and no record of content is larger than 16640 (RFC 8446 5.2).
+_BARREN: Final = 96 * 1024
+
+#: The plaintext there can be at once, in bytes: of one turn, of what the HTTP request left of
+#: another, and an unfinished record.
+PLAINTEXT: Final = 2 * _TURN + 16640
+
+
+class TlsStream:
+    """The server's end of one TLS connection.
+
+    :param sock: a connected, non-blocking TCP socket; closed with this.
+    """
+
+    __slots__ = ("_barren", "_in", "_out", "_pending", "_sock", "_tls", "waiting")
+
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
+        self._sock = sock
+        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._in, self._out, server_side=True)
+        self._pending: deque[memoryview] = deque()
+        self._barren = 0
+        #: Bytes of ciphertext that the socket has not taken yet.
+        self.waiting = 0
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor, -1 once it is closed."""
+        return self._sock.fileno()
+
+    def receive(self) -> bool:
+        """Read what the socket has, up to one turn's worth; return whether the stream goes on.
+
+        :raises OSError: if the connection is broken, or brings nothing but TLS for its own sake.
+        """
+        try:
+            data = self._sock.recv(_TURN)
+        except BlockingIOError:
+            return True
+        self._barren += len(data)
+        if self._barren > _BARREN:
+            raise ConnectionAbortedError(0, "TLS without content")
+        self._in.write(data)
+        return bool(data)
+
+    def handshake(self) -> bool:
+        """Go on with the handshake; return whether it is done.
+
+        :raises OSError: if it fails; the client has been told so.
+        """
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        else:
+            self._barren = 0
+            return True
+        finally:
+            self.flush()
+
+    def read(self, buffer: memoryview) -> int | None:
+        """Decrypt one record of what was received into ``buffer``.
+
+        :returns: its size in bytes; 0 when the client has ended TLS; None when there is no more.
+        :raises OSError: if TLS is broken.
+        """
+        try:
+            # with a buffer, it returns how much is in it
+            count = cast("int", self._tls.read(len(buffer), buffer))
+        except ssl.SSLWantReadError:
+            # the answers to KeyUpdates, if there were any
+            if self._out.pending:
+                self.flush()
+            return None
+        self._barren = 0
+        return count
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Encrypt ``data``, in a record of its own or several; it goes out with :meth:`flush`."""
+        self._tls.write(data)
+
+    def flush(self) -> bool:
+        """Give the socket what waits; return whether it took all.
+
+        :raises OSError: if the connection is broken.
+        """
+        if self._out.pending:
+            chunk = memoryview(self._out.read())
+            self._pending.append(chunk)
+            self.waiting += len(chunk)
+        pending = self._pending
+        while pending:
+            chunk = pending[0]
+            try:
+                count = self._sock.send(chunk)
+            except BlockingIOError:
+                return False
+            self.waiting -= count
+            if count == len(chunk):
+                pending.popleft()
+            else:
+                pending[0] = chunk[count:]
+        return True
+
+    def say_goodbye(self) -> None:
+        """End TLS and our half of TCP; what the client still sends can be read, to be forgotten.
+
+        :raises OSError: if the connection is broken.
+        """
+        # it would wait for the client's goodbye; ours is written
+        with contextlib.suppress(ssl.SSLError):
+            self._tls.unwrap()
+        self.flush()
+        self._sock.shutdown(socket.SHUT_WR)
+
+    def discard(self) -> bool:
+        """Read and forget; return whether there may be more.
+
+        :raises OSError: if the connection is broken.
+        """
+        try:
+            return bool(self._sock.recv(_TURN))
+        except BlockingIOError:
+            return True
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._sock.close()
