@@ -40,8 +40,10 @@ clean:
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "sstpca needs Python 3.11 or later: make PYTHON=python3.11" >&2; exit 1; }
-	@$(PYTHON) -m venv .venv || \
+	@$(PYTHON) -c 'import ensurepip, venv' || \
 		{ echo "the Python module venv is missing: apt install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || \
+		{ echo ".venv cannot be made: is this folder yours to write?" >&2; exit 1; }
 	@echo "installing sstpca into .venv"
 	@$(PIP) install -qq --upgrade pip
 	@$(PIP) install -qq --editable .

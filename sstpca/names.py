@@ -235,6 +235,11 @@ def check_ipv4(text: str) -> IPv4Address:
         raise InvalidInput(f"{quoted(text)} is not an IPv4 address") from None
 
 
+def is_text(name: str) -> bool:
+    """Return whether ``name`` is Unicode: an argument in another encoding has half surrogates."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in name)
+
+
 def user_key(name: str) -> str:
     """Return ``name`` as users are compared: canonical caseless, Unicode 3.13 D145, then NFC."""
     folded = unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())

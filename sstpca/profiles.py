@@ -48,8 +48,13 @@ def parse_pool(text: str) -> Pool:
     :raises InvalidInput: if it is no range of IPv4 addresses.
     """
     first, dash, last = text.partition("-")
-    start = check_ipv4(first.strip())
-    return start, check_ipv4(last.strip()) if dash else start
+    try:
+        start = check_ipv4(first.strip())
+        return start, check_ipv4(last.strip()) if dash else start
+    except InvalidInput:
+        raise InvalidInput(
+            f"{quoted(text)} is not a range of IPv4 addresses", "for example: 10.98.0.10-10.98.0.99"
+        ) from None
 
 
 def parse_route(text: str) -> IPv4Network:

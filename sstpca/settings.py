@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from .errors import SstpcaError
 from .home import read_file
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Addresses = Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
 InterfacePrefix = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,8}$")]
 
 
@@ -20,7 +22,7 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     names: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     port: Port = 443
-    listen: tuple[str, ...] = ("0.0.0.0", "::")  # noqa: S104 a VPN server is reached from anywhere
+    listen: Addresses = ("0.0.0.0", "::")  # noqa: S104 a VPN server is reached from anywhere
     workers: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
     interface: InterfacePrefix = "sstp"
     mtu: Annotated[int, msgspec.Meta(ge=576, le=1500)] = 1400
@@ -62,6 +64,17 @@ def toml_string(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
+def _plain(error: Exception) -> str:
+    """Return what ``error`` says in the words of the file: ``[server] port: Expected ...``."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    what, _, where = str(error).partition(" - at ")
+    what = re.sub(r"matching regex .*", "of up to 9 signs of a-z, 0-9 and _, a letter first", what)
+    section, _, key = where.strip("`").removeprefix("$.").partition(".")
+    place = f"[{section}] {key}".rstrip()
+    return f"{place}: {what}" if section else what
+
+
 def load(path: Path) -> Settings:
     """Read and check settings.toml.
 
@@ -71,7 +84,7 @@ def load(path: Path) -> Settings:
     try:
         settings = msgspec.toml.decode(content, type=Settings)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SstpcaError(f"{path}: {error}", "correct that value in the file") from error
+        raise SstpcaError(f"{path}: {_plain(error)}", "correct that in the file") from error
     if not settings.server.names and not settings.server.addresses:
         raise SstpcaError(f"{path}: [server] needs at least one of names and addresses")
     for key, values in (

@@ -12,7 +12,7 @@ from sstpca.server.ppp.mschapv2 import nt_hash
 from . import profiles
 from . import store as tables
 from .errors import InvalidInput, SstpcaError
-from .names import check_user_name, quoted, user_key
+from .names import check_user_name, is_text, quoted, user_key
 from .secrets import Sealer, check_password
 from .store import Store, now
 
@@ -239,6 +239,8 @@ def _user(row: sa.Row[Any]) -> User:
 
 
 def _find(connection: sa.Connection, name: str) -> User | None:
+    if not is_text(name):
+        return None
     row = connection.execute(_select().where(tables.users.c.key == user_key(name))).first()
     return None if row is None else _user(row)
 

@@ -22,9 +22,9 @@ from .output import talk, warn
 )
 @click.pass_obj
 def bundle(context: Context, names: tuple[str, ...], output: Path | None) -> None:
-    """Make the bundle of each USER: a zip to hand over, and the same files in a folder.
+    """Make a bundle for each USER: a zip to hand over.
 
-    It has the authority's certificate, scripts that set up the connection on a Windows PC and
+    The same files are in a folder beside it. It has the authority's certificate, scripts that set up the connection on a Windows PC and
     take it away again, and a page that says what to do. There is no password in it.
 
     \b

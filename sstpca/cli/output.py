@@ -1,12 +1,14 @@
 """How results look: tables and JSON on standard output, talk on standard error."""
 
 import json
+import shlex
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> str:
@@ -59,6 +61,14 @@ def iso(moment: float | datetime) -> str:
 def local(moment: float) -> str:
     """Return a time as people read it, in this machine's zone."""
     return datetime.fromtimestamp(moment, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def program() -> str:
+    """Return how to call this program for the same home, for a hint of what to do next."""
+    root = click.get_current_context().find_root()
+    if root.get_parameter_source("home") is ParameterSource.COMMANDLINE:
+        return f"sstpca --home {shlex.quote(str(root.params['home']))}"
+    return "sstpca"
 
 
 def talk(text: str) -> None:

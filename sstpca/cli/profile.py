@@ -1,16 +1,19 @@
 """``sstpca profile``: the addresses, DNS servers and routes that users are given."""
 
+import shlex
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from .. import profiles
+from .. import profiles, users
 from ..errors import InvalidInput
 from ..names import check_ipv4
 from ..profiles import AccessProfile, Pool, parse_pool, parse_route
 from .context import Context
-from .output import echo_json, pairs, table, talk, warn
+from .output import echo_json, pairs, program, table, talk, warn
+
+_IN_BUNDLES: Final = frozenset({"routes", "dns_suffix", "full_tunnel"})
 
 
 @click.group()
@@ -103,7 +106,9 @@ def add(context: Context, /, name: str, **options: Any) -> None:
 def set_(context: Context, /, name: str, no_dns: bool, no_routes: bool, **options: Any) -> None:
     """Change the access profile NAME.
 
-    It counts from the next login of its users. Options that can be repeated replace what was there. An empty --dns-suffix takes it away.
+    Addresses and DNS servers count from the next login of its users; routes, suffix and split
+    tunnel are in their bundles, which have to be made and installed again. Options that can be
+    repeated replace what was there. An empty --dns-suffix takes it away.
 
     \b
         sstpca profile set default --dns 10.1.0.53
@@ -121,6 +126,7 @@ def set_(context: Context, /, name: str, no_dns: bool, no_routes: bool, **option
     changed = profiles.change(context.store(), name, **changes)
     _warn_of(changed)
     talk(f"access profile '{changed.name}' changed")
+    _name_outdated(context, changed, changes)
 
 
 @profile.command("list")
@@ -185,6 +191,16 @@ def remove(context: Context, name: str) -> None:
     """
     profiles.remove(context.store(), name)
     talk(f"access profile '{name}' removed")
+
+
+def _name_outdated(context: Context, one: AccessProfile, changes: dict[str, Any]) -> None:
+    """Say whose bundles no longer fit: what Windows has to know comes in them, not at login."""
+    names = [user.name for user in users.list_all(context.store()) if user.profile == one.name]
+    if names and changes.keys() & _IN_BUNDLES:
+        talk(
+            "next, as this is in the bundles, for the users to install again:\n"
+            f"  {program()} bundle {shlex.join(names)}"
+        )
 
 
 def _warn_of(one: AccessProfile) -> None:

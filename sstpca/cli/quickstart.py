@@ -35,6 +35,8 @@ def quickstart(
         sstpca quickstart vpn.example.com --user alice
         sstpca quickstart
     """
+    if name is not None:
+        users.check_user_name(name)
     home = Home(context.home_path)
     if home.exists:
         home = context.home()
@@ -59,7 +61,7 @@ def _check_same(settings: Settings, home: Home, hosts: tuple[str, ...], port: in
     if asked and not {*asked.names, *map(str, asked.addresses)} <= has:
         raise InvalidInput(
             f"the home {home.root} is for {', '.join(sorted(has))}",
-            "leave HOST out to go on with it, or name another folder with --home",
+            "leave HOST out to go on with it, or move it away to begin anew",
         )
     if port is not None and port != settings.server.port:
         raise InvalidInput(

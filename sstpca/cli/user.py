@@ -13,7 +13,7 @@ from ..profiles import DEFAULT
 from ..users import User
 from . import ask
 from .context import Context
-from .output import echo_json, iso, local, pairs, table, talk, warn
+from .output import echo_json, iso, local, pairs, program, table, talk, warn
 
 
 @click.group()
@@ -66,11 +66,19 @@ def add(
     talk(f"user '{name}' added")
     if generate:
         click.echo(password)
-    talk(f"next: sstpca bundle {shlex.quote(name)}")
+    talk(f"next: {program()} bundle {shlex.quote(name)}")
 
 
 def _warn_of_letters(name: str) -> None:
-    if not name.isascii():
+    if name.isascii():
+        return
+    try:
+        name.encode("cp1252")
+    except UnicodeEncodeError:
+        warn(
+            f"'{name}' cannot log in from Windows, which sends names in an old code page: take a-z"
+        )
+    else:
         warn(
             f"'{name}' is not plain ASCII: Windows sends it in the code page of the user's "
             "machine, which has to be the Western one (1252)"
@@ -185,7 +193,7 @@ def remove(context: Context, names: tuple[str, ...], yes: bool) -> None:
         sstpca user remove alice bob --yes
     """
     store = context.store()
-    found = [users.get(store, name).name for name in dict.fromkeys(map(users.user_key, names))]
+    found = list(dict.fromkeys(users.get(store, name).name for name in names))
     if ask.confirm(f"Remove {', '.join(found)}?", yes=yes):
         _report(users.remove(store, found), "removed")
     else:
@@ -203,7 +211,8 @@ def set_(
 ) -> None:
     """Change what the user NAME is given.
 
-    That is the access profile or the address; it counts from the next login.
+    That is the access profile or the address; it counts from the next login. The routes and the
+    kind of tunnel of another profile come with a new bundle.
 
     \b
         sstpca user set alice --profile office
@@ -218,6 +227,10 @@ def set_(
         context.store(), name, profile=profile, static_address=static, no_static_address=no_address
     )
     _report([changed], "changed")
+    if profile is not None:
+        talk(
+            f"next, where routes or tunnel are others: {program()} bundle {shlex.quote(changed.name)}"
+        )
 
 
 def _report(changed: list[User], done: str) -> None:

@@ -103,13 +103,17 @@ def test_what_is_empty_is_not_mentioned(make_bundle: MakeBundle) -> None:
     [
         (False, (), "All of it goes through the VPN"),
         (True, ("10.0.0.0/8", "10.1.0.0/16"), "only to 10.0.0.0/8, 10.1.0.0/16"),
+        (True, tuple(f"10.{n}.0.0/16" for n in range(8)), "10.6.0.0/16, 10.7.0.0/16"),
+        (True, tuple(f"10.{n}.0.0/16" for n in range(20)), "10.7.0.0/16 and 12 more networks"),
         (True, (), "only to its own network"),
     ],
 )
 def test_the_page_says_what_goes_through_the_vpn(
     make_bundle: MakeBundle, split: bool, routes: tuple[str, ...], text: str
 ) -> None:
-    assert text in Page(source_of(make_bundle(split_tunnel=split, routes=routes))).text
+    shown = Page(source_of(make_bundle(split_tunnel=split, routes=routes))).text
+    assert text in shown
+    assert ("more networks" in shown) == (len(routes) > 8)
 
 
 @pytest.mark.parametrize("user", ["alice", "Zo\u00eb O'Hara", "\u540d\u524d" * 32])

@@ -62,7 +62,7 @@ def test_the_lists(run: Run) -> None:
         (["add", "office", *OFFICE, "--pool", "10.99.0.15"], 2, "overlap"),
         (["add", "office", *OFFICE, "--pool", "10.98.0.1"], 2, "contains 10.98.0.1"),
         (["add", "office", *OFFICE, "--pool", "10.98.0.9-10.98.0.8"], 2, "ends before"),
-        (["add", "office", *OFFICE, "--pool", "10.98.0.0/24"], 2, "not an IPv4 address"),
+        (["add", "office", *OFFICE, "--pool", "10.98.0.0/24"], 2, "not a range of IPv4"),
         (["add", "office", *OFFICE, "--pool", "11.0.0.1-12.0.0.1"], 2, "more than 1048576"),
         (["add", "office", *OFFICE, "--dns", "127.0.0.1"], 2, "the client itself"),
         (["add", "office", *OFFICE, "--dns", "dns.example"], 2, "not an IPv4 address"),
@@ -109,6 +109,15 @@ def test_a_split_tunnel_without_routes_is_warned_about(run: Run) -> None:
     assert "warning" not in result.stderr
     result = run("profile", "set", "default", "--full-tunnel")
     assert result.stderr.startswith("warning: the routes matter only with --split-tunnel")
+
+
+def test_set_names_the_bundles_that_no_longer_fit(run: Run) -> None:
+    for name in ("alice", "bob b"):
+        assert run("user", "add", name, "--generate").exit_code == 0
+    for options in (["--split-tunnel"], ["--route", "10.1.0.0/16"], ["--dns-suffix", "corp"]):
+        result = run("profile", "set", "default", *options)
+        assert result.stderr.endswith(" bundle alice 'bob b'\n")
+    assert "bundle" not in run("profile", "set", "default", "--dns", "10.1.0.53").stderr
 
 
 def test_remove(run: Run, store: Store) -> None:

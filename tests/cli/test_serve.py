@@ -64,13 +64,18 @@ def test_the_settings_reach_the_server(home: Home, run: Run, served: list[Config
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("port = 443", "port = 70000", "port"),
+        ("port = 443", "port = 70000", "[server] port: Expected `int` <= 65535"),
         ("port = 443", 'port = "443"', "port"),
         ("port = 443", "prot = 443", "prot"),
         ('listen = ["0.0.0.0", "::"]', 'listen = ["here"]', "'here' in listen is not an IP"),
         ('names = ["vpn.example.com"]', "names = []", "at least one of names and addresses"),
         ('names = ["vpn.example.com"]', 'names = ["other.example.com"]', "0x800B010F"),
-        ('interface = "sstp"', 'interface = "a b"', "interface"),
+        ('interface = "sstp"', 'interface = "a b"', "[server] interface: Expected `str` of up to"),
+        (
+            'listen = ["0.0.0.0", "::"]',
+            "listen = []",
+            "[server] listen: Expected `array` of length",
+        ),
         ("[server]", "[server", "settings.toml"),
     ],
 )
@@ -80,6 +85,11 @@ def test_wrong_settings(
     edit(home, (old, new))
     assert message in refused(run("serve"), 1)
     assert served == []
+
+
+def test_settings_that_are_no_text(home: Home, run: Run, refused: Refused) -> None:
+    home.settings.write_bytes(b"# \xff")
+    assert refused(run("serve"), 1) == f"{home.settings}: it is not UTF-8 text"
 
 
 def test_a_key_that_does_not_fit(
@@ -159,6 +169,11 @@ def test_quickstart_finds_hosts_and_a_user_itself(tmp_path: Path, served: list[C
     assert result.exit_code == 0, result.output
     assert "Made the user alice." in result.stdout
     assert "Clients connect to 192.0.2.7, TCP port 443." in result.stdout
+
+
+def test_quickstart_with_a_wrong_user_makes_nothing(tmp_path: Path, refused: Refused) -> None:
+    assert "cannot be a user name" in refused(quickstart(tmp_path / "vpn", "--user", "a/b"), 2)
+    assert not (tmp_path / "vpn").exists()
 
 
 def test_quickstart_gives_a_home_another_user(home: Home, run: Run, served: list[Config]) -> None:
