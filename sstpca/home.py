@@ -4,14 +4,17 @@ import contextlib
 import fcntl
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from .errors import SstpcaError
 
 SECRET = 0o600
 PUBLIC = 0o644
+# the pair that this home's own server shows
+SERVER = "server"
 
 
 def write_file(path: Path, content: bytes, mode: int) -> None:
@@ -21,19 +24,52 @@ def write_file(path: Path, content: bytes, mode: int) -> None:
 
     :raises SstpcaError: if the file system refuses; nothing has changed then.
     """
-    try:
+    write_files([(path, content)], mode)
+
+
+def write_files(files: Sequence[tuple[Path, bytes]], mode: int) -> None:
+    """Write each of ``files`` as :func:`write_file` does.
+
+    They reach the disk together, which takes much less time than one after the other. A run that
+    is killed may leave some of them old and some new.
+
+    :raises SstpcaError: if the file system refuses; nothing has changed then, or, if it refuses
+        only to rename, some are new.
+    """
+    with contextlib.ExitStack() as stack:
+        temporary = [
+            stack.enter_context(_temporary(path, content, mode)) for path, content in files
+        ]
+        for (path, _), (_name, file) in zip(files, temporary, strict=True):
+            with _refusal_named(path):
+                os.fsync(file.fileno())
+                file.close()
+        for (path, _), (name, _file) in zip(files, temporary, strict=True):
+            with _refusal_named(path):
+                name.rename(path)
+
+
+@contextlib.contextmanager
+def _temporary(path: Path, content: bytes, mode: int) -> Iterator[tuple[Path, BinaryIO]]:
+    """Write a file beside ``path`` for the caller to rename; an exception removes it."""
+    with _refusal_named(path):
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        temporary = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            with _refusal_named(path):
                 os.fchmod(file.fileno(), mode)
                 file.write(content)
                 file.flush()
-                os.fsync(file.fileno())
-            temporary.rename(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+            yield Path(name), file
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def _refusal_named(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise SstpcaError(f"cannot write {path}: {error.strerror}") from error
 
@@ -47,6 +83,14 @@ def read_file(path: Path, what: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise SstpcaError(f"cannot read {what} {path}: {error.strerror}") from error
+
+
+def _locked(descriptor: int, wait: bool) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +120,22 @@ class Home:
         return self.root / "server.pem"
 
     @property
+    def certificates(self) -> Path:
+        """The folder of all other pairs of key and certificate; secret."""
+        return self.root / "certificates"
+
+    def pair(self, name: str) -> Path:
+        """Return the file of the pair ``name``: key, certificate and chain in one PEM; secret.
+
+        :param name: "server", or one that pki.pairs.check_pair_name has passed.
+        """
+        if name == SERVER:
+            return self.server_identity
+        return self.certificates / f"{name}.pem"
+
+    @property
     def database(self) -> Path:
-        """Users, access profiles and sessions; secret."""
+        """Users, access profiles, sessions, and the inventory of certificates; secret."""
         return self.root / "sstpca.db"
 
     @property
@@ -136,6 +194,22 @@ class Home:
             ) from None
         except OSError as error:
             raise SstpcaError(f"cannot make the home {self.root}: {error.strerror}") from error
+
+    @contextlib.contextmanager
+    def changing_certificates(self, *, wait: bool = True) -> Iterator[bool]:
+        """Keep all others from changing pairs and authority.
+
+        :param wait: whether to wait until they have finished; gives False if not, and they have it.
+        :raises SstpcaError: if the folder cannot be read.
+        """
+        try:
+            descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise SstpcaError(f"cannot read {self.root}: {error.strerror}") from error
+        try:
+            yield _locked(descriptor, wait)
+        finally:
+            os.close(descriptor)
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[None]:

@@ -16,6 +16,7 @@ from . import profiles, surroundings
 from .errors import SstpcaError
 from .home import PUBLIC, SECRET, Home, write_file
 from .names import Hosts, check_connection_name
+from .pki import inventory
 from .pki.authority import Authority, Issued
 from .pki.certificates import certificate_to_pem, sha256_fingerprint
 from .pki.identity import identity_to_pem
@@ -39,12 +40,17 @@ class Plan:
     """What to make.
 
     :param connection: the name on the users' machines; empty: "VPN" and the host.
+    :raises InvalidInput: if Windows would not take that name.
     """
 
     hosts: Hosts
     port: int = 443
     connection: str = ""
     key_type: KeyType = KeyType.RSA
+
+    def __post_init__(self) -> None:
+        if self.connection:
+            check_connection_name(self.connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +126,6 @@ def make_home(
     :raises SstpcaError: if there is a home already, or a file cannot be written; what was made
         until then is gone again.
     """
-    if plan.connection:
-        check_connection_name(plan.connection)
     home = Home(root)
     refuse_existing(home)
     network = network or choose_network()
@@ -247,6 +251,7 @@ def _write(
     store = Store.create(home.database)
     try:
         profile = profiles.add(store, default_profile(network))
+        inventory.record_first(store, authority.certificate, server.certificate)
     finally:
         store.close()
     write_file(home.settings, render_settings(plan).encode(), PUBLIC)

@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from .errors import SstpcaError
 from .home import SECRET
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = sa.MetaData()
 
@@ -94,6 +94,46 @@ sessions = sa.Table(
     sqlite_autoincrement=True,
 )
 
+# Every certificate that was issued or taken in; see pki/inventory.py. Digests and the serial are
+# lower-case hexadecimal.
+certificates = sa.Table(
+    "certificates",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    # what the pair is called, and the same as it is compared (names.user_key)
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("key", sa.String(765), nullable=False),
+    sa.Column("profile", sa.String(16), nullable=False),
+    sa.Column("serial", sa.String(40), nullable=False, unique=True),
+    sa.Column("subject", sa.Text, nullable=False),
+    # JSON array of text: "DNS x", "IP y", "UPN z"
+    sa.Column("names", sa.JSON, nullable=False),
+    sa.Column("not_before", sa.Float, nullable=False),
+    sa.Column("not_after", sa.Float, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False, unique=True),
+    sa.Column("sha1", sa.String(40), nullable=False),
+    # of the authority in this home at that time; empty if another one issued it
+    sa.Column("issuer_sha256", sa.String(64), nullable=False),
+    sa.Column("der", sa.LargeBinary, nullable=False),
+    # the local login of who asked
+    sa.Column("requested_by", sa.String(255), nullable=False),
+    sa.Column("issued", sa.Float, nullable=False),
+    sa.Column("revoked", sa.Float),
+    # RFC 5280 5.3.1, as it is spelt there
+    sa.Column("reason", sa.String(32)),
+    # when a newer one took its place
+    sa.Column("replaced", sa.Float),
+    sqlite_autoincrement=True,
+)
+# a name has one current certificate
+sa.Index(
+    "certificates_current",
+    certificates.c.key,
+    unique=True,
+    sqlite_where=certificates.c.replaced.is_(None),
+    postgresql_where=certificates.c.replaced.is_(None),
+)
+
 
 def _prepare_sqlite(engine: sa.Engine) -> None:
     """Make transactions explicit, and each writing one take its lock at the start.
@@ -112,7 +152,10 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
-        writing = connection.get_execution_options().get("writing", False)
+        options = connection.get_execution_options()
+        writing = options.get("writing", False)
+        if options.get("durable", False):
+            connection.exec_driver_sql("PRAGMA synchronous=FULL")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
@@ -142,7 +185,9 @@ class Store:
     def open(cls, path: Path, *, pooled: bool = False) -> "Store":
         """Open the database file ``path``; ``pooled`` keeps its connection for the next use.
 
-        :raises SstpcaError: if it is missing, no database of ours, or of another version.
+        One of an older release gets the tables that it lacks.
+
+        :raises SstpcaError: if it is missing, no database of ours, or of a newer release.
         """
         if not path.exists():
             raise SstpcaError(
@@ -156,12 +201,21 @@ class Store:
             raise SstpcaError(
                 str(error), "is it yours to write? if it is damaged, restore it from a backup"
             ) from error
+        if version == 1:
+            version = store._migrate()
         if version != SCHEMA_VERSION:
             raise SstpcaError(
                 f"the database {path} has version {version}, this sstpca reads {SCHEMA_VERSION}",
                 "use the sstpca release that made it",
             )
         return store
+
+    def _migrate(self) -> int:
+        """Add the tables that version 1 lacks, whoever is first; return the version."""
+        with self.writing() as connection:
+            metadata.create_all(connection)
+            connection.execute(schema.update().values(version=SCHEMA_VERSION))
+        return SCHEMA_VERSION
 
     def close(self) -> None:
         """Close all connections."""
@@ -177,13 +231,14 @@ class Store:
             yield connection
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
+    def writing(self, *, durable: bool = False) -> Iterator[sa.Connection]:
         """Give a connection in a transaction that is the only writer; an exception undoes it.
 
+        :param durable: whether what was committed has to outlive a power cut.
         :raises SstpcaError: if the database cannot be written.
         """
         with _translated(self._engine), self._engine.connect() as plain:
-            connection = plain.execution_options(writing=True)
+            connection = plain.execution_options(writing=True, durable=durable)
             with connection.begin():
                 yield connection
 

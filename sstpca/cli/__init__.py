@@ -8,7 +8,9 @@ import click
 
 from .. import __version__
 from ..errors import SstpcaError
+from . import cert_files, lint
 from .bundle import bundle
+from .ca import ca
 from .cert import cert
 from .context import Context
 from .init import init
@@ -83,5 +85,7 @@ def main(ctx: click.Context, home: Path) -> None:
     ctx.call_on_close(ctx.obj.close)
 
 
-for command in (init, user, profile, bundle, cert, serve, session, quickstart):
+_COMMANDS = (init, user, profile, bundle, cert, ca, serve, session, quickstart)
+
+for command in (*_COMMANDS, *cert_files.COMMANDS, *lint.COMMANDS):
     main.add_command(command)

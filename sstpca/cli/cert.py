@@ -2,38 +2,120 @@
 
 import dataclasses
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
 
 from ..errors import SstpcaError
-from ..home import Home
+from ..home import PUBLIC, Home, write_file
+from ..pki import inventory, pairs
 from ..pki.authority import load_ca_certificate
+from ..pki.calendar import make_calendar
 from ..pki.describe import Description, describe
 from ..pki.identity import load_identity, load_server_certificate
+from ..pki.inventory import Entry, State
+from ..store import Store
 from .context import Context
-from .output import echo_json, iso, pairs, warn
+from .output import echo_json, iso, local, table, talk, warn
+from .output import pairs as lines_of
+
+_DAY = 86400
 
 
 @click.group()
 def cert() -> None:
-    """Look at the authority's and the server's certificate.
+    """Issue, show, renew and revoke certificates.
 
     \b
-        sstpca cert show
+        sstpca cert issue user alice
+        sstpca cert list
+        sstpca cert renew --due 30d
     """
+
+
+def opened(context: Context) -> tuple[Home, Store]:
+    """Return home and database, once what an interrupted command left is settled.
+
+    :raises SstpcaError: if one of them cannot be read.
+    """
+    home, store = context.home(), context.store()
+    pairs.tidy(home, store)
+    return home, store
+
+
+@cert.command("list")
+@click.option("--all", "everything", is_flag=True, help="Also those that newer ones replaced.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON array for machines.")
+@click.pass_obj
+def list_(context: Context, everything: bool, as_json: bool) -> None:
+    """List the certificates that were issued or taken in.
+
+    \b
+        sstpca cert list
+        sstpca cert list --all --json
+    """
+    _, store = opened(context)
+    found = inventory.list_all(store) if everything else inventory.list_current(store)
+    now = datetime.now(UTC).timestamp()
+    if as_json:
+        echo_json([entry_json(one, now) for one in found])
+        return
+    headings = ("NAME", "PROFILE", "STATE", "ENDS", "DAYS", "SERIAL", "BY")
+    click.echo(table(headings, [_row(one, now) for one in found], empty="there are none"))
+
+
+def _row(one: Entry, now: float) -> tuple[str, ...]:
+    state = one.state(now)
+    left = str(int((one.not_after - now) // _DAY)) if state is State.VALID else "-"
+    ends = f"{datetime.fromtimestamp(one.not_after, UTC):%Y-%m-%d}"
+    return (one.name, one.profile, state.value, ends, left, one.serial, one.requested_by or "-")
+
+
+def entry_json(one: Entry, now: float) -> dict[str, Any]:
+    """Return ``one`` for machines; the certificate itself is left out."""
+    return {
+        "name": one.name,
+        "profile": one.profile,
+        "state": one.state(now).value,
+        "serial": one.serial,
+        "subject": one.subject,
+        "names": list(one.names),
+        "not_before": iso(one.not_before),
+        "not_after": iso(one.not_after),
+        "issued": iso(one.issued),
+        "replaced": _maybe_iso(one.replaced),
+        "revoked": _maybe_iso(one.revoked),
+        "reason": one.reason,
+        "sha256": one.sha256,
+        "sha1": one.sha1,
+        "issuer_sha256": one.issuer_sha256 or None,
+        "requested_by": one.requested_by or None,
+    }
+
+
+def _maybe_iso(moment: float | None) -> str | None:
+    return None if moment is None else iso(moment)
 
 
 @cert.command()
+@click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="A JSON object for machines.")
 @click.pass_obj
-def show(context: Context, as_json: bool) -> None:
-    """Show both certificates, and what Windows would object to.
+def show(context: Context, name: str | None, as_json: bool) -> None:
+    """Show one certificate, or the authority's and the server's.
+
+    NAME is what 'sstpca cert list' shows, a serial number, or the first eight digits or more of a
+    fingerprint. Without it, both are shown, and what Windows would object to.
 
     \b
         sstpca cert show
+        sstpca cert show alice
         sstpca cert show --json
     """
+    if name is not None:
+        _show_one(context, name, as_json)
+        return
     home, now = context.home(), datetime.now(UTC)
     authority = describe(load_ca_certificate(home), now)
     server = describe(load_server_certificate(home), now)
@@ -41,10 +123,73 @@ def show(context: Context, as_json: bool) -> None:
         echo_json({"authority": _as_json(authority), "server": _as_json(server)})
     else:
         click.echo(f"Authority ({home.ca_certificate})")
-        click.echo(pairs(_lines(authority), indent="  "))
+        click.echo(lines_of(description(authority), indent="  "))
         click.echo(f"\nServer ({home.server_identity})")
-        click.echo(pairs(_lines(server), indent="  "))
+        click.echo(lines_of(description(server), indent="  "))
     _warn_of(home)
+
+
+def _show_one(context: Context, name: str, as_json: bool) -> None:
+    home, store = opened(context)
+    one, now = inventory.find(store, name), datetime.now(UTC)
+    if as_json:
+        echo_json(entry_json(one, now.timestamp()))
+        return
+    click.echo(f"{one.name} ({_place(home, one)})")
+    rows = [
+        ("profile", one.profile),
+        ("state", _state(one, now.timestamp())),
+        ("issued", f"{local(one.issued)}, asked by {one.requested_by or 'somebody'}"),
+        *description(describe(one.certificate, now)),
+    ]
+    click.echo(lines_of(rows, indent="  "))
+
+
+def _place(home: Home, one: Entry) -> str:
+    if one.replaced is not None:
+        return "replaced; only the inventory has it"
+    if one.name == inventory.AUTHORITY:
+        return str(home.ca_certificate)
+    path = home.pair(one.name)
+    return str(path) if path.exists() else f"{path} is missing"
+
+
+def _state(one: Entry, now: float) -> str:
+    state = one.state(now)
+    match state:
+        case State.REVOKED:
+            return f"revoked {local(one.revoked or now)}, {one.reason}"
+        case State.REPLACED:
+            return f"replaced {local(one.replaced or now)}"
+        case _:
+            return str(state.value)
+
+
+@cert.command()
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The file to write; by default standard output.",
+)
+@click.pass_obj
+def calendar(context: Context, output: Path | None) -> None:
+    """Make a calendar of what expires when, with alarms 30 days before.
+
+    Calendar programs read it again after a renewal: the events move, and are not doubled.
+
+    \b
+        sstpca cert calendar --output certificates.ics
+    """
+    home, store = opened(context)
+    current = [one for one in inventory.list_current(store) if one.revoked is None]
+    fingerprint = inventory.digest(load_ca_certificate(home))
+    content = make_calendar(current, fingerprint, context.settings().host)
+    if output is None:
+        click.echo(content, nl=False)
+    else:
+        write_file(output, content, PUBLIC)
+        talk(f"{len(current)} events")
+        click.echo(output)
 
 
 def _warn_of(home: Home) -> None:
@@ -54,7 +199,8 @@ def _warn_of(home: Home) -> None:
         warn(str(error))
 
 
-def _lines(one: Description) -> list[tuple[str, str]]:
+def description(one: Description) -> list[tuple[str, str]]:
+    """Return labels and values of ``one`` for people."""
     lines = [
         ("subject", one.subject),
         ("issuer", "itself" if one.issuer == one.subject else one.issuer),

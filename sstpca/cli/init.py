@@ -1,18 +1,16 @@
 """``sstpca init``: make the home of a VPN."""
 
-import shlex
 from pathlib import Path
 
 import click
-from click.core import ParameterSource
 
 from ..home import Home
 from ..names import parse_hosts
-from ..pki.keys import KeyType
+from ..pki.keys import KEY_TYPES, KeyType
 from ..setup import Made, Plan, make_home, refuse_existing
 from . import ask
 from .context import Context
-from .output import pairs, talk, warn
+from .output import pairs, program, talk, warn
 
 
 @click.command()
@@ -36,10 +34,10 @@ from .output import pairs, talk, warn
 @click.option("--no-passphrase", is_flag=True, help="Leave the authority's key unencrypted.")
 @click.option(
     "--key-type",
-    type=click.Choice([kind.value for kind in KeyType]),
-    default=KeyType.RSA.value,
+    type=click.Choice(KEY_TYPES),
+    default="rsa",
     show_default=True,
-    help="The server's key: RSA 2048 for every client, ECDSA P-256 for newer ones.",
+    help="The server's key: rsa is rsa-2048, for every client; ecdsa is ecdsa-p256.",
 )
 @click.pass_obj
 def init(
@@ -73,11 +71,8 @@ def init(
 
 
 def _say_next() -> None:
-    root = click.get_current_context().find_root()
-    program = "sstpca"
-    if root.get_parameter_source("home") is ParameterSource.COMMANDLINE:
-        program += f" --home {shlex.quote(str(root.params['home']))}"
-    talk(f"\nNext:\n  {program} user add NAME\n  {program} bundle NAME\n  {program} serve")
+    name = program()
+    talk(f"\nNext:\n  {name} user add NAME\n  {name} bundle NAME\n  {name} serve")
 
 
 def report(made: Made) -> None:

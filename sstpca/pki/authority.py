@@ -9,8 +9,14 @@ from ..errors import SstpcaError
 from ..home import Home, read_file
 from ..names import Hosts
 from .certificates import certificates_from_pem
-from .keys import KeyType, PrivateKey, key_from_pem, make_authority_key, make_server_key
-from .profiles import make_authority_certificate, make_server_certificate
+from .keys import KeyType, PrivateKey, PublicKey, key_from_pem, make_authority_key, make_key
+from .profiles import (
+    Profile,
+    make_authority_certificate,
+    make_leaf,
+    make_server_certificate,
+)
+from .subjects import Subject, check_permitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +57,49 @@ class Authority:
             )
         return cls(certificate, key)
 
+    def sign(
+        self,
+        profile: Profile,
+        subject: Subject,
+        key: PublicKey,
+        now: datetime,
+        *,
+        days: int | None = None,
+        cdp: str = "",
+    ) -> x509.Certificate:
+        """Return a certificate for ``subject``; see profiles.make_leaf.
+
+        :raises SstpcaError: if the authority has ended, or cannot issue for a name.
+        """
+        check_alive(self.certificate, now)
+        check_permitted(subject, self.certificate)
+        return make_leaf(profile, subject, key, self.certificate, self.key, now, days=days, cdp=cdp)
+
     def issue_server(self, hosts: Hosts, kind: KeyType, now: datetime) -> Issued:
         """Return a new server key and its certificate for ``hosts``."""
-        key = make_server_key(kind)
+        key = make_key(kind)
         certificate = make_server_certificate(
             key.public_key(), hosts, self.certificate, self.key, now
         )
         return Issued(certificate, key)
+
+
+def check_alive(certificate: x509.Certificate, now: datetime) -> None:
+    """Make sure that the authority's certificate is valid at ``now``.
+
+    :raises SstpcaError: if it is not, with Windows' code for what it would have issued.
+    """
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if now < begin:
+        raise SstpcaError(
+            f"the authority begins only on {begin:%Y-%m-%d}: Windows would say 0x800B0101",
+            "correct this machine's clock",
+        )
+    if now > end:
+        raise SstpcaError(
+            f"the authority ended on {end:%Y-%m-%d}: Windows would say 0x800B0101",
+            "make a new home; if it is not that late, correct this machine's clock",
+        )
 
 
 def load_ca_certificate(home: Home) -> x509.Certificate:

@@ -9,6 +9,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from .certificates import sha1_fingerprint, sha256_fingerprint
 from .keys import describe_key
+from .subjects import upn_of
 
 _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
@@ -62,14 +63,13 @@ def describe(certificate: x509.Certificate, now: datetime) -> Description:
     """Return what there is to say about ``certificate`` at ``now``, an aware time."""
     constraints = _extension(certificate, x509.NameConstraints)
     basic = _extension(certificate, x509.BasicConstraints)
-    san = _extension(certificate, x509.SubjectAlternativeName)
     return Description(
         subject=certificate.subject.rfc4514_string(),
         issuer=certificate.issuer.rfc4514_string(),
         serial=f"{certificate.serial_number:x}",
         authority=basic is not None and basic.ca,
         path_length=None if basic is None else basic.path_length,
-        names=() if san is None else tuple(map(_name, san)),
+        names=san_texts(certificate),
         usages=_usages(certificate),
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
@@ -80,6 +80,12 @@ def describe(certificate: x509.Certificate, now: datetime) -> Description:
         permitted=() if constraints is None else _subtrees(constraints.permitted_subtrees),
         excluded=() if constraints is None else _subtrees(constraints.excluded_subtrees),
     )
+
+
+def san_texts(certificate: x509.Certificate) -> tuple[str, ...]:
+    """Return the subject alternative names: ``DNS x``, ``IP y``, ``UPN z``."""
+    san = _extension(certificate, x509.SubjectAlternativeName)
+    return () if san is None else tuple(map(_name, san))
 
 
 def _extension(certificate: x509.Certificate, kind: type[_Kind]) -> _Kind | None:
@@ -108,5 +114,8 @@ def _name(name: x509.GeneralName) -> str:
             return f"DNS {name.value}"
         case x509.IPAddress():
             return f"IP {name.value}"
+        case x509.OtherName():
+            upn = upn_of(name)
+            return f"otherName {name.type_id.dotted_string}" if upn is None else f"UPN {upn}"
         case _:
             return f"{type(name).__name__} {name.value}"

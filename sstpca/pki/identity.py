@@ -1,21 +1,32 @@
 """The server's identity: key, certificate and chain in one file, checked before they are used."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from ipaddress import ip_address
+from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.x509 import verification
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from .. import settings
 from ..errors import SstpcaError
 from ..home import Home, read_file
 from ..names import Hosts, parse_hosts
+from . import lint_leaf
 from .authority import load_ca_certificate
 from .certificates import certificate_to_pem, certificates_from_pem
 from .keys import PrivateKey, key_from_pem, key_to_pem
+from .lint import lint
+from .lint_findings import Finding, Severity
+from .lint_read import read
+
+# Windows takes these names, other clients that bundles are for do not
+_REFUSED: Final = frozenset({"name-cn-only", "address-as-name"})
+# in a home there is more to say than the checks know
+_HINTS: Final = {
+    "name": "correct names and addresses in settings.toml, or get a certificate for all of them",
+    "forged": "restore server.pem and ca.crt from one backup",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +64,11 @@ def load_identity(home: Home, now: datetime | None = None) -> Identity:
     :param now: an aware time; by default the present.
     :raises SstpcaError: with Windows' error code where there is one: the key does not fit, the
         certificate has expired or has not begun (0x800B0101), is not for a server (0x800B0110),
-        lacks a name of the settings (0x800B010F), or does not verify (0x800B010A).
+        lacks a name of the settings (0x800B010F), has one that its authority may not give
+        (0x800B0114), does not verify (0x800B010A), or whatever else pki.lint calls an error.
     """
     now = datetime.now(UTC) if now is None else now
-    hosts = _served_hosts(home)
+    hosts = served_hosts(home)
     pem = read_file(home.server_identity, "the server's key and certificate")
     leaf, *chain = certificates_from_pem(pem, home.server_identity)
     key = key_from_pem(pem, home.server_identity)
@@ -65,13 +77,49 @@ def load_identity(home: Home, now: datetime | None = None) -> Identity:
             f"the key in {home.server_identity} does not fit its certificate",
             "put key and certificate of the same pair into it, or restore it from a backup",
         )
-    _check_validity(leaf, "the server certificate", now)
-    _check_usage(leaf)
-    _check_names(leaf, hosts)
-    return Identity(leaf, tuple(chain), _check_issuer(home, leaf, hosts, now), key)
+    return Identity(leaf, tuple(chain), check_leaf(home, leaf, hosts, now, chain), key)
 
 
-def _served_hosts(home: Home) -> Hosts:
+def check_leaf(
+    home: Home,
+    leaf: x509.Certificate,
+    hosts: Hosts,
+    now: datetime,
+    chain: Iterable[x509.Certificate] = (),
+) -> bool:
+    """Check what Windows checks in a server's certificate, and return whether it is our own.
+
+    Another authority's root is not known here: how its chain ends is not looked at.
+
+    :raises SstpcaError: as :func:`load_identity` does, whatever file it came from.
+    """
+    authority = load_ca_certificate(home)
+    own = leaf.issuer == authority.subject
+    report = lint(
+        [one.public_bytes(Encoding.DER) for one in (leaf, *chain)],
+        hosts=hosts,
+        trusted=[authority] if own else [],
+        now=now,
+        what="the server certificate",
+        sent=True,
+        public=lambda name: (),
+    )
+    for finding in report.findings:
+        if finding.severity is Severity.ERROR or finding.check in _REFUSED:
+            raise _refusal(finding)
+    return own
+
+
+def _refusal(finding: Finding) -> SstpcaError:
+    windows = "" if finding.windows is None else f": Windows says {finding.windows.code}"
+    return SstpcaError(finding.found + windows, _HINTS.get(finding.check, finding.fix))
+
+
+def served_hosts(home: Home) -> Hosts:
+    """Return the names and addresses of the settings.
+
+    :raises SstpcaError: if the settings cannot be read, or one of them is none.
+    """
     server = settings.load(home.settings).server
     try:
         return parse_hosts(server.names, server.addresses)
@@ -79,75 +127,14 @@ def _served_hosts(home: Home) -> Hosts:
         raise SstpcaError(f"{home.settings}: {error}", error.hint) from None
 
 
-def _check_validity(certificate: x509.Certificate, what: str, now: datetime) -> None:
-    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    if now > end:
-        raise SstpcaError(
-            f"{what} expired on {end:%Y-%m-%d}: Windows says 0x800B0101",
-            "put a new one in its place; if it is not that late, correct this machine's clock",
-        )
-    if now < begin:
-        raise SstpcaError(
-            f"{what} begins only on {begin:%Y-%m-%d %H:%M} UTC: Windows says 0x800B0101",
-            "correct this machine's clock",
-        )
+def check_validity(certificate: x509.Certificate, what: str, now: datetime) -> None:
+    """Make sure that ``certificate``, which messages call ``what``, is valid at ``now``.
 
-
-def _check_usage(leaf: x509.Certificate) -> None:
-    try:
-        usage = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
-        return
-    wanted = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
-    if wanted.isdisjoint(usage):
-        raise SstpcaError(
-            "the server certificate is not for server authentication: Windows says 0x800B0110",
-            "put one with the extended key usage serverAuth in its place",
-        )
-
-
-def _check_names(leaf: x509.Certificate, hosts: Hosts) -> None:
-    missing = [str(host) for host in (*hosts.names, *hosts.addresses) if not _covers(leaf, host)]
-    if missing:
-        raise SstpcaError(
-            f"the server certificate is not for {', '.join(missing)}: Windows says 0x800B010F",
-            "correct names and addresses in settings.toml, or get a certificate for all of them",
-        )
-
-
-def _covers(leaf: x509.Certificate, host: object) -> bool:
-    try:
-        san = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return False
-    if not isinstance(host, str):
-        return host in san.get_values_for_type(x509.IPAddress)
-    names = {name.lower() for name in san.get_values_for_type(x509.DNSName)}
-    # RFC 6125 6.4.3: a wildcard stands for the whole first label
-    return host in names or "*." + host.partition(".")[2] in names
-
-
-def _check_issuer(home: Home, leaf: x509.Certificate, hosts: Hosts, now: datetime) -> bool:
-    """Return whether the home's authority issued ``leaf``; if so, it has to verify."""
-    authority = load_ca_certificate(home)
-    if not _claims(leaf, authority):
-        return False
-    _check_validity(authority, "the authority's certificate", now)
-    try:
-        leaf.verify_directly_issued_by(authority)
-        policy = verification.PolicyBuilder().time(now).store(verification.Store([authority]))
-        policy.build_server_verifier(_subject(hosts)).verify(leaf, [])
-    except (InvalidSignature, ValueError, TypeError, verification.VerificationError):
-        raise SstpcaError(
-            "the server certificate does not verify with the authority's: Windows says 0x800B010A",
-            f"restore {home.server_identity.name} and {home.ca_certificate.name} from one backup",
-        ) from None
-    return True
-
-
-def _claims(leaf: x509.Certificate, authority: x509.Certificate) -> bool:
-    return leaf.issuer == authority.subject
-
-
-def _subject(hosts: Hosts) -> x509.DNSName | x509.IPAddress:
-    return x509.DNSName(hosts.first) if hosts.names else x509.IPAddress(ip_address(hosts.first))
+    :raises SstpcaError: if it has expired or has not begun (0x800B0101).
+    """
+    readable = read(certificate.public_bytes(Encoding.DER), what)
+    if isinstance(readable, Finding):
+        raise _refusal(readable)
+    for finding in lint_leaf.check_validity(readable, now):
+        if finding.severity is Severity.ERROR:
+            raise _refusal(finding)

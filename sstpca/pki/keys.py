@@ -16,31 +16,67 @@ PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 # OpenSSL reads no longer one (PEM_BUFSIZE)
 PASSPHRASE_MAX: Final = 1023
 
-_AUTHORITY_BITS: Final = 3072
-_SERVER_BITS: Final = 2048
 _EXPONENT: Final = 65537
 
 
 @enum.unique
 class KeyType(enum.Enum):
-    """The kinds of server keys: RSA for every client, ECDSA where no old one connects."""
+    """The kinds of keys: RSA for every client, ECDSA where no old one connects.
 
-    RSA = "rsa"
-    ECDSA = "ecdsa"
+    ``KeyType("rsa")`` and ``KeyType("ecdsa")`` are the ones that do for most.
+    """
+
+    RSA = "rsa-2048"
+    RSA_3072 = "rsa-3072"
+    RSA_4096 = "rsa-4096"
+    ECDSA = "ecdsa-p256"
+    ECDSA_P384 = "ecdsa-p384"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "KeyType | None":
+        return {"rsa": cls.RSA, "ecdsa": cls.ECDSA}.get(str(value))
+
+
+#: what people may type for a kind of key
+KEY_TYPES: Final = ("rsa", "ecdsa", *(kind.value for kind in KeyType))
+
+
+def make_key(kind: KeyType) -> PrivateKey:
+    """Return a new key."""
+    match kind:
+        case KeyType.RSA | KeyType.RSA_3072 | KeyType.RSA_4096:
+            return rsa.generate_private_key(_EXPONENT, int(kind.value.removeprefix("rsa-")))
+        case KeyType.ECDSA:
+            return ec.generate_private_key(ec.SECP256R1())
+        case KeyType.ECDSA_P384:
+            return ec.generate_private_key(ec.SECP384R1())
+
+
+def key_type(key: object) -> KeyType:
+    """Return the kind of a public key; of one that is not made here, the next stronger."""
+    match key:
+        case rsa.RSAPublicKey(key_size=bits):
+            return (
+                KeyType.RSA
+                if bits <= 2048
+                else KeyType.RSA_3072
+                if bits <= 3072
+                else KeyType.RSA_4096
+            )
+        case ec.EllipticCurvePublicKey(curve=ec.SECP256R1()):
+            return KeyType.ECDSA
+        case _:
+            return KeyType.ECDSA_P384
 
 
 def make_authority_key() -> PrivateKey:
     """Return a new key for an authority: RSA, 3072 bits, good for its ten years."""
-    return rsa.generate_private_key(_EXPONENT, _AUTHORITY_BITS)
+    return make_key(KeyType.RSA_3072)
 
 
 def make_server_key(kind: KeyType) -> PrivateKey:
-    """Return a new key for a server: RSA with 2048 bits, or ECDSA on P-256."""
-    match kind:
-        case KeyType.RSA:
-            return rsa.generate_private_key(_EXPONENT, _SERVER_BITS)
-        case KeyType.ECDSA:
-            return ec.generate_private_key(ec.SECP256R1())
+    """Return a new key for a server."""
+    return make_key(kind)
 
 
 def check_passphrase(text: str) -> bytes:

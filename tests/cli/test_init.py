@@ -107,6 +107,12 @@ def test_bad_ports(new: Path, port: str) -> None:
     assert not new.exists()
 
 
+def test_bad_names_are_refused_before_any_question(
+    new: Path, refused: Refused, terminal: None
+) -> None:
+    assert "name of a connection" in refused(init(new, "vpn.example.com", "--connection", "a:b"), 2)
+
+
 def test_an_existing_home_is_refused_before_any_question(
     home: Home, refused: Refused, terminal: None
 ) -> None:

@@ -83,7 +83,7 @@ def test_a_name_that_is_not_in_the_certificate(
     home: Home, old: str, new: str, missing: str
 ) -> None:
     home.settings.write_text(home.settings.read_text().replace(old, new))
-    with pytest.raises(SstpcaError, match=rf"is not for {missing}: .*0x800B010F"):
+    with pytest.raises(SstpcaError, match=rf"is not for {missing}, .*0x800B010F"):
         load_identity(home)
 
 
@@ -120,7 +120,7 @@ def test_a_name_beyond_the_constraints(home: Home) -> None:
     wanted = parse_hosts(["vpn.example.com", "www.example.com"])
     issued = authority.issue_server(wanted, KeyType.ECDSA, NOW)
     home.server_identity.write_bytes(identity_to_pem(issued.key, (issued.certificate,)))
-    with pytest.raises(SstpcaError, match="0x800B010A"):
+    with pytest.raises(SstpcaError, match=r"'www\.example\.com': .*0x800B0114"):
         load_identity(home)
 
 

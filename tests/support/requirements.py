@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 PACKAGES = {
+    "certtool": ("gnutls-bin",),
     "debootstrap": ("debootstrap",),
     "gcc": ("gcc", "libc6-dev"),
     "ip": ("iproute2",),

@@ -1,0 +1,106 @@
+"""``sstpca ca``: the authority itself."""
+
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from ..pki import inventory, revocation
+from ..pki.authority import Authority, load_ca_certificate
+from ..pki.describe import describe
+from ..pki.inventory import Entry
+from . import ask
+from .cert import description, opened
+from .cert_change import passphrase_option
+from .context import Context
+from .init import init
+from .output import echo_json, iso, pairs, talk
+
+
+@click.group()
+def ca() -> None:
+    """Make, show and keep the authority.
+
+    \b
+        sstpca ca init vpn.example.com
+        sstpca ca show
+    """
+
+
+ca.add_command(init)
+
+
+@ca.command()
+@click.option("--json", "as_json", is_flag=True, help="A JSON object for machines.")
+@click.pass_obj
+def show(context: Context, as_json: bool) -> None:
+    """Show the authority, and how many certificates it has issued.
+
+    \b
+        sstpca ca show
+    """
+    home, store = opened(context)
+    one = describe(load_ca_certificate(home), datetime.now(UTC))
+    counts = _counts(inventory.list_all(store))
+    key = ask.key_state(home)
+    if as_json:
+        echo_json(
+            {
+                "subject": one.subject,
+                "not_before": iso(one.not_before),
+                "not_after": iso(one.not_after),
+                "permitted": one.permitted,
+                "excluded": one.excluded,
+                "sha256": one.sha256,
+                "sha1": one.sha1,
+                "private_key": key,
+                "issued": counts,
+            }
+        )
+        return
+    click.echo(f"Authority ({home.ca_certificate})")
+    issued = ", ".join(f"{count} {state}" for state, count in counts.items()) or "none"
+    rows = [*description(one), ("private key", f"{key} ({home.ca_key})"), ("issued", issued)]
+    click.echo(pairs(rows, indent="  "))
+
+
+def _counts(entries: list[Entry]) -> dict[str, int]:
+    now = datetime.now(UTC).timestamp()
+    leaves = [one for one in entries if one.profile != inventory.AUTHORITY]
+    return dict(sorted(Counter(one.state(now).value for one in leaves).items()))
+
+
+@ca.command()
+@click.option(
+    "--days",
+    type=click.IntRange(1, 366),
+    default=revocation.DAYS,
+    show_default=True,
+    help="Until when the next list has to be there.",
+)
+@click.option(
+    "--output",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder to write into; by default the home.",
+)
+@passphrase_option
+@click.pass_obj
+def crl(context: Context, days: int, folder: Path | None, passphrase_file: Path | None) -> None:
+    """Write the revocation list: ca.crl (DER) and ca.crl.pem.
+
+    Nothing here needs it: Windows looks for none where a certificate names none, and this home's
+    server asks the database. It is for certificates made with --cdp, and for other servers.
+
+    \b
+        sstpca ca crl
+        sstpca ca crl --days 7 --output /var/www/html
+    """
+    home, store = opened(context)
+    authority = Authority.load(home, ask.passphrase(home, passphrase_file))
+    now = datetime.now(UTC)
+    written = revocation.write_list(home, store, authority, now, days=days, folder=folder)
+    for path in written.paths:
+        click.echo(path)
+    talk(f"{written.count} revoked; make the next one before {written.next_update:%Y-%m-%d}")

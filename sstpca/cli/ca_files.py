@@ -1,0 +1,156 @@
+"""``sstpca ca export``, ``backup`` and ``restore``: the authority and its home as files."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from ..errors import InvalidInput
+from ..home import PUBLIC
+from ..pki import backup as backups
+from ..pki import exporting, sealed
+from ..pki.authority import load_ca_certificate
+from ..pki.certificates import certificate_to_pem, sha256_fingerprint
+from ..pki.files import refuse_existing, write_new
+from ..pki.keys import check_passphrase
+from . import ask
+from .cert import opened
+from .context import Context
+from .output import talk, warn
+
+PASSPHRASE_VARIABLE: Final = "SSTPCA_BACKUP_PASSPHRASE"  # noqa: S105 a name, not a secret
+
+_MIB: Final = 1 << 20
+
+Command = Callable[..., Any]
+
+output_option: Callable[[Command], Command] = click.option(
+    "--output",
+    type=click.Path(path_type=Path, readable=False, allow_dash=True),
+    metavar="PATH",
+    help="Where to write it; '-' is standard output.",
+)
+force_option: Callable[[Command], Command] = click.option(
+    "--force", is_flag=True, help="Replace what is there already."
+)
+_passphrase_option: Callable[[Command], Command] = click.option(
+    "--passphrase-file",
+    type=click.Path(path_type=Path, readable=False),
+    help="A file with the backup's passphrase.",
+)
+
+
+def put_out(content: bytes, output: Path | None, *, force: bool) -> None:
+    """Write ``content`` to the file ``output`` and print its path, or to standard output.
+
+    :raises SstpcaError: if the file exists or cannot be written, or a terminal would get binary.
+    """
+    if output is not None and str(output) != "-":
+        write_new(output, content, PUBLIC, force=force)
+        click.echo(output)
+        return
+    if not content.isascii() and sys.stdout.isatty():
+        raise InvalidInput("this is no text for a terminal", "say --output FILE")
+    click.echo(content, nl=False)
+
+
+@click.command()
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["pem", "der"]),
+    default="pem",
+    show_default=True,
+    help="What to make of it; der is what Windows calls .cer.",
+)
+@output_option
+@force_option
+@click.pass_obj
+def export(context: Context, format_: str, output: Path | None, force: bool) -> None:
+    """Write the authority's certificate, which clients have to trust.
+
+    \b
+        sstpca ca export --output ca.crt
+        sstpca ca export --format der --output ca.cer
+    """
+    certificate = load_ca_certificate(context.home())
+    binary = format_ == "der"
+    content = exporting.to_der(certificate) if binary else certificate_to_pem(certificate)
+    put_out(content, output, force=force)
+    talk(f"its SHA-256 fingerprint: {sha256_fingerprint(certificate)}")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, readable=False))
+@_passphrase_option
+@force_option
+@click.pass_obj
+def backup(context: Context, file: Path, passphrase_file: Path | None, force: bool) -> None:
+    """Write the whole home into one encrypted FILE.
+
+    Keys, database, settings and bundles are all in it. The VPN may be running. The passphrase is
+    taken from --passphrase-file, SSTPCA_BACKUP_PASSPHRASE, or a question.
+
+    \b
+        sstpca ca backup vpn.backup
+    """
+    home, store = opened(context)
+    refuse_existing(file, force=force)
+    passphrase = _passphrase(passphrase_file, new=True)
+    made = backups.back_up(home, store, file, passphrase, force=force)
+    click.echo(file)
+    for path in made.skipped:
+        warn(f"{path} is neither a file nor a folder, and was left out")
+    talk(
+        f"{_amount(made)}. Whoever has it and the passphrase has every key of the VPN; without the "
+        "passphrase, nobody can open it"
+    )
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, readable=False))
+@_passphrase_option
+@click.pass_obj
+def restore(context: Context, file: Path, passphrase_file: Path | None) -> None:
+    """Make the home from FILE, which 'sstpca ca backup' wrote.
+
+    The home must be empty, or not be there. All of FILE is checked before anything is written.
+
+    \b
+        sstpca --home /srv/vpn ca restore vpn.backup
+    """
+    root = context.home_path
+    backups.refuse_occupied(root)
+    sealed.check_header(file)
+    made = backups.restore(file, root, _passphrase(passphrase_file, new=False))
+    click.echo(root)
+    talk(
+        f"{_amount(made)} restored. What was issued, or changed for users, since the backup is not "
+        "in it"
+    )
+
+
+def _amount(made: backups.Summary) -> str:
+    return f"{made.files} files, {max(made.size / _MIB, 0.1):.1f} MiB"
+
+
+def _passphrase(file: Path | None, *, new: bool) -> bytes:
+    if file is not None:
+        return check_passphrase(ask.from_file(file, "the passphrase"))
+    text = os.environ.get(PASSPHRASE_VARIABLE)
+    if text is not None:
+        return check_passphrase(text)
+    if not ask.interactive():
+        raise InvalidInput(
+            "there is no passphrase for the backup",
+            f"set {PASSPHRASE_VARIABLE}, or say --passphrase-file FILE",
+        )
+    question = "Passphrase for the backup" if new else "Passphrase of the backup"
+    return check_passphrase(ask.secret(question, twice=new))
+
+
+#: what registers on ``ca``
+COMMANDS: Final[tuple[click.Command, ...]] = (export, backup, restore)

@@ -1,0 +1,142 @@
+"""Chains: certificates in the order that TLS sends them, whatever order they came in."""
+
+import ssl
+import warnings
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+from ..errors import SstpcaError
+from .certificates import sha256_fingerprint
+from .exporting import is_self_issued
+
+DEPTH_MAX: Final = 8
+
+# where systems keep the roots they trust, besides OpenSSL's own place
+_BUNDLES: Final = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+_END: Final = b"-----END CERTIFICATE-----"
+
+
+def order_chain(
+    leaf: x509.Certificate,
+    others: Iterable[x509.Certificate],
+    anchors: Sequence[x509.Certificate],
+    now: datetime,
+) -> tuple[x509.Certificate, ...]:
+    """Return the intermediates between ``leaf`` and a root, which is left out: clients have it.
+
+    The shortest way of certificates valid at ``now`` is taken; the order of ``others`` does not
+    matter.
+
+    :param others: what may be part of the chain; roots among them count as known.
+    :param anchors: further roots that are known.
+    :raises SstpcaError: naming the certificate that is missing.
+    """
+    ordered = sorted(others, key=lambda one: (one.not_valid_after_utc, sha256_fingerprint(one)))
+    ordered = [one for one in reversed(ordered) if one != leaf]
+    roots = [*anchors, *(one for one in (leaf, *ordered) if _issued(one, one))]
+    between = [one for one in ordered if one not in roots]
+    valid = [one for one in between if _is_valid(one, now)]
+    end = leaf
+    for candidates in (valid, between):
+        found, end = _search(leaf, candidates, roots)
+        if found is not None:
+            return found
+    raise _incomplete(end, leaf, ordered)
+
+
+def _search(
+    leaf: x509.Certificate,
+    candidates: Sequence[x509.Certificate],
+    roots: Sequence[x509.Certificate],
+) -> tuple[tuple[x509.Certificate, ...] | None, x509.Certificate]:
+    """Search breadth first; return the way, if there is one, and where the search ended."""
+    queue: deque[tuple[x509.Certificate, ...]] = deque([(leaf,)])
+    seen, end = {leaf}, leaf
+    while queue:
+        path = queue.popleft()
+        end = path[-1]
+        if any(_issued(end, root) for root in roots):
+            return path[1:], end
+        for one in candidates if len(path) <= DEPTH_MAX else ():
+            if one not in seen and is_authority(one) and _issued(end, one):
+                seen.add(one)
+                queue.append((*path, one))
+    return None, end
+
+
+def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    if certificate.issuer != issuer.subject:
+        return False
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
+        return False
+    return True
+
+
+def is_authority(certificate: x509.Certificate) -> bool:
+    """Return whether ``certificate`` may sign others."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
+def _is_valid(certificate: x509.Certificate, now: datetime) -> bool:
+    return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+
+
+def _incomplete(
+    end: x509.Certificate, leaf: x509.Certificate, others: Sequence[x509.Certificate]
+) -> SstpcaError:
+    """Return what is missing after ``end``."""
+    issuer = end.issuer.rfc4514_string()
+    if any(one.subject == end.issuer for one in others):
+        return SstpcaError(
+            f"the certificate of '{issuer}' in these files did not sign the one of "
+            f"'{end.subject.rfc4514_string()}': Windows says 0x800B010A",
+            "fetch the chain anew from the authority: it has another key of the same name",
+        )
+    what = "certificate" if end == leaf else "intermediate"
+    return SstpcaError(
+        f"the chain is incomplete: the issuer of the last {what}, '{issuer}', is missing: "
+        "Windows says 0x800B010A",
+        "give its certificate as well; a private authority's root, too: it is left out of server.pem",
+    )
+
+
+def system_roots() -> list[x509.Certificate]:
+    """Return the roots that this machine trusts; none if it has no list of them."""
+    own = ssl.get_default_verify_paths().cafile
+    for path in (own, *_BUNDLES):
+        try:
+            content = Path(path).read_bytes() if path else b""
+        except OSError:
+            continue
+        if content:
+            return list(_readable(content))
+    return []
+
+
+def _readable(content: bytes) -> Iterable[x509.Certificate]:
+    for part in content.split(_END):
+        with warnings.catch_warnings():
+            # old roots are not all as today's rules want them
+            warnings.simplefilter("ignore")
+            try:
+                one = x509.load_pem_x509_certificate(part + _END)
+                if is_self_issued(one):
+                    yield one
+            except ValueError:
+                continue

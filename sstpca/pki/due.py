@@ -1,0 +1,89 @@
+"""Which certificates of a home need somebody's attention: for timers and monitoring."""
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ..errors import SstpcaError
+from ..home import SERVER, Home
+from ..store import Store
+from .identity import load_identity
+from .inventory import AUTHORITY, Entry, State, adopt, list_all
+
+
+@enum.unique
+class Urgency(enum.Enum):
+    """Whether it still works."""
+
+    DUE = "due"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A certificate that needs attention.
+
+    :param name: of its pair; "server", "authority", or the name it was issued under.
+    :param not_after: its end, in seconds since 1970; None if the file is the trouble.
+    :param why: what is the case, in one line.
+    :param fix: what to do, in one line.
+    """
+
+    name: str
+    urgency: Urgency
+    not_after: float | None
+    why: str
+    fix: str
+
+
+def due(home: Home, store: Store, within: timedelta, now: datetime) -> list[Due]:
+    """Return what needs attention among the current certificates, the soonest end first.
+
+    A user's revoked certificate does not: that is how it is meant to end.
+
+    :param within: how long before its end a certificate is due.
+    :raises SstpcaError: if a file or the database cannot be read.
+    """
+    adopt(home, store)
+    current = [entry for entry in list_all(store) if entry.replaced is None]
+    found = [one for entry in current for one in _judge(entry, within, now)]
+    if not any(one.name == SERVER and one.urgency is Urgency.WRONG for one in found):
+        found += _serving(home, now)
+    return sorted(found, key=lambda one: one.not_after or 0)
+
+
+def _judge(entry: Entry, within: timedelta, now: datetime) -> Iterator[Due]:
+    moment = now.timestamp()
+    left = timedelta(seconds=entry.not_after - moment)
+    end = f"{datetime.fromtimestamp(entry.not_after, now.tzinfo):%Y-%m-%d}"
+    match entry.state(moment):
+        case State.EXPIRED:
+            yield _due(entry, Urgency.WRONG, f"expired on {end}: Windows says 0x800B0101")
+        case State.NOT_YET:
+            why = "begins only later; is this machine's clock right?"
+            yield Due(entry.name, Urgency.WRONG, entry.not_after, why, "correct the clock")
+        case State.REVOKED if entry.name in (SERVER, AUTHORITY):
+            yield _due(entry, Urgency.WRONG, "is revoked")
+        case State.VALID if left < within:
+            yield _due(entry, Urgency.DUE, f"ends on {end}, in {left.days} days")
+        case State.VALID | State.REVOKED | State.REPLACED:
+            return
+
+
+def _due(entry: Entry, urgency: Urgency, why: str) -> Due:
+    if entry.profile == AUTHORITY:
+        fix = "make a new authority in a new home, and new bundles"
+    elif entry.issuer_sha256:
+        fix = f"sstpca cert renew {entry.name}"
+    else:
+        fix = "get a new one from whoever issued it, then sstpca cert import"
+    return Due(entry.name, urgency, entry.not_after, why, fix)
+
+
+def _serving(home: Home, now: datetime) -> Iterator[Due]:
+    """Look at what the server would refuse to start with."""
+    try:
+        load_identity(home, now)
+    except SstpcaError as error:
+        yield Due(SERVER, Urgency.WRONG, None, str(error), error.hint)

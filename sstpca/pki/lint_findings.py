@@ -1,0 +1,114 @@
+"""What a check of certificates says: findings, and the errors that Windows would show for them."""
+
+import enum
+from dataclasses import dataclass
+
+
+@enum.unique
+class Severity(enum.Enum):
+    """How bad it is."""
+
+    ERROR = "error"  # Windows refuses
+    WARNING = "warning"  # some Windows or another client refuses, or will soon
+    NOTE = "note"
+
+
+@enum.unique
+class Windows(enum.Enum):
+    """An error of the Windows client, with the text it shows (winerror.h)."""
+
+    EXPIRED = (
+        0x800B0101,
+        "A required certificate is not within its validity period when verifying against the "
+        "current system clock or the timestamp in the signed file.",
+    )
+    CRITICAL = (
+        0x800B0105,
+        "A certificate contains an unknown extension that is marked 'critical'.",
+    )
+    UNTRUSTED_ROOT = (
+        0x800B0109,
+        "A certificate chain processed, but terminated in a root certificate which is not "
+        "trusted by the trust provider.",
+    )
+    CHAINING = (
+        0x800B010A,
+        "A certificate chain could not be built to a trusted root authority.",
+    )
+    NAME = (0x800B010F, "The certificate's CN name does not match the passed value.")
+    WRONG_USAGE = (0x800B0110, "The certificate is not valid for the requested usage.")
+    INVALID_NAME = (
+        0x800B0114,
+        "The certificate has an invalid name. The name is not included in the permitted list or "
+        "is explicitly excluded.",
+    )
+    SIGNATURE = (0x80096004, "The signature of the certificate cannot be verified.")
+    BASIC_CONSTRAINTS = (
+        0x80096019,
+        "A certificate's basic constraint extension has not been observed.",
+    )
+    NO_REVOCATION_CHECK = (
+        0x80092012,
+        "The revocation function was unable to check revocation for the certificate.",
+    )
+    REVOCATION_OFFLINE = (
+        0x80092013,
+        "The revocation function was unable to check revocation because the revocation server "
+        "was offline.",
+    )
+    UNREADABLE = (0x80090327, "An unknown error occurred while processing the certificate.")
+    TLS = (0x80090326, "The message received was unexpected or badly formatted.")
+    NO_ANSWER = (0x80070040, "The specified network name is no longer available.")
+    NO_SUCH_HOST = (0x80072EE7, "The server name or address could not be resolved.")
+    TIMED_OUT = (
+        0x8007274C,
+        "A connection attempt failed because the connected party did not properly respond after "
+        "a period of time, or established connection failed because connected host has failed to "
+        "respond.",
+    )
+    REFUSED = (
+        0x8007274D,
+        "No connection could be made because the target machine actively refused it.",
+    )
+
+    @property
+    def code(self) -> str:
+        """The number as people look it up: ``0x800B010F``."""
+        return f"0x{self.value[0]:08X}"
+
+    @property
+    def text(self) -> str:
+        """What Windows says in words."""
+        return self.value[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to know about a certificate or a server.
+
+    :param check: a stable name of what was checked, for machines.
+    :param found: what is the case, in one line.
+    :param fix: what to do, in one line.
+    :param windows: the error it gives or may give; None if Windows has none for it.
+    """
+
+    check: str
+    severity: Severity
+    found: str
+    fix: str
+    windows: Windows | None = None
+
+
+def error(check: str, found: str, fix: str, windows: Windows | None = None) -> Finding:
+    """Return a finding that keeps Windows from connecting."""
+    return Finding(check, Severity.ERROR, found, fix, windows)
+
+
+def warning(check: str, found: str, fix: str, windows: Windows | None = None) -> Finding:
+    """Return a finding that keeps some clients from connecting."""
+    return Finding(check, Severity.WARNING, found, fix, windows)
+
+
+def note(check: str, found: str, fix: str, windows: Windows | None = None) -> Finding:
+    """Return a finding that is good to know."""
+    return Finding(check, Severity.NOTE, found, fix, windows)

@@ -1,0 +1,166 @@
+"""Certificates read to the last field, so that no check afterwards meets one it cannot read."""
+
+import base64
+import binascii
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+
+from ..names import quoted
+from .lint_findings import Finding, Windows, error
+
+_Kind = TypeVar("_Kind", bound=x509.ExtensionType)
+
+_PEM: Final = re.compile(
+    rb"-----BEGIN (?:X509 )?CERTIFICATE-----(.*?)-----END (?:X509 )?CERTIFICATE-----", re.DOTALL
+)
+_PEM_BEGIN: Final = b"-----BEGIN "
+# what reading any field of hostile DER may raise
+_UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+    x509.InvalidVersion,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """A certificate of which every field has been read once.
+
+    :param what: how findings name it.
+    :param key: the public key; None if it is of a kind or size that cannot be read.
+    :param hash_name: of the signature: ``sha256``; None where the algorithm has none or is unknown.
+    """
+
+    certificate: x509.Certificate
+    what: str
+    subject: x509.Name
+    issuer: x509.Name
+    begin: datetime
+    end: datetime
+    extensions: x509.Extensions
+    key: object
+    hash_name: str | None
+
+    def extension(self, kind: type[_Kind]) -> _Kind | None:
+        """Return the extension of this kind; None if there is none."""
+        try:
+            return self.extensions.get_extension_for_class(kind).value
+        except x509.ExtensionNotFound:
+            return None
+
+    @property
+    def self_issued(self) -> bool:
+        """Whether issuer and subject are one."""
+        return self.subject == self.issuer
+
+    @property
+    def authority(self) -> bool:
+        """Whether it says that it can issue others."""
+        basic = self.extension(x509.BasicConstraints)
+        return basic is not None and basic.ca
+
+    @property
+    def fingerprint(self) -> bytes:
+        """The SHA-256 of the certificate."""
+        return self.certificate.fingerprint(hashes.SHA256())
+
+
+def split(content: bytes) -> list[bytes]:
+    """Return the certificates in a file's ``content`` as DER, in their order, unread.
+
+    PEM may have anything around it, private keys too; what is no PEM is taken for DER.
+    """
+    if _PEM_BEGIN not in content:
+        return [content]
+    return list(_blocks(content))
+
+
+def _blocks(content: bytes) -> Iterator[bytes]:
+    for block in _PEM.finditer(content):
+        try:
+            yield base64.b64decode(b"".join(block[1].split()), validate=True)
+        except binascii.Error:
+            yield b""
+
+
+def read(der: bytes, what: str = "") -> Readable | Finding:
+    """Return the certificate in ``der``, or the finding that it cannot be read.
+
+    :param what: how findings name it; by default by its subject.
+    """
+    try:
+        with warnings.catch_warnings():
+            # what cryptography will refuse some day is for the checks to say
+            warnings.simplefilter("ignore")
+            return _read(x509.load_der_x509_certificate(der), what)
+    except x509.DuplicateExtension as problem:
+        found = f"has the extension {problem.oid.dotted_string} twice"
+    except _UNREADABLE:
+        found = "cannot be read: it is no certificate, or a damaged one"
+    return error(
+        "unreadable",
+        f"{what or 'a certificate'} {found}",
+        "get it again from whoever issued it; copy the whole file",
+        Windows.UNREADABLE,
+    )
+
+
+def _read(certificate: x509.Certificate, what: str) -> Readable:
+    subject = certificate.subject
+    _ = certificate.version, certificate.serial_number, certificate.signature_algorithm_oid
+    return Readable(
+        certificate=certificate,
+        what=what or named(subject),
+        subject=subject,
+        issuer=certificate.issuer,
+        begin=certificate.not_valid_before_utc,
+        end=certificate.not_valid_after_utc,
+        extensions=certificate.extensions,
+        key=_key(certificate),
+        hash_name=_hash_name(certificate),
+    )
+
+
+def named(subject: x509.Name) -> str:
+    """Return how findings name a certificate by its subject, safe for a terminal."""
+    return f"the certificate {quoted(subject.rfc4514_string())}"
+
+
+def _key(certificate: x509.Certificate) -> object:
+    try:
+        return certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+
+
+def _hash_name(certificate: x509.Certificate) -> str | None:
+    try:
+        algorithm = certificate.signature_hash_algorithm
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    return None if algorithm is None else algorithm.name
+
+
+def signed_by(child: Readable, parent: Readable) -> bool:
+    """Return whether ``parent``'s key signed ``child``; also where that cannot be verified here."""
+    if child.issuer != parent.subject:
+        return False
+    try:
+        child.certificate.verify_directly_issued_by(parent.certificate)
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    except UnsupportedAlgorithm:
+        return True
+    return True

@@ -1,0 +1,224 @@
+"""Pairs: a private key with its certificate and chain, one file each, changed with the inventory.
+
+A new pair is first written beside its place, under a pending name; then its certificate is recorded;
+then the file is renamed. A run that is killed on the way leaves a pending file, and the inventory
+says which way to go: a certificate that is recorded takes its place, another one is dropped. So
+there is no certificate that nobody knows of, and none without its key.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+
+from ..errors import InvalidInput, SstpcaError
+from ..home import SECRET, SERVER, Home, read_file, write_files
+from ..names import check_user_name, quoted, user_key
+from ..store import Store
+from . import inventory
+from .certificates import certificates_from_pem
+from .identity import identity_to_pem
+from .keys import PrivateKey, key_from_pem
+
+# of a file name's 255 bytes some are for the ending, and for a temporary name
+NAME_BYTES_MAX: Final = 200
+_RESERVED: Final = frozenset({SERVER, inventory.AUTHORITY})
+_PENDING: Final = ".new"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A key and its certificate.
+
+    :param name: "server", or what the pair is called.
+    :param profile: the name of its certificate profile.
+    :param certificates: the leaf, then its chain without the root.
+    """
+
+    name: str
+    profile: str
+    certificates: tuple[x509.Certificate, ...]
+    key: PrivateKey = field(repr=False)
+
+    @property
+    def leaf(self) -> x509.Certificate:
+        """The certificate of the key."""
+        return self.certificates[0]
+
+
+def check_pair_name(name: str) -> str:
+    """Return ``name`` in NFC if a pair can be called so: what a user can, and not a reserved name.
+
+    :raises InvalidInput: if it cannot.
+    """
+    name = check_user_name(name)
+    if user_key(name) in _RESERVED:
+        raise InvalidInput(f"{quoted(name)} is the name of this home's own", "choose another name")
+    if len(name.encode()) > NAME_BYTES_MAX:
+        raise InvalidInput(f"the name {quoted(name)} is longer than {NAME_BYTES_MAX} bytes")
+    return name
+
+
+def load(home: Home, name: str, profile: str) -> Pair:
+    """Return the pair ``name``.
+
+    :raises SstpcaError: if the file is missing or damaged, or the key is another certificate's.
+    """
+    path = home.pair(name)
+    pem = read_file(path, f"the pair '{name}'")
+    certificates, key = certificates_from_pem(pem, path), key_from_pem(pem, path)
+    if certificates[0].public_key() != key.public_key():
+        raise SstpcaError(
+            f"the key in {path} does not fit its certificate",
+            f"restore it from a backup, or make another: sstpca cert rekey {name}",
+        )
+    return Pair(name, profile, certificates, key)
+
+
+def put(
+    home: Home,
+    store: Store,
+    pairs: Sequence[Pair],
+    *,
+    issuer: x509.Certificate | None,
+    now: datetime,
+) -> None:
+    """Write ``pairs`` and record them, all or none; each takes the place of the one before.
+
+    The caller holds ``home.changing_certificates()``.
+
+    :param issuer: the authority of this home, if it issued them.
+    :raises SstpcaError: if a file or the database cannot be written; nothing has changed then.
+    """
+    _make_folder(home.certificates, pairs)
+    pending = [(_pending(home.pair(pair.name)), pair) for pair in pairs]
+    try:
+        write_files(
+            [(path, identity_to_pem(pair.key, pair.certificates)) for path, pair in pending], SECRET
+        )
+        _sync(home)
+        with store.writing(durable=True) as connection:
+            inventory.record_all(
+                connection,
+                [(pair.name, pair.profile, pair.leaf) for pair in pairs],
+                issuer=issuer,
+                requested_by=inventory.login(),
+                now=now.timestamp(),
+            )
+        for path, _ in pending:
+            _take_place(path)
+        _sync(home)
+    except BaseException:
+        # where even that fails, the next command settles it
+        with contextlib.suppress(SstpcaError):
+            settle(home, store)
+        raise
+
+
+def _make_folder(folder: Path, pairs: Sequence[Pair]) -> None:
+    if all(pair.name == SERVER for pair in pairs):
+        return
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise SstpcaError(f"cannot make the folder {folder}: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def changing(home: Home, store: Store) -> Iterator[None]:
+    """Keep all others from changing pairs, once what they left half-done is settled.
+
+    :raises SstpcaError: if something cannot be read or written.
+    """
+    with home.changing_certificates():
+        settle(home, store)
+        inventory.adopt(home, store)
+        yield
+
+
+def tidy(home: Home, store: Store) -> None:
+    """Do the same for a command that only looks; while another one changes pairs, nothing.
+
+    :raises SstpcaError: if something cannot be read or written.
+    """
+    with home.changing_certificates(wait=False) as held:
+        if held:
+            settle(home, store)
+            inventory.adopt(home, store)
+
+
+def settle(home: Home, store: Store) -> None:
+    """Finish or undo what a run that was killed has begun.
+
+    The caller holds ``home.changing_certificates()``.
+
+    :raises SstpcaError: if a file cannot be renamed or removed, or the database not be read.
+    """
+    for path in list(_leftovers(home)):
+        if path.name.endswith(_PENDING) and _recorded(store, path):
+            _take_place(path)
+        else:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise SstpcaError(f"cannot remove {path}: {error.strerror}") from error
+
+
+def _recorded(store: Store, path: Path) -> bool:
+    """Return whether ``path`` holds a pair that has been recorded, and not been replaced since."""
+    try:
+        leaf = certificates_from_pem(read_file(path, "the new pair"), path)[0]
+    except SstpcaError:
+        return False
+    return inventory.is_current(store, leaf)
+
+
+def _leftovers(home: Home) -> Iterator[Path]:
+    """Yield the pending and the temporary files of pairs."""
+    server = home.server_identity.name
+    for path in _listed(home.root):
+        # a temporary name of a pending one begins with two dots
+        if path.name.lstrip(".").startswith(f"{server}.") and path.name.startswith("."):
+            yield path
+    for path in _listed(home.certificates):
+        if path.name.startswith("."):
+            yield path
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise SstpcaError(f"cannot read the folder {folder}: {error.strerror}") from error
+
+
+def _pending(path: Path) -> Path:
+    return path.with_name(f".{path.name}{_PENDING}")
+
+
+def _take_place(pending: Path) -> None:
+    path = pending.with_name(pending.name[1:].removesuffix(_PENDING))
+    try:
+        pending.rename(path)
+    except OSError as error:
+        raise SstpcaError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _sync(home: Home) -> None:
+    """Let the new names reach the disk, too."""
+    for folder in (home.root, home.certificates):
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                # not every file system has this
+                with contextlib.suppress(OSError):
+                    os.fsync(descriptor)
+            finally:
+                os.close(descriptor)

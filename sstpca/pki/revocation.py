@@ -1,0 +1,128 @@
+"""Revocation lists, for those who want one; the Windows SSTP client needs none."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+
+from ..errors import SstpcaError
+from ..home import PUBLIC, Home, write_file
+from ..store import Store
+from . import inventory
+from .authority import Authority, check_alive
+from .inventory import Entry
+
+#: RFC 5280 5.3.1, those that can be said of a leaf for good
+REASONS: Final = (
+    "unspecified",
+    "keyCompromise",
+    "affiliationChanged",
+    "superseded",
+    "cessationOfOperation",
+    "privilegeWithdrawn",
+)
+DAYS: Final = 30
+
+#: one file for Windows and browsers, one for OpenSSL
+DER_NAME: Final = "ca.crl"
+PEM_NAME: Final = "ca.crl.pem"
+_SKEW: Final = timedelta(days=1)
+
+
+def make_list(
+    authority: Authority, revoked: Iterable[Entry], now: datetime, *, number: int, days: int = DAYS
+) -> x509.CertificateRevocationList:
+    """Return the list of ``revoked``, signed.
+
+    :param number: greater than that of every list before (RFC 5280 5.2.3).
+    :param days: until the next one; never longer than the authority.
+    """
+    now = now.replace(microsecond=0)
+    last = authority.certificate.not_valid_after_utc
+    identifier = authority.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(authority.certificate.subject)
+        .last_update(max(now - _SKEW, authority.certificate.not_valid_before_utc))
+        .next_update(min(now + timedelta(days=days), last))
+        .add_extension(x509.CRLNumber(number), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier.value),
+            critical=False,
+        )
+    )
+    for entry in revoked:
+        builder = builder.add_revoked_certificate(_revoked(entry))
+    return builder.sign(authority.key, hashes.SHA256())
+
+
+def _revoked(entry: Entry) -> x509.RevokedCertificate:
+    builder = (
+        x509.RevokedCertificateBuilder()
+        .serial_number(int(entry.serial, 16))
+        .revocation_date(datetime.fromtimestamp(int(entry.revoked or 0), UTC))
+    )
+    # RFC 5280 5.3.1: "unspecified" is said by saying nothing
+    if entry.reason and entry.reason != REASONS[0]:
+        reason = x509.CRLReason(x509.ReasonFlags(entry.reason))
+        builder = builder.add_extension(reason, critical=False)
+    return builder.build()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A list that was written.
+
+    :param paths: the files, DER and PEM.
+    :param count: how many certificates are in it.
+    """
+
+    paths: tuple[Path, Path]
+    count: int
+    next_update: datetime
+
+
+def write_list(
+    home: Home,
+    store: Store,
+    authority: Authority,
+    now: datetime,
+    *,
+    days: int = DAYS,
+    folder: Path | None = None,
+) -> Written:
+    """Write the list of all that is revoked as DER and as PEM.
+
+    :param folder: by default the home.
+    :raises SstpcaError: if the authority has ended, or a file cannot be written.
+    """
+    check_alive(authority.certificate, now)
+    der, pem = ((folder or home.root) / name for name in (DER_NAME, PEM_NAME))
+    issuer = inventory.digest(authority.certificate)
+    revoked = [one for one in inventory.list_revoked(store) if one.issuer_sha256 == issuer]
+    with home.changing_certificates():
+        number = max(int(now.timestamp() * 1000), _number(der) + 1)
+        made = make_list(authority, revoked, now, number=number, days=days)
+        write_file(pem, made.public_bytes(serialization.Encoding.PEM), PUBLIC)
+        write_file(der, made.public_bytes(serialization.Encoding.DER), PUBLIC)
+    return Written((der, pem), len(revoked), made.next_update_utc or now)
+
+
+def _number(path: Path) -> int:
+    """Return the number of the list in ``path``, if there is one: clocks are sometimes set back."""
+    try:
+        found = x509.load_der_x509_crl(path.read_bytes())
+        return found.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    except FileNotFoundError:
+        return 0
+    except (ValueError, x509.ExtensionNotFound):
+        raise SstpcaError(
+            f"{path} is no revocation list of an authority; it was not overwritten",
+            "name another folder with --output",
+        ) from None
+    except OSError as error:
+        raise SstpcaError(f"cannot read {path}: {error.strerror}") from error
