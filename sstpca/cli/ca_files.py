@@ -138,18 +138,19 @@ def _amount(made: backups.Summary) -> str:
 
 
 def _passphrase(file: Path | None, *, new: bool) -> bytes:
-    if file is not None:
-        return check_passphrase(ask.from_file(file, "the passphrase"))
     text = os.environ.get(PASSPHRASE_VARIABLE)
-    if text is not None:
-        return check_passphrase(text)
-    if not ask.interactive():
-        raise InvalidInput(
-            "there is no passphrase for the backup",
-            f"set {PASSPHRASE_VARIABLE}, or say --passphrase-file FILE",
-        )
-    question = "Passphrase for the backup" if new else "Passphrase of the backup"
-    return check_passphrase(ask.secret(question, twice=new))
+    if file is not None:
+        text = ask.from_file(file, "the passphrase")
+    elif text is None:
+        if not ask.interactive():
+            raise InvalidInput(
+                "there is no passphrase for the backup",
+                f"set {PASSPHRASE_VARIABLE}, or say --passphrase-file FILE",
+            )
+        text = ask.secret(f"Passphrase {'for' if new else 'of'} the backup", twice=new)
+    if not text:
+        raise InvalidInput("the passphrase for the backup is empty")
+    return check_passphrase(text)
 
 
 #: what registers on ``ca``

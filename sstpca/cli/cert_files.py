@@ -10,7 +10,7 @@ import click
 from cryptography import x509
 
 from ..errors import InvalidInput, SstpcaError
-from ..home import SECRET, SERVER, Home
+from ..home import SECRET, Home
 from ..names import quoted
 from ..pki import exporting, importing, inventory, pairs, parsing, requests
 from ..pki.authority import load_ca_certificate
@@ -26,8 +26,8 @@ from . import ask, ca_files
 from .ca import ca
 from .cert import cert, opened
 from .context import Context
-from .output import talk, warn
 from .output import pairs as lines_of
+from .output import talk, warn
 
 Command = Callable[..., Any]
 
@@ -225,13 +225,10 @@ def _export_routeros(home: Home, entry: Entry, target: Path, *, force: bool) -> 
     own = entry.issuer_sha256 == inventory.digest(authority)
     write_new_folder(target, exporting.to_routeros(pair, authority if own else None), force=force)
     click.echo(target)
-    stem = exporting.file_stem(entry.name)
-    use = "server server" if entry.profile == SERVER else "client"
     talk(
         "the private key in it is not encrypted: delete the folder when the router has it\n"
-        f"next, on the router: /import file-name={stem}.rsc\n"
-        f"then /interface sstp-{use} set with "
-        f"certificate={exporting.routeros_certificate(stem)}, as the last lines of that file say"
+        f"next, on the router: /import file-name={exporting.file_stem(entry.name)}.rsc\n"
+        f"then {exporting.routeros_use(pair)}"
     )
 
 

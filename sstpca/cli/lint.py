@@ -221,7 +221,8 @@ def _heading(
     for one in trusted:
         yield "trusted", quoted(one.subject.rfc4514_string())
     if case.seen is not None:
-        yield "TLS", ", ".join(filter(None, dict.fromkeys(case.seen.suites.values()))) or "none"
+        suites = [one for one in dict.fromkeys(case.seen.suites.values()) if one] or ["none"]
+        yield from zip(["TLS", *[""] * len(suites)], suites, strict=False)
 
 
 def _lines(finding: Finding) -> Iterator[str]:
@@ -318,6 +319,9 @@ def check(ctx: click.Context, days: int, as_json: bool) -> None:
             ]
         )
     else:
-        rows = [(one.urgency.value, one.name, one.why, one.fix) for one in found]
-        click.echo(table(("", "NAME", "WHAT", "FIX"), rows, empty="all certificates are in order"))
+        rows = [
+            (one.urgency.value, one.name, ": ".join(filter(None, (one.why, one.fix))))
+            for one in found
+        ]
+        click.echo(table(("", "NAME", "WHAT"), rows, empty="all certificates are in order"))
     ctx.exit(1 if found else 0)

@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from ..errors import SstpcaError
+from ..names import quoted
 from .certificates import sha256_fingerprint
 from .exporting import is_self_issued
 
@@ -101,16 +102,22 @@ def _incomplete(
     end: x509.Certificate, leaf: x509.Certificate, others: Sequence[x509.Certificate]
 ) -> SstpcaError:
     """Return what is missing after ``end``."""
-    issuer = end.issuer.rfc4514_string()
-    if any(one.subject == end.issuer for one in others):
+    issuer = quoted(end.issuer.rfc4514_string())
+    named = [one for one in others if one.subject == end.issuer]
+    if any(_issued(end, one) for one in named):
         return SstpcaError(
-            f"the certificate of '{issuer}' in these files did not sign the one of "
-            f"'{end.subject.rfc4514_string()}': Windows says 0x800B010A",
+            f"the chain over {issuer} does not come to a root: Windows says 0x800B010A",
+            f"is that an authority's? no more than {DEPTH_MAX} of them, and no circle, is a chain",
+        )
+    if named:
+        return SstpcaError(
+            f"the certificate of {issuer} in these files did not sign the one of "
+            f"{quoted(end.subject.rfc4514_string())}: Windows says 0x800B010A",
             "fetch the chain anew from the authority: it has another key of the same name",
         )
     what = "certificate" if end == leaf else "intermediate"
     return SstpcaError(
-        f"the chain is incomplete: the issuer of the last {what}, '{issuer}', is missing: "
+        f"the chain is incomplete: the issuer of the last {what}, {issuer}, is missing: "
         "Windows says 0x800B010A",
         "give its certificate as well; a private authority's root, too: it is left out of server.pem",
     )

@@ -1,6 +1,7 @@
 """Which certificates of a home need somebody's attention: for timers and monitoring."""
 
 import enum
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -75,7 +76,7 @@ def _due(entry: Entry, urgency: Urgency, why: str) -> Due:
     if entry.profile == AUTHORITY:
         fix = "make a new authority in a new home, and new bundles"
     elif entry.issuer_sha256:
-        fix = f"sstpca cert renew {entry.name}"
+        fix = f"sstpca cert renew {shlex.quote(entry.name)}"
     else:
         fix = "get a new one from whoever issued it, then sstpca cert import"
     return Due(entry.name, urgency, entry.not_after, why, fix)

@@ -107,7 +107,7 @@ def to_routeros(pair: Pair, authority: x509.Certificate | None) -> dict[str, tup
     }
     if authority is not None:
         files["ca.crt"] = (certificate_to_pem(authority), PUBLIC)
-    script = _routeros_script(stem, list(files), server=pair.profile == SERVER)
+    script = _routeros_script(pair, list(files))
     return files | {f"{stem}.rsc": (script.encode(), PUBLIC)}
 
 
@@ -117,16 +117,17 @@ def file_stem(name: str) -> str:
     return f"{stem}-certificate" if stem.lower() == "ca" else stem
 
 
-def routeros_certificate(stem: str) -> str:
-    """Return the name RouterOS gives to the first certificate of the file ``STEM.crt``."""
-    return f"{stem}.crt_0"
+def routeros_use(pair: Pair) -> str:
+    """Return the command that lets a RouterOS router use ``pair`` once it is imported."""
+    # the first certificate of a file gets the file's name, and this
+    imported = routeros_string(f"{file_stem(pair.name)}.crt_0")
+    if pair.profile == SERVER:
+        return f"/interface sstp-server server set certificate={imported}"
+    return f"/interface sstp-client set [find name=NAME] certificate={imported}"
 
 
-def _routeros_script(stem: str, files: list[str], *, server: bool) -> str:
-    imported = routeros_string(routeros_certificate(stem))
-    use = f"/interface sstp-server server set certificate={imported}"
-    if not server:
-        use = f"/interface sstp-client set [find name=NAME] certificate={imported}"
+def _routeros_script(pair: Pair, files: list[str]) -> str:
+    stem = file_stem(pair.name)
     return "\n".join(
         [
             "# Upload these files to the router, then there, in a terminal:",
@@ -138,9 +139,9 @@ def _routeros_script(stem: str, files: list[str], *, server: bool) -> str:
             "# The router keeps the key apart from the file, which is not needed any more.",
             f"/file remove {routeros_string(stem + '.key')}",
             "# Flags K (private key) and T (trusted) have to be there:",
-            f"#   /certificate print where name={imported}",
+            f"#   /certificate print where name={routeros_string(stem + '.crt_0')}",
             "# When they are, use it:",
-            f"#   {use}",
+            f"#   {routeros_use(pair)}",
             "",
         ]
     )

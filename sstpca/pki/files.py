@@ -57,7 +57,8 @@ def writing_new(path: Path, mode: int, *, force: bool = False) -> Iterator[Binar
                 os.fsync(file.fileno())
             _put(Path(name), path, force=force)
         finally:
-            Path(name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                Path(name).unlink(missing_ok=True)
     except OSError as error:
         raise _refusal(path, error) from error
 
@@ -96,7 +97,8 @@ def write_new_folder(
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name[:32]}.", dir=path.parent))
         try:
             for name, (content, mode) in files.items():
-                write_new(temporary / name, content, mode)
+                # nobody else is in there
+                write_new(temporary / name, content, mode, force=True)
             _put_folder(temporary, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -110,13 +112,20 @@ def _put_folder(temporary: Path, path: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
-        old = Path(tempfile.mkdtemp(prefix=f".{path.name[:32]}.", dir=path.parent))
+        _swap(temporary, path)
+
+
+def _swap(temporary: Path, path: Path) -> None:
+    """Put the folder ``temporary`` in the place of the folder ``path``."""
+    old = Path(tempfile.mkdtemp(prefix=f".{path.name[:32]}.", dir=path.parent))
+    try:
         path.rename(old)
         try:
             temporary.rename(path)
         except BaseException:
             old.rename(path)
             raise
+    finally:
         shutil.rmtree(old, ignore_errors=True)
 
 

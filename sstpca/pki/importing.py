@@ -1,10 +1,13 @@
 """A server certificate made elsewhere: put together from files, checked, and put in its place."""
 
 import contextlib
+import os
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import sqlalchemy as sa
 from cryptography import x509
@@ -12,6 +15,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from ..errors import SstpcaError
 from ..home import SECRET, SERVER, Home, read_file, write_file
+from ..names import quoted
 from ..store import Store, certificates
 from . import chains, inventory, pairs, requests
 from .authority import load_ca_certificate
@@ -19,6 +23,8 @@ from .identity import check_leaf, identity_to_pem, served_hosts
 from .keys import PrivateKey
 from .pairs import Pair
 from .parsing import Contents, Password, merge, parse
+
+_SHOWN_MAX: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +64,32 @@ def prepare(home: Home, contents: Contents, now: datetime) -> Import:
     anchors = [load_ca_certificate(home), *chains.system_roots()]
     chain = chains.order_chain(leaf, contents.certificates, anchors, now)
     used = (leaf, *chain)
+    own = check_leaf(home, leaf, hosts, now, chain)
+    _try_out(identity_to_pem(key, used))
     return Import(
         pair=Pair(SERVER, SERVER, used, key),
-        own=check_leaf(home, leaf, hosts, now, chain),
+        own=own,
         unused=tuple(
             one for one in contents.certificates if one not in used and not _ends(one, used)
         ),
         revocation=tuple(url for one in used for url in revocation_urls(one)),
     )
+
+
+def _try_out(pem: bytes) -> None:
+    """Make sure that this machine's TLS takes the pair: its policy may want more than Windows."""
+    descriptor = os.memfd_create("server.pem", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, pem)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(f"/proc/self/fd/{descriptor}")
+    except ssl.SSLError as error:
+        reason = (error.reason or str(error)).replace("_", " ").lower()
+        raise SstpcaError(
+            f"TLS on this machine does not take the certificate: {reason}",
+            "get one with an RSA key of 2048 bits or more, or ECDSA, signed with SHA-256",
+        ) from None
+    finally:
+        os.close(descriptor)
 
 
 def _ends(root: x509.Certificate, used: Sequence[x509.Certificate]) -> bool:
@@ -117,12 +141,13 @@ def match(
 
 def _several(fitting: Sequence[x509.Certificate]) -> SstpcaError:
     shown = sorted(
-        f"{one.subject.rfc4514_string()} until {one.not_valid_after_utc:%Y-%m-%d}"
+        f"{quoted(one.subject.rfc4514_string())} until {one.not_valid_after_utc:%Y-%m-%d}"
         for one in fitting
     )
     return SstpcaError(
         f"{len(fitting)} certificates fit a key, and only one can be the server's: "
-        + "; ".join(shown),
+        + "; ".join(shown[:_SHOWN_MAX])
+        + ("; ..." if len(shown) > _SHOWN_MAX else ""),
         "leave the files with the others out",
     )
 
@@ -130,7 +155,7 @@ def _several(fitting: Sequence[x509.Certificate]) -> SstpcaError:
 def _refuse_authority(leaf: x509.Certificate) -> None:
     if chains.is_authority(leaf):
         raise SstpcaError(
-            f"the key is an authority's, '{leaf.subject.rfc4514_string()}', not a server's: "
+            f"the key is an authority's, {quoted(leaf.subject.rfc4514_string())}, not a server's: "
             "Windows says 0x800B0110",
             "leave that key out: it does not belong on a server",
         )

@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..errors import InvalidInput
-from ..names import Hosts, parse_hosts
+from ..names import Hosts, parse_hosts, quoted
 from .lint_chain import End, Path, PublicRoots, build, check_path
 from .lint_findings import Finding, Severity, error, note, warning
 from .lint_leaf import check_form, check_key, check_lifetime, check_purpose, check_validity
@@ -95,15 +95,17 @@ def split_port(text: str, default: int = 443) -> tuple[Hosts, int]:
     :raises InvalidInput: if one of them is none.
     """
     host, colon, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
     if text.startswith("[") and text.endswith("]"):
-        host, port = text[1:-1], ""
-    elif not colon or (":" in host and not (host.startswith("[") and host.endswith("]"))):
-        host, port = text, ""
-    else:
-        host = host.removeprefix("[").removesuffix("]")
-    if port and not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
-        raise InvalidInput(f"'{port}' is not a port", "a port is a number from 1 to 65535")
-    return parse_hosts([host]), int(port or default)
+        host, port = text[1:-1], str(default)
+    elif not colon or (":" in host and not bracketed):
+        # an IPv6 address, which has no port unless it is in brackets
+        host, port = text, str(default)
+    elif bracketed:
+        host = host[1:-1]
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
+        raise InvalidInput(f"{quoted(port)} is not a port", "a port is a number from 1 to 65535")
+    return parse_hosts([host]), int(port)
 
 
 def _read_all(
@@ -161,8 +163,12 @@ def _check_leaf(
 def _check_order(others: Sequence[Readable], path: Path, *, sent: bool) -> Iterator[Finding]:
     """Look at what else came with the leaf."""
     place = {one.fingerprint: index for index, one in enumerate(path.certificates)}
+    # an issuer by its name, with another key, has had a finding
+    last = path.certificates[-1]
     for one in others:
         if one.fingerprint not in place:
+            if path.end is End.FORGED and one.subject == last.issuer:
+                continue
             yield note(
                 "unrelated",
                 f"{one.what} has no part in the chain",

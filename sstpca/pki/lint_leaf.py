@@ -180,7 +180,7 @@ def check_key(one: Readable) -> Iterator[Finding]:
 def check_signature(one: Readable, *, public: bool) -> Iterator[Finding]:
     """Look at how the certificate is signed; not for a root, whose signature nobody checks."""
     name = one.hash_name
-    if name in ("md5", "md2", "md4") or (name == "sha1" and public):
+    if name == "md5" or (name == "sha1" and public):
         yield error(
             "signature",
             f"{one.what} is signed with {name.upper()}, which Windows refuses",
@@ -213,9 +213,8 @@ def check_form(one: Readable) -> Iterator[Finding]:
                 "get one without it, or with it not critical",
                 Windows.CRITICAL,
             )
-    serial = one.certificate.serial_number
-    if serial <= 0 or serial.bit_length() >= _SERIAL_BITS:
-        kind = "zero or negative" if serial <= 0 else "longer than 20 bytes"
+    if one.serial <= 0 or one.serial.bit_length() >= _SERIAL_BITS:
+        kind = "zero or negative" if one.serial <= 0 else "longer than 20 bytes"
         yield warning(
             "serial",
             f"{one.what} has a serial number that is {kind}: strict clients refuse it",

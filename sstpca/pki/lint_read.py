@@ -12,11 +12,15 @@ from typing import Final, TypeVar
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from ..names import quoted
 from .lint_findings import Finding, Windows, error
 
 _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
+
+#: digests that signatures should no longer have
+WEAK: Final = frozenset({"sha1", "md5"})
 
 _PEM: Final = re.compile(
     rb"-----BEGIN (?:X509 )?CERTIFICATE-----(.*?)-----END (?:X509 )?CERTIFICATE-----", re.DOTALL
@@ -40,6 +44,7 @@ class Readable:
 
     :param what: how findings name it.
     :param key: the public key; None if it is of a kind or size that cannot be read.
+    :param serial: as it stands there, also a negative one.
     :param hash_name: of the signature: ``sha256``; None where the algorithm has none or is unknown.
     """
 
@@ -49,6 +54,7 @@ class Readable:
     issuer: x509.Name
     begin: datetime
     end: datetime
+    serial: int
     extensions: x509.Extensions
     key: object
     hash_name: str | None
@@ -119,7 +125,7 @@ def read(der: bytes, what: str = "") -> Readable | Finding:
 
 def _read(certificate: x509.Certificate, what: str) -> Readable:
     subject = certificate.subject
-    _ = certificate.version, certificate.serial_number, certificate.signature_algorithm_oid
+    _ = certificate.version, certificate.signature_algorithm_oid
     return Readable(
         certificate=certificate,
         what=what or named(subject),
@@ -127,6 +133,7 @@ def _read(certificate: x509.Certificate, what: str) -> Readable:
         issuer=certificate.issuer,
         begin=certificate.not_valid_before_utc,
         end=certificate.not_valid_after_utc,
+        serial=certificate.serial_number,
         extensions=certificate.extensions,
         key=_key(certificate),
         hash_name=_hash_name(certificate),
@@ -158,9 +165,28 @@ def signed_by(child: Readable, parent: Readable) -> bool:
     if child.issuer != parent.subject:
         return False
     try:
-        child.certificate.verify_directly_issued_by(parent.certificate)
+        if child.hash_name in WEAK:
+            _verify_weak(child.certificate, parent.key)
+        else:
+            child.certificate.verify_directly_issued_by(parent.certificate)
     except (InvalidSignature, ValueError, TypeError):
         return False
     except UnsupportedAlgorithm:
+        # what is signed in such a way is a finding of its own
         return True
     return True
+
+
+def _verify_weak(child: x509.Certificate, key: object) -> None:
+    """Verify a signature that cryptography's own function does not look at any more."""
+    algorithm = child.signature_hash_algorithm
+    if algorithm is None:
+        raise InvalidSignature
+    signature, content = child.signature, child.tbs_certificate_bytes
+    match key:
+        case rsa.RSAPublicKey():
+            key.verify(signature, content, padding.PKCS1v15(), algorithm)
+        case ec.EllipticCurvePublicKey():
+            key.verify(signature, content, ec.ECDSA(algorithm))
+        case _:
+            raise InvalidSignature

@@ -18,6 +18,7 @@ SRA_PATH: Final = "/sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/"
 
 # a status line is far shorter
 _ANSWER_MAX: Final = 4096
+_READS_MAX: Final = 8
 # of OpenSSL 3: servers of before RFC 5746; ssl names it from Python 3.12
 _LEGACY_SERVER_CONNECT: Final = 0x4
 # as the server is, not as it should be: weak keys are for the checks to say
@@ -100,14 +101,22 @@ def _handshake(raw: socket.socket, hello: Hello, name: str) -> ssl.SSLSocket | N
 
 def _chain(connection: ssl.SSLSocket) -> tuple[tuple[bytes, ...], bool]:
     """Return the certificates that were sent, and whether these are all of them."""
+    sent = _sent(connection)
+    if sent is not None:
+        return sent, True
+    leaf = connection.getpeercert(binary_form=True)
+    return () if leaf is None else (leaf,), False
+
+
+def _sent(connection: ssl.SSLSocket) -> tuple[bytes, ...] | None:
+    """Return the certificates that were sent; None where Python does not tell."""
     # public from Python 3.13; before, of the object inside, which gives objects
     source: Any = connection
     if not hasattr(source, "get_unverified_chain"):
         source = getattr(connection, "_sslobj", None)
-    if hasattr(source, "get_unverified_chain"):
-        return tuple(map(_der, source.get_unverified_chain() or ())), True
-    leaf = connection.getpeercert(binary_form=True)
-    return () if leaf is None else (leaf,), False
+    if not hasattr(source, "get_unverified_chain"):
+        return None
+    return tuple(map(_der, source.get_unverified_chain() or ()))
 
 
 def _der(certificate: Any) -> bytes:
@@ -124,11 +133,12 @@ def _ask(connection: ssl.SSLSocket, host: str, port: int) -> str:
     answer = b""
     try:
         connection.sendall(request.encode("ascii"))
-        while b"\n" not in answer and len(answer) < _ANSWER_MAX:
+        # one that dribbles has no line either
+        for _ in range(_READS_MAX):
             data = connection.recv(_ANSWER_MAX)
-            if not data:
-                break
             answer += data
+            if not data or b"\n" in data:
+                break
     except OSError:
         pass
     return answer.partition(b"\n")[0].decode("latin-1").strip()

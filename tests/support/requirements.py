@@ -15,6 +15,7 @@ import pytest
 
 PACKAGES = {
     "certtool": ("gnutls-bin",),
+    "certutil": ("libnss3-tools",),
     "debootstrap": ("debootstrap",),
     "gcc": ("gcc", "libc6-dev"),
     "ip": ("iproute2",),
@@ -22,7 +23,9 @@ PACKAGES = {
     "linux.uml": ("user-mode-linux",),
     "nft": ("nftables",),
     "openssl": ("openssl",),
+    "tstclnt": ("libnss3-tools",),
     "unzip": ("unzip",),
+    "vfychain": ("libnss3-tools",),
 }
 """For each program, the Debian packages that bring it and what it needs to work."""
 
