@@ -26,8 +26,8 @@ Run = Callable[..., Result]
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what the developer's shell has set away from the tests."""
-    for variable in ("SSTPCA_HOME", "SSTPCA_CA_PASSPHRASE", "SSTPCA_DATABASE_KEY"):
-        monkeypatch.delenv(variable, raising=False)
+    for variable in ("HOME", "CA_PASSPHRASE", "BACKUP_PASSPHRASE", "DATABASE_KEY"):
+        monkeypatch.delenv(f"SSTPCA_{variable}", raising=False)
 
 
 @pytest.fixture(scope="session")

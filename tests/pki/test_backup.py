@@ -329,6 +329,8 @@ def test_every_damaged_region_is_noticed_before_anything_is_written(
     saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backup, "_taking_place", lambda _root: pytest.fail("something is written"))
+    # and before anybody makes something of what is in it
+    monkeypatch.setattr(backup, "entries", lambda _sealed: pytest.fail("something is parsed"))
     content = saved.read_bytes()
     places = [*range(0, 76, 5), *range(76, len(content), len(content) // 40), len(content) - 1]
     for place in places:
