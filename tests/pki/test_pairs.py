@@ -6,11 +6,8 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy.engine.default import DefaultDialect
 
 from sstpca.errors import InvalidInput, SstpcaError
 from sstpca.home import SERVER, Home
@@ -20,9 +17,9 @@ from sstpca.pki.identity import load_identity
 from sstpca.pki.keys import KeyType, key_to_pem, make_key
 from sstpca.pki.pairs import check_pair_name
 from sstpca.store import Store
+from tests.support.steps import STEPS_MAX, failing_at, in_a_child, kill_me
 
 NOW = datetime.now(UTC)
-STEPS_MAX = 40
 
 Action = Callable[[Home], None]
 
@@ -105,55 +102,6 @@ def assert_whole(home: Home) -> None:
         assert len(serials) == len(set(serials))
     assert {path.stem for path in home.certificates.iterdir()} == set(current) - {SERVER}
     assert not list(home.root.glob(".*"))
-
-
-@contextmanager
-def failing_at(number: int, fail: Callable[[], None]) -> Iterator[list[str]]:
-    """Let ``fail`` happen in the place of the step of that number; gives the steps before it.
-
-    A step is whatever changes what is on disk: bytes that reach it, a rename, a commit, a removal.
-    """
-    steps: list[str] = []
-
-    def step(name: str, original: Any) -> Any:
-        def wrapped(*arguments: Any, **keywords: Any) -> Any:
-            steps.append(name)
-            if len(steps) == number + 1:
-                fail()
-            return original(*arguments, **keywords)
-
-        return wrapped
-
-    committed = step("commit", DefaultDialect.do_commit)
-
-    def commit(dialect: DefaultDialect, connection: Any) -> None:
-        (committed if connection.total_changes else plain)(dialect, connection)
-
-    plain = DefaultDialect.do_commit
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", step("fsync", os.fsync))
-        patch.setattr(Path, "rename", step("rename", Path.rename))
-        patch.setattr(Path, "unlink", step("unlink", Path.unlink))
-        patch.setattr(Path, "mkdir", step("mkdir", Path.mkdir))
-        patch.setattr(DefaultDialect, "do_commit", commit)
-        yield steps
-
-
-def in_a_child(action: Callable[[], object]) -> int:
-    """Run ``action`` in a forked child and return its exit code, or minus its signal."""
-    child = os.fork()
-    if child == 0:
-        code = 99
-        try:
-            action()
-            code = 0
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def kill_me() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("action", ACTIONS)
