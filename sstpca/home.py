@@ -115,6 +115,21 @@ class Home:
         return self.root / "ca.key"
 
     @property
+    def next_ca_certificate(self) -> Path:
+        """The certificate of the authority that will follow, PEM; there only during a rollover."""
+        return self.root / "ca-next.crt"
+
+    @property
+    def next_ca_key(self) -> Path:
+        """Its private key, PEM, secret."""
+        return self.root / "ca-next.key"
+
+    @property
+    def previous_ca_certificate(self) -> Path:
+        """The certificate of the authority before this one, PEM; there after a rollover."""
+        return self.root / "ca-previous.crt"
+
+    @property
     def server_identity(self) -> Path:
         """Server key, certificate and chain in one PEM file, so that they change together; secret."""
         return self.root / "server.pem"

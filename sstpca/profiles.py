@@ -2,13 +2,15 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Final
 
 import sqlalchemy as sa
 
+from . import clients
 from . import store as tables
+from .clients import Client
 from .errors import InvalidInput, SstpcaError
 from .names import check_host_name, check_ipv4, check_profile_name, quoted
 from .store import Store
@@ -31,6 +33,7 @@ class AccessProfile:
     :param pools: ranges of addresses to lease, first and last included.
     :param routes: what goes through the tunnel when it is not full.
     :param full_tunnel: whether all traffic of the client goes through the tunnel.
+    :param client: what else the client is told, in the bundles.
     """
 
     name: str
@@ -40,6 +43,7 @@ class AccessProfile:
     routes: tuple[IPv4Network, ...] = ()
     dns_suffix: str = ""
     full_tunnel: bool = True
+    client: Client = field(default_factory=Client)
 
 
 def parse_pool(text: str) -> Pool:
@@ -161,6 +165,7 @@ def checked(profile: AccessProfile) -> AccessProfile:
         dns=tuple(dict.fromkeys(profile.dns)),
         routes=tuple(sorted(set(profile.routes))),
         dns_suffix=suffix,
+        client=clients.checked(profile.client, full_tunnel=profile.full_tunnel),
     )
 
 
@@ -281,6 +286,7 @@ def _all(connection: sa.Connection) -> dict[int, AccessProfile]:
             routes=tuple(map(IPv4Network, row.routes)),
             dns_suffix=row.dns_suffix,
             full_tunnel=row.full_tunnel,
+            client=clients.from_json(row.client),
         )
         for row in connection.execute(sa.select(tables.profiles))
     }
@@ -294,6 +300,7 @@ def _columns(profile: AccessProfile) -> dict[str, Any]:
         "routes": list(map(str, profile.routes)),
         "dns_suffix": profile.dns_suffix,
         "full_tunnel": profile.full_tunnel,
+        "client": clients.to_json(profile.client),
     }
 
 

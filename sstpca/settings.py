@@ -34,6 +34,9 @@ class Bundle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     connection: str = ""
     contact: str = ""
+    language: Annotated[str, msgspec.Meta(pattern="^[a-z]{2}$")] = "en"
+    logo: str = ""
+    revocation_check: bool = True
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -69,6 +72,7 @@ def _plain(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return "it is not UTF-8 text"
     what, _, where = str(error).partition(" - at ")
+    what = re.sub(r"matching regex '\^\[a-z\]\{2\}.*", "of two letters, such as en", what)
     what = re.sub(r"matching regex .*", "of up to 9 signs of a-z, 0-9 and _, a letter first", what)
     section, _, key = where.strip("`").removeprefix("$.").partition(".")
     place = f"[{section}] {key}".rstrip()

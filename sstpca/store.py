@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from .errors import SstpcaError
 from .home import SECRET
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = sa.MetaData()
 
@@ -34,6 +34,8 @@ profiles = sa.Table(
     sa.Column("routes", sa.JSON, nullable=False),
     sa.Column("dns_suffix", sa.String(253), nullable=False),
     sa.Column("full_tunnel", sa.Boolean, nullable=False),
+    # JSON object, see clients.py
+    sa.Column("client", sa.JSON, nullable=False, server_default="{}"),
 )
 
 pools = sa.Table(
@@ -134,6 +136,30 @@ sa.Index(
     postgresql_where=certificates.c.replaced.is_(None),
 )
 
+# Every bundle that was made; see bundle/record.py.
+bundles = sa.Table(
+    "bundles",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    # whose, and the same as it is compared (names.user_key); the user may be gone
+    sa.Column("user", sa.String(64), nullable=False),
+    sa.Column("key", sa.String(192), nullable=False, index=True),
+    sa.Column("profile", sa.String(64), nullable=False),
+    sa.Column("made", sa.Float, nullable=False),
+    # the local login of who made it
+    sa.Column("made_by", sa.String(255), nullable=False),
+    # JSON arrays of text: what it is for; SHA-256 of the authorities in it
+    sa.Column("platforms", sa.JSON, nullable=False),
+    sa.Column("authorities", sa.JSON, nullable=False),
+    # what the client connects to, as Windows' ServerAddress
+    sa.Column("server", sa.String(300), nullable=False),
+    sa.Column("connection", sa.String(255), nullable=False),
+    # of the zip, and where it was written
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
 
 def _prepare_sqlite(engine: sa.Engine) -> None:
     """Make transactions explicit, and each writing one take its lock at the start.
@@ -185,7 +211,7 @@ class Store:
     def open(cls, path: Path, *, pooled: bool = False) -> "Store":
         """Open the database file ``path``; ``pooled`` keeps its connection for the next use.
 
-        One of an older release gets the tables that it lacks.
+        One of an older release gets the tables and columns that it lacks.
 
         :raises SstpcaError: if it is missing, no database of ours, or of a newer release.
         """
@@ -201,7 +227,7 @@ class Store:
             raise SstpcaError(
                 str(error), "is it yours to write? if it is damaged, restore it from a backup"
             ) from error
-        if version == 1:
+        if version is not None and version < SCHEMA_VERSION:
             version = store._migrate()
         if version != SCHEMA_VERSION:
             raise SstpcaError(
@@ -211,9 +237,17 @@ class Store:
         return store
 
     def _migrate(self) -> int:
-        """Add the tables that version 1 lacks, whoever is first; return the version."""
+        """Add what older versions lack, whoever is first; return the version.
+
+        Version 2 has the table of certificates; version 3 that of bundles, and profiles.client.
+        """
         with self.writing() as connection:
             metadata.create_all(connection)
+            columns = {column["name"] for column in sa.inspect(connection).get_columns("profiles")}
+            if "client" not in columns:
+                connection.exec_driver_sql(
+                    "ALTER TABLE profiles ADD COLUMN client JSON NOT NULL DEFAULT '{}'"
+                )
             connection.execute(schema.update().values(version=SCHEMA_VERSION))
         return SCHEMA_VERSION
 

@@ -15,13 +15,17 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import SstpcaError
-from ..home import SECRET, write_file
+from ..home import SECRET, write_file, write_files
 
 # linux/fcntl.h and linux/fs.h
 _AT_FDCWD: Final = -100
 _RENAME_EXCHANGE: Final = 2
-# a name that every bundle has, and little else
-_TELLTALE: Final = "install.ps1"
+# the list of its files: every bundle has it
+_SUMS: Final = "SHA256SUMS"
+# what bundles had before they had the list, beside the certificate
+_BEFORE: Final = frozenset(
+    {"install.ps1", "install.cmd", "uninstall.ps1", "uninstall.cmd", "index.html"}
+)
 _ASIDE: Final = ".sstpca-bundle-"
 
 
@@ -47,15 +51,17 @@ def write(where: Path, name: str, files: Mapping[str, bytes]) -> Path:
     A run that is killed leaves the old or the new folder, and the old or the new zip. What is
     there is replaced only if it is a bundle.
 
+    :param files: by name, which may have a folder before it; SHA256SUMS is among them.
     :raises SstpcaError: if something else has that name, or the file system refuses.
     """
     folder, archive = where / name, where / f"{name}.zip"
     with _errors_named(where), _held(where):
-        _refuse_foreign(folder, archive, set(files))
+        _refuse_foreign(folder, archive)
         _clear_aside(where)
         made = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=where))
-        for file, content in files.items():
-            write_file(made / file, content, SECRET)
+        for parent in {(made / file).parent for file in files} - {made}:
+            parent.mkdir(mode=0o700)
+        write_files([(made / file, content) for file, content in files.items()], SECRET)
         _put_in_place(made, folder)
         write_file(archive, zipped(files), SECRET)
         _clear_aside(where)
@@ -83,9 +89,9 @@ def _held(where: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _refuse_foreign(folder: Path, archive: Path, names: set[str]) -> None:
+def _refuse_foreign(folder: Path, archive: Path) -> None:
     """Keep what is not a bundle: with ``--output``, it may be anybody's."""
-    for path, ours in ((folder, _is_bundle(folder, names)), (archive, _is_zip(archive))):
+    for path, ours in ((folder, _is_bundle(folder)), (archive, _is_zip(archive))):
         if os.path.lexists(path) and not ours:
             raise SstpcaError(
                 f"{path} is there, and is not a bundle made by sstpca",
@@ -93,13 +99,21 @@ def _refuse_foreign(folder: Path, archive: Path, names: set[str]) -> None:
             )
 
 
-def _is_bundle(folder: Path, names: set[str]) -> bool:
+def _is_bundle(folder: Path) -> bool:
+    """Return whether ``folder`` is empty, or a bundle to which nobody has added anything."""
     if folder.is_symlink() or not folder.is_dir():
         return False
-    found = {path.name for path in folder.iterdir()}
-    # an older bundle may hold the certificate of an older authority
-    strange = {name for name in found - names if not name.endswith(".cer")}
-    return not found or (_TELLTALE in found and not strange)
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}
+    if not found:
+        return True
+    if _SUMS in found:
+        return found <= {_SUMS, *_listed(folder / _SUMS)}
+    return found >= _BEFORE and all(name.endswith(".cer") for name in found - _BEFORE)
+
+
+def _listed(sums: Path) -> set[str]:
+    text = sums.read_text("utf-8", errors="replace")
+    return {line[66:] for line in text.splitlines()}
 
 
 def _is_zip(archive: Path) -> bool:
@@ -107,9 +121,10 @@ def _is_zip(archive: Path) -> bool:
         return False
     try:
         with zipfile.ZipFile(archive) as content:
-            return _TELLTALE in content.namelist()
+            names = set(content.namelist())
     except zipfile.BadZipFile:
         return False
+    return _SUMS in names or names >= _BEFORE
 
 
 def _clear_aside(where: Path) -> None:

@@ -1,26 +1,36 @@
 """What a bundle says: the only values that a template sees, complete before anything is written."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from ..clients import Client, SignIn
+from ..errors import SstpcaError
 from ..names import check_connection_name, check_user_name, parse_hosts
 from ..pki.certificates import sha1_fingerprint, sha256_fingerprint
 from ..profiles import AccessProfile
 from ..settings import Settings
 from ..users import User
+from .logo import Logo
 
 # The port that Windows takes when the address of the server names none.
 HTTPS: Final = 443
 
+_LOGINS: Final = {
+    SignIn.MSCHAPV2: "MS-CHAPv2",
+    SignIn.EAP_MSCHAPV2: "EAP-MSCHAPv2",
+    SignIn.EAP_TLS: "EAP-TLS",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The authority's certificate, as the bundle carries and pins it.
+    """An authority's certificate, as the bundle carries and pins it.
 
     :param name: its common name, for people.
     :param file: its name in the bundle: ASCII, ends in ``.cer``.
@@ -37,52 +47,142 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class UserCertificate:
+    """A user's key and certificate as PKCS#12, and the password that goes another way.
+
+    :param file: its name in the bundle.
+    :param sha1: Windows' thumbprint of the certificate.
+    :param password: opens ``content``; it is in no file of the bundle.
+    """
+
+    file: str
+    content: bytes = field(repr=False)
+    sha1: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whom the client has to trust.
+
+    :param authorities: what the installer adds to the PC's roots: the authority that issued the
+        server's certificate and, while a next one is being handed out, that as well. None where
+        the server's certificate is one that Windows trusts by itself.
+    :param eap_roots: the roots that EAP pins; none if they are not known.
+    """
+
+    authorities: tuple[x509.Certificate, ...]
+    eap_roots: tuple[x509.Certificate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What is in a bundle only because somebody asked for it.
+
+    :param password: the user's, for the installer to save; None: the user types it.
+    :param certificate: with the sign-in EAP-TLS.
+    """
+
+    password: str | None = field(default=None, repr=False)
+    certificate: UserCertificate | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
     """All that goes into one user's bundle.
 
+    :param profile: the name of the user's access profile.
     :param server: what Windows calls the server address: the host, with the port unless it is 443.
     :param routes: the networks that go through the VPN when not everything does.
+    :param client: sign-in, rules for names, proxy, triggers.
+    :param authorities: see :class:`Trust`; so are ``eap_roots``, which EAP sign-ins always have.
     :param facts: the same for a person or a QR code, one ``key: value`` a line.
     """
 
     user: str
+    profile: str
     connection: str
     host: str
     port: int
     server: str
     split_tunnel: bool
     routes: tuple[str, ...]
+    dns: tuple[str, ...]
     dns_suffix: str
+    client: Client
     contact: str
-    certificate: Certificate
+    language: str
+    revocation_check: bool
+    authorities: tuple[Certificate, ...]
+    eap_roots: tuple[Certificate, ...]
+    logo: Logo | None
     facts: str
+    secrets: Secrets = Secrets()
+
+    @property
+    def login(self) -> str:
+        """What people call the sign-in."""
+        return _LOGINS[self.client.sign_in]
 
 
 def bundle_for(
-    user: User, profile: AccessProfile, settings: Settings, authority: x509.Certificate
+    user: User,
+    profile: AccessProfile,
+    settings: Settings,
+    trust: Trust,
+    *,
+    secrets: Secrets | None = None,
+    logo: Logo | None = None,
+    language: str = "",
 ) -> Bundle:
     """Put together what goes into the bundle of ``user``.
 
+    :param language: of the texts; by default that of the settings.
     :raises InvalidInput: if a name is one that Windows does not take.
+    :raises SstpcaError: if something that the sign-in needs is missing.
     """
-    certificate = certificate_of(authority)
-    server = settings.server
+    server, secrets = settings.server, secrets or Secrets()
     name, port = check_user_name(user.name), server.port
     # as it is in the server certificate, whatever way it is typed in the settings
     host = parse_hosts(server.names, server.addresses).first
+    sign_in, authorities = profile.client.sign_in, certificates_of(trust.authorities)
+    _check_sign_in(sign_in, trust, secrets)
     return Bundle(
         user=name,
+        profile=profile.name,
         connection=check_connection_name(settings.connection),
         host=host,
         port=port,
         server=server_address(host, port),
         split_tunnel=not profile.full_tunnel,
         routes=() if profile.full_tunnel else tuple(str(route) for route in profile.routes),
+        dns=tuple(map(str, profile.dns)),
         dns_suffix=profile.dns_suffix,
+        client=profile.client,
         contact=settings.bundle.contact.strip(),
-        certificate=certificate,
-        facts=facts(host, port, name, certificate.sha256),
+        language=language or settings.bundle.language,
+        revocation_check=settings.bundle.revocation_check,
+        authorities=authorities,
+        eap_roots=certificates_of(trust.eap_roots),
+        logo=logo,
+        facts=facts(host, port, name, sign_in, authorities),
+        secrets=secrets,
     )
+
+
+def _check_sign_in(sign_in: SignIn, trust: Trust, secrets: Secrets) -> None:
+    if sign_in is not SignIn.MSCHAPV2 and not trust.eap_roots:
+        raise SstpcaError(
+            f"the sign-in {sign_in.value} needs the root of the server's certificate, which is not "
+            "known here",
+            "install the package ca-certificates, or use the sign-in mschapv2",
+        )
+    if (sign_in is SignIn.EAP_TLS) is (secrets.certificate is None):
+        raise SstpcaError(
+            f"the sign-in {sign_in.value} and the user's certificate do not go together"
+        )
+    if secrets.password is not None and not sign_in.with_password:
+        raise SstpcaError("with the sign-in eap-tls, there is no password to save")
 
 
 def server_address(host: str, port: int) -> str:
@@ -92,13 +192,26 @@ def server_address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def certificate_of(authority: x509.Certificate) -> Certificate:
-    """Return the authority's certificate as a bundle carries it."""
+def certificates_of(authorities: Sequence[x509.Certificate]) -> tuple[Certificate, ...]:
+    """Return the authorities' certificates as a bundle carries them, each with its own file name."""
+    found: dict[str, Certificate] = {}
+    for authority in authorities:
+        certificate = certificate_of(authority)
+        if certificate.file in found:
+            stem = certificate.file.removesuffix(".cer")
+            number = next(n for n in range(2, 100) if f"{stem}-{n}.cer" not in found)
+            certificate = certificate_of(authority, f"{stem}-{number}.cer")
+        found[certificate.file] = certificate
+    return tuple(found.values())
+
+
+def certificate_of(authority: x509.Certificate, file: str = "") -> Certificate:
+    """Return an authority's certificate as a bundle carries it."""
     names = authority.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     name = str(names[0].value) if names else "certificate authority"
     return Certificate(
         name=name,
-        file=file_name(name),
+        file=file or file_name(name),
         der=authority.public_bytes(Encoding.DER),
         sha1=sha1_fingerprint(authority),
         sha256=sha256_fingerprint(authority),
@@ -112,14 +225,16 @@ def file_name(common_name: str) -> str:
     return f"ca-{stem}.cer" if stem else "ca.cer"
 
 
-def facts(host: str, port: int, user: str, sha256: str) -> str:
+def facts(
+    host: str, port: int, user: str, sign_in: SignIn, authorities: Sequence[Certificate]
+) -> str:
     """Return what another device has to be told, for people and programs.
 
     UTF-8 text, a line for each ``key: value``, in this order: ``type`` (always SSTP), ``server``
-    (a host name or an IP address), ``port``, ``user``, ``login`` (always MS-CHAPv2), and
-    ``ca-sha256``, the fingerprint of the authority's certificate, 64 hex digits.
+    (a host name or an IP address), ``port``, ``user``, ``login`` (MS-CHAPv2, EAP-MSCHAPv2 or
+    EAP-TLS), and for each authority ``ca-sha256``, its certificate's fingerprint, 64 hex digits.
     """
-    return (
-        f"type: SSTP\nserver: {host}\nport: {port}\nuser: {user}\nlogin: MS-CHAPv2\n"
-        f"ca-sha256: {sha256.replace(':', '')}"
-    )
+    lines = ["type: SSTP", f"server: {host}", f"port: {port}", f"user: {user}"]
+    lines.append(f"login: {_LOGINS[sign_in]}")
+    lines += [f"ca-sha256: {one.sha256.replace(':', '')}" for one in authorities]
+    return "\n".join(lines)

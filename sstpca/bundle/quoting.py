@@ -7,14 +7,19 @@ left to jinja2's autoescape.
 """
 
 import re
+import shlex
 import unicodedata
+from collections.abc import Callable
 from typing import Final
 
 from ..errors import InvalidInput
 from ..names import quoted
+from ..pki.exporting import routeros_string
 
 _QUOTES: Final = re.compile("['\u2018\u2019\u201a\u201b]")
 _PLAIN_WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_PPPD_SIGNS: Final = re.compile(r'[\\"]')
+_END_BLANKS: Final = re.compile("^ +| +$")
 
 
 class Literal(str):
@@ -42,9 +47,41 @@ def powershell(value: object) -> Literal:
 
 
 def _single_quoted(text: str) -> str:
+    return "'" + _QUOTES.sub(lambda quote: quote[0] * 2, plain(text)) + "'"
+
+
+def plain(text: str) -> Literal:
+    """Return ``text`` as it is, for a comment or a file that only people read.
+
+    :raises InvalidInput: for a control character or half a surrogate pair, as all others here do.
+    """
     if any(unicodedata.category(c) in ("Cc", "Cs") for c in text):
         raise InvalidInput(f"{quoted(text)} has a control character, which no script may contain")
-    return "'" + _QUOTES.sub(lambda quote: quote[0] * 2, text) + "'"
+    return Literal(text)
+
+
+def shell(text: str) -> Literal:
+    """Return ``text`` as one word of sh (POSIX.1-2017, Shell Command Language 2.2.2)."""
+    return Literal(shlex.quote(plain(text)))
+
+
+def pppd(text: str) -> Literal:
+    """Return ``text`` as one word of a file of options or secrets that pppd reads (pppd(8))."""
+    return Literal('"' + _PPPD_SIGNS.sub(r"\\\g<0>", plain(text)) + '"')
+
+
+def keyfile(text: str) -> Literal:
+    """Return ``text`` as a value in a GLib key file, which NetworkManager's connections are.
+
+    A backslash escapes; blanks at the ends are written so that no reader drops them.
+    """
+    escaped = plain(text).replace("\\", "\\\\")
+    return Literal(_END_BLANKS.sub(lambda blanks: "\\s" * len(blanks[0]), escaped))
+
+
+def routeros(text: str) -> Literal:
+    """Return ``text`` as a string of RouterOS' scripting language, in ASCII."""
+    return Literal(routeros_string(plain(text)))
 
 
 def batch(value: str) -> Literal:
@@ -55,3 +92,15 @@ def batch(value: str) -> Literal:
     if not _PLAIN_WORD.fullmatch(value):
         raise InvalidInput(f"{quoted(value)} cannot be put into a batch file")
     return Literal(value)
+
+
+FILTERS: Final[dict[str, Callable[..., Literal]]] = {
+    "batch": batch,
+    "keyfile": keyfile,
+    "plain": plain,
+    "pppd": pppd,
+    "ps": powershell,
+    "ros": routeros,
+    "sh": shell,
+}
+"""By the names they have in templates."""

@@ -7,7 +7,6 @@ import click
 from .. import profiles, users
 from ..pki.authority import load_ca_certificate
 from ..pki.certificates import sha256_fingerprint
-from ..pki.identity import load_identity
 from .context import Context
 from .output import talk, warn
 
@@ -52,17 +51,15 @@ def make_bundle(context: Context, name: str, output: Path | None = None) -> Path
         the bundle cannot be written.
     """
     # jinja2 and qrcode take a tenth of a second to import, and only this needs them
-    from ..bundle import build
+    from ..bundle import archive, platforms, trust
+    from ..bundle.context import bundle_for
+    from ..bundle.render import Renderer
 
-    home = context.home()
+    home, settings = context.home(), context.settings()
     user = users.get(context.store(), name)
     profile = profiles.get(context.store(), user.profile)
-    if not load_identity(home).own:
-        warn(
-            "the server certificate is another authority's: the bundle has the home's own, and "
-            "users' machines have to trust the other one already"
-        )
     if not user.enabled:
         warn(f"'{user.name}' is disabled and cannot log in")
-    authority = load_ca_certificate(home)
-    return build(home, context.settings(), user, profile, authority, output=output)
+    bundle = bundle_for(user, profile, settings, trust.load(home))
+    files = platforms.files(Renderer(bundle.language), bundle, platforms.PLATFORMS)
+    return archive.write(output or home.bundles, bundle.user, files)

@@ -2,18 +2,22 @@
 
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import click
 
-from .. import profiles, users
+from .. import clients, profiles, users
+from ..clients import Client, SignIn, parse_name_rule
 from ..errors import InvalidInput
 from ..names import check_ipv4
 from ..profiles import AccessProfile, Pool, parse_pool, parse_route
 from .context import Context
 from .output import echo_json, pairs, program, table, talk, warn
 
-_IN_BUNDLES: Final = frozenset({"routes", "dns_suffix", "full_tunnel"})
+Option = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+_IN_BUNDLES: Final = frozenset({"routes", "dns_suffix", "full_tunnel", "client"})
 
 
 @click.group()
@@ -29,7 +33,7 @@ def profile() -> None:
 
 
 def _profile_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    options = (
+    options: tuple[Option, ...] = (
         click.option("--local", metavar="ADDR", help="The server's own address in the tunnel."),
         click.option("--pool", "pools", multiple=True, metavar="A-B", help="Addresses to give."),
         click.option("--dns", multiple=True, metavar="ADDR", help="A DNS server; two at most."),
@@ -42,10 +46,75 @@ def _profile_options(command: Callable[..., Any]) -> Callable[..., Any]:
             default=None,
             help="All traffic through the tunnel (default), or only that of the routes.",
         ),
+        *_client_options(),
     )
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def _client_options() -> tuple[Option, ...]:
+    return (
+        click.option(
+            "--sign-in",
+            type=click.Choice([one.value for one in SignIn]),
+            help="How its users prove who they are; mschapv2 and eap-mschapv2 are by password, "
+            "eap-tls is by certificate.",
+        ),
+        click.option(
+            "--name-rule",
+            "name_rules",
+            multiple=True,
+            metavar="SUFFIX[=DNS,...]",
+            help="Who is asked for names below SUFFIX; their use starts the VPN.",
+        ),
+        click.option(
+            "--trigger-app",
+            "trigger_apps",
+            multiple=True,
+            metavar="APP",
+            help="A program (its path, or a package family name) that starts the VPN.",
+        ),
+        click.option(
+            "--trusted-network",
+            "trusted_networks",
+            multiple=True,
+            metavar="SUFFIX",
+            help="A network, by its DNS suffix, in which nothing starts the VPN.",
+        ),
+        click.option(
+            "--proxy", metavar="PROXY", help="HOST:PORT, or the URL of a script; full tunnel only."
+        ),
+        click.option(
+            "--proxy-bypass", multiple=True, metavar="NAME", help="What does not use the proxy."
+        ),
+    )
+
+
+def _client_changes(
+    sign_in: str | None,
+    name_rules: tuple[str, ...],
+    trigger_apps: tuple[str, ...],
+    trusted_networks: tuple[str, ...],
+    proxy: str | None,
+    proxy_bypass: tuple[str, ...],
+) -> dict[str, Any]:
+    """Return the fields of a Client that were given; one that is given empty takes it away."""
+    changes: dict[str, Any] = {}
+    if sign_in is not None:
+        changes["sign_in"] = SignIn(sign_in)
+    if proxy is not None:
+        changes["proxy"] = proxy
+    if name_rules:
+        changes["name_rules"] = tuple(parse_name_rule(rule) for rule in name_rules if rule)
+    for field, values in (
+        ("trigger_apps", trigger_apps),
+        ("trusted_networks", trusted_networks),
+        ("proxy_bypass", proxy_bypass),
+    ):
+        if values:
+            changes[field] = tuple(value for value in values if value)
+    return changes
 
 
 def _changes(
@@ -55,9 +124,17 @@ def _changes(
     routes: tuple[str, ...],
     dns_suffix: str | None,
     full_tunnel: bool | None,
+    client: Client,
+    **client_options: Any,
 ) -> dict[str, Any]:
-    """Return the fields of an access profile that were given."""
+    """Return the fields of an access profile that were given.
+
+    :param client: as it is until now.
+    """
     changes: dict[str, Any] = {}
+    client_changes = _client_changes(**client_options)
+    if client_changes:
+        changes["client"] = replace(client, **client_changes)
     if local is not None:
         changes["local_address"] = check_ipv4(local)
     if pools:
@@ -85,7 +162,7 @@ def add(context: Context, /, name: str, **options: Any) -> None:
         sstpca profile add office --local 10.97.0.1 --pool 10.97.0.10-10.97.0.99 \\
             --split-tunnel --route 10.1.0.0/16 --route 10.2.0.0/16
     """
-    changes = _changes(**options)
+    changes = _changes(client=Client(), **options)
     for field, option in (("local_address", "--local"), ("pools", "--pool")):
         if field not in changes:
             raise InvalidInput(
@@ -106,15 +183,17 @@ def add(context: Context, /, name: str, **options: Any) -> None:
 def set_(context: Context, /, name: str, no_dns: bool, no_routes: bool, **options: Any) -> None:
     """Change the access profile NAME.
 
-    Addresses and DNS servers count from the next login of its users; routes, suffix and split
-    tunnel are in their bundles, which have to be made and installed again. Options that can be
-    repeated replace what was there. An empty --dns-suffix takes it away.
+    Addresses, DNS servers and sign-in count from the next login of its users; all but the
+    addresses and DNS servers is in their bundles, which have to be made and installed again. Options
+    that can be repeated replace what was there. An empty value takes away: --dns-suffix "".
 
     \b
         sstpca profile set default --dns 10.1.0.53
         sstpca profile set default --split-tunnel --route 10.1.0.0/16
+        sstpca profile set default --name-rule corp.example.com=10.1.0.53
+        sstpca profile set default --sign-in eap-tls
     """
-    changes = _changes(**options)
+    changes = _changes(client=profiles.get(context.store(), name).client, **options)
     for flag, field in ((no_dns, "dns"), (no_routes, "routes")):
         if flag and field in changes:
             option = "--dns" if field == "dns" else "--route"
@@ -175,6 +254,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
                 ("DNS suffix", found.dns_suffix or "none"),
                 ("tunnel", _tunnel(found)),
                 ("routes", _joined(found.routes)),
+                *_client_rows(found.client),
             ]
         )
     )
@@ -213,6 +293,23 @@ def _warn_of(one: AccessProfile) -> None:
         )
 
 
+def _client_rows(client: Client) -> list[tuple[str, str]]:
+    """Return what is set; of the sign-in always."""
+    rules = (
+        f"{rule.suffix} = {_joined(rule.servers)}" if rule.servers else f"{rule.suffix} not"
+        for rule in client.name_rules
+    )
+    rows = [
+        ("names", "; ".join(rules)),
+        ("started by", _joined(client.trigger_apps)),
+        ("but not in", _joined(client.trusted_networks)),
+        ("proxy", client.proxy or "none"),
+        ("proxy not for", _joined(client.proxy_bypass)),
+    ]
+    shown = [(label, value) for label, value in rows if value not in ("", "none")]
+    return [("sign-in", client.sign_in.value), *shown]
+
+
 def _range(pool: Pool) -> str:
     first, last = pool
     return str(first) if first == last else f"{first}-{last}"
@@ -239,4 +336,5 @@ def _as_json(one: AccessProfile) -> dict[str, Any]:
         "routes": list(map(str, one.routes)),
         "dns_suffix": one.dns_suffix,
         "full_tunnel": one.full_tunnel,
+        **clients.to_json(one.client),
     }

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from ..errors import SstpcaError
 from ..home import Home, read_file
@@ -107,8 +109,96 @@ def load_ca_certificate(home: Home) -> x509.Certificate:
 
     :raises SstpcaError: if the file is missing, or is not one certificate.
     """
-    pem = read_file(home.ca_certificate, "the authority's certificate")
-    certificates = certificates_from_pem(pem, home.ca_certificate)
+    return _load_one(home.ca_certificate)
+
+
+def trusted(home: Home) -> tuple[x509.Certificate, ...]:
+    """Return whom clients are to trust now: the authority and, during a rollover, the next one.
+
+    First comes the one that issued the server's certificate, if one of this home's did. That is
+    the authority before only where somebody put a pair of its back.
+
+    :raises SstpcaError: if a file is damaged, or the authority's is missing.
+    """
+    found = _load_all(home)
+    leaf = _server_leaf(home)
+    issuer = [one for one in found.all if leaf is not None and issued(leaf, one)]
+    return tuple(dict.fromkeys((*issuer, found.current, *found.following)))
+
+
+def client_roots(home: Home) -> tuple[x509.Certificate, ...]:
+    """Return the authorities whose certificates the server accepts: this one, the next, the former.
+
+    :raises SstpcaError: if a file is damaged, or the authority's is missing.
+    """
+    return _load_all(home).all
+
+
+def issuer_of(home: Home, certificate: x509.Certificate) -> x509.Certificate | None:
+    """Return which of this home's authorities signed ``certificate``; None if none did.
+
+    :raises SstpcaError: if a file is damaged, or the authority's is missing.
+    """
+    return next((one for one in client_roots(home) if issued(certificate, one)), None)
+
+
+def issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Return whether ``issuer`` has the name in ``certificate``, and signed it."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
+        return False
+    return True
+
+
+def former_authorities(home: Home) -> tuple[x509.Certificate, ...]:
+    """Return the authorities before this one, the last first; none before a rollover.
+
+    :raises SstpcaError: if the file is damaged.
+    """
+    path = home.previous_ca_certificate
+    if not path.exists():
+        return ()
+    return certificates_from_pem(read_file(path, "the former authority's certificate"), path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Authorities:
+    current: x509.Certificate
+    following: tuple[x509.Certificate, ...]
+    former: tuple[x509.Certificate, ...]
+
+    @property
+    def all(self) -> tuple[x509.Certificate, ...]:
+        return tuple(dict.fromkeys((self.current, *self.following, *self.former)))
+
+
+def _load_all(home: Home) -> _Authorities:
+    """Read the certificates of all authorities, as they are at one moment."""
+    while True:
+        current, next_ = load_ca_certificate(home), home.next_ca_certificate
+        try:
+            following = (_load_one(next_),) if next_.exists() else ()
+        except SstpcaError:
+            if next_.exists():
+                raise
+            continue  # it became the current one just now
+        found = _Authorities(current, following, former_authorities(home))
+        # the end of a rollover renames the next one to this, after all else
+        if load_ca_certificate(home) == current:
+            return found
+
+
+def _server_leaf(home: Home) -> x509.Certificate | None:
+    try:
+        pem = read_file(home.server_identity, "the server certificate")
+        return certificates_from_pem(pem, home.server_identity)[0]
+    except SstpcaError:
+        return None
+
+
+def _load_one(path: Path) -> x509.Certificate:
+    certificates = certificates_from_pem(read_file(path, "the authority's certificate"), path)
     if len(certificates) != 1:
-        raise SstpcaError(f"{home.ca_certificate} has {len(certificates)} certificates, not one")
+        raise SstpcaError(f"{path} has {len(certificates)} certificates, not one")
     return certificates[0]

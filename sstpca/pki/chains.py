@@ -123,6 +123,12 @@ def _incomplete(
     )
 
 
+def root_of(chain: Sequence[x509.Certificate]) -> x509.Certificate | None:
+    """Return the root of ``chain``, leaf first, among those this machine trusts; None if unknown."""
+    roots = [*chain[1:], *system_roots()]
+    return next((one for one in roots if is_self_issued(one) and _issued(chain[-1], one)), None)
+
+
 def system_roots() -> list[x509.Certificate]:
     """Return the roots that this machine trusts; none if it has no list of them."""
     own = ssl.get_default_verify_paths().cafile

@@ -15,7 +15,7 @@ from sstpca.bundle.context import Bundle, bundle_for
 from sstpca.profiles import AccessProfile
 from sstpca.settings import Bundle as BundleSettings
 from sstpca.settings import Server, Settings
-from tests.bundle.samples import MakeBundle, user_named
+from tests.bundle.samples import MakeBundle, trust_in, user_named
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +55,7 @@ def make_bundle(authority: x509.Certificate) -> MakeBundle:
         server=Server(names=("vpn.example.com",)),
         bundle=BundleSettings(contact="Rosa, room 7"),
     )
-    plain = bundle_for(user_named("alice"), profile, settings, authority)
+    plain = bundle_for(user_named("alice"), profile, settings, trust_in(authority))
 
     def make(**changes: Any) -> Bundle:
         return dataclasses.replace(plain, **changes)

@@ -7,20 +7,28 @@ from typing import Any
 
 import pytest
 
-from sstpca.bundle import archive, build
+from sstpca.bundle import archive
 from sstpca.errors import SstpcaError
-from sstpca.home import Home, write_file
-from sstpca.profiles import AccessProfile
-from sstpca.settings import Settings
-from tests.bundle.samples import user_named
 from tests.support.requirements import require
 
-OLD = {"install.ps1": b"old", "install.cmd": b"old", "ca-old.cer": b"old"}
-NEW = {"install.ps1": b"new", "install.cmd": b"new", "ca-new.cer": b"new"}
+SUM = "0" * 64
+
+
+def listed(**files: bytes) -> dict[str, bytes]:
+    """Return ``files`` with their list, as bundles have it."""
+    return files | {"SHA256SUMS": "".join(f"{SUM}  {name}\n" for name in files).encode()}
+
+
+OLD = listed(**{"install.ps1": b"old", "install.cmd": b"old", "ca-old.cer": b"old"})
+NEW = listed(**{"install.ps1": b"new", "install.cmd": b"new", "linux/peer": b"new"})
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def unzipped(path: Path) -> dict[str, bytes]:
@@ -38,10 +46,10 @@ def test_folder_and_zip_have_the_files(tmp_path: Path) -> None:
 
 def test_nobody_else_can_read_them(tmp_path: Path) -> None:
     made = archive.write(tmp_path / "bundles", "alice", NEW)
-    for path in (tmp_path / "bundles", tmp_path / "bundles" / "alice"):
-        assert stat.S_IMODE(path.stat().st_mode) == 0o700
-    for path in (made, *(tmp_path / "bundles" / "alice").iterdir()):
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    found = [tmp_path / "bundles", *(tmp_path / "bundles").rglob("*")]
+    assert made in found
+    for path in found:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
 
 
 def test_entries_of_the_zip_are_plain_files_of_their_owner() -> None:
@@ -91,28 +99,36 @@ def test_the_exchange_is_there_where_tests_run(tmp_path: Path) -> None:
     assert [path.name for path in other.iterdir()] == ["of one"]
 
 
-def test_a_run_that_dies_leaves_old_or_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("deadly", [1, 2])
+def test_a_run_that_dies_leaves_old_or_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deadly: int
+) -> None:
+    """The zip is written last, when the folder is new."""
     archive.write(tmp_path, "alice", OLD)
-    real = write_file
-    for deadly in range(1, len(NEW) + 2):
-        writes = 0
-
-        def dying(*arguments: Any, last: int = deadly) -> None:
-            nonlocal writes
-            writes += 1
-            if writes == last:
-                raise KeyboardInterrupt
-            real(*arguments)
-
-        monkeypatch.setattr("sstpca.bundle.archive.write_file", dying)
+    with monkeypatch.context() as patch:
+        patch.setattr(archive, ("write_files", "write_file")[deadly - 1], _dying)
         with pytest.raises(KeyboardInterrupt):
             archive.write(tmp_path, "alice", NEW)
-        # the zip is written last, when the folder is new
-        assert content(tmp_path / "alice") == (OLD if deadly <= len(NEW) else NEW)
-        assert unzipped(tmp_path / "alice.zip") == OLD
-    monkeypatch.setattr("sstpca.bundle.archive.write_file", real)
+    assert content(tmp_path / "alice") == (OLD if deadly == 1 else NEW)
+    assert unzipped(tmp_path / "alice.zip") == OLD
     archive.write(tmp_path, "alice", NEW)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["alice", "alice.zip"]
+
+
+def _dying(*_arguments: Any) -> None:
+    raise KeyboardInterrupt
+
+
+BEFORE = {"install.ps1", "install.cmd", "uninstall.ps1", "uninstall.cmd", "index.html", "ca.cer"}
+
+
+def test_a_bundle_from_before_the_list_is_one(tmp_path: Path) -> None:
+    (tmp_path / "alice").mkdir()
+    for name in BEFORE:
+        (tmp_path / "alice" / name).touch()
+    (tmp_path / "alice.zip").write_bytes(archive.zipped(dict.fromkeys(BEFORE, b"")))
+    archive.write(tmp_path, "alice", NEW)
+    assert content(tmp_path / "alice") == NEW
 
 
 def test_a_folder_that_is_no_bundle_stays(tmp_path: Path) -> None:
@@ -121,7 +137,7 @@ def test_a_folder_that_is_no_bundle_stays(tmp_path: Path) -> None:
     mine.write_bytes(b"years of work")
     with pytest.raises(SstpcaError, match="is not a bundle"):
         archive.write(tmp_path, "alice", NEW)
-    (tmp_path / "alice" / "install.ps1").touch()
+    (tmp_path / "alice" / "SHA256SUMS").touch()
     with pytest.raises(SstpcaError, match="is not a bundle"):
         archive.write(tmp_path, "alice", NEW)
     assert mine.read_bytes() == b"years of work"
@@ -152,18 +168,3 @@ def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SstpcaError, match="cannot write bundles in"):
         archive.write(tmp_path / "file", "alice", NEW)
-
-
-def test_build_makes_it_all(
-    tmp_path: Path, settings: Settings, profile: AccessProfile, authority: Any
-) -> None:
-    home = Home(tmp_path)
-    made = build(home, settings, user_named("Zo\u00eb O'Hara"), profile, authority)
-    assert made == home.bundles / "Zo\u00eb O'Hara.zip"
-    first = made.read_bytes()
-    assert set(unzipped(made)) == {
-        *("install.cmd", "install.ps1", "uninstall.cmd", "uninstall.ps1", "index.html"),
-        "ca-vpn-example-com-VPN-authority.cer",
-    }
-    build(home, settings, user_named("Zo\u00eb O'Hara"), profile, authority)
-    assert made.read_bytes() == first

@@ -1,33 +1,47 @@
+import dataclasses
+
 import msgspec
 import pytest
 from cryptography import x509
 
-from sstpca.bundle.context import bundle_for, certificate_of, facts, file_name, server_address
-from sstpca.errors import InvalidInput
+from sstpca.bundle.context import (
+    Certificate,
+    Secrets,
+    Trust,
+    UserCertificate,
+    bundle_for,
+    certificate_of,
+    certificates_of,
+    facts,
+    file_name,
+    server_address,
+)
+from sstpca.clients import Client, SignIn
+from sstpca.errors import InvalidInput, SstpcaError
 from sstpca.profiles import AccessProfile
 from sstpca.settings import Bundle as BundleSettings
 from sstpca.settings import Server, Settings
-from tests.bundle.samples import user_named
+from tests.bundle.samples import trust_in, user_named
 
 
 def test_a_bundle_says_what_settings_and_profile_say(
     settings: Settings, profile: AccessProfile, authority: x509.Certificate
 ) -> None:
-    bundle = bundle_for(user_named("alice"), profile, settings, authority)
+    bundle = bundle_for(user_named("alice"), profile, settings, trust_in(authority))
     assert bundle.user == "alice"
     assert bundle.connection == "VPN vpn.example.com"
     assert (bundle.host, bundle.port, bundle.server) == ("vpn.example.com", 443, "vpn.example.com")
     assert bundle.split_tunnel
     assert bundle.routes == ("10.0.0.0/8", "192.168.7.0/24")
     assert bundle.dns_suffix == "corp.example.com"
-    assert bundle.certificate == certificate_of(authority)
+    assert bundle.authorities == (certificate_of(authority),)
 
 
 def test_a_full_tunnel_needs_no_routes(
     settings: Settings, profile: AccessProfile, authority: x509.Certificate
 ) -> None:
     full = AccessProfile("full", profile.local_address, (), routes=profile.routes)
-    bundle = bundle_for(user_named("alice"), full, settings, authority)
+    bundle = bundle_for(user_named("alice"), full, settings, trust_in(authority))
     assert not bundle.split_tunnel
     assert bundle.routes == ()
 
@@ -50,7 +64,7 @@ def test_the_host_is_the_name_in_the_certificate(
     profile: AccessProfile, authority: x509.Certificate
 ) -> None:
     settings = Settings(server=Server(names=("VPN.Example.COM",), port=4443))
-    bundle = bundle_for(user_named("alice"), profile, settings, authority)
+    bundle = bundle_for(user_named("alice"), profile, settings, trust_in(authority))
     assert bundle.server == "vpn.example.com:4443"
 
 
@@ -60,7 +74,7 @@ def test_a_connection_that_windows_refuses_is_refused_here(
 ) -> None:
     wrong = msgspec.structs.replace(settings, bundle=BundleSettings(connection=name))
     with pytest.raises(InvalidInput, match="cannot be the name of a connection"):
-        bundle_for(user_named("alice"), profile, wrong, authority)
+        bundle_for(user_named("alice"), profile, wrong, trust_in(authority))
 
 
 def test_the_certificate_is_pinned_by_both_hashes(authority: x509.Certificate) -> None:
@@ -87,11 +101,54 @@ def test_file_names_are_harmless(name: str, file: str) -> None:
 
 
 def test_facts_are_a_line_each() -> None:
-    assert facts("vpn.example.com", 443, "alice", "AB:CD").splitlines() == [
+    authorities = [
+        Certificate("a", "a.cer", b"", "", "AB:CD"),
+        Certificate("b", "b.cer", b"", "", "EF"),
+    ]
+    found = facts("vpn.example.com", 443, "alice", SignIn.EAP_TLS, authorities)
+    assert found.splitlines() == [
         "type: SSTP",
         "server: vpn.example.com",
         "port: 443",
         "user: alice",
-        "login: MS-CHAPv2",
+        "login: EAP-TLS",
         "ca-sha256: ABCD",
+        "ca-sha256: EF",
     ]
+
+
+def test_two_authorities_of_one_name_have_two_files(authority: x509.Certificate) -> None:
+    found = certificates_of([authority, authority, authority])
+    assert [one.file for one in found] == [
+        "ca-vpn-example-com-VPN-authority.cer",
+        "ca-vpn-example-com-VPN-authority-2.cer",
+        "ca-vpn-example-com-VPN-authority-3.cer",
+    ]
+
+
+CERTIFICATE = UserCertificate("alice.p12", b"", "", "secret word")
+
+
+@pytest.mark.parametrize(
+    ("sign_in", "secrets", "rooted", "why"),
+    [
+        (SignIn.EAP_TLS, Secrets(), True, "do not go together"),
+        (SignIn.MSCHAPV2, Secrets(certificate=CERTIFICATE), True, "do not go together"),
+        (SignIn.EAP_TLS, Secrets("a password", CERTIFICATE), True, "no password to save"),
+        (SignIn.EAP_MSCHAPV2, Secrets(), False, "root of the server's certificate"),
+    ],
+)
+def test_what_a_sign_in_needs_is_there(
+    settings: Settings,
+    profile: AccessProfile,
+    authority: x509.Certificate,
+    sign_in: SignIn,
+    secrets: Secrets,
+    rooted: bool,
+    why: str,
+) -> None:
+    trust = trust_in(authority) if rooted else Trust((), ())
+    asking = dataclasses.replace(profile, client=Client(sign_in))
+    with pytest.raises(SstpcaError, match=why):
+        bundle_for(user_named("alice"), asking, settings, trust, secrets=secrets)
+    assert "secret word" not in repr(secrets)

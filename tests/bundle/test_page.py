@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from sstpca.bundle import qr, render
+from sstpca.bundle import qr
 from sstpca.bundle.context import Bundle
-from tests.bundle.samples import MakeBundle
+from tests.bundle.samples import MakeBundle, files_of
 
 VOID = {"meta", "br", "wbr", "path"}
 
@@ -50,7 +50,7 @@ class Page(HTMLParser):
 
 
 def source_of(bundle: Bundle) -> str:
-    return render.files(bundle)["index.html"].decode()
+    return files_of(bundle)["index.html"].decode()
 
 
 def test_the_page_has_the_facts(make_bundle: MakeBundle) -> None:
@@ -58,9 +58,9 @@ def test_the_page_has_the_facts(make_bundle: MakeBundle) -> None:
     text = Page(source_of(bundle)).text
     for fact in ("vpn.example.com", "4443", "alice", "SSTP", "Rosa, room 7", "691", "0x800B0109"):
         assert fact in text
-    assert bundle.certificate.sha256 in text
-    assert bundle.certificate.sha1 in text
-    assert bundle.certificate.name in text
+    assert bundle.authorities[0].sha256 in text
+    assert bundle.authorities[0].sha1 in text
+    assert bundle.authorities[0].name in text
 
 
 def test_the_page_needs_no_network(make_bundle: MakeBundle) -> None:
@@ -74,14 +74,14 @@ def test_the_page_needs_no_network(make_bundle: MakeBundle) -> None:
 
 @pytest.mark.parametrize("text", ["<script>alert(1)</script>", "\"'><b onclick=x>", "&amp; &lt;"])
 def test_values_are_shown_not_obeyed(make_bundle: MakeBundle, text: str) -> None:
-    certificate = dataclasses.replace(make_bundle().certificate, name=text)
+    certificate = dataclasses.replace(make_bundle().authorities[0], name=text)
     bundle = make_bundle(
         user=text,
         connection=text,
         host=text,
         contact=text,
         dns_suffix=text,
-        certificate=certificate,
+        authorities=(certificate,),
         routes=(text,),
         split_tunnel=True,
     )
@@ -141,4 +141,4 @@ def test_the_code_has_a_quiet_zone_and_finders() -> None:
 
 
 def test_the_same_bundle_gives_the_same_bytes(make_bundle: MakeBundle) -> None:
-    assert render.files(make_bundle()) == render.files(make_bundle())
+    assert files_of(make_bundle()) == files_of(make_bundle())

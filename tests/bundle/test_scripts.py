@@ -12,11 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tree_sitter import Language, Node, Parser
 
-from sstpca.bundle import render
 from sstpca.bundle.context import Bundle
 from sstpca.errors import InvalidInput
 from tests.bundle.reader import read
-from tests.bundle.samples import MakeBundle
+from tests.bundle.samples import MakeBundle, files_of, renderer
 
 SCRIPTS = ("install.ps1", "uninstall.ps1")
 LAUNCHERS = ("install.cmd", "uninstall.cmd")
@@ -88,7 +87,7 @@ def assigned(found: list[Node]) -> dict[str, list[str]]:
 
 
 def expected(bundle: Bundle) -> dict[str, list[str]]:
-    certificate = bundle.certificate
+    certificate = bundle.authorities[0]
     return {
         "$Connection": [bundle.connection],
         "$Server": [bundle.server],
@@ -102,13 +101,13 @@ def expected(bundle: Bundle) -> dict[str, list[str]]:
 
 
 def hostile_bundle(make_bundle: MakeBundle, text: str) -> Bundle:
-    certificate = dataclasses.replace(make_bundle().certificate, file=text, name=text)
+    certificate = dataclasses.replace(make_bundle().authorities[0], file=text, name=text)
     return make_bundle(
         user=text,
         connection=text,
         server=text,
         dns_suffix=text,
-        certificate=certificate,
+        authorities=(certificate,),
         host=text,
         split_tunnel=True,
         routes=(text, text),
@@ -117,12 +116,12 @@ def hostile_bundle(make_bundle: MakeBundle, text: str) -> Bundle:
 
 @functools.cache
 def skeleton(name: str, bundle: Bundle) -> str:
-    return read(render.script(f"windows/{name}.j2", bundle).decode("utf-8-sig")).skeleton
+    return read(renderer().script(f"windows/{name}.j2", bundle).decode("utf-8-sig")).skeleton
 
 
 def check_scripts(parser: Parser, make_bundle: MakeBundle, bundle: Bundle) -> None:
     """Both scripts parse, say the very values, and are otherwise those of a harmless bundle."""
-    files = {name: render.script(f"windows/{name}.j2", bundle) for name in SCRIPTS}
+    files = {name: renderer().script(f"windows/{name}.j2", bundle) for name in SCRIPTS}
     like = make_bundle(split_tunnel=bundle.split_tunnel, routes=("x",) * len(bundle.routes))
     for name in SCRIPTS:
         text = script_text(files, name)
@@ -159,29 +158,27 @@ def test_any_value_stays_a_value(parser: Parser, make_bundle: MakeBundle, text: 
 
 def test_a_line_break_in_a_value_makes_no_bundle(make_bundle: MakeBundle) -> None:
     with pytest.raises(InvalidInput):
-        render.files(make_bundle(connection="a\r\nStart-Process calc"))
+        files_of(make_bundle(connection="a\r\nStart-Process calc"))
 
 
 def test_a_template_cannot_forget_to_quote() -> None:
-    template = render._SCRIPTS.from_string("$x = {{ value }}")
+    template = renderer()._scripts.from_string("$x = {{ value }}")
     with pytest.raises(jinja2.TemplateRuntimeError, match="without quoting"):
         template.render(value="alice")
     with pytest.raises(TypeError, match="StrictUndefined"):
-        render._SCRIPTS.from_string("{{ nothing | ps }}").render()
+        renderer()._scripts.from_string("{{ nothing | ps }}").render()
 
 
 def test_no_string_expands_variables(parser: Parser, make_bundle: MakeBundle) -> None:
     for name in SCRIPTS:
-        kinds = {
-            node.type for node in parse(parser, script_text(render.files(make_bundle()), name))
-        }
+        kinds = {node.type for node in parse(parser, script_text(files_of(make_bundle()), name))}
         assert "string_literal" in kinds
         assert not {kind for kind in kinds if "expandable" in kind}
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_only_known_commands_are_called(parser: Parser, make_bundle: MakeBundle, name: str) -> None:
-    found = parse(parser, script_text(render.files(make_bundle()), name))
+    found = parse(parser, script_text(files_of(make_bundle()), name))
     defined = {text_of(node) for node in found if node.type == "function_name"}
     called = {text_of(node) for node in found if node.type == "command_name"}
     assert "Stop-Script" in defined
@@ -194,7 +191,7 @@ def test_only_known_commands_are_called(parser: Parser, make_bundle: MakeBundle,
 def test_every_variable_is_set_somewhere(
     parser: Parser, make_bundle: MakeBundle, name: str
 ) -> None:
-    text = script_text(render.files(make_bundle()), name)
+    text = script_text(files_of(make_bundle()), name)
     found = parse(parser, text)
     used = {text_of(node).lower() for node in found if node.type == "variable"}
     used = {variable for variable in used if not variable.startswith(("$env:", "@"))}
@@ -209,7 +206,7 @@ def test_every_variable_is_set_somewhere(
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_every_way_to_fail_has_its_text(make_bundle: MakeBundle, name: str) -> None:
-    text = script_text(render.files(make_bundle()), name)
+    text = script_text(files_of(make_bundle()), name)
     texts = set(re.findall(r"^    (\d+) = '", text, re.MULTILINE))
     codes = set(re.findall(r"Stop-Script (\d+)", text))
     assert codes
@@ -217,14 +214,14 @@ def test_every_way_to_fail_has_its_text(make_bundle: MakeBundle, name: str) -> N
 
 
 def test_every_text_is_used(make_bundle: MakeBundle) -> None:
-    both = "".join(script_text(render.files(make_bundle()), name) for name in SCRIPTS)
+    both = "".join(script_text(files_of(make_bundle()), name) for name in SCRIPTS)
     texts = set(re.findall(r"^    (\d+) = '", both, re.MULTILINE))
     assert texts == set(re.findall(r"Stop-Script (\d+)", both))
 
 
 def test_settings_suit_both_cmdlets(make_bundle: MakeBundle) -> None:
     """One table is splatted to Add- and Set-VpnConnection: names that both document."""
-    text = script_text(render.files(make_bundle()), "install.ps1")
+    text = script_text(files_of(make_bundle()), "install.ps1")
     table = text.split("$settings = @{")[1].split("}")[0]
     assert set(re.findall(r"^\s+(\w+)\s+=", table, re.MULTILINE)) == {
         *("Name", "ServerAddress", "TunnelType", "AuthenticationMethod", "EncryptionLevel"),
@@ -235,10 +232,10 @@ def test_settings_suit_both_cmdlets(make_bundle: MakeBundle) -> None:
 
 
 def test_what_the_profile_says_is_in_the_script(make_bundle: MakeBundle) -> None:
-    full = script_text(render.files(make_bundle()), "install.ps1")
+    full = script_text(files_of(make_bundle()), "install.ps1")
     assert "$SplitTunnel = $false\r\n$Routes = @()\r\n$DnsSuffix = ''\r\n" in full
     some = make_bundle(split_tunnel=True, routes=("10.0.0.0/8",), dns_suffix="corp.example.com")
-    split = script_text(render.files(some), "install.ps1")
+    split = script_text(files_of(some), "install.ps1")
     assert (
         "$SplitTunnel = $true\r\n$Routes = @('10.0.0.0/8')\r\n$DnsSuffix = 'corp.example.com'\r\n"
     ) in split
@@ -246,7 +243,7 @@ def test_what_the_profile_says_is_in_the_script(make_bundle: MakeBundle) -> None
 
 @pytest.mark.parametrize("name", [*SCRIPTS, *LAUNCHERS])
 def test_lines_end_as_windows_wants(make_bundle: MakeBundle, name: str) -> None:
-    content = render.files(make_bundle(user="Zo\u00eb"))[name]
+    content = files_of(make_bundle(user="Zo\u00eb"))[name]
     assert content.endswith(b"\r\n")
     assert b"\r\n" in content
     assert b"\r" not in content.replace(b"\r\n", b"")
@@ -254,7 +251,7 @@ def test_lines_end_as_windows_wants(make_bundle: MakeBundle, name: str) -> None:
 
 
 def test_scripts_have_a_byte_order_mark(make_bundle: MakeBundle) -> None:
-    files = render.files(make_bundle())
+    files = files_of(make_bundle())
     for name in SCRIPTS:
         assert files[name].startswith(b"\xef\xbb\xbf#")
         assert files[name].count(b"\xef\xbb\xbf") == 1
@@ -262,8 +259,8 @@ def test_scripts_have_a_byte_order_mark(make_bundle: MakeBundle) -> None:
 
 @pytest.mark.parametrize("name", LAUNCHERS)
 def test_launchers_are_plain_ascii_without_values(make_bundle: MakeBundle, name: str) -> None:
-    content = render.files(make_bundle(connection="Bür&o", user="O'Hara"))[name]
-    assert content == render.files(make_bundle())[name]
+    content = files_of(make_bundle(connection="Bür&o", user="O'Hara"))[name]
+    assert content == files_of(make_bundle())[name]
     text = content.decode("ascii")
     target = name.replace(".cmd", ".ps1")
     assert text.startswith("@echo off\r\nsetlocal EnableExtensions DisableDelayedExpansion\r\n")

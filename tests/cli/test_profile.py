@@ -30,6 +30,7 @@ def test_add_and_show(run: Run) -> None:
         "DNS suffix     corp.example\n"
         "tunnel         split\n"
         "routes         10.1.0.0/16\n"
+        "sign-in        mschapv2\n"
     )
 
 
@@ -48,6 +49,12 @@ def test_the_lists(run: Run) -> None:
         "routes": [],
         "dns_suffix": "",
         "full_tunnel": True,
+        "sign_in": "mschapv2",
+        "name_rules": [],
+        "proxy": "",
+        "proxy_bypass": [],
+        "trigger_apps": [],
+        "trusted_networks": [],
     }
 
 

@@ -85,10 +85,10 @@ def test_a_home_of_the_release_before_is_taken_over(home: Home) -> None:
 
 def test_a_database_of_a_later_release_is_refused(home: Home) -> None:
     connection = sqlite3.connect(home.database)
-    connection.execute("UPDATE schema SET version = 3")
+    connection.execute("UPDATE schema SET version = 4")
     connection.commit()
     connection.close()
-    with pytest.raises(SstpcaError, match="version 3"):
+    with pytest.raises(SstpcaError, match="version 4"):
         Store.open(home.database)
 
 

@@ -1,0 +1,48 @@
+"""The picture that an organisation puts on its users' page."""
+
+from base64 import b64encode
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from ..errors import SstpcaError
+from ..home import read_file
+
+# every page carries it whole
+SIZE_MAX: Final = 256 << 10
+
+_PNG: Final = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Logo:
+    """A picture of the media type ``media_type``."""
+
+    media_type: str
+    content: bytes = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """The picture itself as a data URL (RFC 2397)."""
+        return f"data:{self.media_type};base64,{b64encode(self.content).decode()}"
+
+
+def load(path: Path) -> Logo:
+    """Return the picture in the file ``path``, a PNG or an SVG.
+
+    As an image of a page, an SVG runs no script and fetches nothing (SVG 2, 2.8: secure static
+    mode).
+
+    :raises SstpcaError: if it cannot be read, is too large, or is something else.
+    """
+    content = read_file(path, "the logo")
+    if len(content) > SIZE_MAX:
+        raise SstpcaError(
+            f"the logo {path} has {len(content) >> 10} KiB; {SIZE_MAX >> 10} is the most",
+            "make it smaller: every page carries it whole",
+        )
+    if content.startswith(_PNG):
+        return Logo("image/png", content)
+    if path.suffix.lower() == ".svg" and b"<svg" in content:
+        return Logo("image/svg+xml", content)
+    raise SstpcaError(f"the logo {path} is neither a PNG nor an SVG file")
