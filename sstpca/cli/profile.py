@@ -275,11 +275,11 @@ def remove(context: Context, name: str) -> None:
 
 def _name_outdated(context: Context, one: AccessProfile, changes: dict[str, Any]) -> None:
     """Say whose bundles no longer fit: what Windows has to know comes in them, not at login."""
-    names = [user.name for user in users.list_all(context.store()) if user.profile == one.name]
-    if names and changes.keys() & _IN_BUNDLES:
+    count = sum(user.profile == one.name for user in users.list_all(context.store()))
+    if count and changes.keys() & _IN_BUNDLES:
         talk(
-            "next, as this is in the bundles, for the users to install again:\n"
-            f"  {program()} bundle {shlex.join(names)}"
+            f"next, as this is in the bundles, for {count} to install again:\n"
+            f"  {program()} bundle --profile {shlex.quote(one.name)}"
         )
 
 

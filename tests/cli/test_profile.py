@@ -81,6 +81,9 @@ def test_the_lists(run: Run) -> None:
         (["set", "default", "--dns", "9.9.9.9", "--no-dns"], 2, "--dns and --no-dns"),
         (["set", "default", "--route", "10.0.0.0/8", "--no-routes"], 2, "--route and --no-routes"),
         (["set", "office", "--no-dns"], 1, "no access profile 'office'"),
+        (["set", "default", "--proxy", "proxy"], 2, "is not a proxy"),
+        (["set", "default", "--name-rule", "a b=10.0.0.1"], 2, "not a rule for names"),
+        (["set", "default", "--split-tunnel", "--trigger-app", "mail"], 2, "neither the path"),
         (["show", "office"], 1, "no access profile 'office'"),
         (["remove", "office"], 1, "no access profile 'office'"),
         (["remove", "default"], 1, "in use: alice, bob"),
@@ -109,6 +112,35 @@ def test_set_replaces_only_what_is_given(run: Run, store: Store) -> None:
     assert profiles.get(store, "default").dns_suffix == ""
 
 
+def test_what_clients_are_told(run: Run, store: Store) -> None:
+    options = ["--split-tunnel", "--sign-in", "eap-tls", "--trusted-network", "Office.example"]
+    options += [
+        "--name-rule",
+        "corp.example=10.1.0.53,10.1.0.54",
+        "--name-rule",
+        "www.corp.example",
+    ]
+    options += ["--trigger-app", r"C:\Tools\mail.exe"]
+    assert run("profile", "set", "default", *options).exit_code == 0
+    assert run("profile", "show", "default").stdout.splitlines()[-5:] == [
+        "routes         none",
+        "sign-in        eap-tls",
+        "names          corp.example = 10.1.0.53, 10.1.0.54; www.corp.example not",
+        r"started by     C:\Tools\mail.exe",
+        "but not in     office.example",
+    ]
+    assert run("profile", "set", "default", "--trigger-app", "").exit_code == 0
+    client = profiles.get(store, "default").client
+    assert (client.trigger_apps, client.trusted_networks) == ((), ("office.example",))
+    assert len(client.name_rules) == 2
+    assert run("profile", "set", "default", "--name-rule", "", "--full-tunnel").exit_code == 0
+    proxy = ["--proxy", "proxy.example:3128", "--proxy-bypass", "*.example"]
+    assert run("profile", "set", "default", *proxy).exit_code == 0
+    shown = json.loads(run("profile", "show", "default", "--json").stdout)
+    assert (shown["proxy"], shown["proxy_bypass"]) == ("proxy.example:3128", ["*.example"])
+    assert shown["sign_in"] == "eap-tls"
+
+
 def test_a_split_tunnel_without_routes_is_warned_about(run: Run) -> None:
     result = run("profile", "set", "default", "--split-tunnel")
     assert result.stderr.startswith("warning: a split tunnel without --route")
@@ -123,7 +155,8 @@ def test_set_names_the_bundles_that_no_longer_fit(run: Run) -> None:
         assert run("user", "add", name, "--generate").exit_code == 0
     for options in (["--split-tunnel"], ["--route", "10.1.0.0/16"], ["--dns-suffix", "corp"]):
         result = run("profile", "set", "default", *options)
-        assert result.stderr.endswith(" bundle alice 'bob b'\n")
+        assert "for 2 to install again" in result.stderr
+        assert result.stderr.endswith(" bundle --profile default\n")
     assert "bundle" not in run("profile", "set", "default", "--dns", "10.1.0.53").stderr
 
 
