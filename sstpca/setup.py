@@ -20,7 +20,7 @@ from .pki import inventory
 from .pki.authority import Authority, Issued
 from .pki.certificates import certificate_to_pem, sha256_fingerprint
 from .pki.identity import identity_to_pem
-from .pki.keys import KeyType, key_to_pem
+from .pki.keys import AUTHORITY_KEY, KeyType, key_to_pem
 from .secrets import generate_database_key
 from .settings import default_connection, toml_string
 from .store import Store
@@ -40,6 +40,7 @@ class Plan:
     """What to make.
 
     :param connection: the name on the users' machines; empty: "VPN" and the host.
+    :param key_type: of the server.
     :raises InvalidInput: if Windows would not take that name.
     """
 
@@ -47,6 +48,7 @@ class Plan:
     port: int = 443
     connection: str = ""
     key_type: KeyType = KeyType.RSA
+    ca_key_type: KeyType = AUTHORITY_KEY
 
     def __post_init__(self) -> None:
         if self.connection:
@@ -130,7 +132,7 @@ def make_home(
     refuse_existing(home)
     network = network or choose_network()
     now = now or datetime.now(UTC)
-    authority = Authority.make(plan.hosts, now)
+    authority = Authority.make(plan.hosts, now, plan.ca_key_type)
     server = authority.issue_server(plan.hosts, plan.key_type, now)
     with _making(home):
         profile = _write(home, plan, passphrase, network, authority, server)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +10,7 @@ import click
 
 from ..errors import InvalidInput
 from ..home import Home, read_file
-from ..pki.keys import check_passphrase
+from ..pki.keys import check_new_passphrase, check_passphrase
 from ..secrets import check_password, generate_password
 
 PASSPHRASE_VARIABLE: Final = "SSTPCA_CA_PASSPHRASE"  # noqa: S105 a name, not a secret
@@ -54,7 +55,7 @@ def new_passphrase(file: Path | None, none: bool) -> bytes | None:
         raise InvalidInput("--passphrase-file and --no-passphrase exclude each other")
     if none:
         return None
-    given = _given(file)
+    given = _given(file, check_new_passphrase)
     if given is not None:
         return given
     if not interactive():
@@ -62,28 +63,30 @@ def new_passphrase(file: Path | None, none: bool) -> bytes | None:
             "there is no passphrase for the authority's key",
             f"set {PASSPHRASE_VARIABLE}, or say --passphrase-file FILE or --no-passphrase",
         )
-    return check_passphrase(secret("Passphrase for the authority's key", twice=True))
+    return check_new_passphrase(secret("Passphrase for the authority's key", twice=True))
 
 
-def _given(file: Path | None) -> bytes | None:
+def _given(file: Path | None, check: Callable[[str], bytes]) -> bytes | None:
     """Return the passphrase that was given in ``file`` or the environment, if there is one."""
     if file is not None:
-        return check_passphrase(from_file(file, "the passphrase"))
+        return check(from_file(file, "the passphrase"))
     text = os.environ.get(PASSPHRASE_VARIABLE)
-    return None if text is None else check_passphrase(text)
+    return None if text is None else check(text)
 
 
-def passphrase(home: Home, file: Path | None) -> bytes | None:
+def passphrase(home: Home, file: Path | None, *, following: bool = False) -> bytes | None:
     """Return the passphrase of the authority's key; None if the key has none.
 
     The option comes before SSTPCA_CA_PASSPHRASE, and that before a question.
 
+    :param following: whether the next authority's is meant.
     :raises SstpcaError: if there is no key, the passphrase cannot be used, or there is nobody to
         ask.
     """
-    if b"ENCRYPTED" not in read_file(home.ca_key, "the authority's key"):
+    key = home.next_ca_key if following else home.ca_key
+    if b"ENCRYPTED" not in read_file(key, "the authority's key"):
         return None
-    given = _given(file)
+    given = _given(file, check_passphrase)
     if given is not None:
         return given
     if not interactive():
@@ -91,7 +94,7 @@ def passphrase(home: Home, file: Path | None) -> bytes | None:
             "the authority's key has a passphrase, and there is no terminal to ask for it",
             f"set {PASSPHRASE_VARIABLE}, or say --passphrase-file FILE",
         )
-    question = "Passphrase of the authority's key"
+    question = f"Passphrase of the {'next ' if following else ''}authority's key"
     return check_passphrase(secret(question, twice=False))
 
 

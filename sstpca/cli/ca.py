@@ -10,7 +10,7 @@ from ..pki import inventory, revocation
 from ..pki.authority import Authority, load_ca_certificate
 from ..pki.describe import describe
 from ..pki.inventory import Entry
-from . import ask
+from . import ask, rollover
 from .cert import description, opened
 from .cert_change import passphrase_option
 from .context import Context
@@ -25,10 +25,12 @@ def ca() -> None:
     \b
         sstpca ca init vpn.example.com
         sstpca ca show
+        sstpca ca rollover begin
     """
 
 
 ca.add_command(init)
+ca.add_command(rollover.group)
 
 
 @ca.command()
@@ -44,6 +46,7 @@ def show(context: Context, as_json: bool) -> None:
     one = describe(load_ca_certificate(home), datetime.now(UTC))
     counts = _counts(inventory.list_all(store))
     key = ask.key_state(home)
+    others = [(role, other) for role, other in rollover.roles(home) if role != "issues"]
     if as_json:
         echo_json(
             {
@@ -56,12 +59,16 @@ def show(context: Context, as_json: bool) -> None:
                 "sha1": one.sha1,
                 "private_key": key,
                 "issued": counts,
+                "others": [rollover.authority_json(role, other) for role, other in others],
             }
         )
         return
     click.echo(f"Authority ({home.ca_certificate})")
     issued = ", ".join(f"{count} {state}" for state, count in counts.items()) or "none"
     rows = [*description(one), ("private key", f"{key} ({home.ca_key})"), ("issued", issued)]
+    for role, other in others:
+        until = f"until {other.not_valid_after_utc:%Y-%m-%d}"
+        rows.append((f"{role} authority", f"{rollover.common_name(other)}, {until}"))
     click.echo(pairs(rows, indent="  "))
 
 
@@ -103,4 +110,9 @@ def crl(context: Context, days: int, folder: Path | None, passphrase_file: Path 
     written = revocation.write_list(home, store, authority, now, days=days, folder=folder)
     for path in written.paths:
         click.echo(path)
+    if written.former:
+        talk(
+            f"{written.former} more are revoked, of a former authority: it alone could sign a list "
+            "with them"
+        )
     talk(f"{written.count} revoked; make the next one before {written.next_update:%Y-%m-%d}")

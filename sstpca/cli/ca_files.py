@@ -12,10 +12,11 @@ from ..errors import InvalidInput
 from ..home import PUBLIC
 from ..pki import backup as backups
 from ..pki import exporting, sealed
-from ..pki.authority import load_ca_certificate
+from ..pki.authority import load_ca_certificate, load_next_certificate
 from ..pki.certificates import certificate_to_pem, sha256_fingerprint
 from ..pki.files import refuse_existing, write_new
-from ..pki.keys import check_passphrase
+from ..pki.keys import check_new_passphrase, check_passphrase
+from ..pki.rollover import following
 from . import ask
 from .cert import opened
 from .context import Context
@@ -66,21 +67,26 @@ def put_out(content: bytes, output: Path | None, *, force: bool) -> None:
     show_default=True,
     help="What to make of it; der is what Windows calls .cer.",
 )
+@click.option("--next", "next_", is_flag=True, help="The next authority's, during a rollover.")
 @output_option
 @force_option
 @click.pass_obj
-def export(context: Context, format_: str, output: Path | None, force: bool) -> None:
+def export(context: Context, format_: str, next_: bool, output: Path | None, force: bool) -> None:
     """Write the authority's certificate, which clients have to trust.
 
     \b
         sstpca ca export --output ca.crt
         sstpca ca export --format der --output ca.cer
+        sstpca ca export --next --output ca-next.crt
     """
-    certificate = load_ca_certificate(context.home())
+    home = context.home()
+    certificate = following(home) if next_ else load_ca_certificate(home)
     binary = format_ == "der"
     content = exporting.to_der(certificate) if binary else certificate_to_pem(certificate)
     put_out(content, output, force=force)
     talk(f"its SHA-256 fingerprint: {sha256_fingerprint(certificate)}")
+    if not next_ and load_next_certificate(home) is not None:
+        talk("clients are to trust the next authority as well: sstpca ca export --next")
 
 
 @click.command()
@@ -150,7 +156,7 @@ def _passphrase(file: Path | None, *, new: bool) -> bytes:
         text = ask.secret(f"Passphrase {'for' if new else 'of'} the backup", twice=new)
     if not text:
         raise InvalidInput("the passphrase for the backup is empty")
-    return check_passphrase(text)
+    return check_new_passphrase(text) if new else check_passphrase(text)
 
 
 #: what registers on ``ca``

@@ -150,6 +150,8 @@ def _place(home: Home, one: Entry) -> str:
         return "replaced; only the inventory has it"
     if one.name == inventory.AUTHORITY:
         return str(home.ca_certificate)
+    if one.name == inventory.NEXT:
+        return str(home.next_ca_certificate)
     path = home.pair(one.name)
     return str(path) if path.exists() else f"{path} is missing"
 
@@ -180,9 +182,10 @@ def calendar(context: Context, output: Path | None) -> None:
     \b
         sstpca cert calendar --output certificates.ics
     """
-    home, store = opened(context)
+    _, store = opened(context)
     current = [one for one in inventory.list_current(store) if one.revoked is None]
-    fingerprint = inventory.digest(load_ca_certificate(home))
+    # of the first authority: events are to be the same ones after a rollover
+    fingerprint = min(inventory.list_authorities(store), key=lambda one: one.id).sha256
     content = make_calendar(current, fingerprint, context.settings().host)
     if output is None:
         click.echo(content, nl=False)

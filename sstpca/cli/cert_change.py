@@ -30,6 +30,9 @@ _AGE: Final = re.compile(r"([1-9][0-9]{0,3})([dw])")
 # fewer are done before a bar could be read
 _BAR_FROM: Final = 10
 
+#: what a server that is running does about its new certificate
+RUNNING: Final = "a running server shows it to new connections in a moment; sessions go on"
+
 Command = Callable[..., Any]
 
 passphrase_option = click.option(
@@ -173,8 +176,8 @@ def _checked(cdp: str | None) -> str:
 def _issue(
     context: Context, wishes: Sequence[Wish], existing: Existing, passphrase_file: Path | None
 ) -> None:
-    authority = _authority(context, passphrase_file)
     home, store = opened(context)
+    authority = _authority(context, passphrase_file)
     with _progress(home, authority, len(wishes)) as made:
         issuing.issue(
             home, store, authority, wishes, datetime.now(UTC), existing=existing, progress=made.add
@@ -218,7 +221,7 @@ class _Made:
         if self._cut_short:
             warn(f"the authority ends on {self._end:%Y-%m-%d}, and all that it issues with it")
         if SERVER in self.names:
-            talk("a server that is running keeps the old one until it is restarted")
+            talk(RUNNING)
 
 
 def _done(pair: Pair, done: str) -> str:

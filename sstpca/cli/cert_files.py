@@ -13,7 +13,7 @@ from ..errors import InvalidInput, SstpcaError
 from ..home import SECRET, Home
 from ..names import quoted
 from ..pki import exporting, importing, inventory, pairs, parsing, requests
-from ..pki.authority import load_ca_certificate
+from ..pki.authority import issuer_of
 from ..pki.certificates import certificate_to_pem
 from ..pki.files import refuse_existing, write_new, write_new_folder
 from ..pki.identity import served_hosts
@@ -25,6 +25,7 @@ from ..secrets import generate_password
 from . import ask, ca_files
 from .ca import ca
 from .cert import cert, opened
+from .cert_change import RUNNING
 from .context import Context
 from .output import pairs as lines_of
 from .output import talk, warn
@@ -174,9 +175,9 @@ def _with_key(home: Home, entry: Entry, kind: Format, *, root: bool) -> bytes:
 
 
 def _root(home: Home, entry: Entry) -> x509.Certificate:
-    """Return the authority's certificate, if it is the one that issued ``entry``."""
-    authority = load_ca_certificate(home)
-    if entry.issuer_sha256 != inventory.digest(authority):
+    """Return the certificate of the authority of this home that issued ``entry``."""
+    authority = issuer_of(home, entry.certificate)
+    if authority is None:
         raise SstpcaError(
             f"the certificate of '{entry.name}' is another authority's, and its root is not here",
             "leave --root out",
@@ -221,9 +222,8 @@ def _new_password(target: Path, file: Path | None, *, generate: bool) -> str:
 
 
 def _export_routeros(home: Home, entry: Entry, target: Path, *, force: bool) -> None:
-    pair, authority = _pair(home, entry), load_ca_certificate(home)
-    own = entry.issuer_sha256 == inventory.digest(authority)
-    write_new_folder(target, exporting.to_routeros(pair, authority if own else None), force=force)
+    pair, authority = _pair(home, entry), issuer_of(home, entry.certificate)
+    write_new_folder(target, exporting.to_routeros(pair, authority), force=force)
     click.echo(target)
     talk(
         "the private key in it is not encrypted: delete the folder when the router has it\n"
@@ -269,7 +269,7 @@ def import_(
     click.echo(home.server_identity)
     if kept is not None:
         talk(f"the one before is kept as {kept}")
-    talk("a server that is running keeps the old one until it is restarted")
+    talk(RUNNING)
 
 
 def _password_of(file: Path | None) -> parsing.Password:
@@ -309,10 +309,11 @@ def _describe(found: Import) -> None:
 
 @click.group()
 def server() -> None:
-    """Prepare a certificate of another authority for the server.
+    """Prepare the server: a certificate of another authority, or a RouterOS router in its place.
 
     \b
         sstpca server csr --output server.csr
+        sstpca server routeros
     """
 
 

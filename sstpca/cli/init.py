@@ -6,7 +6,7 @@ import click
 
 from ..home import Home
 from ..names import parse_hosts
-from ..pki.keys import KEY_TYPES, KeyType
+from ..pki.keys import AUTHORITY_KEY, KEY_TYPES, KeyType
 from ..setup import Made, Plan, make_home, refuse_existing
 from . import ask
 from .context import Context
@@ -39,6 +39,13 @@ from .output import pairs, program, talk, warn
     show_default=True,
     help="The server's key: rsa is rsa-2048, for every client; ecdsa is ecdsa-p256.",
 )
+@click.option(
+    "--ca-key-type",
+    type=click.Choice([kind.value for kind in KeyType]),
+    default=AUTHORITY_KEY.value,
+    show_default=True,
+    help="The authority's key.",
+)
 @click.pass_obj
 def init(
     context: Context,
@@ -49,6 +56,7 @@ def init(
     passphrase_file: Path | None,
     no_passphrase: bool,
     key_type: str,
+    ca_key_type: str,
 ) -> None:
     """Make the home of a VPN.
 
@@ -62,7 +70,8 @@ def init(
         sstpca init vpn.example.com --ip 203.0.113.5 --port 4443
         sstpca --home /srv/vpn init 203.0.113.5 --no-passphrase
     """
-    plan = Plan(parse_hosts(hosts, addresses), port, connection, KeyType(key_type))
+    kinds = KeyType(key_type), KeyType(ca_key_type)
+    plan = Plan(parse_hosts(hosts, addresses), port, connection, *kinds)
     refuse_existing(Home(context.home_path))
     passphrase = ask.new_passphrase(passphrase_file, no_passphrase)
     made = make_home(context.home_path, plan, passphrase)

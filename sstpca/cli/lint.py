@@ -14,13 +14,13 @@ from cryptography import x509
 from ..errors import InvalidInput, SstpcaError
 from ..home import Home, read_file
 from ..names import Hosts, quoted
-from ..pki.authority import load_ca_certificate
+from ..pki.authority import client_roots, former_authorities
 from ..pki.certificates import certificates_from_pem, sha1_fingerprint, sha256_fingerprint
 from ..pki.due import due
 from ..pki.identity import load_server_certificate, served_hosts
 from ..pki.keys import key_from_pem
 from ..pki.lint import Report, lint, split_port
-from ..pki.lint_findings import Finding, Severity, error, warning
+from ..pki.lint_findings import Finding, Severity, Windows, error, warning
 from ..pki.lint_read import split
 from ..pki.probe import Probe, check_server, probe
 from .cert import cert
@@ -98,7 +98,10 @@ def lint_command(
             what=case.what,
             sent=case.sent,
         )
-    report = report.with_more([*case.findings, *_other_certificate(home, case, report.leaf)])
+    more = [*case.findings, *_other_certificate(home, case, report.leaf)]
+    if home.exists:
+        more += _former_authority(home, report)
+    report = report.with_more(more)
     if as_json:
         echo_json(_as_json(case, report))
     else:
@@ -114,7 +117,7 @@ def _trusted(home: Home, ca_file: Path | None) -> tuple[x509.Certificate, ...]:
         with contextlib.suppress(ValueError):
             return (x509.load_der_x509_certificate(content),)
         raise SstpcaError(f"{ca_file} has no certificate that can be read")
-    return (load_ca_certificate(home),) if home.exists else ()
+    return client_roots(home) if home.exists else ()
 
 
 def _case(
@@ -194,9 +197,21 @@ def _other_certificate(home: Home, case: _Case, leaf: x509.Certificate | None) -
             yield warning(
                 "other-certificate",
                 f"the server shows another certificate than {home.server_identity}",
-                "restart it; if that is no help, something in between decrypts TLS, and no "
-                "client can connect through it (crypto binding)",
+                "its log says why if it does not take that one; else something in between "
+                "decrypts TLS, and no client can connect through it (crypto binding)",
             )
+
+
+def _former_authority(home: Home, report: Report) -> Iterator[Finding]:
+    """Look whether the certificate is of an authority that new bundles do not have any more."""
+    if set(report.path) & set(former_authorities(home)):
+        yield warning(
+            "former-authority",
+            "the certificate is of a former authority of this home; machines whose bundle was made "
+            "since the rollover do not trust it",
+            "sstpca cert renew NAME",
+            Windows.UNTRUSTED_ROOT,
+        )
 
 
 def _as_text(case: _Case, report: Report, trusted: Sequence[x509.Certificate]) -> str:
@@ -297,7 +312,7 @@ def _finding_as_json(one: Finding) -> dict[str, Any]:
 def check(ctx: click.Context, days: int, as_json: bool) -> None:
     """Say which certificates need attention; for timers and monitoring.
 
-    The authority, the server and all users. Exit status 1 means that one is due or wrong.
+    The server, all users, and the authority, which is due a year before its end. Exit status 1 means that one is due or wrong.
 
     \b
         sstpca cert check

@@ -11,7 +11,15 @@ from ..errors import SstpcaError
 from ..home import Home, read_file
 from ..names import Hosts
 from .certificates import certificates_from_pem
-from .keys import KeyType, PrivateKey, PublicKey, key_from_pem, make_authority_key, make_key
+from .keys import (
+    AUTHORITY_KEY,
+    KeyType,
+    PrivateKey,
+    PublicKey,
+    key_from_pem,
+    make_authority_key,
+    make_key,
+)
 from .profiles import (
     Profile,
     make_authority_certificate,
@@ -37,10 +45,15 @@ class Authority:
     key: PrivateKey = field(repr=False)
 
     @classmethod
-    def make(cls, hosts: Hosts, now: datetime) -> "Authority":
-        """Return a new authority that can issue for ``hosts`` and nothing else."""
-        key = make_authority_key()
-        return cls(make_authority_certificate(key, hosts, now), key)
+    def make(
+        cls, hosts: Hosts, now: datetime, kind: KeyType = AUTHORITY_KEY, generation: int = 1
+    ) -> "Authority":
+        """Return a new authority that can issue for ``hosts`` and nothing else.
+
+        :param generation: the how many-th of its home, by which people tell it from the others.
+        """
+        key = make_authority_key(kind)
+        return cls(make_authority_certificate(key, hosts, now, generation), key)
 
     @classmethod
     def load(cls, home: Home, passphrase: bytes | None) -> "Authority":
@@ -49,15 +62,33 @@ class Authority:
         :raises SstpcaError: if a file is missing or damaged, the passphrase is wrong, or the key
             is another certificate's.
         """
-        certificate = load_ca_certificate(home)
-        pem = read_file(home.ca_key, "the authority's key")
-        key = key_from_pem(pem, home.ca_key, passphrase)
+        return cls._load(home.ca_certificate, home.ca_key, passphrase)
+
+    @classmethod
+    def load_next(cls, home: Home, passphrase: bytes | None) -> "Authority":
+        """Return the authority that will follow; see :meth:`load`."""
+        return cls._load(home.next_ca_certificate, home.next_ca_key, passphrase)
+
+    @classmethod
+    def _load(cls, place: Path, key_place: Path, passphrase: bytes | None) -> "Authority":
+        certificate = _load_one(place)
+        key = key_from_pem(read_file(key_place, "the authority's key"), key_place, passphrase)
         if key.public_key() != certificate.public_key():
             raise SstpcaError(
-                f"the key {home.ca_key} does not belong to the certificate {home.ca_certificate}",
+                f"the key {key_place} does not belong to the certificate {place}",
                 "restore both from the same backup",
             )
         return cls(certificate, key)
+
+    def check_current(self, home: Home) -> None:
+        """Make sure that this is still the authority of ``home``.
+
+        The caller holds ``home.changing_certificates()``.
+
+        :raises SstpcaError: if a rollover was finished meanwhile.
+        """
+        if load_ca_certificate(home) != self.certificate:
+            raise SstpcaError("another command has put another authority in place", "try again")
 
     def sign(
         self,
@@ -100,7 +131,7 @@ def check_alive(certificate: x509.Certificate, now: datetime) -> None:
     if now > end:
         raise SstpcaError(
             f"the authority ended on {end:%Y-%m-%d}: Windows would say 0x800B0101",
-            "make a new home; if it is not that late, correct this machine's clock",
+            "make a next one (sstpca ca rollover begin), or correct this machine's clock",
         )
 
 
@@ -110,6 +141,14 @@ def load_ca_certificate(home: Home) -> x509.Certificate:
     :raises SstpcaError: if the file is missing, or is not one certificate.
     """
     return _load_one(home.ca_certificate)
+
+
+def load_next_certificate(home: Home) -> x509.Certificate | None:
+    """Return the certificate of the authority that will follow; None outside a rollover.
+
+    :raises SstpcaError: if the file is damaged.
+    """
+    return _load_one(home.next_ca_certificate) if home.next_ca_certificate.exists() else None
 
 
 def trusted(home: Home) -> tuple[x509.Certificate, ...]:
@@ -123,7 +162,7 @@ def trusted(home: Home) -> tuple[x509.Certificate, ...]:
     found = _load_all(home)
     leaf = _server_leaf(home)
     issuer = [one for one in found.all if leaf is not None and issued(leaf, one)]
-    return tuple(dict.fromkeys((*issuer, found.current, *found.following)))
+    return tuple(dict.fromkeys((*issuer, *found.trusted)))
 
 
 def client_roots(home: Home) -> tuple[x509.Certificate, ...]:
@@ -165,25 +204,28 @@ def former_authorities(home: Home) -> tuple[x509.Certificate, ...]:
 @dataclass(frozen=True, slots=True)
 class _Authorities:
     current: x509.Certificate
-    following: tuple[x509.Certificate, ...]
+    following: x509.Certificate | None
     former: tuple[x509.Certificate, ...]
 
     @property
     def all(self) -> tuple[x509.Certificate, ...]:
-        return tuple(dict.fromkeys((self.current, *self.following, *self.former)))
+        return tuple(dict.fromkeys((*self.trusted, *self.former)))
+
+    @property
+    def trusted(self) -> tuple[x509.Certificate, ...]:
+        return (self.current,) if self.following is None else (self.current, self.following)
 
 
 def _load_all(home: Home) -> _Authorities:
     """Read the certificates of all authorities, as they are at one moment."""
     while True:
-        current, next_ = load_ca_certificate(home), home.next_ca_certificate
+        current = load_ca_certificate(home)
         try:
-            following = (_load_one(next_),) if next_.exists() else ()
+            found = _Authorities(current, load_next_certificate(home), former_authorities(home))
         except SstpcaError:
-            if next_.exists():
+            if load_ca_certificate(home) == current:
                 raise
-            continue  # it became the current one just now
-        found = _Authorities(current, following, former_authorities(home))
+            continue
         # the end of a rollover renames the next one to this, after all else
         if load_ca_certificate(home) == current:
             return found

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from ..home import SERVER
-from .inventory import AUTHORITY, Entry
+from .inventory import AUTHORITY, NEXT, Entry
 
 # RFC 5545 3.1, in bytes without the line break
 _LINE_MAX: Final = 75
@@ -18,7 +18,7 @@ def make_calendar(entries: Iterable[Entry], authority: str, host: str) -> bytes:
 
     A renewed certificate keeps its event, which moves: read again, the calendar is up to date.
 
-    :param authority: the SHA-256 of the authority's certificate; makes the events of this home
+    :param authority: the SHA-256 of the first authority's certificate; makes the events of this home
         unlike those of others.
     :param host: what the VPN is called.
     """
@@ -54,13 +54,15 @@ def _event(entry: Entry, authority: str, host: str) -> list[str]:
 def _what(entry: Entry) -> str:
     if entry.name in (AUTHORITY, SERVER):
         return f"the {entry.name}'s certificate"
+    if entry.name == NEXT:
+        return "the next authority's certificate"
     return f"the {entry.profile} certificate '{entry.name}'"
 
 
 def _advice(entry: Entry, end: datetime) -> str:
     when = f"At {end:%Y-%m-%d %H:%M} UTC. Serial {entry.serial}."
-    if entry.name == AUTHORITY:
-        return f"{when}\nAll that it has issued ends with it; users need bundles of a new one."
+    if entry.profile == AUTHORITY:
+        return f"{when}\nAll that it has issued ends with it.\nsstpca ca rollover begin"
     return f"{when}\nsstpca cert renew {shlex.quote(entry.name)}"
 
 

@@ -1,31 +1,20 @@
 """Chains: certificates in the order that TLS sends them, whatever order they came in."""
 
-import ssl
-import warnings
 from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from ..errors import SstpcaError
 from ..names import quoted
+from . import roots
+from .authority import issued
 from .certificates import sha256_fingerprint
 from .exporting import is_self_issued
 
 DEPTH_MAX: Final = 8
-
-# where systems keep the roots they trust, besides OpenSSL's own place
-_BUNDLES: Final = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-)
-_END: Final = b"-----END CERTIFICATE-----"
 
 
 def order_chain(
@@ -45,12 +34,12 @@ def order_chain(
     """
     ordered = sorted(others, key=lambda one: (one.not_valid_after_utc, sha256_fingerprint(one)))
     ordered = [one for one in reversed(ordered) if one != leaf]
-    roots = [*anchors, *(one for one in (leaf, *ordered) if _issued(one, one))]
-    between = [one for one in ordered if one not in roots]
+    ends = [*anchors, *(one for one in (leaf, *ordered) if issued(one, one))]
+    between = [one for one in ordered if one not in ends]
     valid = [one for one in between if _is_valid(one, now)]
     end = leaf
     for candidates in (valid, between):
-        found, end = _search(leaf, candidates, roots)
+        found, end = _search(leaf, candidates, ends)
         if found is not None:
             return found
     raise _incomplete(end, leaf, ordered)
@@ -59,7 +48,7 @@ def order_chain(
 def _search(
     leaf: x509.Certificate,
     candidates: Sequence[x509.Certificate],
-    roots: Sequence[x509.Certificate],
+    ends: Sequence[x509.Certificate],
 ) -> tuple[tuple[x509.Certificate, ...] | None, x509.Certificate]:
     """Search breadth first; return the way, if there is one, and where the search ended."""
     queue: deque[tuple[x509.Certificate, ...]] = deque([(leaf,)])
@@ -67,23 +56,13 @@ def _search(
     while queue:
         path = queue.popleft()
         end = path[-1]
-        if any(_issued(end, root) for root in roots):
+        if any(issued(end, root) for root in ends):
             return path[1:], end
         for one in candidates if len(path) <= DEPTH_MAX else ():
-            if one not in seen and is_authority(one) and _issued(end, one):
+            if one not in seen and is_authority(one) and issued(end, one):
                 seen.add(one)
                 queue.append((*path, one))
     return None, end
-
-
-def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    if certificate.issuer != issuer.subject:
-        return False
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
-        return False
-    return True
 
 
 def is_authority(certificate: x509.Certificate) -> bool:
@@ -104,7 +83,7 @@ def _incomplete(
     """Return what is missing after ``end``."""
     issuer = quoted(end.issuer.rfc4514_string())
     named = [one for one in others if one.subject == end.issuer]
-    if any(_issued(end, one) for one in named):
+    if any(issued(end, one) for one in named):
         return SstpcaError(
             f"the chain over {issuer} does not come to a root: Windows says 0x800B010A",
             f"is that an authority's? no more than {DEPTH_MAX} of them, and no circle, is a chain",
@@ -125,31 +104,5 @@ def _incomplete(
 
 def root_of(chain: Sequence[x509.Certificate]) -> x509.Certificate | None:
     """Return the root of ``chain``, leaf first, among those this machine trusts; None if unknown."""
-    roots = [*chain[1:], *system_roots()]
-    return next((one for one in roots if is_self_issued(one) and _issued(chain[-1], one)), None)
-
-
-def system_roots() -> list[x509.Certificate]:
-    """Return the roots that this machine trusts; none if it has no list of them."""
-    own = ssl.get_default_verify_paths().cafile
-    for path in (own, *_BUNDLES):
-        try:
-            content = Path(path).read_bytes() if path else b""
-        except OSError:
-            continue
-        if content:
-            return list(_readable(content))
-    return []
-
-
-def _readable(content: bytes) -> Iterable[x509.Certificate]:
-    for part in content.split(_END):
-        with warnings.catch_warnings():
-            # old roots are not all as today's rules want them
-            warnings.simplefilter("ignore")
-            try:
-                one = x509.load_pem_x509_certificate(part + _END)
-                if is_self_issued(one):
-                    yield one
-            except ValueError:
-                continue
+    known = [*chain[1:], *roots.system_roots()]
+    return next((one for one in known if is_self_issued(one) and issued(chain[-1], one)), None)

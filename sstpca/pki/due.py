@@ -2,15 +2,22 @@
 
 import enum
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from ..errors import SstpcaError
 from ..home import SERVER, Home
 from ..store import Store
+from .authority import former_authorities
 from .identity import load_identity
-from .inventory import AUTHORITY, Entry, State, adopt, list_all
+from .inventory import AUTHORITY, NEXT, Entry, State, digest, list_all
+from .pairs import tidy
+from .profiles import SERVER_DAYS
+
+# from then on, an authority's end cuts short what it issues; and users need new bundles in time
+_ROLLOVER: Final = timedelta(days=SERVER_DAYS)
 
 
 @enum.unique
@@ -43,12 +50,14 @@ def due(home: Home, store: Store, within: timedelta, now: datetime) -> list[Due]
 
     A user's revoked certificate does not: that is how it is meant to end.
 
-    :param within: how long before its end a certificate is due.
+    :param within: how long before its end a certificate is due; an authority's is at least a year.
     :raises SstpcaError: if a file or the database cannot be read.
     """
-    adopt(home, store)
+    tidy(home, store)
     current = [entry for entry in list_all(store) if entry.replaced is None]
     found = [one for entry in current for one in _judge(entry, within, now)]
+    if not any(one.name == SERVER for one in found):
+        found += _former(home, current)
     if not any(one.name == SERVER and one.urgency is Urgency.WRONG for one in found):
         found += _serving(home, now)
     return sorted(found, key=lambda one: one.not_after or 0)
@@ -57,6 +66,8 @@ def due(home: Home, store: Store, within: timedelta, now: datetime) -> list[Due]
 def _judge(entry: Entry, within: timedelta, now: datetime) -> Iterator[Due]:
     moment = now.timestamp()
     left = timedelta(seconds=entry.not_after - moment)
+    if entry.profile == AUTHORITY:
+        within = max(within, _ROLLOVER)
     end = f"{datetime.fromtimestamp(entry.not_after, now.tzinfo):%Y-%m-%d}"
     match entry.state(moment):
         case State.EXPIRED:
@@ -73,8 +84,10 @@ def _judge(entry: Entry, within: timedelta, now: datetime) -> Iterator[Due]:
 
 
 def _due(entry: Entry, urgency: Urgency, why: str) -> Due:
-    if entry.profile == AUTHORITY:
-        fix = "make a new authority in a new home, and new bundles"
+    if entry.name == NEXT:
+        fix = "sstpca ca rollover cancel, and begin another"
+    elif entry.profile == AUTHORITY:
+        fix = "roll over to a next one: sstpca ca rollover status"
     elif entry.issuer_sha256:
         fix = f"sstpca cert renew {shlex.quote(entry.name)}"
     else:
@@ -88,3 +101,11 @@ def _serving(home: Home, now: datetime) -> Iterator[Due]:
         load_identity(home, now)
     except SstpcaError as error:
         yield Due(SERVER, Urgency.WRONG, None, str(error), error.hint)
+
+
+def _former(home: Home, current: Sequence[Entry]) -> Iterator[Due]:
+    """Look whether the server shows what only old bundles make clients believe."""
+    former = {digest(one) for one in former_authorities(home)}
+    for entry in current:
+        if entry.name == SERVER and entry.issuer_sha256 in former:
+            yield _due(entry, Urgency.DUE, "is of a former authority: new bundles trust another")

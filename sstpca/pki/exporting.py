@@ -21,7 +21,7 @@ PASSWORD_MAX: Final = 256
 
 _OTHER_SIGNS: Final = re.compile(r"[^A-Za-z0-9._-]")
 # in a string of RouterOS: quotes, variables, escapes, and ? which asks the terminal for help
-_ROUTEROS_SIGNS: Final = re.compile(r'["$\\?]')
+_ROUTEROS_SIGNS: Final = frozenset(b'"$\\?')
 
 
 def is_self_issued(certificate: x509.Certificate) -> bool:
@@ -148,5 +148,14 @@ def _routeros_script(pair: Pair, files: list[str]) -> str:
 
 
 def routeros_string(text: str) -> str:
-    """Return ``text`` as a string of RouterOS' scripting language."""
-    return '"' + _ROUTEROS_SIGNS.sub(lambda sign: "\\" + sign.group(), text) + '"'
+    """Return ``text`` as a string of RouterOS' scripting language: ASCII, as its export writes it.
+
+    What is not printable ASCII is two upper-case hexadecimal digits for each byte of its UTF-8.
+    """
+    return '"' + "".join(map(_routeros_byte, text.encode())) + '"'
+
+
+def _routeros_byte(byte: int) -> str:
+    if byte in _ROUTEROS_SIGNS:
+        return f"\\{byte:c}"
+    return f"{byte:c}" if 0x20 <= byte < 0x7F else f"\\{byte:02X}"

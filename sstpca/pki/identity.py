@@ -13,7 +13,7 @@ from ..errors import SstpcaError
 from ..home import Home, read_file
 from ..names import Hosts, parse_hosts
 from . import lint_leaf
-from .authority import load_ca_certificate
+from .authority import client_roots
 from .certificates import certificate_to_pem, certificates_from_pem
 from .keys import PrivateKey, key_from_pem, key_to_pem
 from .lint import lint
@@ -35,7 +35,7 @@ class Identity:
 
     :param certificate: the leaf.
     :param chain: the intermediates after it, without the root; empty with an authority of ours.
-    :param own: whether the home's own authority issued it.
+    :param own: whether an authority of this home issued it: the present, the next or a former one.
     """
 
     certificate: x509.Certificate
@@ -89,16 +89,15 @@ def check_leaf(
 ) -> bool:
     """Check what Windows checks in a server's certificate, and return whether it is our own.
 
-    Another authority's root is not known here: how its chain ends is not looked at.
+    Our own is what says that an authority of this home issued it. Another authority's root is not known here: how its chain ends is not looked at.
 
     :raises SstpcaError: as :func:`load_identity` does, whatever file it came from.
     """
-    authority = load_ca_certificate(home)
-    own = leaf.issuer == authority.subject
+    roots = [one for one in client_roots(home) if one.subject == leaf.issuer]
     report = lint(
         [one.public_bytes(Encoding.DER) for one in (leaf, *chain)],
         hosts=hosts,
-        trusted=[authority] if own else [],
+        trusted=roots,
         now=now,
         what="the server certificate",
         sent=True,
@@ -107,7 +106,7 @@ def check_leaf(
     for finding in report.findings:
         if finding.severity is Severity.ERROR or finding.check in _REFUSED:
             raise _refusal(finding)
-    return own
+    return bool(roots)
 
 
 def _refusal(finding: Finding) -> SstpcaError:

@@ -5,7 +5,7 @@ import os
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +17,9 @@ from ..errors import SstpcaError
 from ..home import SECRET, SERVER, Home, read_file, write_file
 from ..names import quoted
 from ..store import Store, certificates
-from . import chains, inventory, pairs, requests
-from .authority import load_ca_certificate
+from . import chains, inventory, pairs, requests, roots
+from .adoption import adopt
+from .authority import client_roots, issuer_of
 from .identity import check_leaf, identity_to_pem, served_hosts
 from .keys import PrivateKey
 from .pairs import Pair
@@ -61,7 +62,7 @@ def prepare(home: Home, contents: Contents, now: datetime) -> Import:
     leaf, key = match(contents, _sources(home, contents))
     hosts = served_hosts(home)
     check_leaf(home, leaf, hosts, now)
-    anchors = [load_ca_certificate(home), *chains.system_roots()]
+    anchors = [*client_roots(home), *roots.system_roots()]
     chain = chains.order_chain(leaf, contents.certificates, anchors, now)
     used = (leaf, *chain)
     own = check_leaf(home, leaf, hosts, now, chain)
@@ -184,33 +185,19 @@ def install(home: Home, store: Store, found: Import, now: datetime) -> Path | No
     """
     with pairs.changing(home, store):
         known = _is_known(store, found.pair.leaf)
-        kept = _keep(home, now)
+        kept = pairs.keep_server(home, now)
         if known:
             # its chain is new, or it was replaced; the inventory follows the file
             pem = identity_to_pem(found.pair.key, found.pair.certificates)
             write_file(home.server_identity, pem, SECRET)
-            inventory.adopt(home, store)
+            adopt(home, store)
         else:
-            issuer = load_ca_certificate(home) if found.own else None
+            issuer = issuer_of(home, found.pair.leaf)
             pairs.put(home, store, [found.pair], issuer=issuer, now=now)
         waiting = requests.load_next_key(home)
         if waiting is not None and waiting.public_key() == found.pair.key.public_key():
             requests.next_key_path(home).unlink()
     return kept
-
-
-def _keep(home: Home, now: datetime) -> Path | None:
-    """Copy server.pem beside the other pairs, under a name that no pair has."""
-    if not home.server_identity.exists():
-        return None
-    content = read_file(home.server_identity, "the server's key and certificate")
-    try:
-        home.certificates.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise SstpcaError(f"cannot make {home.certificates}: {error.strerror}") from error
-    path = home.certificates / f"server.pem.{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
-    write_file(path, content, SECRET)
-    return path
 
 
 def _is_known(store: Store, leaf: x509.Certificate) -> bool:

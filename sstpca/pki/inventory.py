@@ -3,7 +3,6 @@
 Digests and serials are lower-case hexadecimal without colons. Nothing is ever removed.
 """
 
-import contextlib
 import enum
 import os
 import pwd
@@ -14,18 +13,17 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 
 from ..errors import SstpcaError
-from ..home import SERVER, Home
+from ..home import SERVER
 from ..names import quoted, user_key
 from ..store import Store, certificates
-from .authority import load_ca_certificate
 from .describe import san_texts
-from .identity import load_server_certificate
 
 AUTHORITY: Final = "authority"
+#: the authority that will follow; no user and no pair can be called so
+NEXT: Final = "authority/next"
 #: the profile of certificates for users; the profiles "authority" and "server" are named as pairs
 USER: Final = "user"
 #: as short as a fingerprint may be abbreviated
@@ -47,7 +45,7 @@ class State(enum.Enum):
 class Entry:
     """One certificate of the inventory. Times are seconds since 1970.
 
-    :param name: what its pair is called: "authority", "server", or the name given.
+    :param name: what its pair is called: "authority", "authority/next", "server", or the name given.
     :param profile: "authority", "server" or "user".
     :param names: the subject alternative names: "DNS x", "IP y", "UPN z".
     :param issuer_sha256: of the authority of this home that issued it; empty if another did.
@@ -179,6 +177,11 @@ def list_current(store: Store) -> list[Entry]:
     return _entries(store, certificates.c.replaced.is_(None))
 
 
+def list_authorities(store: Store) -> list[Entry]:
+    """Return every authority that this home has had or will have."""
+    return _entries(store, certificates.c.profile == AUTHORITY)
+
+
 def list_revoked(store: Store) -> list[Entry]:
     """Return all that are revoked, by name."""
     return _entries(store, certificates.c.revoked.is_not(None))
@@ -230,17 +233,18 @@ def find(store: Store, text: str) -> Entry:
     return matches[0]
 
 
-def is_current(store: Store, certificate: x509.Certificate) -> bool:
-    """Return whether ``certificate`` is recorded, and no other has taken its place."""
-    with store.reading() as connection:
-        return _is_current(connection, certificate)
+def is_current(store: Store, certificate: x509.Certificate, name: str | None = None) -> bool:
+    """Return whether ``certificate`` is recorded, and no other has taken its place.
 
-
-def _is_current(connection: sa.Connection, certificate: x509.Certificate) -> bool:
+    :param name: of whom; by default of whoever it is.
+    """
     found = sa.select(certificates.c.id).where(
         certificates.c.sha256 == digest(certificate), certificates.c.replaced.is_(None)
     )
-    return connection.scalar(found) is not None
+    if name is not None:
+        found = found.where(certificates.c.key == user_key(name))
+    with store.reading() as connection:
+        return connection.scalar(found) is not None
 
 
 def holders(store: Store) -> dict[str, tuple[str, bool]]:
@@ -284,51 +288,46 @@ def _revoked_already(entry: Entry) -> SstpcaError:
     return SstpcaError(f"the certificate {entry.serial} of '{entry.name}' is revoked already")
 
 
-def adopt(home: Home, store: Store) -> None:
-    """Make the authority's and the server's certificate the current ones if they are not.
+def put_back(connection: sa.Connection, certificate: x509.Certificate, name: str) -> bool:
+    """Make a recorded certificate the current one of ``name`` again; return whether it is recorded.
 
-    Homes made by an older release lack them, and files may be put in place by hand. A server
-    certificate that is missing or damaged is left out. The caller holds
-    ``home.changing_certificates()``.
-
-    :raises SstpcaError: if the authority's cannot be read, or the database not be written.
+    :param connection: of Store.writing.
     """
-    authority = load_ca_certificate(home)
-    found = {AUTHORITY: authority}
-    with contextlib.suppress(SstpcaError):
-        found[SERVER] = load_server_certificate(home)
-    if all(is_current(store, certificate) for certificate in found.values()):
-        return
-    with store.writing() as connection:
-        for name, certificate in found.items():
-            if not _is_current(connection, certificate):
-                issuer = authority if _issued(certificate, authority) else None
-                _adopt(connection, name, certificate, issuer)
-
-
-def _adopt(
-    connection: sa.Connection,
-    name: str,
-    certificate: x509.Certificate,
-    issuer: x509.Certificate | None,
-) -> None:
     known = certificates.c.sha256 == digest(certificate)
     if connection.scalar(sa.select(certificates.c.id).where(known)) is None:
-        record(connection, certificate, name=name, profile=name, requested_by="", issuer=issuer)
-        return
-    # an older one came back from a backup
-    of_name = (certificates.c.key == user_key(name), certificates.c.replaced.is_(None))
-    update = certificates.update()
-    connection.execute(update.where(*of_name).values(replaced=datetime.now(UTC).timestamp()))
-    connection.execute(update.where(known).values(replaced=None))
-
-
-def _issued(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(authority)
-    except (InvalidSignature, ValueError, TypeError):
         return False
+    _replace(connection, name, datetime.now(UTC).timestamp())
+    _rename(connection, known, name)
     return True
+
+
+def _replace(connection: sa.Connection, name: str, now: float) -> None:
+    of_name = (certificates.c.key == user_key(name), certificates.c.replaced.is_(None))
+    connection.execute(certificates.update().where(*of_name).values(replaced=now))
+
+
+def _rename(connection: sa.Connection, which: sa.ColumnElement[bool], name: str) -> None:
+    """Make ``which`` the current one of ``name``."""
+    values = {"name": name, "key": user_key(name), "replaced": None}
+    connection.execute(certificates.update().where(which).values(values))
+
+
+def succeed(connection: sa.Connection, now: float) -> None:
+    """Let the next authority take the place of the one before.
+
+    :param connection: of Store.writing.
+    """
+    _replace(connection, AUTHORITY, now)
+    following = (certificates.c.key == NEXT) & certificates.c.replaced.is_(None)
+    _rename(connection, following, AUTHORITY)
+
+
+def drop_next(connection: sa.Connection, now: float) -> None:
+    """Let there be no next authority.
+
+    :param connection: of Store.writing.
+    """
+    _replace(connection, NEXT, now)
 
 
 def revoked(store: Store, fingerprint: str) -> bool:

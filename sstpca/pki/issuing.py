@@ -1,5 +1,6 @@
 """Issue, renew, rekey: everything that makes a new pair."""
 
+import contextlib
 import enum
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -173,7 +174,7 @@ def issue(
     for wish in wishes:
         _check_days(wish.profile, wish.days)
         check_permitted(wish.subject, authority.certificate)
-    with changing(home, store):
+    with _changing(home, store, authority):
         wanted = _wanted(wishes, inventory.holders(store), existing)
         made = (_make(authority, wish, now) for wish in wanted)
         _put_all(home, store, authority, made, now, progress)
@@ -247,7 +248,7 @@ def renew(
         then.
     """
     check_alive(authority.certificate, now)
-    with changing(home, store):
+    with _changing(home, store, authority):
         entries = []
         for name in names:
             try:
@@ -262,7 +263,7 @@ def _renewable(
     home: Home, store: Store, authority: Authority, name: str, days: int | None
 ) -> Entry:
     """Return the current certificate of ``name``, once nothing stands in its way."""
-    entry = _ours(inventory.current(store, name), authority.certificate)
+    entry = _ours(store, inventory.current(store, name))
     if entry.revoked is not None:
         raise SstpcaError(
             f"the certificate of '{entry.name}' is revoked; its key is not to be used any more",
@@ -308,8 +309,8 @@ def rekey(
     :raises SstpcaError: if there is none of that name, or it was issued by another authority.
     """
     check_alive(authority.certificate, now)
-    with changing(home, store):
-        entry = _ours(inventory.current(store, name), authority.certificate)
+    with _changing(home, store, authority):
+        entry = _ours(store, inventory.current(store, name))
         _check_days(profiles.PROFILES[entry.profile], days)
         key = make_key(kind or key_type(entry.certificate.public_key()))
         leaf = _signed_again(authority, entry, key.public_key(), now, days)
@@ -332,10 +333,25 @@ def _signed_again(
     )
 
 
-def _ours(entry: Entry, authority: x509.Certificate) -> Entry:
+@contextlib.contextmanager
+def _changing(home: Home, store: Store, authority: Authority) -> Iterator[None]:
+    with changing(home, store):
+        authority.check_current(home)
+        yield
+
+
+def _issuers(store: Store) -> set[str]:
+    """Return the authorities, former ones as well, whose certificates can be renewed here."""
+    return {one.sha256 for one in inventory.list_authorities(store)}
+
+
+def _ours(store: Store, entry: Entry) -> Entry:
     if entry.profile not in profiles.PROFILES:
-        raise SstpcaError("the authority's own certificate cannot be renewed", "make a new home")
-    if entry.issuer_sha256 != inventory.digest(authority):
+        raise SstpcaError(
+            "the authority's own certificate cannot be renewed",
+            "make a next authority: sstpca ca rollover begin",
+        )
+    if entry.issuer_sha256 not in _issuers(store):
         raise SstpcaError(
             f"the certificate of '{entry.name}' was issued by another authority",
             "renew it there, and take the new one in with 'sstpca cert import'",
@@ -346,16 +362,15 @@ def _ours(entry: Entry, authority: x509.Certificate) -> Entry:
 def due(home: Home, store: Store, within: timedelta, now: datetime) -> list[Entry]:
     """Return what a renewal is worth while for: it ends ``within`` that time, or has ended.
 
-    Not among them are revoked ones, those of another authority, and those that could not get a
+    Not among them are revoked ones, those of others' authorities, and those that could not get a
     later end because the authority ends then.
     """
-    authority = load_ca_certificate(home)
-    issuer, last = inventory.digest(authority), authority.not_valid_after_utc.timestamp()
+    issuers, last = _issuers(store), load_ca_certificate(home).not_valid_after_utc.timestamp()
     return [
         entry
         for entry in inventory.list_current(store)
         if entry.profile in profiles.PROFILES
-        and entry.issuer_sha256 == issuer
+        and entry.issuer_sha256 in issuers
         and entry.state(now.timestamp()) is not State.REVOKED
         and entry.not_after <= (now + within).timestamp()
         and entry.not_after + _WORTH_IT.total_seconds() < last

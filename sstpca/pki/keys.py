@@ -13,6 +13,8 @@ from ..errors import InvalidInput, SstpcaError
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
+# NIST SP 800-63B 5.1.1.1, for what people choose
+PASSPHRASE_MIN: Final = 8
 # OpenSSL reads no longer one (PEM_BUFSIZE)
 PASSPHRASE_MAX: Final = 1023
 
@@ -37,6 +39,8 @@ class KeyType(enum.Enum):
         return {"rsa": cls.RSA, "ecdsa": cls.ECDSA}.get(str(value))
 
 
+#: an authority's key, unless somebody wants another: every client takes it, for its ten years
+AUTHORITY_KEY: Final = KeyType.RSA_3072
 #: what people may type for a kind of key
 KEY_TYPES: Final = ("rsa", "ecdsa", *(kind.value for kind in KeyType))
 
@@ -69,9 +73,9 @@ def key_type(key: object) -> KeyType:
             return KeyType.ECDSA_P384
 
 
-def make_authority_key() -> PrivateKey:
-    """Return a new key for an authority: RSA, 3072 bits, good for its ten years."""
-    return make_key(KeyType.RSA_3072)
+def make_authority_key(kind: KeyType) -> PrivateKey:
+    """Return a new key for an authority."""
+    return make_key(kind)
 
 
 def make_server_key(kind: KeyType) -> PrivateKey:
@@ -96,6 +100,20 @@ def check_passphrase(text: str) -> bytes:
         raise InvalidInput(f"the passphrase is longer than {PASSPHRASE_MAX} bytes")
     if any(ord(sign) < 0x20 or ord(sign) == 0x7F for sign in text):
         raise InvalidInput("the passphrase has a control character (or a second line) in it")
+    return passphrase
+
+
+def check_new_passphrase(text: str) -> bytes:
+    """Return a passphrase as :func:`check_passphrase` does, once it is worth having.
+
+    :raises InvalidInput: if it is too short as well.
+    """
+    passphrase = check_passphrase(text)
+    if len(text) < PASSPHRASE_MIN:
+        raise InvalidInput(
+            f"the passphrase has less than {PASSPHRASE_MIN} characters",
+            "take a longer one: whoever gets a copy of the file can try very many",
+        )
     return passphrase
 
 

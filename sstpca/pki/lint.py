@@ -6,7 +6,6 @@ lint_chain (the path to a root) and lint_constraints; lint_findings has what the
 
 import dataclasses
 import functools
-import ssl
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +21,7 @@ from .lint_findings import Finding, Severity, error, note, warning
 from .lint_leaf import check_form, check_key, check_lifetime, check_purpose, check_validity
 from .lint_names import check_names, check_wildcards
 from .lint_read import Readable, read
+from .roots import system_roots
 
 # more is no chain, and building a path takes its square
 CHAIN_MAX: Final = 32
@@ -201,8 +201,8 @@ def _public_roots(name: x509.Name) -> Sequence[Readable]:
 @functools.cache
 def _all_public_roots() -> dict[bytes, list[Readable]]:
     found: dict[bytes, list[Readable]] = {}
-    for der in ssl.create_default_context().get_ca_certs(binary_form=True):
-        root = read(der)
+    for certificate in system_roots():
+        root = read(_der(certificate))
         if isinstance(root, Readable):
             found.setdefault(root.subject.public_bytes(), []).append(root)
     return found

@@ -7,28 +7,28 @@ there is no certificate that nobody knows of, and none without its key.
 """
 
 import contextlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from cryptography import x509
 
 from ..errors import InvalidInput, SstpcaError
-from ..home import SECRET, SERVER, Home, read_file, write_files
+from ..home import SECRET, SERVER, Home, read_file, write_file, write_files
 from ..names import check_user_name, quoted, user_key
 from ..store import Store
-from . import inventory
+from . import inventory, succession
+from .adoption import adopt
 from .certificates import certificates_from_pem
 from .identity import identity_to_pem
 from .keys import PrivateKey, key_from_pem
+from .pending import is_pending, listed, pending, remove, sync, take_place
 
 # of a file name's 255 bytes some are for the ending, and for a temporary name
 NAME_BYTES_MAX: Final = 200
-_RESERVED: Final = frozenset({SERVER, inventory.AUTHORITY})
-_PENDING: Final = ".new"
+_RESERVED: Final = frozenset({SERVER, inventory.AUTHORITY, inventory.NEXT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +95,8 @@ def put(
     :param issuer: the authority of this home, if it issued them.
     :raises SstpcaError: if a file or the database cannot be written; nothing has changed then.
     """
-    _make_folder(home.certificates, pairs)
-    pending = [(_pending(home.pair(pair.name)), pair) for pair in pairs]
     try:
-        write_files(
-            [(path, identity_to_pem(pair.key, pair.certificates)) for path, pair in pending], SECRET
-        )
-        _sync(home)
+        places = stage(home, pairs)
         with store.writing(durable=True) as connection:
             inventory.record_all(
                 connection,
@@ -110,14 +105,53 @@ def put(
                 requested_by=inventory.login(),
                 now=now.timestamp(),
             )
-        for path, _ in pending:
-            _take_place(path)
+        for path in places:
+            take_place(path)
         _sync(home)
     except BaseException:
         # where even that fails, the next command settles it
         with contextlib.suppress(SstpcaError):
             settle(home, store)
         raise
+
+
+def stage(home: Home, pairs: Sequence[Pair]) -> list[Path]:
+    """Write ``pairs`` under their pending names, which are returned.
+
+    The caller holds ``home.changing_certificates()``, records them, and lets them take their place.
+
+    :raises SstpcaError: if a file cannot be written.
+    """
+    _make_folder(home.certificates, pairs)
+    places = [pending(home.pair(pair.name)) for pair in pairs]
+    contents = [identity_to_pem(pair.key, pair.certificates) for pair in pairs]
+    write_files(list(zip(places, contents, strict=True)), SECRET)
+    _sync(home)
+    return places
+
+
+def _sync(home: Home) -> None:
+    for folder in (home.root, home.certificates):
+        sync(folder)
+
+
+def keep_server(home: Home, now: datetime) -> Path | None:
+    """Copy server.pem beside the other pairs, under a name that no pair has; return it.
+
+    :raises SstpcaError: if it cannot be read or written.
+    """
+    if not home.server_identity.exists():
+        return None
+    content = read_file(home.server_identity, "the server's key and certificate")
+    try:
+        home.certificates.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise SstpcaError(f"cannot make {home.certificates}: {error.strerror}") from error
+    path = home.certificates / f"server.pem.{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    while path.exists():  # of the same second
+        path = path.with_name(f"{path.name}+")
+    write_file(path, content, SECRET)
+    return path
 
 
 def _make_folder(folder: Path, pairs: Sequence[Pair]) -> None:
@@ -137,7 +171,7 @@ def changing(home: Home, store: Store) -> Iterator[None]:
     """
     with home.changing_certificates():
         settle(home, store)
-        inventory.adopt(home, store)
+        adopt(home, store)
         yield
 
 
@@ -149,7 +183,7 @@ def tidy(home: Home, store: Store) -> None:
     with home.changing_certificates(wait=False) as held:
         if held:
             settle(home, store)
-            inventory.adopt(home, store)
+            adopt(home, store)
 
 
 def settle(home: Home, store: Store) -> None:
@@ -159,14 +193,12 @@ def settle(home: Home, store: Store) -> None:
 
     :raises SstpcaError: if a file cannot be renamed or removed, or the database not be read.
     """
+    succession.settle(home, store)
     for path in list(_leftovers(home)):
-        if path.name.endswith(_PENDING) and _recorded(store, path):
-            _take_place(path)
+        if is_pending(path) and _recorded(store, path):
+            take_place(path)
         else:
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as error:
-                raise SstpcaError(f"cannot remove {path}: {error.strerror}") from error
+            remove(path)
 
 
 def _recorded(store: Store, path: Path) -> bool:
@@ -181,44 +213,10 @@ def _recorded(store: Store, path: Path) -> bool:
 def _leftovers(home: Home) -> Iterator[Path]:
     """Yield the pending and the temporary files of pairs."""
     server = home.server_identity.name
-    for path in _listed(home.root):
+    for path in listed(home.root):
         # a temporary name of a pending one begins with two dots
         if path.name.lstrip(".").startswith(f"{server}.") and path.name.startswith("."):
             yield path
-    for path in _listed(home.certificates):
+    for path in listed(home.certificates):
         if path.name.startswith("."):
             yield path
-
-
-def _listed(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise SstpcaError(f"cannot read the folder {folder}: {error.strerror}") from error
-
-
-def _pending(path: Path) -> Path:
-    return path.with_name(f".{path.name}{_PENDING}")
-
-
-def _take_place(pending: Path) -> None:
-    path = pending.with_name(pending.name[1:].removesuffix(_PENDING))
-    try:
-        pending.rename(path)
-    except OSError as error:
-        raise SstpcaError(f"cannot write {path}: {error.strerror}") from error
-
-
-def _sync(home: Home) -> None:
-    """Let the new names reach the disk, too."""
-    for folder in (home.root, home.certificates):
-        with contextlib.suppress(FileNotFoundError):
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                # not every file system has this
-                with contextlib.suppress(OSError):
-                    os.fsync(descriptor)
-            finally:
-                os.close(descriptor)

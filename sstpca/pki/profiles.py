@@ -9,7 +9,7 @@
     extended usage     none                 serverAuth              clientAuth
     name constraints   the hosts, critical  none                    none
     valid for          10 years             at most 397 days        397 days
-    key                RSA 3072             see keys.KeyType        see keys.KeyType
+    key                see keys.KeyType     see keys.KeyType        see keys.KeyType
 
 All have a random serial number of 159 bits, identifiers of their own and their issuer's key, and a
 SHA-256 signature, and begin a day early for clocks that are behind. Unless somebody asks for it,
@@ -44,13 +44,16 @@ _EVERYTHING: Final = {4: "0.0.0.0/0", 6: "::/0"}
 _NO_NAME: Final = x509.DNSName("invalid")
 
 
-def make_authority_certificate(key: PrivateKey, hosts: Hosts, now: datetime) -> x509.Certificate:
+def make_authority_certificate(
+    key: PrivateKey, hosts: Hosts, now: datetime, generation: int = 1
+) -> x509.Certificate:
     """Return a self-signed certificate of an authority that can only issue for ``hosts``.
 
     :param now: an aware time; the certificate begins a day before it.
+    :param generation: its number in its home; the second is "VPN CA G2".
     """
     begin = _begin(now)
-    name = _common_name(_authority_name(hosts.first))
+    name = _common_name(_authority_name(hosts.first, generation))
     usage = _key_usage(key_cert_sign=True, crl_sign=True)
     return (
         x509.CertificateBuilder()
@@ -196,9 +199,10 @@ def _begin(now: datetime) -> datetime:
     return now.replace(microsecond=0) - CLOCK_SKEW
 
 
-def _authority_name(host: str) -> str:
+def _authority_name(host: str, generation: int) -> str:
     """Return a name people recognise, and no two authorities share: clients find issuers by it."""
-    template = f"VPN CA {{}} {secrets.token_hex(4)}"
+    number = f" G{generation}" if generation > 1 else ""
+    template = f"VPN CA{number} {{}} {secrets.token_hex(4)}"
     return template.format(host[: COMMON_NAME_MAX - len(template.format(""))])
 
 

@@ -79,10 +79,12 @@ class Written:
 
     :param paths: the files, DER and PEM.
     :param count: how many certificates are in it.
+    :param former: how many are not, since a former authority issued them.
     """
 
     paths: tuple[Path, Path]
     count: int
+    former: int
     next_update: datetime
 
 
@@ -102,14 +104,17 @@ def write_list(
     """
     check_alive(authority.certificate, now)
     der, pem = ((folder or home.root) / name for name in (DER_NAME, PEM_NAME))
-    issuer = inventory.digest(authority.certificate)
-    revoked = [one for one in inventory.list_revoked(store) if one.issuer_sha256 == issuer]
+    issuer, everything = inventory.digest(authority.certificate), inventory.list_revoked(store)
+    revoked = [one for one in everything if one.issuer_sha256 == issuer]
+    others = {one.sha256 for one in inventory.list_authorities(store)} - {issuer}
+    former = sum(one.issuer_sha256 in others for one in everything)
     with home.changing_certificates():
+        authority.check_current(home)
         number = max(int(now.timestamp() * 1000), _number(der) + 1)
         made = make_list(authority, revoked, now, number=number, days=days)
         write_file(pem, made.public_bytes(serialization.Encoding.PEM), PUBLIC)
         write_file(der, made.public_bytes(serialization.Encoding.DER), PUBLIC)
-    return Written((der, pem), len(revoked), made.next_update_utc or now)
+    return Written((der, pem), len(revoked), former, made.next_update_utc or now)
 
 
 def _number(path: Path) -> int:

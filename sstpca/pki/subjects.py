@@ -194,7 +194,7 @@ def check_permitted(subject: Subject, issuer: x509.Certificate) -> None:
             f"the authority cannot issue for {', '.join(dict.fromkeys(refused))}: "
             f"Windows would say {_NOT_PERMITTED}",
             "its name constraints are fixed ('sstpca ca show'); names below a permitted one are "
-            "allowed, others need another authority",
+            "allowed, others need a next authority (sstpca ca rollover --help)",
         )
 
 

@@ -95,7 +95,11 @@ def test_the_passphrase_is_asked_for_twice_and_once(
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
-    [("", "passphrase for the backup is empty"), ("a\nb", "control character")],
+    [
+        ("", "passphrase for the backup is empty"),
+        ("seven77", "less than 8 characters"),
+        ("a\nb", "control character"),
+    ],
 )
 def test_passphrases_that_do_not_do(
     run: Run, tmp_path: Path, refused: Refused, content: str, complaint: str

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from cryptography import x509
 
 from sstpca.cli import main
+from sstpca.cli.cert_change import RUNNING
 from sstpca.home import Home
 from sstpca.names import parse_hosts
 from sstpca.pki import issuing
@@ -49,7 +50,7 @@ def test_a_life(home: Home, run: Run) -> None:
     renewed = run("cert", "renew", "alice")
     assert renewed.stdout == f"{home.pair('alice')}\n"
     assert "'alice' renewed" in renewed.stderr
-    assert "restarted" not in renewed.stderr
+    assert RUNNING not in renewed.stderr
     rekeyed = run("cert", "rekey", "alice")
     assert "made anew" in rekeyed.stderr
     assert "sstpca cert revoke" in rekeyed.stderr
@@ -128,10 +129,10 @@ def test_the_cost_of_a_revocation_list_is_said(home: Home, run: Run) -> None:
     assert distribution_url(leaf) == url
 
 
-def test_renewing_the_server_says_when_it_counts(home: Home, run: Run) -> None:
+def test_renewing_the_server_says_what_a_running_one_does(home: Home, run: Run) -> None:
     done = run("cert", "renew", "server")
     assert done.stdout == f"{home.server_identity}\n"
-    assert "keeps the old one until it is restarted" in done.stderr
+    assert RUNNING in done.stderr
 
 
 def test_a_timer(home: Home, run: Run, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:

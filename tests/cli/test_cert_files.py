@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, p
 
 from sstpca.cli import ask, main
 from sstpca.home import Home
-from sstpca.pki import chains
+from sstpca.pki import roots
 from sstpca.pki.authority import load_ca_certificate
 from sstpca.pki.certificates import certificate_to_pem
 from sstpca.pki.identity import load_identity, load_server_certificate
@@ -51,7 +51,7 @@ def public(
     root: Issuer, key: ec.EllipticCurvePrivateKey, monkeypatch: pytest.MonkeyPatch
 ) -> x509.Certificate:
     """A server's certificate by an authority that this machine trusts."""
-    monkeypatch.setattr(chains, "system_roots", lambda: [root.certificate])
+    monkeypatch.setattr(roots, "system_roots", lambda: [root.certificate])
     return make("vpn.example.com", key.public_key(), root, server_extensions())
 
 

@@ -31,7 +31,7 @@ NETWORK = Network(IPv4Network("10.98.0.0/24"), setup.PUBLIC_RESOLVERS)
 def _quick(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the authority's key of another home, and no look at this machine's networks."""
     key = Authority.load(home, None).key
-    monkeypatch.setattr("sstpca.pki.authority.make_authority_key", lambda: key)
+    monkeypatch.setattr("sstpca.pki.authority.make_authority_key", lambda _: key)
     monkeypatch.setattr(setup, "choose_network", lambda: NETWORK)
 
 
@@ -159,6 +159,7 @@ def test_the_passphrase_of_a_file_comes_before_it(new: Path, tmp_path: Path) -> 
         (b"\n", "is empty"),
         (b"a\nb\n", "second line"),
         (b"\xff", "not valid"),
+        (b"seven77\n", "less than 8 characters"),
         (b"x" * 2000, "longer than"),
         (b"x" * 9000, "longer than"),
     ],
@@ -193,7 +194,7 @@ def test_a_real_terminal_is_asked_twice_without_echo(new: Path) -> None:
         os.environ["SSTPCA_HOME"] = str(new)
         os.execv(sys.executable, [sys.executable, "-P", "-m", "sstpca", "init", "vpn.example.com"])
     said = b""
-    answers = iter([(b"key: ", b"secret"), (b"confirmation: ", b"secret")])
+    answers = iter([(b"key: ", b"open sesame"), (b"confirmation: ", b"open sesame")])
     expected, answer = next(answers)
     while select.select([terminal], [], [], 20)[0]:
         try:
@@ -205,6 +206,42 @@ def test_a_real_terminal_is_asked_twice_without_echo(new: Path) -> None:
             expected, answer = next(answers, (b"never said", b""))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, said
     os.close(terminal)
-    assert opens(new, b"secret")
-    assert b"secret" not in said
+    assert opens(new, b"open sesame")
+    assert b"sesame" not in said
     assert stat.S_IMODE(Home(new).ca_key.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"), [("ecdsa-p256", "ECDSA secp256r1"), ("ecdsa-p384", "ECDSA secp384r1")]
+)
+def test_the_kind_of_the_authoritys_key(
+    new: Path, monkeypatch: pytest.MonkeyPatch, kind: str, key: str
+) -> None:
+    monkeypatch.setattr("sstpca.pki.authority.make_authority_key", keys.make_authority_key)
+    made = init(new, "vpn.example.com", "--no-passphrase", "--ca-key-type", kind)
+    assert made.exit_code == 0, made.output
+    home = Home.open(new)
+    assert keys.describe_key(load_ca_certificate(home).public_key()) == key
+    assert load_identity(home).own
+
+
+def test_only_whole_names_of_kinds_for_the_authoritys_key(new: Path) -> None:
+    """What "rsa" means is the server's business: 2048 bits are few for ten years."""
+    assert init(new, "vpn.example.com", "--ca-key-type", "rsa").exit_code == 2
+    assert not new.exists()
+
+
+@pytest.mark.parametrize(
+    "command", [("init", "vpn.example.com", "--no-passphrase"), ("user", "list")]
+)
+def test_a_home_without_a_name_is_no_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """As a script has it whose variable is not set; the current folder is not meant."""
+    folder = tmp_path / "somewhere"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    result = CliRunner().invoke(main, ["--home", "", *command])
+    assert result.exit_code == 2
+    assert "it is empty; name a folder" in result.stderr
+    assert not list(folder.iterdir())

@@ -193,7 +193,7 @@ def test_a_running_server(home: Home, run: Run) -> None:
 
 
 def test_a_server_that_shows_another_certificate(home: Home, run: Run) -> None:
-    """It was not restarted, or something in between decrypts TLS."""
+    """It does not take the new one, or something in between decrypts TLS."""
     before = context(home)
     renewed = Authority.load(home, None).issue_server(HOSTS, KeyType.ECDSA, NOW)
     home.server_identity.write_bytes(identity_to_pem(renewed.key, (renewed.certificate,)))

@@ -49,10 +49,10 @@ def test_stopping_impatiently(fresh: Vpn, number: signal.Signals) -> None:
 
 def test_stopping_while_the_database_is_locked(fresh: Vpn) -> None:
     with fresh.client().login() as client, ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(client.endings)
         with Store.open(fresh.home.path / "sstpca.db").writing():
             client.ping(fresh.network.host)
             time.sleep(2.2)  # a beat waits for the lock
+            waiting = pool.submit(client.endings)
             fresh.server.process.terminate()
             assert waiting.result() == ORDERLY
         assert fresh.server.process.wait(15.0) == 0

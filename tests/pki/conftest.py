@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from sstpca.home import Home
 from sstpca.names import parse_hosts
-from sstpca.pki.keys import KeyType, make_key
+from sstpca.pki.keys import KeyType
 from sstpca.setup import Plan, choose_network, make_home
 
 
@@ -21,11 +21,9 @@ def fast_key() -> ec.EllipticCurvePrivateKey:
 @pytest.fixture(scope="session")
 def _pristine_quick_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("quick") / "home"
-    plan = Plan(parse_hosts(["vpn.example.com"]), key_type=KeyType.ECDSA)
-    with pytest.MonkeyPatch.context() as patch:
-        key = make_key(KeyType.ECDSA)
-        patch.setattr("sstpca.pki.authority.make_authority_key", lambda: key)
-        make_home(root, plan, None, network=choose_network([], []))
+    kind = KeyType.ECDSA
+    plan = Plan(parse_hosts(["vpn.example.com"]), key_type=kind, ca_key_type=kind)
+    make_home(root, plan, None, network=choose_network([], []))
     return root
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sstpca.errors import SstpcaError
-from sstpca.pki import chains
+from sstpca.pki import roots
 from sstpca.pki.certificates import certificate_to_pem
 from sstpca.pki.chains import order_chain
 from tests.support.forge import DAY, NOW, Issuer, authority, make, server_extensions
@@ -163,7 +163,7 @@ def test_the_roots_of_this_machine(
     monkeypatch.setattr(
         "ssl.get_default_verify_paths", lambda: type("Paths", (), {"cafile": str(path)})
     )
-    assert chains.system_roots() == [world.root.certificate, world.other_root.certificate]
+    assert roots.system_roots() == [world.root.certificate, world.other_root.certificate]
     monkeypatch.setattr("ssl.get_default_verify_paths", lambda: type("Paths", (), {"cafile": None}))
-    monkeypatch.setattr(chains, "_BUNDLES", (str(path.with_name("none")),))
-    assert chains.system_roots() == []
+    monkeypatch.setattr(roots, "_BUNDLES", (str(path.with_name("none")),))
+    assert roots.system_roots() == []

@@ -76,7 +76,14 @@ def test_after_the_end(home: Home, store: Store) -> None:
 def test_the_authority_too(home: Home, store: Store) -> None:
     found = look(home, store, days=3640)
     assert told(found) == [("server", Urgency.WRONG), ("authority", Urgency.DUE)]
-    assert "new authority" in found[1].fix
+    assert "sstpca ca rollover" in found[1].fix
+
+
+def test_the_authority_is_due_in_time_for_a_rollover(home: Home, store: Store) -> None:
+    """What it issues is cut short from then on, and bundles have to be handed out."""
+    for days, names in ((3653 - 380, ["server", "authority"]), (3653 - 420, ["server"])):
+        found = look(home, store, days=days)
+        assert [one.name for one in found] == names
 
 
 def test_before_the_beginning(home: Home, store: Store) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from sstpca.errors import SstpcaError
 from sstpca.home import SERVER, Home
-from sstpca.pki import chains, inventory, issuing, pairs, requests
+from sstpca.pki import inventory, issuing, pairs, requests, roots
 from sstpca.pki.authority import Authority
 from sstpca.pki.certificates import certificate_to_pem
 from sstpca.pki.identity import load_identity
@@ -54,7 +54,7 @@ def home(quick_home: Home) -> Home:
 @pytest.fixture(autouse=True)
 def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this machine trust the root of these tests, and no other."""
-    monkeypatch.setattr(chains, "system_roots", lambda: [ROOT.certificate])
+    monkeypatch.setattr(roots, "system_roots", lambda: [ROOT.certificate])
 
 
 @pytest.fixture

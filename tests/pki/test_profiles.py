@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from sstpca.names import Hosts, parse_hosts
 from sstpca.pki.certificates import certificate_to_pem
-from sstpca.pki.keys import KeyType, make_authority_key, make_server_key
+from sstpca.pki.keys import AUTHORITY_KEY, KeyType, make_authority_key, make_server_key
 from sstpca.pki.profiles import make_authority_certificate, make_server_certificate
 from tests.support.requirements import require
 
@@ -180,8 +180,18 @@ def test_a_long_host_name_is_cut_in_the_authoritys_name(
     assert constraints(authority)[0] == [long]
 
 
+def test_authorities_of_one_home_are_told_apart(fast_key: ec.EllipticCurvePrivateKey) -> None:
+    names = [
+        make_authority_certificate(fast_key, parse_hosts(["a.example"]), NOW, number)
+        .subject.rfc4514_string()
+        .rsplit(" ", 1)[0]
+        for number in (1, 2, 3)
+    ]
+    assert names == ["CN=VPN CA a.example", "CN=VPN CA G2 a.example", "CN=VPN CA G3 a.example"]
+
+
 def test_the_keys() -> None:
-    authority, server = make_authority_key(), make_server_key(KeyType.RSA)
+    authority, server = make_authority_key(AUTHORITY_KEY), make_server_key(KeyType.RSA)
     assert isinstance(authority, rsa.RSAPrivateKey)
     assert isinstance(server, rsa.RSAPrivateKey)
     assert (authority.key_size, server.key_size) == (3072, 2048)

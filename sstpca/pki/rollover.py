@@ -1,0 +1,211 @@
+"""A rollover: a next authority is made, handed out beside the present one, and then takes over.
+
+Until it does, the present one issues, and the server keeps its chain; bundles carry both. What
+changes on disk and in what order is succession.py's.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+from cryptography import x509
+
+from ..errors import InvalidInput, SstpcaError
+from ..home import PUBLIC, SECRET, SERVER, Home, write_file
+from ..store import Store
+from . import inventory, pairs, profiles
+from .authority import Authority, check_alive, issuer_of, load_next_certificate
+from .certificates import certificate_to_pem
+from .identity import check_leaf, load_server_certificate, served_hosts
+from .inventory import Entry
+from .keys import KeyType, key_to_pem, key_type, make_key
+from .pairs import Pair
+from .pending import pending, sync
+from .subjects import Subject, check_permitted
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What the end of a rollover has changed.
+
+    :param server: the server's new certificate; None if it is another authority's, and stays.
+    :param kept: where the server's pair from before is.
+    :param left: how many certificates are a former authority's.
+    """
+
+    server: x509.Certificate | None
+    kept: Path | None
+    left: int
+
+
+def begin(
+    home: Home,
+    store: Store,
+    passphrase: bytes | None,
+    now: datetime,
+    *,
+    kind: KeyType | None = None,
+) -> x509.Certificate:
+    """Make the next authority, for the hosts of the settings, and return its certificate.
+
+    :param passphrase: encrypts its key; None leaves it plain.
+    :param kind: of its key; by default as the present one's.
+    :raises SstpcaError: if there is one already, or a file or the database cannot be written;
+        nothing has changed then.
+    """
+    hosts = served_hosts(home)
+    with pairs.changing(home, store), _settled(home, store):
+        refuse_second(home, store)
+        known = inventory.list_authorities(store)
+        present = inventory.current(store, inventory.AUTHORITY).certificate
+        made = Authority.make(hosts, now, kind or key_type(present.public_key()), len(known) + 1)
+        write_file(pending(home.next_ca_key), key_to_pem(made.key, passphrase), SECRET)
+        content = certificate_to_pem(made.certificate)
+        write_file(pending(home.next_ca_certificate), content, PUBLIC)
+        sync(home.root)
+        with store.writing(durable=True) as connection:
+            inventory.record(
+                connection,
+                made.certificate,
+                name=inventory.NEXT,
+                profile=inventory.AUTHORITY,
+                requested_by=inventory.login(),
+                issuer=made.certificate,
+                now=now,
+            )
+    return made.certificate
+
+
+def refuse_second(home: Home, store: Store) -> None:
+    """Make sure that no rollover is under way.
+
+    :raises InvalidInput: if one is.
+    """
+    under_way = inventory.maybe_current(store, inventory.NEXT) is not None
+    if under_way or home.next_ca_certificate.exists():
+        raise InvalidInput(
+            "there is a next authority already",
+            "see 'sstpca ca rollover status'; then finish that rollover, or cancel it",
+        )
+
+
+def following(home: Home) -> x509.Certificate:
+    """Return the certificate of the next authority.
+
+    :raises InvalidInput: if there is none.
+    """
+    found = load_next_certificate(home)
+    if found is None:
+        raise InvalidInput("there is no next authority", "make one: sstpca ca rollover begin")
+    return found
+
+
+def finish(home: Home, store: Store, successor: Authority, now: datetime) -> Finished:
+    """Let the next authority take the place of the present one, and issue the server's pair anew.
+
+    :param successor: the next authority.
+    :raises SstpcaError: if that cannot be; nothing has changed then, unless it is the disk that
+        refuses in the end, which the next command settles.
+    """
+    check_alive(successor.certificate, now)
+    with pairs.changing(home, store), _settled(home, store):
+        if load_next_certificate(home) != successor.certificate:
+            raise SstpcaError("another command has changed the next authority", "try again")
+        pair = _server_pair(home, successor, now)
+        kept = None if pair is None else pairs.keep_server(home, now)
+        if pair is not None:
+            pairs.stage(home, [pair])
+        with store.writing(durable=True) as connection:
+            _take_over(connection, successor, pair, now)
+    return Finished(None if pair is None else pair.leaf, kept, len(of_former(store)))
+
+
+def of_former(store: Store) -> list[Entry]:
+    """Return the current certificates that a former authority of this home has issued, by name."""
+    current = inventory.current(store, inventory.AUTHORITY).sha256
+    former = {one.sha256 for one in inventory.list_authorities(store)} - {current}
+    return [
+        one
+        for one in inventory.list_current(store)
+        if one.issuer_sha256 in former and one.profile in profiles.PROFILES and one.revoked is None
+    ]
+
+
+def _take_over(
+    connection: sa.Connection, successor: Authority, pair: Pair | None, now: datetime
+) -> None:
+    inventory.succeed(connection, now.timestamp())
+    if pair is not None:
+        inventory.record(
+            connection,
+            pair.leaf,
+            name=pair.name,
+            profile=pair.profile,
+            requested_by=inventory.login(),
+            issuer=successor.certificate,
+            now=now,
+        )
+
+
+def _server_pair(home: Home, successor: Authority, now: datetime) -> Pair | None:
+    """Return the server's next pair; None if another authority's certificate serves."""
+    leaf = load_server_certificate(home)
+    if issuer_of(home, leaf) is None:
+        return None
+    key = make_key(key_type(leaf.public_key()))
+    url = profiles.distribution_url(leaf)
+    subject = _subject(home, leaf, successor.certificate)
+    made = successor.sign(profiles.SERVER, subject, key.public_key(), now, cdp=url)
+    check_leaf(home, made, served_hosts(home), now)
+    return Pair(SERVER, SERVER, (made,), key)
+
+
+def _subject(home: Home, leaf: x509.Certificate, successor: x509.Certificate) -> Subject:
+    """Return the names of ``leaf`` that ``successor`` may give, and those of the settings."""
+    served, old = Subject.of_hosts(served_hosts(home)), Subject.of_certificate(leaf)
+    more = [name for name in old.dns if _may(successor, Subject(name, (name,)))]
+    others = [one for one in old.addresses if _may(successor, Subject(str(one), (), (one,)))]
+    return Subject(
+        served.common_name,
+        tuple(dict.fromkeys((*served.dns, *more))),
+        tuple(dict.fromkeys((*served.addresses, *others))),
+    )
+
+
+def _may(issuer: x509.Certificate, subject: Subject) -> bool:
+    try:
+        check_permitted(subject, issuer)
+    except InvalidInput:
+        return False
+    return True
+
+
+def cancel(home: Home, store: Store, now: datetime) -> None:
+    """Drop the next authority, its key as well.
+
+    :raises SstpcaError: if there is none, or something cannot be written.
+    """
+    with pairs.changing(home, store), _settled(home, store):
+        if inventory.maybe_current(store, inventory.NEXT) is None:
+            following(home)
+        with store.writing(durable=True) as connection:
+            inventory.drop_next(connection, now.timestamp())
+
+
+@contextlib.contextmanager
+def _settled(home: Home, store: Store) -> Iterator[None]:
+    """Let the files follow what the block has recorded, or undo what it has not.
+
+    The caller holds ``home.changing_certificates()``.
+    """
+    try:
+        yield
+    except BaseException:
+        # where even that fails, the next command settles it
+        with contextlib.suppress(SstpcaError):
+            pairs.settle(home, store)
+        raise
+    pairs.settle(home, store)
