@@ -4,18 +4,24 @@ On Debian, as root, missing programs are installed with apt-get. Elsewhere the t
 with one line that says what to do.
 """
 
+import contextlib
 import fcntl
 import functools
 import os
+import platform
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 PACKAGES = {
+    "7z": ("p7zip-full",),
     "certtool": ("gnutls-bin",),
     "certutil": ("libnss3-tools",),
+    "chromium": ("chromium", "fonts-dejavu-core"),
     "debootstrap": ("debootstrap",),
     "gcc": ("gcc", "libc6-dev"),
     "ip": ("iproute2",),
@@ -23,11 +29,17 @@ PACKAGES = {
     "linux.uml": ("user-mode-linux",),
     "nft": ("nftables",),
     "openssl": ("openssl",),
+    "osslsigncode": ("osslsigncode",),
+    "pdftotext": ("poppler-utils",),
     "tstclnt": ("libnss3-tools",),
     "unzip": ("unzip",),
     "vfychain": ("libnss3-tools",),
+    "zbarimg": ("zbar-tools",),
 }
 """For each program, the Debian packages that bring it and what it needs to work."""
+
+BACKPORTS = {"bookworm": frozenset({"osslsigncode"})}
+"""What a release of Debian has too old, and its backports have newer."""
 
 _LOCK = Path("/run/sstpca-tests.lock")
 _APT = ("apt-get", "-o", "DPkg::Lock::Timeout=300", "-qq", "-y")
@@ -81,10 +93,34 @@ def _apt_install(programs: tuple[str, ...], packages: list[str]) -> str:
 
 def _apt_get(packages: list[str]) -> str:
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for command in (("update",), ("install", "--no-install-recommends", *packages)):
-        done = subprocess.run(
-            [*_APT, *command], env=environment, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            return f"; apt-get: {(done.stderr.strip().splitlines() or ['failed'])[-1]}"
+    release = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
+    newer = BACKPORTS.get(release, frozenset())
+    wanted = [f"{name}/{release}-backports" if name in newer else name for name in packages]
+    with _sources(f"{release}-backports" if newer & set(packages) else "") as options:
+        for command in (("update",), ("install", "--no-install-recommends", *wanted)):
+            done = subprocess.run(
+                [*_APT, *options, *command],
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode:
+                return f"; apt-get: {(done.stderr.strip().splitlines() or ['failed'])[-1]}"
     return ""
+
+
+@contextlib.contextmanager
+def _sources(more: str) -> Iterator[tuple[str, ...]]:
+    """Give apt-get's options for one more suite of Debian's; the machine's own list stays."""
+    if not more:
+        yield ()
+        return
+    own = Path("/etc/apt/sources.list")
+    with tempfile.NamedTemporaryFile("w", suffix=".list") as file:
+        file.write(own.read_text() if own.exists() else "")
+        file.write(f"\ndeb http://deb.debian.org/debian {more} main\n")
+        file.flush()
+        # apt reads it as a user of its own
+        Path(file.name).chmod(0o644)
+        yield ("-o", f"Dir::Etc::SourceList={file.name}")

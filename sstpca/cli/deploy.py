@@ -1,0 +1,59 @@
+"""``sstpca deploy``: make what administrators need to set up many PCs."""
+
+from pathlib import Path
+
+import click
+
+from .. import profiles
+from .context import Context
+from .output import talk
+from .signing import sign_options, signer
+
+
+@click.command()
+@click.option(
+    "--profile",
+    default=profiles.DEFAULT,
+    show_default=True,
+    metavar="NAME",
+    help="The access profile that it is for.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False, readable=False),
+    metavar="DIR",
+    help="Where to write it; 'deploy' in the home by default.",
+)
+@sign_options
+@click.pass_obj
+def deploy(
+    context: Context,
+    profile: str,
+    output: Path | None,
+    sign_with: Path | None,
+    sign_password_file: Path | None,
+) -> None:
+    """Make what administrators need to set up the VPN on many PCs.
+
+    It is for everybody with one access profile, and has no user and no password in it: a folder,
+    and a zip of it, with configurations for Intune, scripts for Windows' management, Group Policy
+    and the list of all users' connections, the authority, and README.txt, which says how to use
+    them.
+
+    \b
+        sstpca deploy
+        sstpca deploy --profile sales --output /srv/handover
+        sstpca deploy --sign-with signing.p12 --sign-password-file password
+    """
+    # jinja2 takes a tenth of a second to import, and only this needs it
+    from ..bundle import archive, trust
+    from ..bundle.deploy import deployment_for, files
+    from ..bundle.render import Renderer
+
+    home = context.home()
+    found = profiles.get(context.store(), profile)
+    bundle = deployment_for(found, context.settings(), trust.load(home))
+    made = files(Renderer(bundle.language), bundle, signer(sign_with, sign_password_file))
+    written = archive.write(output or home.root / "deploy", f"deploy-{found.name}", made)
+    click.echo(written.path)
+    talk("README.txt in it says what each file is for.")
