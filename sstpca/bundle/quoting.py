@@ -8,7 +8,6 @@ left to jinja2's autoescape.
 
 import re
 import shlex
-import unicodedata
 from collections.abc import Callable
 from typing import Final
 
@@ -17,7 +16,11 @@ from ..names import quoted
 from ..pki.exporting import routeros_string
 
 _QUOTES: Final = re.compile("['\u2018\u2019\u201a\u201b]")
+# Unicode's general categories Cc and Cs
+_FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _PLAIN_WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# what cmd.exe prints as it is
+_PLAIN_LINE: Final = re.compile(r"""[A-Za-z0-9"][A-Za-z0-9 .,:;?'"/-]*""")
 _PPPD_SIGNS: Final = re.compile(r'[\\"]')
 _END_BLANKS: Final = re.compile("^ +| +$")
 
@@ -55,7 +58,7 @@ def plain(text: str) -> Literal:
 
     :raises InvalidInput: for a control character or half a surrogate pair, as all others here do.
     """
-    if any(unicodedata.category(c) in ("Cc", "Cs") for c in text):
+    if _FORBIDDEN.search(text):
         raise InvalidInput(f"{quoted(text)} has a control character, which no script may contain")
     return Literal(text)
 
@@ -94,8 +97,22 @@ def batch(value: str) -> Literal:
     return Literal(value)
 
 
+def echo(text: str) -> Literal:
+    """Return a line of text for ``echo`` in a batch file.
+
+    :raises InvalidInput: if it has a sign that is not ASCII, or means something to cmd.exe.
+    """
+    if not _PLAIN_LINE.fullmatch(text):
+        raise InvalidInput(
+            f"{quoted(text)} cannot be put into a batch file",
+            "write it with plain ASCII letters, and without % & | < > ^ ! ( )",
+        )
+    return Literal(text)
+
+
 FILTERS: Final[dict[str, Callable[..., Literal]]] = {
     "batch": batch,
+    "echo": echo,
     "keyfile": keyfile,
     "plain": plain,
     "pppd": pppd,

@@ -1,7 +1,11 @@
 """What a user of Windows double-clicks, and the page that says so."""
 
+from .codes import CODES
 from .context import Bundle
+from .eap import eap_config
 from .render import Renderer
+
+_SCRIPTS = ("install", "uninstall", "verify")
 
 
 def files(renderer: Renderer, bundle: Bundle) -> dict[str, bytes]:
@@ -10,11 +14,26 @@ def files(renderer: Renderer, bundle: Bundle) -> dict[str, bytes]:
     Windows PowerShell 5.1 reads a script without byte order mark in the machine's code page, and
     cmd.exe wants ASCII and CRLF.
     """
-    return {
-        **{one.file: one.der for one in bundle.authorities},
-        "index.html": renderer.page("index.html.j2", bundle),
-        "install.cmd": renderer.launcher("install.ps1"),
-        "install.ps1": renderer.script("windows/install.ps1.j2", bundle),
-        "uninstall.cmd": renderer.launcher("uninstall.ps1"),
-        "uninstall.ps1": renderer.script("windows/uninstall.ps1.j2", bundle),
-    }
+    found = {one.file: one.der for one in bundle.authorities}
+    found["index.html"] = renderer.page("index.html.j2", bundle)
+    for name in _SCRIPTS:
+        found[f"{name}.cmd"] = renderer.launcher(f"{name}.ps1")
+        found[f"{name}.ps1"] = script(renderer, bundle, f"{name}.ps1")
+    if bundle.secrets.certificate is not None:
+        found[bundle.secrets.certificate.file] = bundle.secrets.certificate.content
+    if bundle.secrets.password is not None:
+        # the installer saves it and deletes the file
+        found["password.txt"] = renderer.script("windows/password.txt.j2", bundle)
+    return found
+
+
+def script(renderer: Renderer, bundle: Bundle, name: str) -> bytes:
+    """Return one of the scripts, such as ``install.ps1``."""
+    rules = bundle.client.name_rules
+    return renderer.script(
+        f"windows/{name}.j2",
+        bundle,
+        codes=CODES,
+        eap=eap_config(bundle),
+        rules=tuple((rule.suffix, tuple(map(str, rule.servers))) for rule in rules),
+    )

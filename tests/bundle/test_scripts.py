@@ -1,24 +1,35 @@
 """The scripts of a bundle, as far as they can be judged without Windows."""
 
+import ctypes
 import dataclasses
 import functools
+import itertools
 import re
-from collections.abc import Iterator
+from importlib import resources
+from ipaddress import IPv4Address
+from typing import Any
 
 import jinja2
 import pytest
-import tree_sitter_powershell
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tree_sitter import Language, Node, Parser
 
-from sstpca.bundle.context import Bundle
+from sstpca.bundle import texts, windows
+from sstpca.bundle.codes import CODES
+from sstpca.bundle.context import Bundle, Secrets, UserCertificate
+from sstpca.bundle.eap import eap_config
+from sstpca.clients import Client, NameRule, SignIn
 from sstpca.errors import InvalidInput
+from sstpca.server.sstp.preamble import Kind, Preamble
+from tests.bundle.powershell import Script
 from tests.bundle.reader import read
 from tests.bundle.samples import MakeBundle, files_of, renderer
 
-SCRIPTS = ("install.ps1", "uninstall.ps1")
-LAUNCHERS = ("install.cmd", "uninstall.cmd")
+SCRIPTS = ("install.ps1", "uninstall.ps1", "verify.ps1")
+LAUNCHERS = ("install.cmd", "uninstall.cmd", "verify.cmd")
+TABLES = ("install", "uninstall", "verify", "failures", "launcher")
+PASSWORD = "correct horse battery"
+CERTIFICATE_PASSWORD = "staple of the certificate"
 HOSTILE = [
     "O'Hara",
     "O\u2019Neill \u2018 \u201a \u201b",
@@ -30,130 +41,180 @@ HOSTILE = [
     "--%",
     "Büro \u2013 Zürich \u540d\u524d \U0001f510",
     "<# block #>",
+    "{0} {1}",
     "\u2028\u202e\ufeff",
 ]
 
 # Each cmdlet the scripts may call; all are in Windows PowerShell 5.1.
 CMDLETS = {
-    *("Add-Content", "Get-ChildItem", "Get-Command", "Get-Date", "Get-FileHash"),
-    *("Get-ItemProperty", "Get-Process", "Get-PSDrive", "Join-Path", "New-Item", "Remove-Item"),
-    *("Select-Object", "Set-ItemProperty", "Set-StrictMode", "Split-Path", "Start-Process"),
-    *("Test-Path", "Where-Object", "Write-Host", "ForEach-Object", "Import-Certificate"),
-    *("Add-VpnConnection", "Add-VpnConnectionRoute", "Get-VpnConnection", "Remove-VpnConnection"),
-    *("Remove-VpnConnectionRoute", "Set-VpnConnection"),
+    *("Add-Content", "Add-Type", "Get-ChildItem", "Get-CimInstance", "Get-Command", "Get-Date"),
+    *("Get-FileHash", "Get-Item", "Get-ItemProperty", "Get-Process", "Get-PSDrive", "Get-Service"),
+    *("Get-WinEvent", "Join-Path", "New-Item", "New-Object", "Read-Host", "Remove-Item"),
+    *(
+        "Remove-ItemProperty",
+        "Select-Object",
+        "Select-String",
+        "Set-Content",
+        "Set-ItemProperty",
+        "Set-StrictMode",
+    ),
+    *("Split-Path", "Start-Process", "Test-Path", "Where-Object", "Write-Host", "ForEach-Object"),
 }
-AUTOMATIC = {
-    *("$_", "$null", "$true", "$false", "$PID", "$PSScriptRoot", "$PSCommandPath"),
-    *("$PSVersionTable", "$ErrorActionPreference"),
+# The parameters of the cmdlets for VPNs and certificates that the scripts may use, from their pages
+# in Microsoft's documentation of the modules VpnClient and PKI.
+CONNECTION = {"-ConnectionName", "-Force"}
+PARAMETERS = {
+    "Add-VpnConnection": set[str](),
+    "Set-VpnConnection": set[str](),
+    "Get-VpnConnection": {"-Name", "-AllUserConnection"},
+    "Remove-VpnConnection": {"-Name", "-AllUserConnection", "-Force"},
+    "Add-VpnConnectionRoute": {"-ConnectionName", "-AllUserConnection", "-DestinationPrefix"},
+    "Remove-VpnConnectionRoute": {"-ConnectionName", "-AllUserConnection", "-DestinationPrefix"},
+    "Add-VpnConnectionTriggerDnsConfiguration": CONNECTION | {"-DnsSuffix", "-DnsIPAddress"},
+    "Remove-VpnConnectionTriggerDnsConfiguration": CONNECTION | {"-DnsSuffix"},
+    "Add-VpnConnectionTriggerApplication": CONNECTION | {"-ApplicationID"},
+    "Remove-VpnConnectionTriggerApplication": CONNECTION | {"-ApplicationID"},
+    "Add-VpnConnectionTriggerTrustedNetwork": CONNECTION | {"-DnsSuffix"},
+    "Remove-VpnConnectionTriggerTrustedNetwork": CONNECTION | {"-DnsSuffix"},
+    "Set-VpnConnectionProxy": set[str](),
+    "Import-Certificate": {"-FilePath", "-CertStoreLocation"},
+    "Import-PfxCertificate": {"-FilePath", "-CertStoreLocation", "-Password"},
+    "Get-PfxData": {"-FilePath", "-Password"},
 }
+COMMON = {"-ErrorAction", "-WarningAction"}
 
 
-@pytest.fixture(scope="session")
-def parser() -> Parser:
-    return Parser(Language(tree_sitter_powershell.language()))
+@functools.cache
+def script(name: str, bundle: Bundle) -> Script:
+    return Script(windows.script(renderer(bundle.language), bundle, name))
 
 
-def script_text(files: dict[str, bytes], name: str) -> str:
-    return files[name].decode("utf-8-sig")
+def secrets_for(sign_in: SignIn, file: str = "alice.p12") -> Secrets:
+    if sign_in.with_password:
+        return Secrets(password=PASSWORD)
+    content = UserCertificate(file, b"PKCS#12", "AB" * 20, CERTIFICATE_PASSWORD)
+    return Secrets(certificate=content)
 
 
-def nodes(node: Node) -> Iterator[Node]:
-    yield node
-    for child in node.children:
-        yield from nodes(child)
+def client_with(sign_in: SignIn, text: str = "corp.example.com") -> Client:
+    rules = (NameRule(text, (IPv4Address("10.0.0.53"),)), NameRule(f"out.{text}"))
+    return Client(sign_in, rules, text, (text, f"*.{text}"), (text, text), (text,))
 
 
-def parse(parser: Parser, text: str) -> list[Node]:
-    tree = parser.parse(text.encode())
-    found = list(nodes(tree.root_node))
-    wrong = [node for node in found if node.is_error or node.is_missing]
-    assert not wrong, [(node.type, node.start_point) for node in wrong]
-    return found
+def full_bundle(
+    make_bundle: MakeBundle, sign_in: SignIn = SignIn.MSCHAPV2, **changes: Any
+) -> Bundle:
+    """Return a bundle with all that one can have beside the connection."""
+    return make_bundle(
+        **{
+            "client": client_with(sign_in),
+            "secrets": secrets_for(sign_in),
+            "split_tunnel": True,
+            "routes": ("10.0.0.0/8", "192.168.7.0/24"),
+            "dns_suffix": "corp.example.com",
+            "revocation_check": False,
+            **changes,
+        }
+    )
 
 
-def text_of(node: Node | None) -> str:
-    assert node is not None and node.text is not None
-    return node.text.decode()
-
-
-def assigned(found: list[Node]) -> dict[str, list[str]]:
-    """Return, by variable, the values of the strings on the right side of its assignments."""
-    values: dict[str, list[str]] = {}
-    for node in found:
-        if node.type == "assignment_expression":
-            left, right = text_of(node.children[0]), text_of(node.children[-1])
-            values.setdefault(left.strip(), read(right + "\n").literals)
-    return values
+def authorities_of(make_bundle: MakeBundle, count: int) -> dict[str, Any]:
+    one = make_bundle().authorities[0]
+    other = dataclasses.replace(one, file="ca-2.cer", sha1="CD" * 20, sha256="CD:" * 31 + "CD")
+    return {"authorities": (one, other)[:count], "eap_roots": (one, other)[: count or 1]}
 
 
 def expected(bundle: Bundle) -> dict[str, list[str]]:
-    certificate = bundle.authorities[0]
+    """Return what the scripts have to say, by variable."""
+    client, certificate = bundle.client, bundle.secrets.certificate
+    script = "://" in client.proxy
+    authorities = [(one.file, one.sha1, one.sha256.replace(":", "")) for one in bundle.authorities]
+    rules = [(rule.suffix, *map(str, rule.servers)) for rule in client.name_rules]
     return {
         "$Connection": [bundle.connection],
         "$Server": [bundle.server],
-        "$CertificateFile": [certificate.file],
-        "$Sha1": [certificate.sha1],
-        "$Sha256": [certificate.sha256.replace(":", "")],
+        "$HostName": [bundle.host],
         "$User": [bundle.user],
         "$DnsSuffix": [bundle.dns_suffix],
         "$Routes": list(bundle.routes),
+        "$EapConfig": [eap_config(bundle)],
+        "$Authorities": list(itertools.chain(*authorities)),
+        "$NameRules": list(itertools.chain(*rules)),
+        "$Programs": list(client.trigger_apps),
+        "$TrustedNetworks": list(client.trusted_networks),
+        "$ProxyServer": ["" if script else client.proxy],
+        "$ProxyScript": [client.proxy if script else ""],
+        "$ProxyExceptions": list(client.proxy_bypass),
+        "$UserCertificate": [certificate.sha1 if certificate else ""],
+        "$UserCertificatePath": [certificate.file if certificate else ""],
     }
 
 
-def hostile_bundle(make_bundle: MakeBundle, text: str) -> Bundle:
+def hostile_bundle(make_bundle: MakeBundle, sign_in: SignIn, text: str) -> Bundle:
     certificate = dataclasses.replace(make_bundle().authorities[0], file=text, name=text)
-    return make_bundle(
+    return full_bundle(
+        make_bundle,
+        sign_in,
         user=text,
         connection=text,
         server=text,
         dns_suffix=text,
         authorities=(certificate,),
         host=text,
-        split_tunnel=True,
         routes=(text, text),
+        client=client_with(sign_in, text),
+        secrets=secrets_for(sign_in, text),
     )
 
 
-@functools.cache
-def skeleton(name: str, bundle: Bundle) -> str:
-    return read(renderer().script(f"windows/{name}.j2", bundle).decode("utf-8-sig")).skeleton
-
-
-def check_scripts(parser: Parser, make_bundle: MakeBundle, bundle: Bundle) -> None:
-    """Both scripts parse, say the very values, and are otherwise those of a harmless bundle."""
-    files = {name: renderer().script(f"windows/{name}.j2", bundle) for name in SCRIPTS}
-    like = make_bundle(split_tunnel=bundle.split_tunnel, routes=("x",) * len(bundle.routes))
+def check_scripts(bundle: Bundle, like: Bundle) -> None:
+    """The scripts parse, say the very values, and are otherwise those of a harmless bundle."""
+    wanted, seen = expected(bundle), set[str]()
     for name in SCRIPTS:
-        text = script_text(files, name)
-        source = read(text)
-        assert source.skeleton == skeleton(name, like)
-        assert source.skeleton.isascii()
-        values = assigned(parse(parser, text))
-        wanted = expected(bundle)
-        assert {key: values[key] for key in wanted if key in values} == {
-            key: value for key, value in wanted.items() if name == "install.ps1" or key in values
-        }
-        assert {"$Connection", "$Server", "$Sha1"} <= values.keys()
+        found = script(name, bundle)
+        skeleton = read(found.text).skeleton
+        assert skeleton == read(script(name, like).text).skeleton
+        assert skeleton.isascii()
+        values = found.assigned
+        common = wanted.keys() & values.keys()
+        assert {key: values[key] for key in common} == {key: wanted[key] for key in common}
+        assert {"$Connection", "$Server", "$Authorities"} <= common
+        seen |= common
+    missing = set[str]() if bundle.secrets.certificate else {"$UserCertificatePath"}
+    assert seen == wanted.keys() - missing
 
 
-def test_the_scripts_of_a_usual_bundle_parse(parser: Parser, make_bundle: MakeBundle) -> None:
-    check_scripts(parser, make_bundle, make_bundle())
+@pytest.mark.parametrize("sign_in", SignIn)
+@pytest.mark.parametrize("count", [0, 1, 2])
+@pytest.mark.parametrize("language", texts.languages())
+def test_the_scripts_of_every_combination_parse(
+    make_bundle: MakeBundle, sign_in: SignIn, count: int, language: str
+) -> None:
+    changes = {**authorities_of(make_bundle, count), "language": language}
+    bundle = full_bundle(make_bundle, sign_in, **changes)
+    check_scripts(bundle, dataclasses.replace(bundle, language="en"))
+    secrets = dataclasses.replace(bundle.secrets, password=None)
+    plain = make_bundle(client=Client(sign_in), secrets=secrets, **changes)
+    check_scripts(plain, plain)
 
 
+@pytest.mark.parametrize("sign_in", [SignIn.MSCHAPV2, SignIn.EAP_TLS])
 @pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_values_stay_values(parser: Parser, make_bundle: MakeBundle, text: str) -> None:
-    check_scripts(parser, make_bundle, hostile_bundle(make_bundle, text))
+def test_hostile_values_stay_values(make_bundle: MakeBundle, sign_in: SignIn, text: str) -> None:
+    like = full_bundle(make_bundle, sign_in)
+    check_scripts(hostile_bundle(make_bundle, sign_in, text), like)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     text=st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=40)
     | st.text(
         st.sampled_from("'\u2018\u2019\u201a\u201b\"\u201c$`;&%!#(){}<>@|^ a\u00e9"), max_size=12
     )
 )
-def test_any_value_stays_a_value(parser: Parser, make_bundle: MakeBundle, text: str) -> None:
-    check_scripts(parser, make_bundle, hostile_bundle(make_bundle, text))
+def test_any_value_stays_a_value(make_bundle: MakeBundle, text: str) -> None:
+    like = full_bundle(make_bundle, SignIn.EAP_TLS)
+    check_scripts(hostile_bundle(make_bundle, SignIn.EAP_TLS, text), like)
 
 
 def test_a_line_break_in_a_value_makes_no_bundle(make_bundle: MakeBundle) -> None:
@@ -165,87 +226,196 @@ def test_a_template_cannot_forget_to_quote() -> None:
     template = renderer()._scripts.from_string("$x = {{ value }}")
     with pytest.raises(jinja2.TemplateRuntimeError, match="without quoting"):
         template.render(value="alice")
-    with pytest.raises(TypeError, match="StrictUndefined"):
+    with pytest.raises((TypeError, jinja2.UndefinedError)):
         renderer()._scripts.from_string("{{ nothing | ps }}").render()
 
 
-def test_no_string_expands_variables(parser: Parser, make_bundle: MakeBundle) -> None:
-    for name in SCRIPTS:
-        kinds = {node.type for node in parse(parser, script_text(files_of(make_bundle()), name))}
-        assert "string_literal" in kinds
-        assert not {kind for kind in kinds if "expandable" in kind}
+def everything(make_bundle: MakeBundle, name: str) -> list[Script]:
+    """Return a script as it is with a password, and with a certificate."""
+    return [script(name, full_bundle(make_bundle, kind)) for kind in SignIn]
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_only_known_commands_are_called(parser: Parser, make_bundle: MakeBundle, name: str) -> None:
-    found = parse(parser, script_text(files_of(make_bundle()), name))
-    defined = {text_of(node) for node in found if node.type == "function_name"}
-    called = {text_of(node) for node in found if node.type == "command_name"}
-    assert "Stop-Script" in defined
-    assert "Stop-Script" in called
-    assert called <= defined | CMDLETS
-    assert defined <= called | {"Write-Step"}, "a function that nobody calls"
+def test_no_string_expands_variables(make_bundle: MakeBundle, name: str) -> None:
+    for found in everything(make_bundle, name):
+        assert "string_literal" in found.kinds
+        assert not {kind for kind in found.kinds if "expandable" in kind}
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_every_variable_is_set_somewhere(
-    parser: Parser, make_bundle: MakeBundle, name: str
-) -> None:
-    text = script_text(files_of(make_bundle()), name)
-    found = parse(parser, text)
-    used = {text_of(node).lower() for node in found if node.type == "variable"}
-    used = {variable for variable in used if not variable.startswith(("$env:", "@"))}
-    set_by = {text_of(node.children[0]) for node in found if node.type == "assignment_expression"}
-    given_to = {text_of(node) for node in found if node.type == "script_parameter"}
-    declared = set(re.findall(r"\$\w+", " ".join(set_by | given_to)))
-    loops = set(re.findall(r"foreach \((\$\w+) in", text))
-    known = {variable.lower() for variable in declared | loops | AUTOMATIC}
-    assert used - known == set()
-    assert "$connection" in used
+def test_only_known_commands_are_called(make_bundle: MakeBundle, name: str) -> None:
+    defined, called = set[str](), set[str]()
+    for found in everything(make_bundle, name):
+        assert found.called <= found.defined | CMDLETS | PARAMETERS.keys()
+        defined, called = defined | found.defined, called | found.called
+    assert defined <= called, "a function that nobody calls"
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_every_way_to_fail_has_its_text(make_bundle: MakeBundle, name: str) -> None:
-    text = script_text(files_of(make_bundle()), name)
-    texts = set(re.findall(r"^    (\d+) = '", text, re.MULTILINE))
-    codes = set(re.findall(r"Stop-Script (\d+)", text))
-    assert codes
-    assert codes <= texts
+def test_cmdlets_get_documented_parameters(make_bundle: MakeBundle, name: str) -> None:
+    for found in everything(make_bundle, name):
+        checked = found.parameters.keys() & PARAMETERS.keys()
+        assert "Get-VpnConnection" in checked
+        for cmdlet in checked:
+            assert found.parameters[cmdlet] <= PARAMETERS[cmdlet] | COMMON, cmdlet
 
 
-def test_every_text_is_used(make_bundle: MakeBundle) -> None:
-    both = "".join(script_text(files_of(make_bundle()), name) for name in SCRIPTS)
-    texts = set(re.findall(r"^    (\d+) = '", both, re.MULTILINE))
-    assert texts == set(re.findall(r"Stop-Script (\d+)", both))
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_functions_get_as_many_values_as_they_take(make_bundle: MakeBundle, name: str) -> None:
+    """PowerShell itself does not look: what is missing is empty, what is too much is dropped."""
+    for found in everything(make_bundle, name):
+        takes = found.takes
+        assert takes.keys() == found.defined
+        for called, count in found.calls:
+            # the reason may be left out
+            assert count in ((1, 2) if called == "Stop-Script" else (takes[called],)), called
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_list_of_one_stays_a_list(make_bundle: MakeBundle, name: str) -> None:
+    """What a function returns is unrolled: without @(), one text + a list is one longer text."""
+    for found in everything(make_bundle, name):
+        lists = r"(?<!@)\((?:Get-NoteList|Get-WrongSettings|Find-\w+)[^()]*\) \+"
+        assert not re.search(lists, found.text)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_variable_is_set_somewhere(make_bundle: MakeBundle, name: str) -> None:
+    for found in everything(make_bundle, name):
+        assert found.unknown_variables == set()
+
+
+def codes_in(text: str) -> tuple[set[str], set[str]]:
+    """Return the codes of the table of failures, and those that are used."""
+    table = set(re.findall(r"^    (\d\d) = '", text, re.MULTILINE))
+    return table, set(re.findall(r"Stop-Script (\d+)", text))
+
+
+def test_every_way_to_fail_has_its_text_and_no_text_is_idle(make_bundle: MakeBundle) -> None:
+    used, tables = set[str](), set[str]()
+    for name in ("install.ps1", "uninstall.ps1"):
+        for found in everything(make_bundle, name):
+            table, codes = codes_in(found.text)
+            assert codes <= table
+            used, tables = used | codes, tables | table
+    assert used == tables
+
+
+def templates_text() -> str:
+    folder = resources.files("sstpca.templates") / "windows"
+    return "".join(one.read_text("utf-8") for one in folder.iterdir() if one.name.endswith(".j2"))
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_text_is_used(table: str) -> None:
+    used = set(re.findall(rf"texts\.{table}\.(\w+)", templates_text()))
+    assert used == set(vars(getattr(texts.load("en"), table)))
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("language", texts.languages())
+def test_texts_have_the_same_places_for_values(table: str, language: str) -> None:
+    english, other = (vars(getattr(texts.load(one), table)) for one in ("en", language))
+    for key, text in other.items():
+        places = re.findall(r"\{[^}]*\}?", text)
+        assert set(places) == set(re.findall(r"\{\d\}", english[key])), key
+        assert "}" not in re.sub(r"\{\d\}", "", text)
 
 
 def test_settings_suit_both_cmdlets(make_bundle: MakeBundle) -> None:
     """One table is splatted to Add- and Set-VpnConnection: names that both document."""
-    text = script_text(files_of(make_bundle()), "install.ps1")
+    text = script("install.ps1", make_bundle()).text
     table = text.split("$settings = @{")[1].split("}")[0]
     assert set(re.findall(r"^\s+(\w+)\s+=", table, re.MULTILINE)) == {
         *("Name", "ServerAddress", "TunnelType", "AuthenticationMethod", "EncryptionLevel"),
         *("RememberCredential", "SplitTunneling", "AllUserConnection", "ErrorAction"),
     }
+    assert set(re.findall(r"\$settings\.(\w+)", text)) == {"DnsSuffix", "EapConfigXmlStream"}
     assert "TunnelType           = 'Sstp'" in table
-    assert "AuthenticationMethod = 'MSChapv2'" in table
+    assert set(re.findall(r"\$proxy\.(\w+) =", text)) == {
+        *("ProxyServer", "AutoConfigurationScript", "ExceptionPrefix"),
+    }
 
 
 def test_what_the_profile_says_is_in_the_script(make_bundle: MakeBundle) -> None:
-    full = script_text(files_of(make_bundle()), "install.ps1")
-    assert "$SplitTunnel = $false\r\n$Routes = @()\r\n$DnsSuffix = ''\r\n" in full
-    some = make_bundle(split_tunnel=True, routes=("10.0.0.0/8",), dns_suffix="corp.example.com")
-    split = script_text(files_of(some), "install.ps1")
-    assert (
-        "$SplitTunnel = $true\r\n$Routes = @('10.0.0.0/8')\r\n$DnsSuffix = 'corp.example.com'\r\n"
-    ) in split
+    full = script("install.ps1", make_bundle()).text
+    assert "$Routes = @()\r\n$SplitTunnel = $false\r\n" in full
+    assert "$SkipRevocation = $false\r\n" in full
+    some = make_bundle(split_tunnel=True, routes=("10.0.0.0/8",), revocation_check=False)
+    split = script("install.ps1", some).text
+    assert "$Routes = @('10.0.0.0/8')\r\n$SplitTunnel = $true\r\n" in split
+    assert "$SkipRevocation = $true\r\n" in split
 
 
-@pytest.mark.parametrize("name", [*SCRIPTS, *LAUNCHERS])
+def test_what_a_bundle_has_not_is_not_in_its_scripts(make_bundle: MakeBundle) -> None:
+    text = script("install.ps1", make_bundle()).text
+    for word in ("Add-Type", "DllImport", "Import-PfxCertificate", "password.txt"):
+        assert word not in text
+        assert any(word in one.text for one in everything(make_bundle, "install.ps1"))
+
+
+def test_the_saved_password_is_in_one_file_and_nowhere_else(make_bundle: MakeBundle) -> None:
+    files = files_of(full_bundle(make_bundle, SignIn.MSCHAPV2, **authorities_of(make_bundle, 2)))
+    assert files["password.txt"] == f"\ufeff{PASSWORD}\r\n".encode()
+    assert [name for name in files if PASSWORD.encode() in files[name]] == ["password.txt"]
+    install = files["install.ps1"].decode("utf-8-sig")
+    assert "$PasswordPath = Join-Path $PSScriptRoot 'password.txt'" in install
+    assert "Remove-Item -LiteralPath $PasswordPath" in install
+    assert "password.txt" not in files_of(make_bundle())
+
+
+def test_the_password_of_a_certificate_is_in_no_file(make_bundle: MakeBundle) -> None:
+    files = files_of(full_bundle(make_bundle, SignIn.EAP_TLS))
+    assert files["alice.p12"] == b"PKCS#12"
+    assert not [name for name in files if CERTIFICATE_PASSWORD.encode() in files[name]]
+    for name in SCRIPTS:
+        assert "AsPlainText" not in files[name].decode("utf-8-sig")
+
+
+def test_the_structure_of_saved_credentials_is_that_of_windows(make_bundle: MakeBundle) -> None:
+    """ras.h packs RASCREDENTIALSW to 4 bytes: 1068 bytes, the password at 522."""
+    text = script("install.ps1", full_bundle(make_bundle)).text
+    assert "CharSet = CharSet.Unicode, Pack = 4" in text
+    lines = re.findall(r"(?:SizeConst = (\d+)\)\] )?public (int|string) (\w+);", text)
+    kinds = [(name, ctypes.c_uint32 if kind == "int" else ctypes.c_uint16 * int(size))
+             for size, kind, name in lines]  # fmt: skip
+    shape = type("Shape", (ctypes.Structure,), {"_pack_": 4, "_fields_": kinds})
+    assert [name for name, _ in kinds] == ["Size", "Mask", "User", "Password", "Domain"]
+    assert ctypes.sizeof(shape) == 1068
+    assert [getattr(shape, name).offset for name, _ in kinds] == [0, 4, 8, 522, 1036]
+
+
+def test_error_numbers_have_their_texts(make_bundle: MakeBundle) -> None:
+    verify = script("verify.ps1", make_bundle())
+    values = verify.assigned
+    pairs = values["$Meanings"]
+    meanings = dict(zip(pairs[::2], pairs[1::2], strict=True))
+    assert meanings == {str(value): code.key for code in CODES for value in code.values}
+    errors = texts.load("en").errors
+    for name, part in (("$Means", "means"), ("$Helps", "helps")):
+        found = dict(zip(values[name][::2], values[name][1::2], strict=True))
+        assert found == {code.key: getattr(errors, f"{code.key}_{part}") for code in CODES}
+    asked = set(re.findall(r"\$Helps\['(\w+)'\]", verify.text))
+    assert asked
+    assert asked <= {code.key for code in CODES}
+
+
+def test_what_verify_sends_is_a_request_of_sstp(make_bundle: MakeBundle) -> None:
+    text = script("verify.ps1", make_bundle()).text
+    block = text.split("$lines = @(")[1].split("\r\n    )")[0]
+    lines = [read(f"{line}\n").literals for line in block.strip().splitlines()]
+    assert lines[2:] == [["Host: "], ["SSTPCORRELATIONID: {", "}"], [""], [""]]
+    host, guid = "vpn.example.com", "01234567-89AB-CDEF-0123-456789ABCDEF"
+    lines[2:4] = [[f"Host: {host}"], [f"SSTPCORRELATIONID: {{{guid}}}"]]
+    request = Preamble().feed("\r\n".join("".join(line) for line in lines).encode())
+    assert request is not None
+    assert request.kind is Kind.SSTP
+
+
+@pytest.mark.parametrize("name", [*SCRIPTS, *LAUNCHERS, "password.txt"])
 def test_lines_end_as_windows_wants(make_bundle: MakeBundle, name: str) -> None:
-    content = files_of(make_bundle(user="Zo\u00eb"))[name]
+    content = files_of(full_bundle(make_bundle, user="Zo\u00eb"))[name]
     assert content.endswith(b"\r\n")
-    assert b"\r\n" in content
     assert b"\r" not in content.replace(b"\r\n", b"")
     assert b"\n" not in content.replace(b"\r\n", b"")
 
@@ -257,10 +427,13 @@ def test_scripts_have_a_byte_order_mark(make_bundle: MakeBundle) -> None:
         assert files[name].count(b"\xef\xbb\xbf") == 1
 
 
+@pytest.mark.parametrize("language", texts.languages())
 @pytest.mark.parametrize("name", LAUNCHERS)
-def test_launchers_are_plain_ascii_without_values(make_bundle: MakeBundle, name: str) -> None:
-    content = files_of(make_bundle(connection="Bür&o", user="O'Hara"))[name]
-    assert content == files_of(make_bundle())[name]
+def test_launchers_are_plain_ascii_without_values(
+    make_bundle: MakeBundle, name: str, language: str
+) -> None:
+    content = files_of(make_bundle(connection="Bür&o", user="O'Hara", language=language))[name]
+    assert content == files_of(make_bundle(language=language))[name]
     text = content.decode("ascii")
     target = name.replace(".cmd", ".ps1")
     assert text.startswith("@echo off\r\nsetlocal EnableExtensions DisableDelayedExpansion\r\n")
@@ -271,3 +444,12 @@ def test_launchers_are_plain_ascii_without_values(make_bundle: MakeBundle, name:
     assert labels == set(re.findall(r"goto :(\w+)", text))
     assert text.count("pause") == 3
     assert "exit /b %CODE%" in text
+    lines = re.findall(r"^echo (.*)\r$", text, re.MULTILINE)
+    assert len(lines) > 4
+    assert not [line for line in lines if set(line) & set("%&|<>^!()") or len(line) > 74]
+
+
+@pytest.mark.parametrize("text", ["a & b", "100 %", "a\nb", "Br\u00fccke", "", ">nul", "a^b"])
+def test_a_launcher_cannot_say_what_means_something_to_cmd(text: str) -> None:
+    with pytest.raises(InvalidInput):
+        renderer()._scripts.from_string("echo {{ text | echo }}").render(text=text)
