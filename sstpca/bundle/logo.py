@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import SstpcaError
-from ..home import read_file
+from ..home import Home, read_file
+from ..settings import Settings
 
 # every page carries it whole
 SIZE_MAX: Final = 256 << 10
@@ -25,6 +26,15 @@ class Logo:
     def url(self) -> str:
         """The picture itself as a data URL (RFC 2397)."""
         return f"data:{self.media_type};base64,{b64encode(self.content).decode()}"
+
+
+def of_home(home: Home, settings: Settings) -> Logo | None:
+    """Return the picture that the settings of ``home`` name, from their folder on; None: no name.
+
+    :raises SstpcaError: as :func:`load` does.
+    """
+    name = settings.bundle.logo
+    return load(home.settings.parent / name) if name else None
 
 
 def load(path: Path) -> Logo:

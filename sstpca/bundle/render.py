@@ -1,14 +1,23 @@
 """From a :class:`~sstpca.bundle.context.Bundle` to the bytes of its files."""
 
+import functools
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Final
 
 import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ..errors import SstpcaError
+from ..names import quoted
 from . import qr, quoting, texts
+from .codes import CODES
 from .context import Bundle
+from .markup import fill, markup
+
+_ENDING: Final = ".j2"
 
 
 def pieces(text: str, size: int) -> list[str]:
@@ -16,9 +25,13 @@ def pieces(text: str, size: int) -> list[str]:
     return textwrap.wrap(text, size)
 
 
-def fill(text: str, **values: object) -> str:
-    """Return ``text`` with ``{name}`` replaced by the value of that name."""
-    return text.format(**values)
+_FILTERS: Final[dict[str, Callable[..., object]]] = {
+    "fill": fill,
+    "markup": markup,
+    "pieces": pieces,
+    "qr": qr.svg,
+}
+"""What pages have beside jinja2's own."""
 
 
 def _only_literals(value: object) -> object:
@@ -26,6 +39,21 @@ def _only_literals(value: object) -> object:
     if not isinstance(value, quoting.Literal):
         raise jinja2.TemplateRuntimeError("a value goes into a script without quoting")
     return value
+
+
+class Missing(jinja2.StrictUndefined):
+    """A value that is not there: whatever a template does with it is an error that names it."""
+
+    __slots__ = ()
+
+    @property
+    def _undefined_message(self) -> str:
+        thing, name = self._undefined_obj, self._undefined_name
+        if self._undefined_hint or thing is None or not isinstance(name, str):
+            return super()._undefined_message
+        if thing is jinja2.utils.missing:
+            return f"there is no {quoted(name)}"
+        return f"{type(thing).__name__.lower()} has no {quoted(name)}"
 
 
 class Renderer:
@@ -40,23 +68,27 @@ class Renderer:
         if templates is not None and not templates.is_dir():
             raise SstpcaError(f"there is no folder {templates}", "name one with --templates DIR")
         self._texts = texts.load(language, templates)
-        ours = jinja2.PackageLoader("sstpca.templates", "")
-        loader = ours if templates is None else _over(templates, ours)
+        self._templates = templates
+        loader = _loader(templates)
         self._pages = _environment(loader, autoescape=True)
-        self._pages.filters.update(pieces=pieces, qr=qr.svg, fill=fill)
+        _add_filters(self._pages, _FILTERS)
+        self._pages.globals.update(codes=CODES)
         self._plain = _environment(loader, finalize=_only_literals)
         self._scripts = _environment(loader, finalize=_only_literals, newline_sequence="\r\n")
         for environment in (self._plain, self._scripts):
-            environment.filters.update(quoting.FILTERS, fill=fill)
+            _add_filters(environment, {**quoting.FILTERS, "fill": fill})
 
     def script(self, template: str, bundle: Bundle, **more: object) -> bytes:
         """Return a PowerShell script: UTF-8 with byte order mark, CRLF.
 
         Only what a quoting filter has made gets into it.
+
+        :raises SstpcaError: if something is wrong in a template of the administrator's; so do the
+            others.
         """
         return self._fill(self._scripts, template, bundle, more).encode("utf-8-sig")
 
-    def text(self, template: str, bundle: Bundle, **more: object) -> bytes:
+    def text(self, template: str, bundle: Bundle | None = None, **more: object) -> bytes:
         """Return a file for other systems: UTF-8, LF; as strict with values as :meth:`script`."""
         return self._fill(self._plain, template, bundle, more).encode()
 
@@ -66,37 +98,105 @@ class Renderer:
 
     def launcher(self, target: str) -> bytes:
         """Return a batch file that runs the PowerShell script ``target`` beside it: ASCII, CRLF."""
-        template = self._scripts.get_template("windows/launcher.cmd.j2")
-        return template.render(target=target).encode("ascii")
+        text = self._fill(self._scripts, "windows/launcher.cmd.j2", None, {"target": target})
+        try:
+            return text.encode("ascii")
+        except UnicodeEncodeError as error:
+            raise SstpcaError(
+                f"the template windows/launcher.cmd.j2 has {quoted(text[error.start])}",
+                "cmd.exe reads ASCII alone",
+            ) from None
 
     def _fill(
         self,
         environment: jinja2.Environment,
         template: str,
-        bundle: Bundle,
+        bundle: Bundle | None,
         more: dict[str, object],
     ) -> str:
         values = {"bundle": bundle, "texts": self._texts, **more}
         try:
             return environment.get_template(template).render(values)
-        except jinja2.TemplateError as error:
-            where = f" line {error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
+        except SstpcaError:
+            raise
+        # whatever may go wrong in a template that somebody else wrote; in ours, it is a bug
+        except Exception as error:
+            if self._templates is None:
+                raise
             raise SstpcaError(
-                f"the template {template}{where}: {error.message}",
-                "correct it in the folder given with --templates",
+                f"the template {_place(error) or template}: {_reason(error)}",
+                f"correct it in {self._templates}",
             ) from error
 
 
-def _over(templates: Path, ours: jinja2.BaseLoader) -> jinja2.BaseLoader:
-    return jinja2.ChoiceLoader([jinja2.FileSystemLoader(templates), ours])
+class _Folder(jinja2.FileSystemLoader):
+    """Templates below a folder, and nothing that a symbolic link there leads to outside it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._root = folder.resolve()
+
+    def get_source(self, environment: jinja2.Environment, template: str) -> Any:
+        found = super().get_source(environment, template)
+        if not Path(found[1]).resolve().is_relative_to(self._root):
+            raise jinja2.TemplateError(f"{template} is a link to a place outside the folder")
+        return found
+
+
+def _loader(templates: Path | None) -> jinja2.BaseLoader:
+    ours = jinja2.PackageLoader("sstpca.templates", "")
+    return ours if templates is None else jinja2.ChoiceLoader([_Folder(templates), ours])
 
 
 def _environment(loader: jinja2.BaseLoader, **options: Any) -> jinja2.Environment:
-    return jinja2.Environment(  # noqa: S701 pages say autoescape; scripts have finalize
+    # an administrator's templates may be somebody else's work: they see values, and run nothing
+    return ImmutableSandboxedEnvironment(
         loader=loader,
-        undefined=jinja2.StrictUndefined,
+        undefined=Missing,
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
         **options,
     )
+
+
+def _add_filters(
+    environment: jinja2.Environment, filters: dict[str, Callable[..., object]]
+) -> None:
+    environment.filters.update({name: _strict(one) for name, one in filters.items()})
+
+
+def _strict(one: Callable[..., object]) -> Callable[..., object]:
+    """Return a filter that names a missing value, where ``one`` would complain about its type."""
+
+    @functools.wraps(one)
+    def checked(*values: object, **more: object) -> object:
+        for value in (*values, *more.values()):
+            if isinstance(value, jinja2.Undefined):
+                str(value)
+        return one(*values, **more)
+
+    return checked
+
+
+def _place(error: BaseException) -> str:
+    """Return file and line of the innermost template in which ``error`` came up."""
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        return f"{error.filename or error.name} line {error.lineno}"
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        place = _line_of(trace) or place
+        trace = trace.tb_next
+    return place
+
+
+def _line_of(trace: TracebackType) -> str:
+    # jinja2 puts the lines of templates into tracebacks instead of those of the code it made
+    file = trace.tb_frame.f_code.co_filename
+    return f"{file} line {trace.tb_lineno}" if file.endswith(_ENDING) else ""
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, jinja2.TemplateNotFound):
+        return f"there is no template {quoted(str(error.name))}"
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,5 +1,6 @@
 """What users read, in their language: templates/texts/*.toml, a table for each subject."""
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import resources
@@ -10,39 +11,57 @@ from typing import Any, Final
 from ..errors import InvalidInput, SstpcaError
 from ..home import read_file
 from ..names import quoted
+from .markup import placeholders
 
 ENGLISH: Final = "en"
+
+# a language and perhaps a country (RFC 5646); it is also the lang of the pages
+_LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Z]{2})?")
 
 Tables = dict[str, dict[str, str]]
 
 
 class Texts(SimpleNamespace):
-    """The tables as attributes: ``texts.page.title``; what is missing is an undefined value."""
+    """The tables as attributes: ``texts.page.lead``; what is missing is an undefined value."""
+
+
+class Table(SimpleNamespace):
+    """The texts of one subject as attributes."""
 
 
 def load(language: str, templates: Path | None = None) -> Texts:
     """Return the texts in ``language``.
 
-    :param language: two letters, as ISO 639 has them.
+    :param language: ``de``, or ``pt-BR``.
     :param templates: a folder whose ``texts/LANGUAGE.toml`` wins, key by key; it may also add a
         language of its own.
     :raises InvalidInput: if there is no such language.
-    :raises SstpcaError: if a file is no TOML, or a language lacks a text or has one too many.
+    :raises SstpcaError: if a file is no TOML, a language lacks a text or has one too many, or a
+        text asks for a value that is not filled in there.
     """
     own = None if templates is None else templates / "texts" / f"{language}.toml"
-    theirs = own is not None and own.exists()
-    if language not in languages() and not theirs:
+    if not _LANGUAGE.fullmatch(language) or (language not in languages() and not _is_file(own)):
         raise InvalidInput(
             f"there are no texts in the language {quoted(language)}",
             f"there are: {', '.join(languages())}; others come from --templates DIR, as "
-            f"texts/{language}.toml",
+            "texts/LANGUAGE.toml",
         )
     found = _packaged(language) if language in languages() else {}
-    if own is not None and theirs:
-        found = _merged(found, _parsed(read_file(own, "the texts").decode(errors="replace"), own))
-        _check_complete(found, _packaged(ENGLISH), own)
-    spaces = {name: SimpleNamespace(**values) for name, values in found.items()}
-    return Texts(language=language, **spaces)
+    if own is not None and _is_file(own):
+        found = _merged(found, _parsed(_read(own), own))
+        _check(found, own)
+    return Texts(language=language, **{name: Table(**values) for name, values in found.items()})
+
+
+def _is_file(path: Path | None) -> bool:
+    return path is not None and path.exists()
+
+
+def _read(path: Path) -> str:
+    try:
+        return read_file(path, "the texts").decode()
+    except UnicodeDecodeError:
+        raise SstpcaError(f"{path} is not UTF-8", "save it in that encoding") from None
 
 
 def languages() -> list[str]:
@@ -71,17 +90,35 @@ def _merged(below: Tables, above: Tables) -> Tables:
     return {name: below.get(name, {}) | above.get(name, {}) for name in below | above}
 
 
-def _check_complete(found: Tables, english: Tables, path: Path) -> None:
-    """Check that a language has the very keys of English: one more is a typing mistake."""
+def _check(found: Tables, path: Path) -> None:
+    """Check that a language has the very keys of English, and asks for no other values.
+
+    A key too many is a typing mistake, just as one that is missing.
+    """
+    english = _packaged(ENGLISH)
     missing, strange = set(_keys(english)), set(_keys(found))
     for what, keys in (
         ("lacks", missing - strange),
         ("has, and nobody asks for,", strange - missing),
     ):
         if keys:
-            raise SstpcaError(f"{path} {what} {sorted(keys)[0]}", "templates/texts/en.toml has all")
+            table, key = min(keys)
+            raise SstpcaError(f"{path} {what} [{table}] {key}", "templates/texts/en.toml has all")
+    for table, key in sorted(strange):
+        _check_values(f"{path}: [{table}] {key}", found[table][key], english[table][key])
 
 
-def _keys(tables: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+def _check_values(where: str, text: str, english: str) -> None:
+    known = placeholders(english)
+    try:
+        unknown = placeholders(text) - known
+    except ValueError as error:
+        raise SstpcaError(f"{where}: {error}", "placeholders look like {this}") from None
+    if unknown:
+        can = ", ".join(f"{{{one}}}" for one in sorted(known)) or "no value"
+        raise SstpcaError(f"{where} asks for {{{min(unknown)}}}", f"it gets {can}")
+
+
+def _keys(tables: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str]]:
     for name, table in tables.items():
-        yield from (f"[{name}] {key}" for key in table)
+        yield from ((name, key) for key in table)

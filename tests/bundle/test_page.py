@@ -2,60 +2,41 @@
 
 import dataclasses
 import re
-from html.parser import HTMLParser
+from ipaddress import IPv4Address
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sstpca.bundle import qr
-from sstpca.bundle.context import Bundle
-from tests.bundle.samples import MakeBundle, files_of
+from sstpca.bundle.codes import CODES
+from sstpca.bundle.context import Bundle, Secrets, UserCertificate
+from sstpca.bundle.logo import Logo
+from sstpca.clients import Client, NameRule, SignIn
+from tests.bundle.html import Page
+from tests.bundle.samples import MakeBundle, files_of, renderer
 
-VOID = {"meta", "br", "wbr", "path"}
-
-
-class Page(HTMLParser):
-    """Collects what a browser would show; a tag that is not closed in order is an error."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.words: list[str] = []
-        self.tags: set[str] = set()
-        self.attributes: dict[str, list[str]] = {}
-        self.feed(source)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        for key, value in attrs:
-            self.attributes.setdefault(f"{tag} {key}", []).append(value or "")
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in VOID
-        self.handle_starttag(tag, attrs)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return re.sub(r"\s+", " ", "".join(self.words))
+BY_CERTIFICATE = Client(sign_in=SignIn.EAP_TLS)
+P12 = UserCertificate("alice.p12", b"\x30", "AB" * 20, "opensesame")
+CERTIFICATE = Secrets(certificate=P12)
+LOGO = Logo("image/svg+xml", b'<svg xmlns="http://www.w3.org/2000/svg"><script/></svg>')
 
 
-def source_of(bundle: Bundle) -> str:
-    return files_of(bundle)["index.html"].decode()
+def source_of(bundle: Bundle, language: str = "en") -> str:
+    return renderer(language).page("index.html.j2", bundle).decode()
+
+
+def text_of(bundle: Bundle, language: str = "en") -> str:
+    return Page(source_of(bundle, language)).text
+
+
+def test_it_is_the_page_of_a_bundle_for_windows(make_bundle: MakeBundle) -> None:
+    assert files_of(make_bundle())["index.html"].decode() == source_of(make_bundle())
 
 
 def test_the_page_has_the_facts(make_bundle: MakeBundle) -> None:
     bundle = make_bundle(host="vpn.example.com", port=4443)
-    text = Page(source_of(bundle)).text
+    text = text_of(bundle)
     for fact in ("vpn.example.com", "4443", "alice", "SSTP", "Rosa, room 7", "691", "0x800B0109"):
         assert fact in text
     assert bundle.authorities[0].sha256 in text
@@ -63,39 +44,164 @@ def test_the_page_has_the_facts(make_bundle: MakeBundle) -> None:
     assert bundle.authorities[0].name in text
 
 
-def test_the_page_needs_no_network(make_bundle: MakeBundle) -> None:
-    source = source_of(make_bundle())
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_the_page_needs_no_network(make_bundle: MakeBundle, language: str) -> None:
+    source = source_of(make_bundle(logo=LOGO), language)
     page = Page(source)
-    assert not page.tags & {"script", "link", "img", "iframe", "a", "object", "form", "base"}
-    assert not {key.split()[1] for key in page.attributes} & {"src", "href", "xlink:href", "style"}
-    assert "default-src 'none'" in page.attributes["meta content"][3]
-    assert not re.search(r"://|url\(|@import", source)
+    assert not {*page.tags} & {"script", "link", "iframe", "a", "object", "form", "base", "use"}
+    named = {key: values for key, values in page.attributes.items() if re.search("src|href", key)}
+    assert named == {"img src": [LOGO.url]}
+    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    assert page.attributes["meta content"][3] == policy
+    assert not re.search(r"://|url\(|@import|@font-face", source)
+
+
+def test_styles_are_in_one_place(make_bundle: MakeBundle) -> None:
+    page = Page(source_of(make_bundle(logo=LOGO)))
+    assert page.tags.count("style") == 1
+    assert not [key for key in page.attributes if key.endswith((" style", " onclick"))]
+
+
+@pytest.mark.parametrize(("language", "word"), [("en", "Unpack"), ("de", "Entpacken")])
+def test_the_language(make_bundle: MakeBundle, language: str, word: str) -> None:
+    page = Page(source_of(make_bundle(), language))
+    assert page.attributes["html lang"] == [language]
+    assert f" {word} " in page.text
 
 
 @pytest.mark.parametrize("text", ["<script>alert(1)</script>", "\"'><b onclick=x>", "&amp; &lt;"])
 def test_values_are_shown_not_obeyed(make_bundle: MakeBundle, text: str) -> None:
     certificate = dataclasses.replace(make_bundle().authorities[0], name=text)
-    bundle = make_bundle(
-        user=text,
-        connection=text,
-        host=text,
-        contact=text,
-        dns_suffix=text,
-        authorities=(certificate,),
-        routes=(text,),
-        split_tunnel=True,
-    )
-    page = Page(source_of(bundle))
-    plain = Page(source_of(make_bundle(split_tunnel=True, routes=("x",), dns_suffix="x")))
+
+    def bundle(value: str) -> Bundle:
+        return make_bundle(
+            **dict.fromkeys(("user", "connection", "host", "contact", "dns_suffix"), value),
+            authorities=(dataclasses.replace(certificate, name=value),),
+            routes=(value,),
+            split_tunnel=True,
+        )
+
+    page, plain = Page(source_of(bundle(text))), Page(source_of(bundle("x")))
     assert page.tags == plain.tags
     assert page.attributes.keys() == plain.attributes.keys()
-    assert page.text.count(text) >= 9
+    assert page.text.count(text) == 13
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=30))
+def test_any_name_stays_a_name(make_bundle: MakeBundle, name: str) -> None:
+    client = dataclasses.replace(BY_CERTIFICATE, proxy=name)
+    certificate = dataclasses.replace(P12, file=name)
+    bundle = make_bundle(
+        **dict.fromkeys(("user", "connection", "host", "contact", "dns_suffix"), name),
+        client=client,
+        secrets=Secrets(certificate=certificate),
+    )
+    page = Page(source_of(bundle))
+    assert page.attributes.keys() == Page(source_of(make_bundle(dns_suffix="x"))).attributes.keys()
+    assert "".join(page.words).count(name) >= 13
 
 
 def test_what_is_empty_is_not_mentioned(make_bundle: MakeBundle) -> None:
-    assert "Help:" in Page(source_of(make_bundle())).text
-    assert "DNS suffix" not in Page(source_of(make_bundle())).text
-    assert "Help:" not in Page(source_of(make_bundle(contact=""))).text
+    assert "Help:" in text_of(make_bundle())
+    for word in ("DNS suffix", "Proxy", "by itself", "Next authority", ".p12"):
+        assert word not in text_of(make_bundle())
+    assert "Help:" not in text_of(make_bundle(contact=""))
+    assert "img" not in Page(source_of(make_bundle())).tags
+
+
+def test_a_logo(make_bundle: MakeBundle) -> None:
+    page = Page(source_of(make_bundle(logo=LOGO)))
+    assert page.attributes["img src"] == [LOGO.url]
+    assert page.attributes["img alt"] == [""]
+
+
+def test_each_picture_has_words_for_who_does_not_see_it(make_bundle: MakeBundle) -> None:
+    for bundle in (make_bundle(), make_bundle(authorities=())):
+        page = Page(source_of(bundle))
+        assert page.attributes["svg role"] == ["img"] * 4
+        assert len(page.attributes["svg aria-label"]) == 1
+        assert page.attributes["svg aria-labelledby"] == page.attributes["title id"]
+        assert len(set(page.attributes["title id"])) == 3
+
+
+def test_verify_comes_before_the_numbers(make_bundle: MakeBundle) -> None:
+    text = text_of(make_bundle())
+    assert 0 < text.index("If it does not connect") < text.index("verify.cmd") < text.index("691")
+    assert "uninstall.cmd" in text
+
+
+@pytest.mark.parametrize(
+    ("authorities", "check", "asks"), [(1, True, True), (0, True, False), (0, False, True)]
+)
+def test_permission_is_mentioned_where_windows_asks(
+    make_bundle: MakeBundle, authorities: int, check: bool, asks: bool
+) -> None:
+    bundle = make_bundle(
+        authorities=make_bundle().authorities[:authorities], revocation_check=check
+    )
+    page = Page(source_of(bundle))
+    assert ("asks for permission, answer Yes" in page.text) == asks
+    assert ("pic-permission" in page.attributes["title id"]) == asks
+    assert ("restart the PC." in page.text) != check
+    assert ("SHA-256" in page.text) == bool(authorities)
+    assert ("none is added to this PC" in page.text) != bool(authorities)
+
+
+def test_two_authorities_during_a_rollover(make_bundle: MakeBundle) -> None:
+    first = make_bundle().authorities[0]
+    second = dataclasses.replace(first, name="The next", sha256="CD:" * 31 + "CD", sha1="EF" * 20)
+    text = text_of(make_bundle(authorities=(first, second)))
+    assert text.index(first.sha256) < text.index("Next authority") < text.index(second.sha256)
+    assert second.sha1 in text and text.index("The next") < text.index(second.sha256)
+
+
+def test_sign_in_by_password(make_bundle: MakeBundle) -> None:
+    text = text_of(make_bundle(client=Client(sign_in=SignIn.EAP_MSCHAPV2)))
+    assert "user name is alice; the password was given to you" in text
+    assert "Password (EAP-MSCHAPv2)" in text
+
+
+def test_a_saved_password_is_said_and_not_shown(make_bundle: MakeBundle) -> None:
+    source = source_of(make_bundle(secrets=Secrets(password="opensesame")))
+    assert "There is nothing to type" in Page(source).text
+    assert "delete the zip file" in Page(source).text
+    assert "given to you separately" not in source
+    assert "opensesame" not in source
+
+
+def test_sign_in_by_certificate(make_bundle: MakeBundle) -> None:
+    source = source_of(make_bundle(client=BY_CERTIFICATE, secrets=CERTIFICATE))
+    text = Page(source).text
+    assert "password of your certificate alice.p12, which was given to you separately" in text
+    assert "There is no password to type" in text
+    assert "Certificate (EAP-TLS)" in text
+    assert "opensesame" not in source
+
+
+def test_errors_that_may_happen_to_this_user(make_bundle: MakeBundle) -> None:
+    def rows(bundle: Bundle) -> set[str]:
+        source = source_of(bundle)
+        return {code.key for code in CODES if f">{', '.join(code.numbers)}</th>" in source}
+
+    common = {code.key for code in CODES if code.common}
+    certificate = {"user_certificate", "user_certificate_refused"}
+    assert rows(make_bundle()) == common - certificate
+    assert rows(make_bundle(authorities=())) == common - certificate - {"untrusted"}
+    assert rows(make_bundle(client=BY_CERTIFICATE, secrets=CERTIFICATE)) == common - {"password"}
+
+
+@pytest.mark.parametrize(
+    ("client", "said"),
+    [
+        (Client(), False),
+        (Client(name_rules=(NameRule("example.com"),)), False),
+        (Client(name_rules=(NameRule("example.com", (IPv4Address("10.0.0.1"),)),)), True),
+        (Client(trigger_apps=(r"C:\a.exe",)), True),
+    ],
+)
+def test_whether_it_starts_by_itself(make_bundle: MakeBundle, client: Client, said: bool) -> None:
+    assert ("starts the VPN by itself" in text_of(make_bundle(client=client))) == said
 
 
 @pytest.mark.parametrize(
@@ -111,7 +217,7 @@ def test_what_is_empty_is_not_mentioned(make_bundle: MakeBundle) -> None:
 def test_the_page_says_what_goes_through_the_vpn(
     make_bundle: MakeBundle, split: bool, routes: tuple[str, ...], text: str
 ) -> None:
-    shown = Page(source_of(make_bundle(split_tunnel=split, routes=routes))).text
+    shown = text_of(make_bundle(split_tunnel=split, routes=routes))
     assert text in shown
     assert ("more networks" in shown) == (len(routes) > 8)
 
@@ -122,8 +228,8 @@ def test_the_code_on_the_page_is_that_of_the_facts(make_bundle: MakeBundle, user
     page = Page(source_of(make_bundle(facts=facts)))
     rows = qr.matrix(facts)
     size = len(rows)
-    assert page.attributes["svg viewbox"] == [f"0 0 {size} {size}"]
-    background, dark = page.attributes["path d"]
+    assert page.attributes["svg viewbox"][-1] == f"0 0 {size} {size}"
+    background, dark = page.attributes["path d"][-2:]
     assert background == f"M0 0h{size}v{size}H0z"
     painted = {
         (int(x) + step, int(y))
