@@ -1,19 +1,21 @@
 """Which systems a bundle can be for, and all files of one."""
 
-import hashlib
 from collections.abc import Callable, Collection
 from typing import Final
 
 from ..errors import InvalidInput
 from ..names import quoted
-from . import windows
+from . import android, apple, linux, routeros, windows
 from .context import Bundle
 from .render import Renderer
-
-SUMS: Final = "SHA256SUMS"
+from .sums import with_sums
 
 _FILES: Final[dict[str, Callable[[Renderer, Bundle], dict[str, bytes]]]] = {
     "windows": windows.files,
+    "linux": linux.files,
+    "android": android.files,
+    "apple": apple.files,
+    "routeros": routeros.files,
 }
 PLATFORMS: Final = tuple(_FILES)
 
@@ -40,5 +42,4 @@ def files(renderer: Renderer, bundle: Bundle, platforms: Collection[str]) -> dic
     found: dict[str, bytes] = {}
     for platform in platforms:
         found |= _FILES[platform](renderer, bundle)
-    sums = (f"{hashlib.sha256(found[name]).hexdigest()}  {name}\n" for name in sorted(found))
-    return found | {SUMS: "".join(sums).encode()}
+    return with_sums(found)

@@ -1,13 +1,24 @@
 # Run in the guest: connect with sstpc and pppd, check, do something, report.
-#   connect.sh HOST PORT USER PASSWORD CA DESTINATION TASK
-# CA is a PEM file. DESTINATION is pinged through the tunnel. TASK is
+#   connect.sh HOST PORT USER PASSWORD CA DESTINATION TASK [WAY]
+# CA is a PEM file. DESTINATION is pinged through the tunnel. WAY is mschapv2, eap-mschapv2, or for
+# EAP-TLS 1.2 or 1.3, with the key and the certificate in user.key and user.crt beside the script.
+# TASK is
 #   leave   hang up
 #   iperf   run iperf3 against DESTINATION both ways, then hang up
 #   stay    wait until the server ends the session
 # Exit code: 0 all well, 1 no connection or no address, 2 no ping, 3 no iperf3, 4 no orderly end.
 # Prints "name value" lines; the logs are beside the script.
-host=$1 port=$2 user=$3 password=$4 ca=$5 destination=$6 task=$7
+host=$1 port=$2 user=$3 password=$4 ca=$5 destination=$6 task=$7 way=${8:-mschapv2}
 out=/share
+# Without refuse-* the server could choose another way to log in.
+case $way in
+mschapv2) login=refuse-eap ;;
+eap-mschapv2) login=refuse-mschap-v2 ;;
+1.*)
+    login="user $user refuse-mschap-v2 max-tls-version $way"
+    login="$login ca $ca cert /share/user.crt key /share/user.key"
+    ;;
+esac
 # Its debug log has each SSTP packet; while measuring, that would be the bottleneck.
 level=5
 [ "$task" = iperf ] && level=1
@@ -15,13 +26,24 @@ fail() {
     echo "failed $2"
     exit "$1"
 }
-# Without refuse-* the server could choose another way to log in; require-mschap-v2 would ask the
-# server to log in here. Returns whether there is an address.
+# require-mschap-v2 would ask the server to log in here.
+options="debug logfile $out/pppd.log noauth refuse-pap refuse-chap refuse-mschap $login usepeerdns"
+options="$options nodeflate nobsdcomp nodefaultroute"
+# sstpc makes the key of the binding from the password; that of EAP-TLS its plugin gets from pppd.
+dial() {
+    case $way in
+    1.*)
+        exec pppd nodetach pty "sstpc --log-level $level --log-stderr --nolaunchpppd \
+            --ipparam lab --ca-cert $ca $host:$port" ipparam lab \
+            plugin sstp-pppd-plugin.so sstp-sock /run/sstpc/sstpc-lab $options
+        ;;
+    esac
+    exec sstpc --log-level $level --log-stderr --ca-cert "$ca" --user "$user" \
+        --password "$password" "$host:$port" -- $options
+}
+# Returns whether there is an address.
 connect() {
-    sstpc --log-level $level --log-stderr --ca-cert "$ca" --user "$user" --password "$password" \
-        "$host:$port" -- debug logfile $out/pppd.log noauth refuse-pap refuse-chap \
-        refuse-mschap refuse-eap usepeerdns nodeflate nobsdcomp nodefaultroute \
-        >$out/sstpc.log 2>&1 &
+    dial >$out/sstpc.log 2>&1 &
     sstpc=$!
     for try in $(seq 150); do
         ip -4 -o addr show ppp0 2>/dev/null | grep -q 'inet ' && return 0

@@ -20,7 +20,11 @@ from tests.support.netns import Namespace
 from tests.support.requirements import require
 
 PROGRAMS = ("ip", "nft", "iperf3", "debootstrap", "linux.uml", "gcc")
-PACKAGES = ("ppp", "sstp-client", "iproute2", "iputils-ping", "iperf3", "kmod", "procps")
+PACKAGES = (
+    *("ppp", "sstp-client", "iproute2", "iputils-ping", "iperf3", "kmod", "openssl", "procps"),
+    # these five are one: debootstrap does not find out that polkitd needs the two of systemd
+    *("network-manager", "network-manager-sstp", "dbus", "libpam-systemd", "systemd-sysv"),
+)
 
 _HERE = Path(__file__).parent
 _MODULES = Path("/usr/lib/uml/modules")

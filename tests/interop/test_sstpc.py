@@ -11,11 +11,29 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    pkcs12,
+)
 
 from tests.interop.guest import Guest, Result, guest, wire
 from tests.support import netns
+from tests.support.issuer import CLIENT, Issuer
 from tests.support.netns import Network, wait_for, wait_for_port
-from tests.support.server import DNS, LOCAL, NAME, PASSWORDS, POOL, PORT, Server, Vpn, make_home
+from tests.support.server import (
+    DNS,
+    LOCAL,
+    NAME,
+    PASSWORDS,
+    POOL,
+    PORT,
+    Home,
+    Server,
+    Vpn,
+    make_home,
+)
 
 pytestmark = pytest.mark.interop
 
@@ -42,19 +60,47 @@ class Site:
         password: str | None = None,
         ca: str | None = None,
         name: str = NAME,
+        way: str = "mschapv2",
+        pem: bytes = b"",
     ) -> Result:
-        """Boot the guest and have it connect, as connect.sh says."""
+        """Boot the guest and have it connect, as connect.sh says.
+
+        :param way: how to log in.
+        :param pem: the key and the certificate for that.
+        """
         share = self.folder / "share"
         share.mkdir()
         return self.guest.run(
             self.vpn.network.server,
             f'echo "{OUTSIDE} {name}" >>/etc/hosts\n{SCRIPT}',
             *(name, str(PORT), user, password or PASSWORDS[user], "/share/ca.pem"),
-            *(str(Network.host), task),
+            *(str(Network.host), task, way),
             folder=share,
             address=INSIDE,
-            files={"ca.pem": ca or self.vpn.home.authority(user)},
+            files={"ca.pem": ca or self.vpn.home.authority(user), **_pair(pem)},
         )
+
+
+def _pair(pem: bytes) -> dict[str, str]:
+    """Return key and certificate as pppd wants them: in two files."""
+    key, mark, certificate = pem.decode().partition("-----BEGIN CERTIFICATE-----")
+    return {"user.key": key, "user.crt": mark + certificate}
+
+
+def _from_pkcs12(home: Home, name: str, folder: Path) -> bytes:
+    """Return the pair ``name`` as it comes out of the .p12 that its user gets."""
+    password, file = folder / "password", folder / "user.p12"
+    password.write_text("Looking-Glass\n")
+    home.run(
+        *("cert", "export", name, "--format", "p12"),
+        *("--password-file", str(password), "--output", str(file)),
+    )
+    key, leaf, _ = pkcs12.load_key_and_certificates(file.read_bytes(), b"Looking-Glass")
+    assert key is not None
+    assert leaf is not None
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + leaf.public_bytes(
+        Encoding.PEM
+    )
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +186,46 @@ def test_another_authority_is_refused_by_the_client(site: Site) -> None:
     assert result.code == 1, result
     assert result.log("pppd.log") == ""
     assert "certificate" in result.log("sstpc.log").lower()
+
+
+def test_eap_mschapv2(site: Site) -> None:
+    before = site.vpn.server.said("logged in by EAP-MSCHAPv2")
+    result = site.connect(way="eap-mschapv2")
+    assert result.code == 0, result
+    assert result.values("end") == ["by the client"]
+    assert site.vpn.server.said("logged in by EAP-MSCHAPv2") == before + 1
+
+
+def test_eap_mschapv2_with_a_wrong_password(site: Site) -> None:
+    result = site.connect(password="wrong", way="eap-mschapv2")
+    assert result.code == 1, result
+    assert "E=691 R=0" in result.log("pppd.log")
+    assert "EAP: peer reports authentication failure" in result.log("pppd.log")
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_eap_tls(site: Site, version: str) -> None:
+    """The certificate comes out of the .p12; what pppd says its name is decides nothing."""
+    site.vpn.home.run("cert", "issue", "user", "alice", "--replace")
+    before = site.vpn.server.said("logged in by EAP-TLS, certificate ")
+    result = site.connect(
+        user="bob", way=version, pem=_from_pkcs12(site.vpn.home, "alice", site.folder)
+    )
+    assert result.code == 0, result
+    assert result.values("end") == ["by the client"]
+    assert site.vpn.server.said("logged in by EAP-TLS, certificate ") == before + 1
+    assert site.vpn.server.said(" alice ") > 0
+
+
+def test_eap_tls_with_a_revoked_certificate(site: Site) -> None:
+    pem = site.vpn.home.issue("bob")
+    site.vpn.home.run("cert", "revoke", "bob", "--yes")
+    result = site.connect(way="1.2", pem=pem)
+    assert result.code == 1, result
+    assert site.vpn.server.said("of 'bob' is revoked") == 1
+
+
+def test_eap_tls_with_a_foreign_certificate(site: Site) -> None:
+    result = site.connect(way="1.2", pem=Issuer.make().issue("alice", CLIENT).pem)
+    assert result.code == 1, result
+    assert site.vpn.server.said("its certificate was not issued by this server's authority") == 1

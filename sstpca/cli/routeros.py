@@ -1,0 +1,103 @@
+"""``sstpca server routeros``: a RouterOS router as the server, with our authority and bundles."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .. import profiles, users
+from ..errors import InvalidInput
+from ..home import SERVER
+from ..names import parse_hosts
+from ..pki import inventory, pairs
+from ..pki.authority import issuer_of
+from ..pki.files import refuse_existing, write_new_folder
+from ..secrets import generate_password
+from ..users import User
+from . import ask, ca_files
+from .cert import opened
+from .context import Context
+from .output import table, talk, warn
+
+if TYPE_CHECKING:
+    from ..bundle.router import Router
+
+
+@click.command()
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, readable=False),
+    default=Path("routeros-server"),
+    show_default=True,
+    metavar="DIR",
+    help="The folder to write.",
+)
+@click.option(
+    "--new-passwords", is_flag=True, help="Give all users new passwords, and print them once."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@ca_files.force_option
+@click.pass_obj
+def routeros(context: Context, output: Path, new_passwords: bool, yes: bool, force: bool) -> None:
+    """Write what makes a RouterOS router the server, in place of this one.
+
+    The folder has the server's key and certificate, a script for certificates, addresses, the SSTP
+    server and the firewall, one for the users, and one that takes it all back. Bundles stay as they
+    are, as long as the router is reached by the same name.
+
+    RouterOS wants the passwords of users, of which only hashes are kept here. So either all users
+    get new ones, or the owner of the router writes them into users.rsc, which refuses to run before.
+
+    \b
+        sstpca server routeros
+        sstpca server routeros --new-passwords --output /root/router
+    """
+    from ..bundle import router as routers
+    from ..bundle.render import Renderer
+
+    refuse_existing(output, force=force)
+    listed = [one for one in users.list_all(context.store()) if one.enabled]
+    passwords: dict[str, str] = {}
+    if new_passwords:
+        if not ask.confirm(f"Give {len(listed)} users new passwords?", yes=yes):
+            raise InvalidInput("nothing was changed", "without --new-passwords, all keep theirs")
+        passwords = {one.name: generate_password() for one in listed}
+    router = _router(context, listed, passwords)
+    for line in routers.complaints(router):
+        warn(line)
+    renderer = Renderer(context.settings().bundle.language)
+    write_new_folder(output, routers.files(renderer, router), force=force)
+    for name, password in passwords.items():
+        users.set_password(context.store(), context.sealer(), name, password)
+    click.echo(output)
+    if passwords:
+        click.echo(table(("USER", "PASSWORD"), list(passwords.items()), empty=""))
+    _say_next(complete=new_passwords)
+
+
+def _router(context: Context, listed: list[User], passwords: dict[str, str]) -> "Router":
+    from ..bundle.router import Router
+
+    home, store = opened(context)
+    settings = context.settings().server
+    entry = inventory.find(store, SERVER)
+    pair = pairs.load(home, entry.name, entry.profile)
+    used = {one.profile for one in listed}
+    needed = [one for one in profiles.list_all(store) if one.name in used]
+    return Router(
+        host=parse_hosts(settings.names, settings.addresses).first,
+        port=settings.port,
+        pair=pair,
+        authority=issuer_of(home, pair.leaf),
+        profiles=sorted(needed, key=lambda one: one.name != profiles.DEFAULT),
+        users=listed,
+        passwords=passwords,
+    )
+
+
+def _say_next(*, complete: bool) -> None:
+    talk("the key and users.rsc are secret: delete the folder when the router has it")
+    if not complete:
+        talk("write the users' passwords into users.rsc first")
+    talk("next, on the router, with all files uploaded: /import file-name=server.rsc")
+    talk("then /import file-name=users.rsc")

@@ -1,0 +1,157 @@
+"""The bundle for Linux, installed by its own script, connects to the real server.
+
+With pppd and sstpc, and with NetworkManager and its SSTP plug-in, as Debian has them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sstpca import profiles, users
+from sstpca.bundle import platforms, trust
+from sstpca.bundle.context import Secrets, UserCertificate, bundle_for
+from sstpca.bundle.render import Renderer
+from sstpca.clients import Client, SignIn
+from sstpca.home import Home
+from sstpca.settings import load
+from sstpca.store import Store
+from tests.interop.guest import Guest, Result, guest, wire
+from tests.support import netns
+from tests.support.netns import Network, wait_for
+from tests.support.server import LOCAL, NAME, PASSWORDS, POOL, Server, Vpn, make_home
+
+pytestmark = pytest.mark.interop
+
+# the guest's wire: the server's end, and the guest's
+OUTSIDE = "198.18.2.1"
+INSIDE = "198.18.2.2/24"
+SCRIPT = Path(__file__).with_name("linux.sh").read_text()
+CONNECTION = "The $(reboot) 'VPN'; [x]=#1 \\ \u00fc"
+P12_PASSWORD = "Looking-Glass"
+HOSTILE = " @/a\\b\\\\c \"d' $(reboot) `id` #;[k]=v\\s"
+# nobody has it; a default route leads there
+ELSEWHERE = "203.0.113.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A running server, and a guest wired to it."""
+
+    vpn: Vpn
+    guest: Guest
+    folder: Path
+
+    def files(
+        self, secrets: Secrets | None = None, user: str = "alice", **changes: Any
+    ) -> dict[str, bytes]:
+        """Return the bundle of ``user``, the access profile changed."""
+        home = Home.open(self.vpn.home.path)
+        store = Store.open(home.database)
+        found = users.get(store, user)
+        profile = replace(profiles.get(store, found.profile), **changes)
+        store.close()
+        settings = load(home.settings)
+        bundle = bundle_for(found, profile, settings, trust.load(home), secrets=secrets)
+        return platforms.files(Renderer("en"), replace(bundle, connection=CONNECTION), ("linux",))
+
+    def certificate(self) -> UserCertificate:
+        """Return a new certificate of alice's."""
+        file = self.folder / "alice.p12"
+        password = self.folder / "password"
+        password.write_text(f"{P12_PASSWORD}\n")
+        self.vpn.home.run("cert", "issue", "user", "alice", "--replace")
+        options = ("--password-file", str(password), "--output", str(file))
+        self.vpn.home.run("cert", "export", "alice", "--format", "p12", *options)
+        return UserCertificate("alice.p12", file.read_bytes(), "", P12_PASSWORD)
+
+    def connect(self, way: str, files: dict[str, bytes], typed: str = "") -> Result:
+        """Boot the guest and have it install ``files`` and connect, as linux.sh says."""
+        share = self.folder / "share"
+        share.mkdir()
+        for name, content in files.items():
+            (share / Path(name).name).write_bytes(content)
+        before = f'echo "{OUTSIDE} {NAME}" >>/etc/hosts\nip route add default via {OUTSIDE}'
+        return self.guest.run(
+            self.vpn.network.server,
+            f"{before}\n{SCRIPT}",
+            *(way, str(Network.host), ELSEWHERE, "The-reboot-VPN-x-1"),
+            folder=share,
+            address=INSIDE,
+            files={"typed": typed},
+        )
+
+
+@pytest.fixture(scope="module")
+def _guest() -> Guest:
+    return guest()
+
+
+@pytest.fixture(scope="module")
+def vpn(_guest: Guest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vpn]:
+    """A server whose namespace has the guest's wire."""
+    folder = tmp_path_factory.mktemp("linux")
+    with netns.network() as network:
+        wire(network.server, f"{OUTSIDE}/24")
+        home = make_home(folder / "home", IPv4Address(OUTSIDE))
+        with Server(home, network.server, folder / "log") as server:
+            yield Vpn(network, home, server)
+            assert server.stop() == 0
+
+
+@pytest.fixture
+def site(vpn: Vpn, _guest: Guest, tmp_path: Path) -> Iterator[Site]:
+    """The server and a guest; afterwards the server has nothing left of it."""
+    yield Site(vpn, _guest, tmp_path)
+    wait_for(lambda: vpn.interfaces() == {"guest"}, 10.0, "the end of the interface")
+
+
+@pytest.mark.parametrize("way", ["pppd", "networkmanager"])
+def test_full_tunnel(site: Site, way: str) -> None:
+    result = site.connect(way, site.files(full_tunnel=True), f"{PASSWORDS['alice']}\n")
+    assert result.code == 0, result
+    (address,) = map(IPv4Address, result.values("address"))
+    assert POOL[0] <= address <= POOL[1]
+    assert result.values("peer") == [str(LOCAL)]
+    assert result.values("resolver") == ["yes"]
+    assert result.values("id") == ([CONNECTION] if way == "networkmanager" else [])
+    assert result.values("other") == ["ppp0"]
+    assert result.values("end") == ["well"]
+
+
+@pytest.mark.parametrize("way", ["pppd", "networkmanager"])
+def test_split_tunnel_with_the_password_in_the_bundle(site: Site, way: str) -> None:
+    site.vpn.home.run("user", "passwd", "bob", "--password-stdin", typed=f"{HOSTILE}\n")
+    files = site.files(
+        Secrets(password=HOSTILE),
+        "bob",
+        full_tunnel=False,
+        routes=(IPv4Network("198.18.1.0/24"),),
+        dns_suffix="corp.example.com",
+    )
+    result = site.connect(way, files)
+    assert result.code == 0, result
+    assert result.values("other") == ["vec0"]
+    assert result.values("end") == ["well"]
+
+
+@pytest.mark.parametrize("way", ["pppd", "networkmanager"])
+def test_eap_mschapv2(site: Site, way: str) -> None:
+    before = site.vpn.server.said("logged in by EAP-MSCHAPv2")
+    client = Client(sign_in=SignIn.EAP_MSCHAPV2)
+    result = site.connect(way, site.files(client=client), f"{PASSWORDS['alice']}\n")
+    assert result.code == 0, result
+    assert site.vpn.server.said("logged in by EAP-MSCHAPv2") == before + 1
+
+
+def test_eap_tls(site: Site) -> None:
+    """With pppd alone: NetworkManager's plug-in says the name of the key's file for the user's."""
+    before = site.vpn.server.said("logged in by EAP-TLS")
+    client = Client(sign_in=SignIn.EAP_TLS)
+    files = site.files(Secrets(certificate=site.certificate()), client=client)
+    result = site.connect("pppd", files, f"{P12_PASSWORD}\n")
+    assert result.code == 0, result
+    assert site.vpn.server.said("logged in by EAP-TLS") == before + 1
