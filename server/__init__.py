@@ -9,7 +9,9 @@ The way of a byte from a client to the network (each name is a module)::
     dataplane        cuts the stream; IPv4 packets go from here to the TUN, and never further down
     session          the call and the link together, and when IP may flow
     sstp.call        control packets: connect, crypto binding, echo, disconnect
-    ppp.link         PPP frames: LCP, MS-CHAPv2, IPCP, each on RFC 1661's automaton
+    ppp.link         PPP frames: LCP, the login (CHAP or EAP), IPCP
+
+The TLS of EAP-TLS is in ``net.eap_tls``: what ``ppp`` wants of it is one more effect.
 
 ``sstp``, ``ppp`` and ``session`` do no I/O: bytes, answers and the time come in, effects go out.
 What the server needs to know of users, leases and sessions it asks through ``interfaces``.

@@ -1,5 +1,6 @@
 """What the server is told when it starts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,8 @@ class Config:
 
     :param name: how the server calls itself to clients, in the MS-CHAPv2 challenge.
     :param listen: addresses and port to listen on.
-    :param identity: PEM file with the key, the certificate and its chain.
+    :param identity: PEM file with the key, the certificate and its chain; it may change.
+    :param check: raises ServerError unless clients would believe what is in that file now.
     :param workers: processes.
     :param interface: prefix of the sessions' interfaces.
     :param table: name of the nftables table.
@@ -21,6 +23,7 @@ class Config:
     name: str
     listen: tuple[tuple[str, int], ...]
     identity: Path
+    check: Callable[[], None]
     workers: int
     interface: str
     table: str

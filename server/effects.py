@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from .ppp.effects import Admit, Identified, LookUp
+from .ppp.effects import Admit, Handshake, Identified, LookUp
 from .sstp.effects import Close, Note, Send
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Deliver",
     "Down",
     "Effect",
+    "Handshake",
     "Identified",
     "LookUp",
     "Note",
@@ -42,4 +43,6 @@ class Deliver:
     packet: bytes
 
 
-Effect: TypeAlias = Send | LookUp | Admit | Identified | Up | Down | Deliver | Note | Close
+Effect: TypeAlias = (
+    Send | LookUp | Handshake | Admit | Identified | Up | Down | Deliver | Note | Close
+)

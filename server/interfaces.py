@@ -13,12 +13,24 @@ class Account:
     """A user as the login needs it.
 
     :param nt_hash: MD4 of the password in UTF-16LE, 16 bytes; never shown.
+    :param certificate_only: whether a password, even the right one, does not let this user in.
+    :param certificate: SHA-256 of the certificate that logs in, in lower-case hexadecimal; empty
+        if it is a password.
     """
 
     id: int
     name: str
     nt_hash: bytes = field(repr=False)
     enabled: bool
+    certificate_only: bool = False
+    certificate: str = ""
+
+
+class CertificateRefused(Exception):
+    """A certificate lets nobody in.
+
+    The message says why, to the administrator, as what follows "its certificate": "is revoked".
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +48,17 @@ class Directory(Protocol):
 
     def account(self, name: str) -> Account | None:
         """Return the user of that name as a client sent it (its domain already cut), or None."""
+
+    def by_certificate(self, der: bytes) -> Account:
+        """Return the user to whom this certificate belongs, for a login with it.
+
+        Its signature and validity are checked elsewhere.
+
+        :raises CertificateRefused: if it is revoked, not known, or nobody's who may log in.
+        """
+
+    def client_roots(self) -> tuple[bytes, ...]:
+        """Return the certificates, DER, of the authorities that issue to users."""
 
 
 class Sessions(Protocol):

@@ -20,7 +20,7 @@ from .errors import ServerError
 from .interfaces import Backend
 from .log import LOGGER
 from .net import firewall
-from .net.tls import load
+from .net.tls import CertificateFile
 from .net.tun import check_tun
 from .net.worker import FAREWELL, work
 
@@ -39,7 +39,7 @@ def serve(config: Config, backend: Backend) -> None:
     :raises ServerError: if this machine cannot serve; nothing of it is left changed then.
     """
     check_tun(config.interface)
-    load(config.identity)
+    identity = CertificateFile(config.identity, config.check)
     # a session has two descriptors; the soft limit of 1024 is a relic of select(2)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -52,7 +52,7 @@ def serve(config: Config, backend: Backend) -> None:
         if forwarding:
             LOGGER.info("turned IPv4 forwarding on for this machine (it stays on)")
         backend.reset()
-        _Supervisor(config, listeners, backend, awaited).run()
+        _Supervisor(config, identity, listeners, backend, awaited).run()
         backend.reset()
 
 
@@ -115,11 +115,13 @@ class _Supervisor:
     def __init__(
         self,
         config: Config,
+        identity: CertificateFile,
         listeners: list[socket.socket],
         backend: Backend,
         awaited: frozenset[signal.Signals],
     ) -> None:
         self._config = config
+        self._identity = identity
         self._awaited = awaited
         self._listeners = listeners
         self._backend = backend
@@ -137,6 +139,7 @@ class _Supervisor:
         while not self._asked_to_end():
             self._replace()
             self._forget()
+            self._look()
         LOGGER.info("stopping")
         self._stop()
 
@@ -148,7 +151,7 @@ class _Supervisor:
         supervisor = os.getpid()
         pid = os.fork()
         if pid == 0:
-            _be_worker(self._config, self._listeners, self._backend, supervisor)
+            _be_worker(self._config, self._identity, self._listeners, self._backend, supervisor)
         self._workers[pid] = time.monotonic()
 
     def _replace(self) -> None:
@@ -170,6 +173,15 @@ class _Supervisor:
             else:
                 self._lost.remove(pid)
 
+    def _look(self) -> None:
+        """Say what the workers do about a new server certificate; each of them sees for itself."""
+        try:
+            if self._identity.look():
+                digest = self._identity.certificate.hashes.sha256.hex(":").upper()
+                LOGGER.info("new connections are shown the certificate with SHA-256 %s", digest)
+        except Exception as error:  # whatever the file has, the port must stay served
+            LOGGER.error("%s; new connections are shown the certificate before", error)
+
     def _stop(self) -> None:
         for pid in self._workers:
             os.kill(pid, signal.SIGTERM)
@@ -190,7 +202,11 @@ class _Supervisor:
 
 
 def _be_worker(
-    config: Config, listeners: list[socket.socket], backend: Backend, supervisor: int
+    config: Config,
+    identity: CertificateFile,
+    listeners: list[socket.socket],
+    backend: Backend,
+    supervisor: int,
 ) -> None:
     """Be a worker process; never returns."""
     code = 1
@@ -199,7 +215,7 @@ def _be_worker(
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD, *_ENDING})
-        asyncio.run(work(config, listeners, backend, supervisor))
+        asyncio.run(work(config, identity, listeners, backend, supervisor))
         code = 0
     except Exception:
         LOGGER.exception("a worker failed")

@@ -45,6 +45,10 @@ class Session:
         """The answer to :class:`LookUp`."""
         return self._from_link(self._link.account(account, now), now)
 
+    def handshaken(self, answer: ppp.Handshaken, now: float) -> list[Effect]:
+        """The answer to :class:`Handshake`."""
+        return self._from_link(self._link.handshaken(answer, now), now)
+
     def leased(self, lease: Lease | None, now: float) -> list[Effect]:
         """The answer to :class:`Admit`."""
         return self._from_link(self._link.leased(lease, now), now)
@@ -103,8 +107,8 @@ class Session:
                 case ppp.SendFrame(frame):
                     if self._call.carries:
                         result.append(sstp.Send(encode(Data(frame))))
-                case ppp.Authenticated(hlak):
-                    result += self._from_call(self._call.keyed(hlak, now), now)
+                case ppp.Authenticated(hlaks):
+                    result += self._from_call(self._call.keyed(hlaks, now), now)
                 case ppp.NetworkUp(mtu):
                     self._mtu = mtu
                     result += self._raise()

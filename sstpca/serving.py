@@ -1,5 +1,6 @@
 """From a home to a running server: the toolkit's end of the server's interfaces."""
 
+import functools
 import hashlib
 import os
 
@@ -42,9 +43,17 @@ def _config(home: Home, settings: Settings) -> Config:
         name=settings.host,
         listen=tuple((address, server.port) for address in server.listen),
         identity=home.server_identity,
+        check=functools.partial(_check_identity, home),
         workers=server.workers or len(os.sched_getaffinity(0)),
         interface=server.interface,
         table=f"sstpca_{table}",
         mtu=server.mtu,
         nat=server.nat,
     )
+
+
+def _check_identity(home: Home) -> None:
+    try:
+        load_identity(home)
+    except SstpcaError as error:
+        raise ServerError(str(error), error.hint) from error

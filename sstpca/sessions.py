@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sstpca.server.interfaces import Account, Directory, Lease, Sessions
 
 from . import store as tables
-from . import users
+from .directory import StoreDirectory
 from .errors import SstpcaError
 from .home import Home
 from .secrets import Sealer
@@ -25,6 +25,9 @@ _STALE: Final = 30.0
 #: Seconds between two notes that a worker lives, when there is nothing else to write.
 _SEEN_EVERY: Final = 5.0
 
+#: Certificates asked about in one query.
+_CERTIFICATES: Final = 500
+
 #: Addresses asked about in one query when a free one is looked for.
 _PROBE: Final = 256
 
@@ -34,22 +37,6 @@ def _this_host() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-class StoreDirectory:
-    """The users, as the server asks for them."""
-
-    def __init__(self, store: Store, sealer: Sealer) -> None:
-        self._store = store
-        self._sealer = sealer
-
-    def account(self, name: str) -> Account | None:
-        """Return the user of that name, or None."""
-        found = users.login(self._store, self._sealer, name)
-        if found is None:
-            return None
-        user, nt_hash = found
-        return Account(user.id, user.name, nt_hash, user.enabled)
-
-
 class StoreSessions:
     """The sessions of one worker."""
 
@@ -57,6 +44,8 @@ class StoreSessions:
         self._store = store
         self._worker = worker
         self._written: dict[int, tuple[int, int]] = {}
+        #: The certificates that sessions were opened with, SHA-256.
+        self._certificates: dict[int, str] = {}
         #: Sessions that are over and still in the database.
         self._over: set[int] = set()
         self._seen = 0.0
@@ -93,6 +82,8 @@ class StoreSessions:
                     sent=0,
                 )
             ).one()
+        if account.certificate:
+            self._certificates[session] = account.certificate
         dns = tuple(IPv4Address(server) for server in row.dns)
         return Lease(session, IPv4Address(address), IPv4Address(row.local_address), dns)
 
@@ -107,6 +98,7 @@ class StoreSessions:
     def close(self, session: int) -> None:
         """Forget the session; if the database does not answer, at one of the next beats."""
         self._over.add(session)
+        self._certificates.pop(session, None)
         self._sweep()
 
     def _sweep(self) -> None:
@@ -134,9 +126,28 @@ class StoreSessions:
                 )
             ).all()
         self._written = dict(traffic)
-        known = {row.id: row.kill for row in rows}
+        known = {row.id: row.kill for row in rows} | self._revoked()
         ending = {session: known.get(session, "its lease was taken away") for session in traffic}
         return {session: reason for session, reason in ending.items() if reason}
+
+    def _revoked(self) -> dict[int, str]:
+        """Return the sessions whose certificate has been revoked since, and what to say of it."""
+        if not self._certificates:
+            return {}
+        table = tables.certificates
+        revoked: set[str] = set()
+        wanted = iter(set(self._certificates.values()))
+        with self._store.reading() as connection:
+            while some := list(itertools.islice(wanted, _CERTIFICATES)):
+                query = sa.select(table.c.sha256).where(
+                    table.c.sha256.in_(some), table.c.revoked.is_not(None)
+                )
+                revoked.update(connection.scalars(query))
+        return {
+            session: "its certificate was revoked"
+            for session, certificate in self._certificates.items()
+            if certificate in revoked
+        }
 
     def _write(self, changed: list[dict[str, int]]) -> None:
         """Note that this worker lives, and what its sessions carried."""
@@ -231,7 +242,7 @@ class StoreBackend:
                 .returning(tables.workers.c.id)
                 .values(host=_this_host(), pid=pid, seen=now())
             ).one()
-        directory = StoreDirectory(store, Sealer.load(self._home))
+        directory = StoreDirectory(self._home, store, Sealer.load(self._home))
         return directory, StoreSessions(store, worker)
 
     def forget(self, pid: int) -> None:

@@ -23,11 +23,13 @@ __all__ = [
     "check_addable",
     "check_user_name",
     "get",
+    "insert",
     "list_all",
     "login",
     "remove",
     "set_enabled",
     "set_password",
+    "update_password",
     "user_key",
 ]
 
@@ -65,23 +67,38 @@ def add(
     :raises InvalidInput: if name, password or address cannot be used, or are taken.
     :raises SstpcaError: if there is no such access profile.
     """
+    with store.writing() as connection:
+        return insert(
+            connection, sealer, name, password, profile=profile, static_address=static_address
+        )
+
+
+def insert(
+    connection: sa.Connection,
+    sealer: Sealer,
+    name: str,
+    password: str,
+    *,
+    profile: str = profiles.DEFAULT,
+    static_address: IPv4Address | None = None,
+) -> User:
+    """Do what :func:`add` does in the caller's transaction (Store.writing)."""
     name = check_user_name(name)
     sealed = _sealed(sealer, name, password)
-    with store.writing() as connection:
-        number = _check_addable(connection, name, profile, static_address)
-        connection.execute(
-            tables.users.insert().values(
-                name=name,
-                key=user_key(name),
-                nt_hash=sealed,
-                enabled=True,
-                profile_id=number,
-                static_address=None if static_address is None else int(static_address),
-                created=now(),
-                password_set=now(),
-            )
+    number = _check_addable(connection, name, profile, static_address)
+    connection.execute(
+        tables.users.insert().values(
+            name=name,
+            key=user_key(name),
+            nt_hash=sealed,
+            enabled=True,
+            profile_id=number,
+            static_address=None if static_address is None else int(static_address),
+            created=now(),
+            password_set=now(),
         )
-        return _get(connection, name)
+    )
+    return _get(connection, name)
 
 
 def check_addable(
@@ -136,11 +153,16 @@ def set_password(store: Store, sealer: Sealer, name: str, password: str) -> User
     :raises InvalidInput: if the password cannot be used.
     :raises SstpcaError: if there is no such user.
     """
-    sealed = _sealed(sealer, name, password)
     with store.writing() as connection:
-        user = _get(connection, name)
-        _update(connection, user, nt_hash=sealed, password_set=now())
-        return _get(connection, name)
+        return update_password(connection, sealer, name, password)
+
+
+def update_password(connection: sa.Connection, sealer: Sealer, name: str, password: str) -> User:
+    """Do what :func:`set_password` does in the caller's transaction (Store.writing)."""
+    user = _get(connection, name)
+    sealed = _sealed(sealer, user.name, password)
+    _update(connection, user, nt_hash=sealed, password_set=now())
+    return _get(connection, user.name)
 
 
 def set_enabled(store: Store, names: Iterable[str], enabled: bool) -> list[User]:

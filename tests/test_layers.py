@@ -12,6 +12,7 @@ PROTOCOLS = [path for path in SERVER if path.parent.name in ("sstp", "ppp")]
 
 # What would bring in a socket, a clock, chance or a log.
 FORBIDDEN = {
+    "OpenSSL",
     "asyncio",
     "datetime",
     "logging",

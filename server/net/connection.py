@@ -8,17 +8,32 @@ from typing import Any, Final, assert_never
 from ..dataplane.inbound import Inbound
 from ..dataplane.outbound import Outbound
 from ..dataplane.stream import TlsStream
-from ..effects import Admit, Close, Deliver, Down, Effect, Identified, LookUp, Note, Send, Up
+from ..effects import (
+    Admit,
+    Close,
+    Deliver,
+    Down,
+    Effect,
+    Handshake,
+    Identified,
+    LookUp,
+    Note,
+    Send,
+    Up,
+)
 from ..errors import ServerError
 from ..interfaces import Account, Lease
 from ..log import SessionLog
+from ..ppp.effects import Handshaken
 from ..ppp.link import Link
 from ..session import Session
 from ..sstp.call import Call
 from ..sstp.wire import WireError
 from .closing import LINGER, close_gently
+from .eap_tls import EapTls
+from .interface import Interface
 from .shared import Shared
-from .tun import configure, open_tun, set_mtu
+from .tls import Certificate
 
 #: Bytes of unsent control packets at which a client is no longer read: it asks faster than it reads.
 _CROWDED: Final = 256 * 1024
@@ -38,6 +53,7 @@ _CLIENT: Final = 128
 class Connection:
     """Drives one session from its HTTP request to the closed socket.
 
+    :param certificate: the one that this connection has shown, whatever new ones are shown now.
     :param coalesce: whether the client takes several SSTP packets in one TLS record.
     :param admitted: is told when the client has logged in.
     :param ended: is told when the session is over.
@@ -48,6 +64,7 @@ class Connection:
         shared: Shared,
         stream: TlsStream,
         *,
+        certificate: Certificate,
         peer: str,
         coalesce: bool,
         admitted: Callable[["Connection"], None],
@@ -64,7 +81,7 @@ class Connection:
         self._inbound = Inbound(shared.scratch)
         self._outbound = Outbound(stream, shared.scratch, coalesce=coalesce)
         self._session = Session(
-            Call(nonce=os.urandom(32), certificates=(shared.certificate.hashes,)),
+            Call(nonce=os.urandom(32), certificates=(certificate.hashes,)),
             Link(
                 challenge=os.urandom(16),
                 magic=int.from_bytes(os.urandom(4)) or 1,
@@ -72,10 +89,10 @@ class Connection:
                 mtu=shared.config.mtu,
             ),
         )
+        self._eap_tls = EapTls(shared.contexts, certificate, shared.directory)
         self._timer: asyncio.TimerHandle | None = None
         self._lease: Lease | None = None
-        self._tun = -1
-        self._interface = ""
+        self._tun = Interface(shared)
         self._been_up = False
         self._allowed = _PACKETS_OF_A_STRANGER
         self._ended = False
@@ -156,7 +173,7 @@ class Connection:
 
     def _tun_readable(self) -> None:
         try:
-            self._outbound.pump(self._tun, self._shared.config.mtu)
+            self._outbound.pump(self._tun.descriptor, self._shared.config.mtu)
         except OSError as error:
             return self._lose(f"connection lost: {error.strerror or error}")
         return self._watch() if self._stream.waiting else None
@@ -204,7 +221,11 @@ class Connection:
             case LookUp(name):
                 self._log.know(user=name)
                 self._spawn(self._look_up(name))
-            case Admit(account):
+            case Handshake(data):
+                self._spawn(self._shake(data))
+            case Admit(account, how):
+                self._log.know(user=account.name)
+                self._log.info("logged in by %s", how)
                 self._spawn(self._admit(account))
             case Identified(text):
                 self._client = f"{self._client} {text}".strip()[:_CLIENT]
@@ -249,9 +270,9 @@ class Connection:
             self._loop.remove_writer(descriptor)
         if self._session.up:
             if waiting:
-                self._loop.remove_reader(self._tun)
+                self._loop.remove_reader(self._tun.descriptor)
             else:
-                self._loop.add_reader(self._tun, self._safely, self._tun_readable)
+                self._loop.add_reader(self._tun.descriptor, self._safely, self._tun_readable)
         if waiting > _CROWDED:
             self._loop.remove_reader(descriptor)
         else:
@@ -276,8 +297,16 @@ class Connection:
         if not self._ended:
             self._perform(self._session.account(account, self._loop.time()))
 
+    async def _shake(self, data: bytes) -> None:
+        answer = await self._shared.shake(self._step, data)
+        if not self._ended:
+            self._perform(self._session.handshaken(answer, self._loop.time()))
+
+    def _step(self, data: bytes) -> Handshaken:
+        """Called in the thread for handshakes: who is gone must not keep the others waiting."""
+        return Handshaken() if self._ended else self._eap_tls.receive(data)
+
     async def _admit(self, account: Account) -> None:
-        self._log.know(user=account.name)
         lease = await self._shared.ask(
             lambda: self._shared.sessions.open(account, peer=self._peer, client=self._client)
         )
@@ -289,60 +318,33 @@ class Connection:
             self._log.know(session=lease.session)
             self._lease = lease
             self._admitted(self)
-            await self._make_interface(lease)
-        if not self._ended:
-            self._perform(self._session.leased(lease, self._loop.time()))
-
-    async def _make_interface(self, lease: Lease) -> None:
-        """Have the interface ready before the client is told of its success.
-
-        The first packets of a client follow its last word of PPP at once.
-        """
-        tun, name = open_tun(self._shared.config.interface)
-        try:
-            await configure(
-                name,
-                local=lease.local_address,
-                peer=lease.address,
-                mtu=self._shared.config.mtu,
-                route=self._shared.route,
-            )
-            await self._shared.ask(self._shared.sessions.started, lease.session, name)
-        except BaseException:
-            os.close(tun)
-            raise
+            # ready before the client is told: its first packets follow its last word of PPP at once
+            await self._tun.make(lease)
         if self._ended:
-            os.close(tun)
+            self._tun.close()
         else:
-            self._tun, self._interface = tun, name
+            self._perform(self._session.leased(lease, self._loop.time()))
 
     def _bring_up(self, mtu: int) -> None:
         lease = self._lease
         if lease is None:
             raise ServerError("a session without a lease cannot carry packets")
-        self._inbound.open(self._tun, lease.address.packed)
+        self._inbound.open(self._tun.descriptor, lease.address.packed)
         if self._been_up:  # the client negotiates IPCP anew: as often as it likes, so no word of it
             return
         self._been_up = True
         if mtu != self._shared.config.mtu:
-            self._spawn(self._fit(mtu))
-        self._log.info("up, address %s on %s", lease.address, self._interface)
-
-    async def _fit(self, mtu: int) -> None:
-        if self._tun >= 0:  # a client may be gone in the very moment it came
-            await set_mtu(self._interface, mtu, route=self._shared.route)
+            self._spawn(self._tun.fit(mtu))
+        self._log.info("up, address %s on %s", lease.address, self._tun.name)
 
     def _bring_down(self) -> None:
         self._inbound.shut()
-        if self._tun >= 0:
-            self._loop.remove_reader(self._tun)
+        if self._tun.descriptor >= 0:
+            self._loop.remove_reader(self._tun.descriptor)
 
     def _close_tun(self) -> None:
-        """Have the interface gone, and the route to the client's address with it."""
         self._bring_down()
-        if self._tun >= 0:
-            os.close(self._tun)
-            self._tun = -1
+        self._tun.close()
 
     # The end
 

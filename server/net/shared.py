@@ -11,7 +11,8 @@ from pyroute2 import AsyncIPRoute
 from ..config import Config
 from ..dataplane.inbound import SCRATCH
 from ..interfaces import Directory, Sessions
-from .tls import Certificate
+from .eap_tls import Contexts
+from .tls import CertificateFile
 
 _T = TypeVar("_T")
 _Args = TypeVarTuple("_Args")
@@ -21,18 +22,22 @@ _Args = TypeVarTuple("_Args")
 class Shared:
     """The process's event loop, certificate, store and netlink socket.
 
+    :param identity: the certificate that new connections are shown.
     :param scratch: working memory for one read or one batch; nothing in it outlives a callback.
     """
 
     config: Config
-    certificate: Certificate
+    identity: CertificateFile
     directory: Directory
     sessions: Sessions
     route: AsyncIPRoute
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     scratch: bytearray = field(default_factory=lambda: bytearray(SCRATCH))
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "store"))
+    contexts: Contexts = field(default_factory=Contexts)
+    _store: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "store"))
+    # of its own: handshakes of strangers must not keep the store from those who are in
+    _handshakes: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "tls"))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run ``work`` beside everything else, and keep it alive."""
@@ -42,4 +47,8 @@ class Shared:
 
     async def ask(self, call: Callable[[*_Args], _T], *args: *_Args) -> _T:
         """Call the store, in its thread."""
-        return await self.loop.run_in_executor(self._threads, call, *args)
+        return await self.loop.run_in_executor(self._store, call, *args)
+
+    async def shake(self, call: Callable[[*_Args], _T], *args: *_Args) -> _T:
+        """Make one step of a handshake, in the thread for those."""
+        return await self.loop.run_in_executor(self._handshakes, call, *args)

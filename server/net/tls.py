@@ -1,23 +1,35 @@
 """The server's certificate as TLS presents it and as the crypto binding hashes it."""
 
 import hashlib
+import math
+import os
 import re
 import ssl
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from ..errors import ServerError
 from ..sstp.binding import CertificateHashes
+
+#: Seconds until a file that is of no use is tried again.
+_RETRY: Final = 60.0
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A TLS context, and the hashes of the certificate that it shows ([MS-SSTP] 3.2.5.2)."""
+    """A TLS context, and the hashes of the certificate that it shows ([MS-SSTP] 3.2.5.2).
+
+    :param pem: the key, the certificate and its chain.
+    """
 
     context: ssl.SSLContext
     hashes: CertificateHashes
+    pem: bytes = field(repr=False)
 
 
 def load(path: Path) -> Certificate:
@@ -29,13 +41,77 @@ def load(path: Path) -> Certificate:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     try:
-        leaf = _PEM.search(path.read_text())
+        pem = path.read_bytes()
+        leaf = _PEM.search(pem.decode(errors="replace"))
         if leaf is None:
             raise ServerError(f"{path} has no certificate")
-        context.load_cert_chain(path)
+        _load_chain(context, pem)
     except OSError as error:
         raise ServerError(f"{path} cannot be used as server certificate: {error}") from error
     der = ssl.PEM_cert_to_DER_cert(leaf.group())
     # SHA-1 is what the protocol offers older clients; S324 does not apply
     sha1 = hashlib.sha1(der, usedforsecurity=False).digest()
-    return Certificate(context, CertificateHashes(sha1, hashlib.sha256(der).digest()))
+    hashes = CertificateHashes(sha1, hashlib.sha256(der).digest())
+    return Certificate(context, hashes, pem)
+
+
+def _load_chain(context: ssl.SSLContext, pem: bytes) -> None:
+    """Load what was read already: the path may lead to another certificate by now."""
+    descriptor = os.memfd_create("identity", os.MFD_CLOEXEC)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(pem)
+        file.flush()
+        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+
+
+class CertificateFile:
+    """The file with the server's key and certificate, followed while the server runs.
+
+    A change is taken up by a new TLS context: one that kept its tickets would resume sessions of
+    clients that know another certificate, and their crypto binding would fail. What is of no use
+    changes nothing. Worker processes are forked with the copy of the supervisor, so that one that
+    replaces another is as well off, whatever has become of the file.
+
+    :param path: what :func:`load` takes.
+    :param check: raises ServerError unless clients would believe what the file has.
+    :raises ServerError: if the file is of no use now.
+    """
+
+    def __init__(self, path: Path, check: Callable[[], None]) -> None:
+        self._path = path
+        self._check = check
+        self._seen = _state(path)
+        self._again = math.inf
+        self.certificate = load(path)
+
+    def look(self) -> bool:
+        """Take up what the file has become; return whether it was.
+
+        What is of no use is tried again now and then: it may be the clock that was wrong, or the
+        settings.
+
+        :raises ServerError: once for each change, if it is of no use; the one before stays.
+        """
+        state, now = _state(self._path), time.monotonic()
+        changed = state != self._seen
+        if not changed and now < self._again:
+            return False
+        self._seen, self._again = state, now + _RETRY
+        try:
+            self._check()
+            self.certificate = load(self._path)
+        except ServerError:
+            if changed:
+                raise
+            return False
+        self._again = math.inf
+        return True
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    """Return what tells one content of ``path`` from the next; None if nobody can look."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

@@ -1,6 +1,7 @@
 """One worker process: accepts connections, runs them on one event loop, beats once a second."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -16,7 +17,7 @@ from ..sstp.preamble import Request
 from .connection import Connection
 from .entrance import Entrance
 from .shared import Shared
-from .tls import load
+from .tls import CertificateFile
 
 #: Who has not logged in yet: at most so many from one address, and so many from all together. When
 #: another one comes, the oldest of them goes.
@@ -33,12 +34,16 @@ _REMARKS: Final = 50
 
 
 async def work(
-    config: Config, listeners: list[socket.socket], backend: Backend, supervisor: int
+    config: Config,
+    identity: CertificateFile,
+    listeners: list[socket.socket],
+    backend: Backend,
+    supervisor: int,
 ) -> None:
     """Be a worker of the process ``supervisor``, until SIGTERM or its death."""
     directory, sessions = backend.join(os.getpid())
     async with AsyncIPRoute() as route:
-        shared = Shared(config, load(config.identity), directory, sessions, route)
+        shared = Shared(config, identity, directory, sessions, route)
         await Worker(shared, listeners).run(supervisor)
 
 
@@ -68,6 +73,9 @@ class Worker:
         while not self._stopping.is_set() and os.getppid() == supervisor:
             await self._pause(_BEAT)
             self._sum_up()
+            # what is of no use there, the supervisor says, once for all workers
+            with contextlib.suppress(Exception):
+                self._shared.identity.look()
         beats.cancel()
         await self._farewell()
 
@@ -126,16 +134,18 @@ class Worker:
         plain.setblocking(False)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 120_000)
-        stream = TlsStream(plain, self._shared.certificate.context)
-        self._receive(stream, host=str(address[0]), port=int(address[1]))
+        self._receive(plain, host=str(address[0]), port=int(address[1]))
 
-    def _receive(self, stream: TlsStream, *, host: str, port: int) -> None:
+    def _receive(self, plain: socket.socket, *, host: str, port: int) -> None:
         peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        # the one of this connection: by the time of its login there may be another
+        certificate = self._shared.identity.certificate
 
         def accepted(stream: TlsStream, request: Request) -> None:
             connection = Connection(
                 self._shared,
                 stream,
+                certificate=certificate,
                 peer=peer,
                 coalesce=request.coalesce,
                 admitted=self._admitted,
@@ -150,6 +160,7 @@ class Worker:
             if reason:
                 self._remark(reason, peer)
 
+        stream = TlsStream(plain, certificate.context)
         self._make_room(host)
         self._strangers[Entrance(self._loop, stream, accepted=accepted, gone=gone)] = host
 

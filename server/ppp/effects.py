@@ -20,20 +20,51 @@ class LookUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Handshake:
+    """Give TLS these bytes of the client (RFC 5216) and answer with :meth:`Link.handshaken`.
+
+    The first of a link begins its handshake; there is no second one.
+    """
+
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Handshaken:
+    """The answer to :class:`Handshake`. With neither account nor refusal, TLS waits for more.
+
+    :param data: bytes of TLS for the client.
+    :param account: whose certificate the client has proved to have; the handshake is done.
+    :param key: the Master Session Key (RFC 5216 2.3), 64 bytes, once it is done.
+    :param refusal: why it has failed, for the log.
+    """
+
+    data: bytes = field(default=b"", repr=False)
+    account: Account | None = None
+    key: bytes = field(default=b"", repr=False)
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Admit:
-    """The password is right: lease an address and answer with :meth:`Link.leased`."""
+    """The client is who it says: lease an address and answer with :meth:`Link.leased`.
+
+    :param how: the way in which it proved that, for the log.
+    """
 
     account: Account
+    how: str
 
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
     """The client is told that it is in.
 
-    :param hlak: the higher-layer authentication key of [MS-SSTP] 3.3.5.2.2, 32 bytes.
+    :param hlaks: the higher-layer authentication key of [MS-SSTP] 3.3.5.2.2, 32 bytes; and what
+        else clients are known to make of it.
     """
 
-    hlak: bytes = field(repr=False)
+    hlaks: tuple[bytes, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +104,7 @@ class Note:
 Effect = (
     SendFrame
     | LookUp
+    | Handshake
     | Admit
     | Authenticated
     | NetworkUp

@@ -26,6 +26,7 @@ class Protocol(enum.IntEnum):
     IPCP = 0x8021  # RFC 1332
     LCP = 0xC021  # RFC 1661
     CHAP = 0xC223  # RFC 1994
+    EAP = 0xC227  # RFC 3748
 
 
 @enum.unique
@@ -53,7 +54,7 @@ class FrameError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """A packet of LCP, CHAP or an NCP (RFC 1661 5)."""
+    """A packet of LCP, CHAP, EAP or an NCP (RFC 1661 5, RFC 3748 4)."""
 
     code: int
     id: int

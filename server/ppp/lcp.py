@@ -19,13 +19,14 @@ MAX_MRU: Final = 4087  # what one SSTP data packet carries besides FF 03 and the
 MAX_IDENTIFICATIONS: Final = 4  # Windows identifies itself three times
 
 MS_CHAP_V2: Final = b"\xc2\x23\x81"  # CHAP, algorithm 0x81; RFC 2759 3
-_AUTHENTICATIONS: Final = {
+EAP: Final = b"\xc2\x27"  # RFC 3748 7.1, RFC 2284 2.1
+_LOGINS: Final = {MS_CHAP_V2: Protocol.CHAP, EAP: Protocol.EAP}
+_OTHER_LOGINS: Final = {
     b"\xc0\x23": "PAP",
     b"\xc2\x23\x05": "CHAP-MD5",
     b"\xc2\x23\x80": "MS-CHAP version 1",
-    b"\xc2\x27": "EAP",
 }
-_NO_COMMON_LOGIN: Final = "the client refuses MS-CHAPv2"
+_NO_COMMON_LOGIN: Final = "the client refuses MS-CHAPv2 and EAP"
 # the data of Windows' Terminate-Request: its magic number, this mark, and its error number
 _WINDOWS_MARK: Final = bytes.fromhex("003ccd74")
 
@@ -40,7 +41,7 @@ class LcpOption(enum.IntEnum):
 
 
 class LcpPolicy:
-    """What the server asks for: a Magic-Number, and MS-CHAPv2.
+    """What the server asks for: a Magic-Number, and MS-CHAPv2, or EAP if the client wishes it.
 
     :param magic: our Magic-Number, 32 random bits, not zero. Others are derived from it.
     """
@@ -51,12 +52,13 @@ class LcpPolicy:
     def __init__(self, magic: int) -> None:
         self.magic = magic  # zero once the client has rejected it
         self.peer_mru = DEFAULT_MRU
+        self.authentication = MS_CHAP_V2
         self._own_mru: bytes | None = None  # asked for only if the client wishes it
         self._seed = magic.to_bytes(4, "big")
 
     def request(self) -> Options:
         """Return our options."""
-        options = [Option(LcpOption.AUTHENTICATION, MS_CHAP_V2)]
+        options = [Option(LcpOption.AUTHENTICATION, self.authentication)]
         if self.magic:
             options.insert(0, Option(LcpOption.MAGIC, self.magic.to_bytes(4, "big")))
         if self._own_mru:
@@ -79,8 +81,11 @@ class LcpPolicy:
                 self.peer_mru = int.from_bytes(option.value, "big")
 
     def naked(self, wanted: Options, rounds: int) -> str:
-        """Insist on MS-CHAPv2; take another Magic-Number, and the MRU the client would have."""
+        """Take the client's login if it is one of ours, another Magic-Number, and its MRU."""
         values = {option.type: option.value for option in wanted}
+        login = values.get(LcpOption.AUTHENTICATION, b"")
+        if login in _LOGINS:
+            self.authentication = login
         if LcpOption.MAGIC in values and self.magic:
             self.magic = self._other_magic()
         mru = values.get(LcpOption.MRU, b"")
@@ -88,13 +93,13 @@ class LcpPolicy:
             self._own_mru = mru
         if rounds < MAX_FAILURE:
             return ""
-        other = _AUTHENTICATIONS.get(values.get(LcpOption.AUTHENTICATION, b""))
         if LcpOption.AUTHENTICATION in values:
-            return _NO_COMMON_LOGIN + (f" and wants {other}" if other else "")
+            other = _OTHER_LOGINS.get(login)
+            return _NO_COMMON_LOGIN + (f", and wants {other}" if other else "")
         return "the client does not agree to the options of LCP"
 
     def rejected(self, refused: Options) -> str:
-        """Go on without a Magic-Number or MRU, but not without MS-CHAPv2."""
+        """Go on without a Magic-Number or MRU, but not without a login."""
         types = {option.type for option in refused}
         if LcpOption.MAGIC in types:
             self.magic = 0
@@ -136,6 +141,11 @@ class Lcp:
     def state(self) -> State:
         """The state of the automaton."""
         return self._negotiator.state
+
+    @property
+    def login(self) -> Protocol:
+        """How the client is to log in: CHAP or EAP, as agreed."""
+        return _LOGINS[self._policy.authentication]
 
     @property
     def peer_mru(self) -> int:
@@ -208,7 +218,7 @@ class Lcp:
         match int.from_bytes(packet.data[:2], "big"):
             case Protocol.LCP:
                 return self._negotiator.rejected(now)
-            case Protocol.CHAP:
+            case Protocol.CHAP | Protocol.EAP:
                 return [GiveUp(_NO_COMMON_LOGIN)]
             case Protocol.IPCP:
                 return [GiveUp("the client refuses IPv4 (IPCP)")]

@@ -1,7 +1,7 @@
 """One PPP link, from the first frame to the last: the phases of RFC 1661 3.
 
-LCP, then MS-CHAPv2, then IPCP; each is a machine of its own, and the link hands frames, answers
-and time to the one they are for.
+LCP, then the login (CHAP or EAP), then IPCP; each is a machine of its own, and the link hands
+frames, answers and time to the one they are for.
 """
 
 import enum
@@ -9,11 +9,15 @@ from collections.abc import Iterable
 from typing import Final
 
 from ..interfaces import Account, Lease
-from . import chap, frames, ipcp, lcp
+from . import frames, ipcp, lcp, login
 from .automaton import Event, State
-from .effects import Effect, LinkDown, NetworkDown, NetworkUp, Note, SendFrame
+from .chap import Chap
+from .eap import Eap
+from .effects import Effect, Handshaken, LinkDown, NetworkDown, NetworkUp, Note, SendFrame
 from .frames import Code, FrameError, Packet, Protocol
+from .login import Login
 from .negotiation import Down, Finished, GiveUp, Negotiator, Output, Up
+from .password import Exchange
 
 LOGIN_LIMIT: Final = 60.0  # seconds from the start to the answer to the login
 NETWORK_LIMIT: Final = 60.0  # seconds without IPCP after the login
@@ -50,7 +54,12 @@ class Link:
         self._mtu = mtu
         self._phase = Phase.DEAD
         self._lcp = lcp.Lcp(magic)
-        self._chap = chap.Chap(challenge, server_name)
+        exchange = Exchange(challenge, server_name)
+        self._logins: dict[Protocol, Login] = {
+            Protocol.CHAP: Chap(exchange),
+            Protocol.EAP: Eap(exchange),
+        }
+        self._login = self._logins[Protocol.CHAP]  # until LCP has agreed on one
         self._ipcp_policy: ipcp.IpcpPolicy | None = None
         self._ipcp: Negotiator | None = None
         self._up = False  # NetworkUp is the last that was said
@@ -65,7 +74,7 @@ class Link:
         timers = (
             self._limit[0] if self._limit else None,
             self._lcp.deadline,
-            self._chap.deadline,
+            self._login.deadline,
             self._ipcp.deadline if self._ipcp else None,
         )
         return min((timer for timer in timers if timer is not None), default=None)
@@ -91,8 +100,9 @@ class Link:
             match protocol:
                 case Protocol.LCP:
                     return self._receive_lcp(frames.decode_packet(information), now)
-                case Protocol.CHAP:
-                    return self._receive_chap(frames.decode_packet(information), now)
+                case Protocol.CHAP | Protocol.EAP:
+                    packet = frames.decode_packet(information)
+                    return self._receive_login(self._logins[Protocol(protocol)], packet, now)
                 case _ if self._phase is Phase.NETWORK:
                     return self._receive_network(protocol, information, now)
         except FrameError:
@@ -101,21 +111,25 @@ class Link:
 
     def account(self, account: Account | None, now: float) -> list[Effect]:
         """Take the answer to :class:`LookUp`: the account, or None if there is none."""
-        return self._from_chap(self._chap.account(account, now), now)
+        return self._from_login(self._login.account(account, now), now)
+
+    def handshaken(self, answer: Handshaken, now: float) -> list[Effect]:
+        """Take the answer to :class:`Handshake`."""
+        return self._from_login(self._login.handshaken(answer, now), now)
 
     def leased(self, lease: Lease | None, now: float) -> list[Effect]:
         """Take the answer to :class:`Admit`: the lease, or None if no address is free.
 
-        The client is told Success in either case, as its password was right. Without an address
+        The client is told Success in either case, as it is who it says. Without an address
         it then sees that there is no IPCP; Windows shows error 720.
         """
-        if self._chap.state is not chap.ChapState.ADMITTED:
+        if not self._login.admitted:
             return []
         self._phase = Phase.NETWORK
-        effects = self._from_chap(self._chap.succeed(), now)
+        effects = self._from_login(self._login.succeed(), now)
         if lease is None:
             self._allow(NO_ADDRESS_LIMIT, "no address is free", now)
-            return [*effects, Note(f"no address is free for '{self._chap.user}'", warning=True)]
+            return [*effects, Note(f"no address is free for '{self._login.user}'", warning=True)]
         self._allow(NETWORK_LIMIT, "the client did not open IPCP in time", now)
         self._ipcp_policy = ipcp.IpcpPolicy(lease)
         self._ipcp = Negotiator(self._ipcp_policy, self._lcp.control_mru)
@@ -131,7 +145,7 @@ class Link:
         if self._phase is Phase.OVER:
             return []
         effects = self._from_lcp(self._lcp.tick(now), now)
-        effects += self._from_chap(self._chap.tick(now), now)
+        effects += self._from_login(self._login.tick(now), now)
         if self._ipcp is not None:
             effects += self._from_ipcp(self._ipcp.tick(now), now)
         if self._limit is not None and now >= self._limit[0]:
@@ -144,13 +158,13 @@ class Link:
             return self._from_lcp(outputs, now)
         # RFC 1661 3.7 would have us wait a Restart time; the SSTP call below waits for the client
         sent = [output for output in outputs if isinstance(output, SendFrame)]
-        why = self._ending or self._chap.failure or lcp.farewell(packet)
+        why = self._ending or self._login.failure or lcp.farewell(packet)
         return [*sent, *self._over(why)]
 
-    def _receive_chap(self, packet: Packet, now: float) -> list[Effect]:
-        if self._phase not in (Phase.AUTHENTICATE, Phase.NETWORK):
+    def _receive_login(self, agreed: Login, packet: Packet, now: float) -> list[Effect]:
+        if self._phase not in (Phase.AUTHENTICATE, Phase.NETWORK) or agreed is not self._login:
             return []
-        return self._from_chap(self._chap.receive(packet, now), now)
+        return self._from_login(self._login.receive(packet, now), now)
 
     def _receive_network(self, protocol: int, information: bytes, now: float) -> list[Effect]:
         if protocol == Protocol.IPV4:
@@ -166,7 +180,9 @@ class Link:
             match output:
                 case Up():
                     self._phase = Phase.AUTHENTICATE
-                    effects += self._from_chap(self._chap.begin(now), now)
+                    self._login = self._logins[self._lcp.login]
+                    asked = self._login.begin(self._lcp.control_mru, now)
+                    effects += self._from_login(asked, now)
                 case Down():
                     effects += self._lcp_down(now)
                 case Finished(reason):
@@ -177,7 +193,7 @@ class Link:
                     effects.append(output)
         return effects
 
-    def _from_chap(self, outputs: Iterable[chap.Output], now: float) -> list[Effect]:
+    def _from_login(self, outputs: Iterable[login.Output], now: float) -> list[Effect]:
         effects: list[Effect] = []
         for output in outputs:
             if isinstance(output, GiveUp):
@@ -204,14 +220,14 @@ class Link:
     def _lcp_down(self, now: float) -> list[Effect]:
         """LCP has left Opened, by us or by the client.
 
-        A client may negotiate LCP again until it has answered the Challenge (RFC 1661 4.3).
-        Later, its login and its address would hang in the air.
+        A client may negotiate LCP again until it has answered what the login asks first (RFC 1661
+        4.3). Later, its login and its address would hang in the air.
         """
         if self._lcp.state in (State.CLOSING, State.STOPPING):
             return self._leave(Phase.TERMINATE)
-        if self._chap.state is not chap.ChapState.CHALLENGED:
+        if not self._login.untouched:
             return self._close("the client negotiated LCP anew after its login", now)
-        self._chap.stop()
+        self._login.stop()
         self._phase = Phase.ESTABLISH
         return []
 
@@ -246,5 +262,5 @@ class Link:
     def _leave(self, phase: Phase) -> list[Effect]:
         """Go to a phase in which there is nothing above LCP."""
         self._phase, self._limit, self._ipcp = phase, None, None
-        self._chap.stop()
+        self._login.stop()
         return self._network_down()

@@ -109,14 +109,14 @@ def compound_mac(hlak: bytes, connected: bytes, hash_: Hash) -> bytes:
 def verify(
     packet: bytes,
     *,
-    hlak: bytes,
+    hlaks: tuple[bytes, ...],
     nonce: bytes,
     certificates: tuple[CertificateHashes, ...],
     offered: int = OFFERED,
 ) -> Fault | None:
     """Return what is wrong with a Call-Connected packet, or None: [MS-SSTP] 3.3.5.2.3.
 
-    :param hlak: the key that the login made.
+    :param hlaks: the key that the login made, or what clients may make of it: one must match.
     :param nonce: what was sent in Call-Connect-Ack, 32 bytes.
     :param certificates: those the client may have seen; one of them must match.
     :param offered: the mask sent in Call-Connect-Ack.
@@ -134,6 +134,7 @@ def verify(
     seen = its_hash[: hash_.size]
     if not any(hmac.compare_digest(seen, one.by(hash_)) for one in certificates):
         return Fault.CERTIFICATE
-    if not hmac.compare_digest(its_mac[: hash_.size], compound_mac(hlak, packet, hash_)):
+    mac = its_mac[: hash_.size]
+    if not any(hmac.compare_digest(mac, compound_mac(key, packet, hash_)) for key in hlaks):
         return Fault.MAC
     return None

@@ -100,7 +100,7 @@ class Call:
         "_certificates",
         "_heard",
         "_held",
-        "_hlak",
+        "_hlaks",
         "_naks",
         "_nonce",
         "_reason",
@@ -119,7 +119,7 @@ class Call:
         self._certificates = certificates
         self._naks = 0
         self._held: bytes | None = None  # a Call-Connected that waits for the key
-        self._hlak: bytes | None = None
+        self._hlaks: tuple[bytes, ...] = ()
         self._heard: float | None = None  # when, if anything came since the Hello timer was set
         self._asked = False  # whether our Echo-Request is unanswered
         self._reason = ""
@@ -142,10 +142,13 @@ class Call:
         """A packet of the client came that went another way: the Hello timer starts again."""
         self._heard = now
 
-    def keyed(self, hlak: bytes, now: float) -> list[Effect]:
-        """The login is over and made this key; without a key of its own, 32 zero bytes."""
+    def keyed(self, hlaks: tuple[bytes, ...], now: float) -> list[Effect]:
+        """The login is over and made this key; without a key of its own, 32 zero bytes.
+
+        :param hlaks: it, and what else this kind of client may make of it.
+        """
         if self.state is State.SERVER_CALL_CONNECTED_PENDING:
-            self._hlak = hlak
+            self._hlaks = hlaks
         return self._happen(_Arrival(Event.KEYED), now)
 
     def disconnect(self, now: float) -> list[Effect]:
@@ -195,11 +198,11 @@ class Call:
 
     def _judge(self, _: _Arrival, now: float) -> list[Effect]:
         """[MS-SSTP] 3.3.5.2.3, once both Call-Connected and the key are there."""
-        if self._held is None or self._hlak is None:
+        if self._held is None or not self._hlaks:
             return []
         fault = verify(
             self._held,
-            hlak=self._hlak,
+            hlaks=self._hlaks,
             nonce=self._nonce,
             certificates=self._certificates,
         )
@@ -300,7 +303,7 @@ class Call:
 
     def _forget(self) -> None:
         """Drop the key as soon as it is of no use any more."""
-        self._held = self._hlak = None
+        self._held, self._hlaks = None, ()
 
 
 def _said(attributes: tuple[Attribute, ...]) -> str:

@@ -9,6 +9,7 @@ import pytest
 from sstpca.server.config import Config
 from sstpca.server.interfaces import Backend
 from sstpca.server.log import LOGGER
+from sstpca.server.net.tls import CertificateFile
 from sstpca.server.service import _Supervisor
 
 
@@ -33,8 +34,10 @@ def test_the_leases_of_a_dead_worker_come_free_when_the_store_answers_again(
     ended = [(4_000_001, 9)]
     monkeypatch.setattr(_Supervisor, "_reap", lambda _: [ended.pop()] if ended else [])
     store = Failing()
-    config = Config("vpn", (), Path("none"), 1, "sstp", "t", 1400, True)
-    supervisor = _Supervisor(config, [], cast("Backend", store), frozenset())
+    config = Config("vpn", (), Path("none"), lambda: None, 1, "sstp", "t", 1400, True)
+    supervisor = _Supervisor(
+        config, cast("CertificateFile", None), [], cast("Backend", store), frozenset()
+    )
     supervisor._workers[4_000_001] = 0.0
     with caplog.at_level(logging.ERROR, "sstpca"):
         supervisor._replace()

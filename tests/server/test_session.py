@@ -76,8 +76,8 @@ def test_binding_first(session: Session, call: Scripted, link: Scripted) -> None
 
 def test_the_key_goes_to_the_call(session: Session, call: Scripted, link: Scripted) -> None:
     call.answers["keyed"] = [sstp.Bound()]
-    from_link(session, link, ppp.Authenticated(bytes(32)), ppp.NetworkUp(1400))
-    assert ("keyed", bytes(32), 1.0) in call.asked
+    from_link(session, link, ppp.Authenticated((bytes(32),)), ppp.NetworkUp(1400))
+    assert ("keyed", (bytes(32),), 1.0) in call.asked
     assert session.up
 
 

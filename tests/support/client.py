@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Self
 
-from tests.support import mschap, packets, ppp, sstp
+from tests.support import eap, mschap, packets, ppp, sstp
 from tests.support.faults import (
     Aborted,
     CallRefused,
@@ -38,6 +38,7 @@ from tests.support.manner import (
     AUTH,
     DNS1,
     DNS2,
+    EAP,
     MAGIC,
     MRU,
     MSCHAPV2,
@@ -83,6 +84,7 @@ class Client:
 
     :param plain: a connected TCP socket; the client closes it.
     :param ca: PEM of the authority to trust, or None to accept any certificate.
+    :param method: how to log in by EAP; by default it is MS-CHAPv2 in CHAP.
     :param name: what the certificate must be for.
     :param patience: seconds each step may take.
     """
@@ -96,11 +98,13 @@ class Client:
         ca: str | None = None,
         name: str = "vpn.example.com",
         manner: Manner = WINDOWS,
+        method: eap.Method | None = None,
         patience: float = 10.0,
     ) -> None:
         self.user = user.encode()
         self.password = password
         self.manner = manner
+        self.method = method
         self.patience = patience
         self.heard = Heard()
         self.key = bytes(32)
@@ -108,7 +112,7 @@ class Client:
         self._hears_from = 0.0
         self._magic = os.urandom(4)
         wanted = {**manner.lcp, MAGIC: self._magic}
-        self.lcp = ppp.Negotiation(ppp.LCP, wanted, _judge_link)
+        self.lcp = ppp.Negotiation(ppp.LCP, wanted, self._judge_link)
         self.ipcp = ppp.Negotiation(ppp.IPCP, manner.ipcp, _judge_address)
         self.others = {
             protocol: ppp.Negotiation(protocol, options, lambda _kind, value: value)
@@ -175,19 +179,29 @@ class Client:
 
         :param binding_at_once: send Call-Connected right behind the CHAP Response, before the
             server has said that the password is right.
-        :raises LoginRefused: on a CHAP Failure.
+        :raises LoginRefused: on a CHAP Failure, or one of EAP-MSCHAPv2.
+        :raises CertificateRejected: on a Failure of EAP-TLS.
         :raises WrongProof: if the server does not know the password.
         """
         self._negotiate(self.lcp)
         for text in self.manner.identifications:
             self._send_link(Code.IDENTIFICATION, self._magic + text)
+        if self.method is not None:
+            return self._authenticate_by(self.method)
         login = self._respond()
         if binding_at_once:
             self.bind()
         began = time.monotonic()
         self._until(lambda: self.heard.verdict is not None, "CHAP Success or Failure")
         self.verdict_after = time.monotonic() - began
-        self._judge_verdict(login.proof)
+        return self._judge_verdict(login.proof)
+
+    def _authenticate_by(self, method: eap.Method) -> None:
+        """Wait for EAP's Success: Requests are answered as they come."""
+        self._until(lambda: self.heard.verdict is not None, "EAP Success or Failure")
+        assert self.heard.verdict is not None
+        method.finished(success=self.heard.verdict[0] == eap.SUCCESS)
+        self.key = method.key
 
     def _respond(self) -> mschap.Login:
         self._until(lambda: self.heard.challenge is not None, "CHAP Challenge")
@@ -353,6 +367,11 @@ class Client:
     def _send_link(self, code: Code, body: bytes) -> None:
         self._send(ppp.LCP, ppp.packet(code, 100, body))
 
+    def _judge_link(self, kind: int, value: bytes) -> bytes | None:
+        if kind == AUTH:
+            return MSCHAPV2 if self.method is None else EAP
+        return value if kind in (MRU, MAGIC) else None
+
     def _reply(self, packet: sstp.Control | sstp.Data) -> None:
         """Answer what ends the call; the server may be gone already."""
         try:
@@ -416,6 +435,8 @@ class Client:
         code, identifier, body = ppp.unpack(payload)
         if protocol == ppp.CHAP:
             self._take_chap(code, identifier, body)
+        elif protocol == ppp.EAP and self.method is not None:
+            self._take_eap(self.method, code, identifier, body)
         elif protocol == ppp.LCP and code > Code.REJECT:
             self._take_link(Code(code), identifier, body)
         else:
@@ -428,6 +449,19 @@ class Client:
             self.heard.challenge = identifier, body[1:17]
         else:
             raise ClientError(f"a challenge is 16 bytes, not {body[:1].hex()}")
+
+    def _take_eap(self, method: eap.Method, code: int, identifier: int, body: bytes) -> None:
+        if code != eap.REQUEST:
+            self.heard.verdict = code, body
+            return
+        type_, data = body[0], body[1:]
+        if type_ == eap.IDENTITY:
+            answer = bytes([type_]) + method.identity
+        elif type_ == method.type:
+            answer = bytes([type_]) + method.respond(data)
+        else:
+            answer = bytes([eap.NAK, method.type])
+        self._send(ppp.EAP, ppp.packet(eap.RESPONSE, identifier, answer))
 
     def _take_link(self, code: Code, identifier: int, body: bytes) -> None:
         match code:
@@ -456,12 +490,6 @@ class Client:
 
 def _connected(value: bytes) -> sstp.Control:
     return sstp.Control(sstp.Kind.CONNECTED, {sstp.Attribute.BINDING: value})
-
-
-def _judge_link(kind: int, value: bytes) -> bytes | None:
-    if kind == AUTH:
-        return MSCHAPV2
-    return value if kind in (MRU, MAGIC) else None
 
 
 def _judge_address(kind: int, value: bytes) -> bytes | None:

@@ -14,6 +14,7 @@ MRU, ASYNCMAP, AUTH, MAGIC, PCOMP, ACCOMP, CALLBACK = 1, 2, 3, 5, 7, 8, 13
 VJ, ADDRESS, DNS1, WINS1, DNS2, WINS2 = 2, 3, 129, 130, 131, 132
 NOWHERE = bytes(4)
 MSCHAPV2 = b"\xc2\x23\x81"
+EAP = b"\xc2\x27"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 LCP = 0xC021
 CHAP = 0xC223
+EAP = 0xC227
 IPCP = 0x8021
 CCP = 0x80FD
 IPV6CP = 0x8057

@@ -13,6 +13,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Self
 
+from tests.support import eap
 from tests.support.client import Client
 from tests.support.manner import WINDOWS, Manner
 from tests.support.netns import Namespace, Network, Process, wait_for
@@ -82,6 +83,13 @@ class Home:
         """Add a user with the password from :data:`PASSWORDS`, and make the bundle."""
         self.run("user", "add", name, "--password-stdin", *options, typed=f"{PASSWORDS[name]}\n")
         self.run("bundle", name)
+
+    def issue(self, name: str, *options: str) -> bytes:
+        """Issue a certificate for the user ``name``; return it with its key, PEM."""
+        self.run("cert", "issue", "user", name, "--key-type", "ecdsa", *options)
+        path = self.path.parent / f"{name}.pem"
+        self.run("cert", "export", name, "--with-key", "--output", str(path))
+        return path.read_bytes()
 
     def authority(self, user: str) -> str:
         """Return the authority's certificate as ``user`` gets it in the bundle, PEM."""
@@ -197,6 +205,7 @@ class Vpn:
         password: str | None = None,
         *,
         manner: Manner = WINDOWS,
+        method: eap.Method | None = None,
         address: str = str(Network.server_address),
     ) -> Client:
         """Return a client that has done its TLS handshake, verifying name and authority."""
@@ -207,6 +216,7 @@ class Vpn:
             ca=self.home.authority("alice"),
             name=NAME,
             manner=manner,
+            method=method,
         )
 
     def session(self, client: Client) -> Session:

@@ -4,6 +4,8 @@ import asyncio
 import logging
 import socket
 import ssl
+import threading
+import time
 from pathlib import Path
 from typing import cast
 
@@ -12,12 +14,15 @@ from pyroute2 import AsyncIPRoute
 
 from sstpca.server.config import Config
 from sstpca.server.dataplane.stream import TlsStream
+from sstpca.server.effects import Effect, Handshake
 from sstpca.server.interfaces import Directory, Sessions
 from sstpca.server.log import LOGGER
 from sstpca.server.net.connection import Connection
+from sstpca.server.net.eap_tls import EapTls
 from sstpca.server.net.entrance import Entrance
 from sstpca.server.net.shared import Shared
-from sstpca.server.net.tls import Certificate
+from sstpca.server.net.tls import Certificate, CertificateFile
+from sstpca.server.ppp.effects import Handshaken
 from sstpca.server.session import Session
 from sstpca.server.sstp.binding import CertificateHashes
 from sstpca.server.sstp.preamble import Preamble
@@ -74,13 +79,17 @@ def logged(
     return caplog
 
 
+CERTIFICATE = Certificate(
+    cast("ssl.SSLContext", None), CertificateHashes(bytes(20), bytes(32)), b""
+)
+
+
 def shared() -> Shared:
     nothing = cast("AsyncIPRoute", None)
-    hashes = CertificateHashes(bytes(20), bytes(32))
-    config = Config("vpn", (), Path("none"), 1, "sstp", "t", 1400, True)
+    config = Config("vpn", (), Path("none"), lambda: None, 1, "sstp", "t", 1400, True)
     return Shared(
         config,
-        Certificate(cast("ssl.SSLContext", None), hashes),
+        cast("CertificateFile", None),
         cast("Directory", None),
         cast("Sessions", None),
         nothing,
@@ -97,7 +106,13 @@ def test_a_mistake_of_ours_costs_one_session(
 
     async def run() -> None:
         connection = Connection(
-            shared(), near, peer="x", coalesce=True, admitted=lambda _: None, ended=ended.append
+            shared(),
+            near,
+            certificate=CERTIFICATE,
+            peer="x",
+            coalesce=True,
+            admitted=lambda _: None,
+            ended=ended.append,
         )
         connection.start(b"")
 
@@ -124,7 +139,13 @@ def test_a_stranger_cannot_flood_us_with_packets(
 
     async def run() -> None:
         connection = Connection(
-            shared(), near, peer="x", coalesce=True, admitted=lambda _: None, ended=ended.append
+            shared(),
+            near,
+            certificate=CERTIFICATE,
+            peer="x",
+            coalesce=True,
+            admitted=lambda _: None,
+            ended=ended.append,
         )
         connection.start(EMPTY * 500)
         await asyncio.sleep(0.1)
@@ -136,6 +157,56 @@ def test_a_stranger_cannot_flood_us_with_packets(
     with far:
         asyncio.run(run())
     assert any("too many packets before its login" in line for line in logged.messages)
+
+
+def test_handshakes_hold_neither_the_loop_nor_each_other(
+    wire: tuple[TlsStream, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are made in a thread, and those whose client is gone by then are not made at all."""
+    near, far = wire
+    asked = Handshake(b"hello")
+    made: list[int] = []
+    answered: list[Handshaken] = []
+
+    def slow(_: EapTls, data: bytes) -> Handshaken:
+        made.append(threading.get_ident())
+        time.sleep(0.2)
+        return Handshaken(data)
+
+    def take(_: Session, answer: Handshaken, _now: float) -> list[Effect]:
+        answered.append(answer)
+        return []
+
+    async def run() -> None:
+        monkeypatch.setattr(Session, "receive", lambda *_: [asked])
+        monkeypatch.setattr(Session, "handshaken", take)
+        monkeypatch.setattr(EapTls, "receive", slow)
+        common = shared()
+        connection = Connection(
+            common,
+            near,
+            certificate=CERTIFICATE,
+            peer="x",
+            coalesce=True,
+            admitted=lambda _: None,
+            ended=lambda _: None,
+        )
+        connection.start(b"")
+        far.send(ECHO * 3)
+        turns = 0
+        while not answered:
+            await asyncio.sleep(0.01)
+            turns += 1
+        assert turns >= 10
+        connection.drop("enough")
+        while common.tasks:
+            await asyncio.sleep(0.01)
+
+    with far:
+        asyncio.run(run())
+    assert answered == [Handshaken(b"hello")]
+    assert len(made) == 2, "the third was asked for in vain"
+    assert threading.get_ident() not in made
 
 
 def test_a_mistake_of_ours_costs_one_stranger(

@@ -34,6 +34,8 @@ LEASE = Lease(
 )
 # what the server asks for: Magic-Number and MS-CHAPv2
 SERVER_OPTIONS = bytes.fromhex("0506 5EED5EED 0305C22381")
+# the same for a client that wants EAP
+EAP_OPTIONS = bytes.fromhex("0506 5EED5EED 0304C227")
 
 
 def frame(protocol: int, code: int, identifier: int, data: bytes | str = b"") -> bytes:
@@ -48,6 +50,10 @@ def lcp(code: int, identifier: int, data: bytes | str = b"") -> bytes:
 
 def chap(code: int, identifier: int, data: bytes | str = b"") -> bytes:
     return frame(Protocol.CHAP, code, identifier, data)
+
+
+def eap(code: int, identifier: int, data: bytes | str = b"") -> bytes:
+    return frame(Protocol.EAP, code, identifier, data)
 
 
 def ipcp(code: int, identifier: int, data: bytes | str = b"") -> bytes:
@@ -68,12 +74,19 @@ def response(
     name: bytes = b"User",
 ) -> bytes:
     """Return the Response of a client of that name and password."""
+    return chap(2, identifier, response_data(challenge, password=password, name=name))
+
+
+def response_data(
+    challenge: bytes = CHALLENGE, *, password: str = PASSWORD, name: bytes = b"User"
+) -> bytes:
+    """Return what a Response carries: Value-Size, Value, Name."""
     proof = mschapv2.nt_response(
         mschapv2.challenge_hash(PEER_CHALLENGE, challenge, mschapv2.without_domain(name)),
         mschapv2.nt_hash(password),
     )
     value = PEER_CHALLENGE + bytes(8) + proof + bytes(1)
-    return chap(2, identifier, bytes([len(value)]) + value + name)
+    return bytes([len(value)]) + value + name
 
 
 def new_link(mtu: int = 1400) -> Link:
@@ -90,11 +103,46 @@ def authenticating(client_options: str = "") -> Link:
     return link
 
 
+def identifying(client_options: str = "") -> Link:
+    """Return a link, at time 0, that has just asked for the Identity, as Request 1."""
+    link = new_link()
+    link.start(0)
+    link.receive(lcp(Code.CONFIGURE_REQUEST, 1, client_options), 0)
+    link.receive(lcp(Code.CONFIGURE_NAK, 1, "0304C227"), 0)
+    asked = sent(link.receive(lcp(Code.CONFIGURE_ACK, 2, EAP_OPTIONS), 0))
+    assert asked == [(Protocol.EAP, Packet(1, 1, b"\x01"))]
+    return link
+
+
+def challenging(client_options: str = "", identity: bytes = b"User") -> Link:
+    """Return a link, at time 0, that has just sent its Challenge in EAP, as Request 2."""
+    link = identifying(client_options)
+    ((protocol, request),) = sent(link.receive(eap(2, 1, b"\x01" + identity), 0))
+    assert (protocol, request.code, request.id) == (Protocol.EAP, 1, 2)
+    assert request.data[:2] == b"\x1a\x01"
+    return link
+
+
+def starting_tls(client_options: str = "", identity: bytes = b"User") -> Link:
+    """Return a link, at time 0, that has just sent EAP-TLS/Start, as Request 3."""
+    link = challenging(client_options, identity)
+    asked = sent(link.receive(eap(2, 2, "03 0D"), 0))
+    assert asked == [(Protocol.EAP, Packet(1, 3, b"\x0d\x20"))]
+    return link
+
+
+def eap_response(identifier: int, *, password: str = PASSWORD, name: bytes = b"User") -> bytes:
+    """Return the Challenge-Response of a client of that name and password."""
+    data = response_data(password=password, name=name)
+    head = bytes([26, 2, identifier]) + (4 + len(data)).to_bytes(2, "big")
+    return eap(2, identifier, head + data)
+
+
 def admitted() -> Link:
     """Return a link, at time 0, whose client has the right password."""
     link = authenticating()
     assert link.receive(response(1), 0) == [LookUp("User")]
-    assert link.account(USER, 0) == [Admit(USER)]
+    assert link.account(USER, 0) == [Admit(USER, "MS-CHAPv2")]
     return link
 
 

@@ -4,16 +4,23 @@ from collections.abc import Callable
 
 import pytest
 
+from sstpca.server.ppp.effects import Handshaken
 from sstpca.server.ppp.frames import Code
 from sstpca.server.ppp.link import Link
 from tests.server.ppp.dialogue import (
+    USER,
     admitted,
     authenticating,
+    challenging,
     connected,
+    eap,
+    eap_response,
+    identifying,
     lcp,
     networking,
     new_link,
     response,
+    starting_tls,
 )
 
 Begin = Callable[[], Link]
@@ -49,6 +56,31 @@ def refused() -> Link:
     return link
 
 
+def shaking() -> Link:
+    link = starting_tls()
+    link.receive(eap(2, 3, b"\x0d\0hello"), 0)
+    return link
+
+
+def sending() -> Link:
+    link = shaking()
+    link.handshaken(Handshaken(bytes(3000), USER, bytes(64)), 0)
+    return link
+
+
+def proving() -> Link:
+    link = challenging()
+    link.receive(eap_response(2), 0)
+    link.account(USER, 0)
+    return link
+
+
+def refused_by_eap() -> Link:
+    link = shaking()
+    link.handshaken(Handshaken(b"alert", refusal="no"), 0)
+    return link
+
+
 def without_address() -> Link:
     return networking(None)
 
@@ -74,6 +106,13 @@ PHASES: list[Begin] = [
     admitted,
     refusing,
     refused,
+    identifying,
+    starting_tls,
+    shaking,
+    sending,
+    challenging,
+    proving,
+    refused_by_eap,
     networking,
     without_address,
     connected,

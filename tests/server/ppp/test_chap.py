@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sstpca.server.interfaces import Account
-from sstpca.server.ppp.chap import decode_name, decode_response
 from sstpca.server.ppp.effects import (
     Admit,
     Authenticated,
@@ -20,6 +19,7 @@ from sstpca.server.ppp.effects import (
 )
 from sstpca.server.ppp.frames import Code, Packet, Protocol
 from sstpca.server.ppp.link import Link
+from sstpca.server.ppp.password import decode_name, decode_response
 from tests.server.ppp.dialogue import (
     CHALLENGE,
     HLAK,
@@ -83,10 +83,10 @@ def test_ten_times_again_when_lcp_starts_anew() -> None:
 def test_success() -> None:
     link = authenticating()
     assert link.receive(response(1), 0) == [LookUp("User")]
-    assert link.account(USER, 0) == [Admit(USER)]
+    assert link.account(USER, 0) == [Admit(USER, "MS-CHAPv2")]
     effects = link.leased(LEASE, 0)
     assert sent(effects)[0] == (Protocol.CHAP, Packet(3, 1, SUCCESS))
-    assert effects[1] == Authenticated(HLAK)
+    assert effects[1] == Authenticated((HLAK,))
     assert HLAK.hex() not in repr(effects[1])
 
 
@@ -220,13 +220,13 @@ def test_answers_nobody_asked_for_are_ignored() -> None:
 def test_a_domain_is_cut(name: bytes) -> None:
     link = authenticating()
     assert link.receive(response(1, name=name), 0) == [LookUp("User")]
-    assert link.account(USER, 0) == [Admit(USER)]
+    assert link.account(USER, 0) == [Admit(USER, "MS-CHAPv2")]
 
 
 def test_a_realm_is_part_of_the_name() -> None:
     link = authenticating()
     assert link.receive(response(1, name=b"User@example.com"), 0) == [LookUp("User@example.com")]
-    assert link.account(USER, 0) == [Admit(USER)]
+    assert link.account(USER, 0) == [Admit(USER, "MS-CHAPv2")]
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,9 @@ def test_names_in_both_encodings(name: bytes, text: str) -> None:
     assert decode_name(name) == text
     link = authenticating()
     assert link.receive(response(1, name=name), 0) == [LookUp(text)]
-    assert link.account(USER, 0) == [Admit(USER)], "the hash is over the bytes as they came"
+    assert link.account(USER, 0) == [Admit(USER, "MS-CHAPv2")], (
+        "the hash is over the bytes as they came"
+    )
 
 
 def test_a_name_cannot_write_its_own_log_line() -> None:
@@ -265,7 +267,7 @@ def test_lcp_may_start_anew_before_the_response() -> None:
     value = challenge.data[1:17]
     assert value != CHALLENGE
     assert link.receive(response(2, value), 2) == [LookUp("User")]
-    assert link.account(USER, 2) == [Admit(USER)]
+    assert link.account(USER, 2) == [Admit(USER, "MS-CHAPv2")]
 
 
 @pytest.mark.parametrize("frame", [lcp(Code.CONFIGURE_REQUEST, 2), lcp(Code.TERMINATE_ACK, 2)])

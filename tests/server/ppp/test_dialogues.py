@@ -40,8 +40,8 @@ OUR_IPCP_REQUEST = send("FF03 8021 0101000A 0306 0A630001")
 def log_in(link: Link, now: float = 0) -> None:
     """Answer the Challenge as user "User" of RFC 2759 9.2."""
     assert link.receive(response(1), now) == [LookUp("User")]
-    assert link.account(USER, now) == [Admit(USER)]
-    assert link.leased(LEASE, now) == [OUR_SUCCESS, Authenticated(HLAK), OUR_IPCP_REQUEST]
+    assert link.account(USER, now) == [Admit(USER, "MS-CHAPv2")]
+    assert link.leased(LEASE, now) == [OUR_SUCCESS, Authenticated((HLAK,)), OUR_IPCP_REQUEST]
 
 
 def test_windows_10() -> None:
@@ -180,8 +180,8 @@ def test_another_password_gives_another_key() -> None:
     hear(link, "FF03 C021 01010004")
     hear(link, "FF03 C021 0201000F 0506 5EED5EED 0305 C22381")
     link.receive(response(1, password="other"), 0)
-    assert link.account(other, 0) == [Admit(other)]
+    assert link.account(other, 0) == [Admit(other, "MS-CHAPv2")]
     success, authenticated, _ = link.leased(LEASE, 0)
     assert success != OUR_SUCCESS
     assert isinstance(authenticated, Authenticated)
-    assert authenticated.hlak != HLAK
+    assert authenticated.hlaks != (HLAK,)

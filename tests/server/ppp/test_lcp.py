@@ -156,10 +156,9 @@ def test_the_client_may_want_an_mru() -> None:
 @pytest.mark.parametrize(
     ("wanted", "text"),
     [
-        ("0304C023", " and wants PAP"),
-        ("0304C227", " and wants EAP"),
-        ("0305C22380", " and wants MS-CHAP version 1"),
-        ("0305C22305", " and wants CHAP-MD5"),
+        ("0304C023", ", and wants PAP"),
+        ("0305C22380", ", and wants MS-CHAP version 1"),
+        ("0305C22305", ", and wants CHAP-MD5"),
         ("0304BEEF", ""),
     ],
 )
@@ -171,14 +170,35 @@ def test_a_client_that_wants_another_login(wanted: str, text: str) -> None:
     effects = link.receive(lcp(Code.CONFIGURE_NAK, 5, wanted), 0)
     assert [packet.code for _, packet in sent(effects)] == [Code.TERMINATE_REQUEST]
     ended = link.receive(lcp(Code.TERMINATE_ACK, 6), 0)
-    assert ended == [LinkDown("the client refuses MS-CHAPv2" + text)]
+    assert ended == [LinkDown("the client refuses MS-CHAPv2 and EAP" + text)]
 
 
 def test_a_client_that_rejects_the_login() -> None:
     link = established()
     effects = link.receive(lcp(Code.CONFIGURE_REJECT, 1, "0305C22381"), 0)
     assert [packet.code for _, packet in sent(effects)] == [Code.TERMINATE_REQUEST]
-    assert link.receive(lcp(Code.TERMINATE_ACK, 2), 0) == [LinkDown("the client refuses MS-CHAPv2")]
+    assert link.receive(lcp(Code.TERMINATE_ACK, 2), 0) == [
+        LinkDown("the client refuses MS-CHAPv2 and EAP")
+    ]
+
+
+def test_a_client_may_want_eap() -> None:
+    link = established()
+    ((_, request),) = sent(link.receive(lcp(Code.CONFIGURE_NAK, 1, "0304C227"), 0))
+    assert request.data == bytes.fromhex("0506 5EED5EED 0304C227")
+    ((_, request),) = sent(link.receive(lcp(Code.CONFIGURE_NAK, 2, "0305C22381"), 0))
+    assert request.data == SERVER_OPTIONS
+
+
+def test_a_client_that_cannot_decide_on_a_login() -> None:
+    link = established()
+    for identifier in range(1, 5):
+        wanted = "0304C227" if identifier % 2 else "0305C22381"
+        link.receive(lcp(Code.CONFIGURE_NAK, identifier, wanted), 0)
+    link.receive(lcp(Code.CONFIGURE_NAK, 5, "0304C227"), 0)
+    assert link.receive(lcp(Code.TERMINATE_ACK, 6), 0) == [
+        LinkDown("the client refuses MS-CHAPv2 and EAP")
+    ]
 
 
 def test_a_client_that_naks_without_end() -> None:
@@ -243,7 +263,8 @@ def test_identification_cannot_flood_the_log() -> None:
 @pytest.mark.parametrize(
     ("rejected", "reason"),
     [
-        ("C223", "the client refuses MS-CHAPv2"),
+        ("C223", "the client refuses MS-CHAPv2 and EAP"),
+        ("C227", "the client refuses MS-CHAPv2 and EAP"),
         ("8021", "the client refuses IPv4 (IPCP)"),
         ("C021", "the client rejects LCP"),
     ],

@@ -26,6 +26,7 @@ def check(
     packet: bytes | None = None,
     *,
     hlak: bytes | None = None,
+    hlaks: tuple[bytes, ...] | None = None,
     nonce: bytes | None = None,
     certificates: tuple[CertificateHashes, ...] | None = None,
     offered: int = 3,
@@ -33,7 +34,7 @@ def check(
     """Verify the vector's Call-Connected with something changed."""
     return verify(
         vector.connected if packet is None else packet,
-        hlak=vector.hlak if hlak is None else hlak,
+        hlaks=(vector.hlak if hlak is None else hlak,) if hlaks is None else hlaks,
         nonce=vector.nonce if nonce is None else nonce,
         certificates=(vector.hashes,) if certificates is None else certificates,
         offered=offered,
@@ -89,6 +90,8 @@ def test_faults(vector: Vector) -> None:
     assert check(vector, certificates=()) is Fault.CERTIFICATE
     assert check(vector, hlak=bytes(32)) is Fault.MAC
     assert check(vector, hlak=vector.hlak[16:] + vector.hlak[:16]) is Fault.MAC
+    assert check(vector, hlaks=()) is Fault.MAC
+    assert check(vector, hlaks=(bytes(32), vector.hlak)) is None
     assert check(vector, offered=3 - vector.hash) is Fault.HASH
 
 

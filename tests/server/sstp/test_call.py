@@ -55,7 +55,7 @@ def in_pending() -> Call:
 
 def in_up() -> Call:
     call = in_pending()
-    assert call.keyed(HLAK, 0) == []
+    assert call.keyed((HLAK,), 0) == []
     assert call.receive(CONNECTED, 0) == [Bound()]
     return call
 
@@ -238,7 +238,7 @@ def test_the_fourth_bad_request_ends_the_call() -> None:
 @pytest.mark.parametrize("hash_", Hash)
 def test_connected_after_the_login(hash_: Hash, certificate: CertificateHashes) -> None:
     call = in_pending()
-    assert call.keyed(HLAK, 1) == []
+    assert call.keyed((HLAK,), 1) == []
     assert call.receive(sstp.connected(NONCE, certificate, HLAK, hash_), 2) == [Bound()]
     assert call.state is UP
     assert call.deadline == 62
@@ -249,7 +249,7 @@ def test_connected_before_the_login_is_held() -> None:
     assert call.receive(CONNECTED, 1) == []
     assert call.deadline == 60
     assert call.receive(DATA, 2) == [Frame(FRAME)]
-    assert call.keyed(HLAK, 3) == [Bound()]
+    assert call.keyed((HLAK,), 3) == [Bound()]
     assert call.state is UP
     assert call.deadline == 63
 
@@ -273,7 +273,7 @@ def test_a_second_one_after_the_binding() -> None:
 
 def test_a_login_without_a_key() -> None:
     call = in_pending()
-    assert call.keyed(bytes(32), 0) == []
+    assert call.keyed((bytes(32),), 0) == []
     assert call.receive(sstp.connected(NONCE, RSA, bytes(32)), 0) == [Bound()]
 
 
@@ -313,8 +313,8 @@ def test_a_binding_of_bad_form(packet: str, early: bool) -> None:
 def bind(call: Call, packet: bytes, early: bool) -> list[Effect]:
     if early:
         assert call.receive(packet, 0) == []
-        return call.keyed(HLAK, 0)
-    assert call.keyed(HLAK, 0) == []
+        return call.keyed((HLAK,), 0)
+    assert call.keyed((HLAK,), 0) == []
     return call.receive(packet, 0)
 
 
@@ -523,7 +523,7 @@ def test_a_call_that_ends_ignores_the_rest(state: State) -> None:
     for type_ in range(20):
         if (state, type_) not in HEEDED:
             assert call.receive(message(type_), 0.5) == []
-    assert call.keyed(HLAK, 0.5) == []
+    assert call.keyed((HLAK,), 0.5) == []
     assert (call.state, call.deadline) == before
 
 
@@ -573,15 +573,15 @@ def test_a_call_begins_once(make: Callable[[], Call]) -> None:
 def test_a_key_out_of_time_is_not_taken(make: Callable[[], Call]) -> None:
     call = make()
     before = call.state, call.deadline
-    assert call.keyed(HLAK, 0.5) == []
+    assert call.keyed((HLAK,), 0.5) == []
     assert (call.state, call.deadline) == before
-    assert call._hlak is None
+    assert call._hlaks == ()
 
 
 def test_the_key_is_forgotten() -> None:
     for make in STATES.values():
         call = make()
-        assert call._hlak is None
+        assert call._hlaks == ()
         assert call._held is None
 
 
@@ -624,7 +624,7 @@ def perform(call: Call, step: bytes | str, now: float) -> list[Effect]:
         case "tick":
             return call.tick(now)
         case "key":
-            return call.keyed(HLAK, now)
+            return call.keyed((HLAK,), now)
         case "heard":
             call.heard(now)
             return []
@@ -673,8 +673,8 @@ def test_left_alone_any_call_ends(good_start: bool, life: list[tuple[bytes | str
 @given(st.binary(min_size=32, max_size=32), st.binary(max_size=64))
 def test_no_binding_without_a_valid_mac(mac: bytes, hlak: bytes) -> None:
     call = in_pending()
-    call.keyed(HLAK, 0)
+    call.keyed((HLAK,), 0)
     assert Bound() not in call.receive(CONNECTED[:80] + mac, 0)
     call = in_pending()
-    call.keyed(hlak, 0)
+    call.keyed((hlak,), 0)
     assert Bound() not in call.receive(CONNECTED, 0)

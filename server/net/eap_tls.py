@@ -1,0 +1,188 @@
+"""TLS within EAP-TLS (RFC 5216): bytes of the client in, ours out.
+
+It is not the TLS around the call, which knows no client certificates. The standard library's TLS
+cannot export keys, which the crypto binding needs; pyOpenSSL's can.
+
+It is TLS 1.2, whatever the client offers beside. In TLS 1.3 (RFC 9190 2.3) pppd, up to 2.5.2, makes
+another key than it should, and the binding would not hold. What 1.3 would add, a certificate that
+nobody sees on its way, the TLS around the call has added already.
+"""
+
+from typing import Final, cast
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from OpenSSL import SSL, crypto
+
+from ..interfaces import Account, CertificateRefused, Directory
+from ..ppp.effects import Handshaken
+from .tls import Certificate
+
+# as the TLS around the call has them; of CBC what Windows 7 needs (its RSA has no GCM)
+_CIPHERS: Final = b"ECDH+AESGCM:ECDH+CHACHA20:ECDH+AES:!aNULL:!eNULL:!aDSS:!SHA1:!AESCCM"
+_DEPTH: Final = 4  # certificates above the client's
+_TURN: Final = 65536
+
+# RFC 5216 2.3: the Master Session Key
+_KEY_LABEL: Final = b"client EAP encryption"
+_KEY_SIZE: Final = 64
+
+# OpenSSL's X509_V_ERR_...
+_VERIFY_ERRORS: Final = {
+    7: "was not issued by this server's authority",
+    9: "is not valid yet",
+    10: "has expired",
+    18: "was not issued by this server's authority",
+    19: "was not issued by this server's authority",
+    20: "was not issued by this server's authority",
+    21: "was not issued by this server's authority",
+    26: "is not for clients (its extended key usage lacks clientAuth)",
+}
+
+
+class Contexts:
+    """What handshakes begin with, kept while certificate and authorities stay the same.
+
+    For one thread.
+    """
+
+    def __init__(self) -> None:
+        self._made_of: tuple[bytes, tuple[bytes, ...]] | None = None
+        self._context: SSL.Context | None = None
+
+    def get(self, certificate: Certificate, roots: tuple[bytes, ...]) -> SSL.Context:
+        """Return a context that shows ``certificate`` and believes what ``roots`` issued."""
+        wanted = (certificate.pem, roots)
+        if self._context is None or self._made_of != wanted:
+            self._made_of, self._context = wanted, _make_context(certificate.pem, roots)
+        return self._context
+
+
+def _make_context(pem: bytes, roots: tuple[bytes, ...]) -> SSL.Context:
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_max_proto_version(SSL.TLS1_2_VERSION)
+    # a resumed session would show no certificate, which may be revoked by then
+    context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_COMPRESSION)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_cipher_list(_CIPHERS)
+    context.set_verify_depth(_DEPTH)
+    key = load_pem_private_key(pem, None)
+    context.use_privatekey(cast("rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey", key))
+    leaf, *chain = x509.load_pem_x509_certificates(pem)
+    context.use_certificate(leaf)
+    for intermediate in chain:
+        context.add_extra_chain_cert(intermediate)
+    store = context.get_cert_store()
+    assert store is not None
+    for root in map(x509.load_der_x509_certificate, roots):
+        store.add_cert(crypto.X509.from_cryptography(root))
+        context.add_client_ca(root)  # clients with several certificates choose by it
+    return context
+
+
+class EapTls:
+    """The server's end of one handshake. For one thread, and not the event loop: it computes.
+
+    :param certificate: the server's, shown within as it is around.
+    :param directory: knows whose certificate the client's is.
+    """
+
+    def __init__(self, contexts: Contexts, certificate: Certificate, directory: Directory) -> None:
+        self._contexts = contexts
+        self._certificate = certificate
+        self._directory = directory
+        self._tls: SSL.Connection | None = None
+        self._account: Account | None = None
+        self._trusted = False  # OpenSSL finds nothing wrong with the client's certificate
+        self._refusal = ""
+        self._problem: Exception | None = None
+
+    def receive(self, data: bytes) -> Handshaken:
+        """Take a message of the client; the first one begins.
+
+        :raises Exception: whatever the directory or a file behind it raises.
+        """
+        if self._tls is None:
+            self._tls = self._begin()
+        answer = self._step(self._tls, data)
+        if answer.account or answer.refusal:
+            self._tls = None  # 60 KiB, and the session may last for days
+        return answer
+
+    def _step(self, tls: SSL.Connection, data: bytes) -> Handshaken:
+        tls.bio_write(data)
+        try:
+            tls.do_handshake()
+        except SSL.WantReadError:
+            return Handshaken(self._output(tls))
+        except SSL.Error as error:
+            if self._problem is not None:
+                raise self._problem from None
+            return self._refused(tls, error)
+        key = tls.export_keying_material(_KEY_LABEL, _KEY_SIZE)
+        return Handshaken(self._output(tls), account=self._account, key=key)
+
+    def _refused(self, tls: SSL.Connection, error: SSL.Error) -> Handshaken:
+        """Pass OpenSSL's alert on, but not where it was us who refused.
+
+        For that, OpenSSL's alert would be internal_error, and have people look for one. EAP's
+        Failure alone says no more than that there is no way in.
+        """
+        alert = b"" if self._trusted and self._refusal else self._output(tls)
+        return Handshaken(alert, refusal=self._refusal or _text(error))
+
+    def _begin(self) -> SSL.Connection:
+        context = self._contexts.get(self._certificate, self._directory.client_roots())
+        tls = SSL.Connection(context, None)
+        tls.set_accept_state()
+        tls.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, self._verify)
+        return tls
+
+    def _verify(
+        self, _tls: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int
+    ) -> bool:
+        """Judge one certificate of the client's chain after OpenSSL: from the top to the leaf."""
+        self._trusted = bool(ok)
+        try:
+            if not ok:
+                raise CertificateRefused(_verify_text(error))
+            if depth == 0:
+                self._account = self._find(certificate.to_cryptography())
+        except CertificateRefused as refused:
+            self._refusal = f"its certificate {refused}"
+            return False
+        except Exception as problem:
+            # OpenSSL's C would swallow it
+            self._problem = problem
+            return False
+        return True
+
+    def _find(self, leaf: x509.Certificate) -> Account:
+        try:
+            usage = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+            is_client = ExtendedKeyUsageOID.CLIENT_AUTH in usage
+        except (x509.ExtensionNotFound, ValueError):
+            is_client = False
+        if not is_client:
+            raise CertificateRefused(_VERIFY_ERRORS[26])
+        return self._directory.by_certificate(leaf.public_bytes(Encoding.DER))
+
+    @staticmethod
+    def _output(tls: SSL.Connection) -> bytes:
+        try:
+            return tls.bio_read(_TURN)
+        except SSL.WantReadError:
+            return b""
+
+
+def _verify_text(error: int) -> str:
+    return _VERIFY_ERRORS.get(error, f"does not verify (OpenSSL's error {error})")
+
+
+def _text(error: SSL.Error) -> str:
+    """Return OpenSSL's own words, the last of them."""
+    reasons = [entry[2] for entry in (error.args[0] if error.args else [])]
+    return f"TLS: {reasons[-1] if reasons else 'the handshake failed'}"

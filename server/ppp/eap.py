@@ -1,0 +1,244 @@
+"""The authenticator's side of EAP (RFC 3748): who are you, which method, and the method's words.
+
+Only one Request is open at a time, and nothing but its Response is heard (RFC 3748 4.1, 4.2).
+"""
+
+import enum
+from typing import Final
+
+from ..interfaces import Account
+from . import frames
+from .eap_method import Ask, EapType, Fail, Method, MethodOutput
+from .eap_mschapv2 import MsChapV2
+from .eap_tls import Tls
+from .effects import Admit, Authenticated, Handshake, Handshaken, LookUp, Note, SendFrame, printable
+from .frames import Packet, Protocol
+from .login import FAREWELL, MAX_TRIES, RETRY, Output
+from .negotiation import GiveUp
+from .password import Exchange, decode_name
+
+MAX_IDENTITY: Final = 256  # bytes; a network access identifier has at most 253 (RFC 7542 2.2)
+MAX_REQUESTS: Final = 100  # a handshake takes ten of them, and forty for the largest message
+
+# Requests are at most so large, whatever the client says it takes: clients count differently what
+# else has to fit into their MRU.
+_REQUEST_MAX: Final = 1200
+# code, identifier, length, type; EAP-TLS' flags and length
+_OVERHEAD: Final = frames.PACKET_HEADER_SIZE + 1 + 1 + 4
+
+
+@enum.unique
+class EapCode(enum.IntEnum):
+    """RFC 3748 4."""
+
+    REQUEST = 1
+    RESPONSE = 2
+    SUCCESS = 3
+    FAILURE = 4
+
+
+@enum.unique
+class EapState(enum.Enum):
+    """Where the login is."""
+
+    IDLE = "not begun"
+    IDENTITY = "waiting for the Identity"
+    METHOD = "waiting for a Response of the method"
+    LOOKING = "waiting for the account, or TLS"
+    HOLDING = "waiting for the time of the Request"
+    ADMITTED = "waiting for the lease"
+    SUCCEEDED = "Success sent"
+    REFUSED = "Failure sent"
+
+
+# The first is proposed first. Windows knows one of them and asks for that. pppd without a password
+# asks for SRP, which nobody has; proposed EAP-TLS while it has no certificate, 2.5 crashes.
+_METHODS: Final = (EapType.MS_CHAP_V2, EapType.TLS)
+
+
+class Eap:
+    """A login by EAP; see :class:`.login.Login`.
+
+    :param exchange: the link's, so that no Challenge comes twice on it.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.deadline: float | None = None
+        self.failure = ""
+        self._state = EapState.IDLE
+        self._exchange = exchange
+        self._room = 0  # bytes of TLS in a Request
+        self._id = 0
+        self._request = Packet(EapCode.REQUEST, 0)
+        self._sent = 0  # how often this Request was
+        self._requests = 0
+        self._last = False  # this Request only says that the login has failed
+        self._identity = ""
+        self._method: Method | None = None
+        self._refused: set[int] = set()  # the methods that the client does not want
+        self._chosen = False  # the client has answered the method
+
+    @property
+    def user(self) -> str:
+        """Who logs in; until the method knows better, who the client says it is."""
+        return (self._method.user if self._method else "") or self._identity
+
+    @property
+    def untouched(self) -> bool:
+        """Whether the client has not said its Identity yet."""
+        return self._state is EapState.IDENTITY
+
+    @property
+    def admitted(self) -> bool:
+        """Whether the method is content, and Success not sent yet."""
+        return self._state is EapState.ADMITTED
+
+    def begin(self, mru: int, now: float) -> list[Output]:
+        """Ask for the Identity: LCP is open."""
+        self._room = min(mru, _REQUEST_MAX) - _OVERHEAD
+        self._state = EapState.IDENTITY
+        return self._ask(bytes([EapType.IDENTITY]), now)
+
+    def stop(self) -> None:
+        """Forget the login: LCP is no longer open."""
+        self._state = EapState.IDLE
+        self.deadline = None
+
+    def receive(self, packet: Packet, now: float) -> list[Output]:
+        """Take an EAP packet of the client."""
+        if packet.code != EapCode.RESPONSE or packet.id != self._id or not packet.data:
+            return []
+        type_, data = packet.data[0], packet.data[1:]
+        match self._state:
+            case EapState.IDENTITY if type_ == EapType.IDENTITY and len(data) <= MAX_IDENTITY:
+                self._identity = printable(decode_name(data))
+                return self._start(_METHODS[0], now)
+            case EapState.METHOD if self._method is not None:
+                return self._responded(self._method, type_, data, now)
+            case _:
+                return []
+
+    def account(self, account: Account | None, now: float) -> list[Output]:
+        """Take the answer to :class:`LookUp`."""
+        if self._state is not EapState.LOOKING or self._method is None:
+            return []
+        return self._obey(self._method.account(account, now), now)
+
+    def handshaken(self, answer: Handshaken, now: float) -> list[Output]:
+        """Take the answer to :class:`Handshake`."""
+        if self._state is not EapState.LOOKING or self._method is None:
+            return []
+        return self._obey(self._method.handshaken(answer), now)
+
+    def succeed(self) -> list[Output]:
+        """Tell the client that it is in: a lease was asked for."""
+        self._state = EapState.SUCCEEDED
+        hlaks = self._method.hlaks if self._method else ()
+        return [_frame(Packet(EapCode.SUCCESS, self._id)), Authenticated(hlaks)]
+
+    def tick(self, now: float) -> list[Output]:
+        """Take the time."""
+        if self.deadline is None or now < self.deadline:
+            return []
+        match self._state:
+            case EapState.HOLDING:
+                return self._send(now)
+            case EapState.METHOD if self._last:
+                return self._refuse(now)
+            case EapState.IDENTITY | EapState.METHOD if self._sent < MAX_TRIES:
+                return self._send(now)
+            case _:
+                self.deadline = None
+                return [GiveUp(self.failure or "the client does not answer EAP")]
+
+    def _start(self, type_: EapType, now: float) -> list[Output]:
+        """Propose a method."""
+        self._state = EapState.METHOD
+        if type_ is EapType.TLS:
+            self._method = Tls(self._identity, self._room)
+        else:
+            self._method = MsChapV2(self._exchange)
+        return self._ask(bytes([type_]) + self._method.begin(self._next_id()), now)
+
+    def _responded(self, method: Method, type_: int, data: bytes, now: float) -> list[Output]:
+        if type_ == EapType.NAK and not self._chosen:
+            self._refused.add(method.type)
+            return self._propose(data, now)
+        if type_ != method.type:
+            return []
+        if self._last:
+            return self._refuse(now)
+        outputs = method.receive(data, now)
+        self._chosen = self._chosen or bool(outputs)
+        return self._obey(outputs, now)
+
+    def _propose(self, wanted: bytes, now: float) -> list[Output]:
+        """Propose what the client asks for, or what is left: each method once (RFC 3748 5.3.1)."""
+        left = [type_ for type_ in _METHODS if type_ not in self._refused]
+        if left and wanted.strip(b"\0"):  # zero: there is nothing that it would have
+            return self._start(next((type_ for type_ in left if type_ in wanted), left[0]), now)
+        types = ", ".join(map(str, wanted[:8]))
+        why = f"the client wants EAP type {types}; there are 13 (TLS) and 26 (MSCHAPv2)"
+        return [Note(f"login failed for '{self.user}': {why}", warning=True), *self._refuse(now)]
+
+    def _obey(self, outputs: list[MethodOutput], now: float) -> list[Output]:
+        effects: list[Output] = []
+        for output in outputs:
+            match output:
+                case Ask():
+                    effects += self._ask_of_method(output, now)
+                case Fail():
+                    effects += self._refuse(now)
+                case LookUp() | Handshake():
+                    self._state, self.deadline = EapState.LOOKING, None
+                    effects.append(output)
+                case Admit():
+                    self._state, self.deadline = EapState.ADMITTED, None
+                    effects.append(output)
+                case Note():
+                    effects.append(output)
+        return effects
+
+    def _ask_of_method(self, ask: Ask, now: float) -> list[Output]:
+        assert self._method is not None
+        self._state = EapState.METHOD
+        if ask.last:
+            self._last, self.failure = True, self._failure()
+        return self._ask(bytes([self._method.type]) + ask.data, now, at=ask.at)
+
+    def _ask(self, data: bytes, now: float, *, at: float | None = None) -> list[Output]:
+        """Send a new Request, or have it sent at its time."""
+        self._id = self._next_id()
+        self._request = Packet(EapCode.REQUEST, self._id, data)
+        self._sent = 0
+        self._requests += 1
+        if self._requests > MAX_REQUESTS:
+            return [Note(f"{self._failure()}: it takes too long", warning=True), *self._refuse(now)]
+        if at is not None:
+            self._state, self.deadline = EapState.HOLDING, at
+            return []
+        return self._send(now)
+
+    def _send(self, now: float) -> list[Output]:
+        """Send the Request, or send it again (RFC 3748 4.3)."""
+        if self._state is EapState.HOLDING:
+            self._state = EapState.METHOD
+        self._sent += 1
+        self.deadline = now + (FAREWELL if self._last else RETRY)
+        return [_frame(self._request)]
+
+    def _refuse(self, now: float) -> list[Output]:
+        """Send Failure, and give the client a while to read it."""
+        self.failure = self._failure()
+        self._state, self.deadline = EapState.REFUSED, now + FAREWELL
+        return [_frame(Packet(EapCode.FAILURE, self._id))]
+
+    def _failure(self) -> str:
+        return f"login failed for '{self.user}'"
+
+    def _next_id(self) -> int:
+        return self._id % 255 + 1
+
+
+def _frame(packet: Packet) -> SendFrame:
+    return SendFrame(frames.encode(Protocol.EAP, frames.encode_packet(packet)))

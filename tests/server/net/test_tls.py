@@ -1,0 +1,187 @@
+"""The file with the server's certificate, which may change while the server runs."""
+
+import hashlib
+import shutil
+import ssl
+from pathlib import Path
+
+import pytest
+
+from sstpca.home import Home
+from sstpca.names import parse_hosts
+from sstpca.pki.authority import Authority
+from sstpca.pki.identity import identity_to_pem, load_server_certificate
+from sstpca.pki.inventory import digest
+from sstpca.pki.keys import KeyType
+from sstpca.server.errors import ServerError
+from sstpca.server.net.tls import Certificate, CertificateFile
+from tests.support.forge import NOW
+
+HOSTS = parse_hosts(["vpn.example.com"])
+
+
+def accept() -> None:
+    """Say nothing against it."""
+
+
+@pytest.fixture
+def path(home: Home) -> Path:
+    return home.server_identity
+
+
+@pytest.fixture
+def other(home: Home, tmp_path: Path) -> Path:
+    """Another pair of the same authority, for the same host."""
+    made = Authority.load(home, None).issue_server(HOSTS, KeyType.ECDSA, NOW)
+    path = tmp_path / "other.pem"
+    path.write_bytes(identity_to_pem(made.key, (made.certificate,)))
+    return path
+
+
+def shown(
+    certificate: Certificate, before: ssl.SSLSession | None, client: ssl.SSLContext
+) -> tuple[ssl.SSLSession | None, bool]:
+    """Shake hands in memory; return the client's session, and whether ``before`` was resumed."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = certificate.context.wrap_bio(to_server, to_client, server_side=True)
+    near = client.wrap_bio(to_client, to_server, server_hostname="vpn.example.com", session=before)
+    done = 0
+    for _ in range(4):
+        for end in (near, server):
+            try:
+                end.do_handshake()
+                done += 1
+            except ssl.SSLWantReadError:
+                pass
+    assert done >= 2
+    server.write(b"x")  # TLS 1.3 brings the tickets behind the handshake
+    assert near.read(1) == b"x"
+    leaf = near.getpeercert(binary_form=True)
+    assert leaf is not None
+    assert hashlib.sha256(leaf).digest() == certificate.hashes.sha256
+    return near.session, near.session_reused
+
+
+def test_a_new_file_is_taken_up_once(home: Home, path: Path, other: Path) -> None:
+    followed = CertificateFile(path, accept)
+    before = followed.certificate
+    assert before.hashes.sha256.hex() == digest(load_server_certificate(home))
+    assert followed.look() is False
+    other.rename(path)
+    assert followed.look() is True
+    assert followed.certificate.hashes.sha256.hex() == digest(load_server_certificate(home))
+    assert followed.certificate.hashes != before.hashes
+    assert followed.look() is False
+
+
+def test_a_file_written_in_its_place_is_taken_up(path: Path, other: Path) -> None:
+    followed = CertificateFile(path, accept)
+    before = followed.certificate.hashes
+    shutil.copyfile(other, path)
+    assert followed.look() is True
+    assert followed.certificate.hashes != before
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", None])
+def test_what_is_of_no_use_changes_nothing_and_is_said_once(
+    path: Path, other: Path, content: bytes | None
+) -> None:
+    followed = CertificateFile(path, accept)
+    before = followed.certificate
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ServerError):
+        followed.look()
+    assert followed.look() is False
+    assert followed.certificate is before
+    other.rename(path)
+    assert followed.look() is True
+    assert followed.certificate is not before
+
+
+def test_half_of_a_pair_is_of_no_use(path: Path, other: Path) -> None:
+    followed = CertificateFile(path, accept)
+    before = followed.certificate
+    key = path.read_bytes().partition(b"-----BEGIN CERT")[0]
+    path.write_bytes(key + b"-----BEGIN CERT" + other.read_bytes().partition(b"-----BEGIN CERT")[2])
+    with pytest.raises(ServerError, match="cannot be used"):
+        followed.look()
+    assert followed.certificate is before
+
+
+def test_a_file_that_is_renamed_over_while_it_is_read(
+    home: Home, path: Path, other: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is shown and what is hashed is from one reading."""
+    client = ssl.create_default_context(cafile=str(home.ca_certificate))
+    followed = CertificateFile(path, accept)
+    path.touch()
+
+    def read(path: Path) -> bytes:
+        with path.open("rb") as file:
+            content = file.read()
+        if other.exists():
+            other.rename(path)
+        return content
+
+    monkeypatch.setattr(Path, "read_bytes", read)
+    assert followed.look() is True
+    shown(followed.certificate, None, client)
+    before = followed.certificate
+    assert followed.look() is True
+    shown(followed.certificate, None, client)
+    assert followed.certificate.hashes != before.hashes
+
+
+def test_what_clients_would_not_believe_is_not_shown(path: Path, other: Path) -> None:
+    def refuse() -> None:
+        raise ServerError("it has expired")
+
+    followed = CertificateFile(path, refuse)
+    before = followed.certificate
+    other.rename(path)
+    with pytest.raises(ServerError, match="it has expired"):
+        followed.look()
+    assert followed.certificate is before
+
+
+def test_what_is_of_no_use_now_may_be_later(
+    path: Path, other: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock was wrong, or the settings; the file does not change again."""
+    faults = [ServerError("it begins only tomorrow")] * 2
+
+    def refuse() -> None:
+        if faults:
+            raise faults.pop()
+
+    followed = CertificateFile(path, refuse)
+    before = followed.certificate
+    other.rename(path)
+    with pytest.raises(ServerError, match="tomorrow"):
+        followed.look()
+    assert followed.look() is False
+    assert len(faults) == 1, "not tried at once"
+    monkeypatch.setattr("sstpca.server.net.tls._RETRY", -1.0)
+    followed._again = 0.0
+    assert followed.look() is False, "and not said again"
+    assert followed.certificate is before
+    assert followed.look() is True
+    assert followed.certificate is not before
+    assert followed.look() is False
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_no_session_of_the_certificate_before_is_resumed(
+    home: Home, path: Path, other: Path, version: ssl.TLSVersion
+) -> None:
+    """A client that resumed it would bind its login to the certificate that it saw then."""
+    client = ssl.create_default_context(cafile=str(home.ca_certificate))
+    client.maximum_version = version
+    followed = CertificateFile(path, accept)
+    session, _ = shown(followed.certificate, None, client)
+    assert shown(followed.certificate, session, client)[1], "tickets do work"
+    other.rename(path)
+    assert followed.look()
+    assert not shown(followed.certificate, session, client)[1]

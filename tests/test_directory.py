@@ -1,0 +1,138 @@
+"""Who may log in, by password and by certificate, as the server asks."""
+
+import hashlib
+import os
+from datetime import UTC, datetime
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from sstpca import users
+from sstpca.directory import StoreDirectory
+from sstpca.home import Home
+from sstpca.pki import inventory, issuing, pairs, revocation
+from sstpca.pki.authority import Authority, load_ca_certificate
+from sstpca.pki.issuing import Existing
+from sstpca.pki.keys import KeyType
+from sstpca.secrets import Sealer
+from sstpca.server.interfaces import CertificateRefused
+from sstpca.sessions import StoreBackend
+from sstpca.store import Store
+from tests.conftest import Run
+from tests.support.issuer import CLIENT, Issuer
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def directory(home: Home, store: Store, sealer: Sealer) -> StoreDirectory:
+    for name in ("alice", "Bob"):
+        users.add(store, sealer, name, "clientPass")
+    return StoreDirectory(home, store, sealer)
+
+
+def issue(home: Home, store: Store, name: str, upn: str = "someone@else") -> bytes:
+    """Return a new certificate for the user ``name``, DER."""
+    wish = issuing.user_wish(name, upn, KeyType.ECDSA)
+    authority = Authority.load(home, None)
+    issuing.issue(home, store, authority, [wish], NOW, existing=Existing.REPLACE)
+    return pairs.load(home, name, "user").leaf.public_bytes(Encoding.DER)
+
+
+def revoke(store: Store, name: str) -> None:
+    inventory.mark_revoked(store, inventory.current(store, name), revocation.REASONS[0], NOW)
+
+
+def refusal(directory: StoreDirectory, der: bytes) -> str:
+    with pytest.raises(CertificateRefused) as refused:
+        directory.by_certificate(der)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("sign_in", ["mschapv2", "eap-mschapv2", "eap-tls"])
+def test_the_access_profile_says_who_has_to_show_a_certificate(
+    run: Run, directory: StoreDirectory, sign_in: str
+) -> None:
+    assert run("profile", "set", "default", "--sign-in", sign_in).exit_code == 0
+    account = directory.account("alice")
+    assert account is not None
+    assert account.certificate_only is (sign_in == "eap-tls")
+    assert account.certificate == ""
+
+
+@pytest.mark.parametrize("name", ["alice", "BOB"])
+def test_the_name_of_the_pair_decides(
+    home: Home, store: Store, directory: StoreDirectory, name: str
+) -> None:
+    der = issue(home, store, name, "alice@vpn.example.com")
+    account = directory.by_certificate(der)
+    assert account.name.casefold() == name.casefold()
+    assert account.certificate == hashlib.sha256(der).hexdigest()
+    assert account.enabled
+
+
+def test_one_that_was_replaced_is_still_good_until_it_is_revoked(
+    home: Home, store: Store, directory: StoreDirectory
+) -> None:
+    former, new = issue(home, store, "alice"), issue(home, store, "alice")
+    assert directory.by_certificate(former).name == "alice"
+    revoke(store, "alice")
+    assert directory.by_certificate(former).name == "alice"
+    assert refusal(directory, new).endswith(" of 'alice' is revoked")
+
+
+def test_a_certificate_of_nobody(home: Home, store: Store, directory: StoreDirectory) -> None:
+    der = issue(home, store, "carol", "alice@vpn.example.com")
+    assert refusal(directory, der) == "is for 'carol', and there is no such user"
+
+
+def test_a_certificate_that_nobody_knows(directory: StoreDirectory) -> None:
+    der = Issuer.make().issue("alice", CLIENT).der
+    digest = hashlib.sha256(der).hexdigest()
+    assert refusal(directory, der) == f"is not in the inventory (SHA-256 {digest})"
+
+
+def test_a_servers_certificate(home: Home, directory: StoreDirectory) -> None:
+    pem = home.server_identity.read_bytes()
+    der = x509.load_pem_x509_certificates(pem)[0].public_bytes(Encoding.DER)
+    assert refusal(directory, der).endswith(" of 'server' is no user's")
+
+
+def test_a_disabled_user(home: Home, store: Store, directory: StoreDirectory) -> None:
+    der = issue(home, store, "Bob")
+    users.set_enabled(store, ["bob"], False)
+    assert refusal(directory, der) == "is for 'Bob', whose account is disabled"
+
+
+def test_a_removed_user(home: Home, store: Store, directory: StoreDirectory) -> None:
+    der = issue(home, store, "alice")
+    users.remove(store, ["alice"])
+    assert "no such user" in refusal(directory, der)
+
+
+def test_the_authority_of_the_home(home: Home, directory: StoreDirectory) -> None:
+    assert directory.client_roots() == (load_ca_certificate(home).public_bytes(Encoding.DER),)
+
+
+def test_sessions_end_with_their_certificate(
+    home: Home, store: Store, directory: StoreDirectory
+) -> None:
+    """And no others of the same user."""
+    _, sessions = StoreBackend(home).join(os.getpid())
+    by_password = directory.account("alice")
+    assert by_password is not None
+    accounts = [
+        by_password,
+        directory.by_certificate(issue(home, store, "Bob")),
+        directory.by_certificate(issue(home, store, "alice")),
+    ]
+    leases = [sessions.open(account, peer="203.0.113.9:1", client="") for account in accounts]
+    traffic = {lease.session: (0, 0) for lease in leases if lease}
+    assert sessions.beat(traffic) == {}
+    revoke(store, "alice")
+    *_, last = traffic
+    assert sessions.beat(traffic) == {last: "its certificate was revoked"}
+    sessions.close(last)
+    del traffic[last]
+    assert sessions.beat(traffic) == {}
