@@ -154,6 +154,13 @@ bundles = sa.Table(
     # what the client connects to, as Windows' ServerAddress
     sa.Column("server", sa.String(300), nullable=False),
     sa.Column("connection", sa.String(255), nullable=False),
+    # what else it was made from, so that it can be compared with what it would be now: two
+    # letters; the folder of own templates; a digest, see bundle/fitting.py; the SHA-256 of the
+    # user's certificate in it. Empty where there is none.
+    sa.Column("language", sa.String(2), nullable=False),
+    sa.Column("templates", sa.Text, nullable=False),
+    sa.Column("told", sa.String(64), nullable=False),
+    sa.Column("certificate", sa.String(64), nullable=False),
     # of the zip, and where it was written
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("path", sa.Text, nullable=False),

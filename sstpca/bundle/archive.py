@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import hashlib
 import io
 import os
 import shutil
@@ -11,21 +12,23 @@ import stat
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ..errors import SstpcaError
-from ..home import SECRET, write_file, write_files
+from ..home import SECRET
+from .sums import SUMS
 
 # linux/fcntl.h and linux/fs.h
 _AT_FDCWD: Final = -100
 _RENAME_EXCHANGE: Final = 2
-# the list of its files: every bundle has it
-_SUMS: Final = "SHA256SUMS"
 # what bundles had before they had the list, beside the certificate
 _BEFORE: Final = frozenset(
     {"install.ps1", "install.cmd", "uninstall.ps1", "uninstall.cmd", "index.html"}
 )
+# 9 makes a bundle smaller by two thousandths, and takes half as long again
+_LEVEL: Final = 6
 _ASIDE: Final = ".sstpca-bundle-"
 
 
@@ -41,49 +44,150 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
             entry = zipfile.ZipInfo(name)  # with the oldest date that a zip can have
             entry.create_system = 3  # Unix, so that the mode counts
             entry.external_attr = (stat.S_IFREG | SECRET) << 16
-            archive.writestr(entry, files[name], zipfile.ZIP_DEFLATED, compresslevel=9)
+            archive.writestr(entry, files[name], zipfile.ZIP_DEFLATED, _LEVEL)
     return buffer.getvalue()
 
 
-def write(where: Path, name: str, files: Mapping[str, bytes]) -> Path:
-    """Write the folder ``where``/``name`` and the zip beside it; return the path of the zip.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A bundle on disk.
 
-    A run that is killed leaves the old or the new folder, and the old or the new zip. What is
-    there is replaced only if it is a bundle.
+    :param path: of the zip.
+    :param sha256: of its bytes, lower-case hexadecimal.
+    """
 
-    :param files: by name, which may have a folder before it; SHA256SUMS is among them.
+    path: Path
+    sha256: str
+
+
+@contextlib.contextmanager
+def holding(where: Path) -> Iterator[None]:
+    """Make the folder ``where`` if it is missing, and keep other runs out of it.
+
+    What a run that was killed has left half-made in it is removed. Processes that are forked in
+    the meantime hold it as well, until they end.
+
+    :raises SstpcaError: if the file system refuses.
+    """
+    with _errors_named(where):
+        where.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(where, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with _errors_named(where):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            for left in where.glob(f"{_ASIDE}*"):
+                shutil.rmtree(left)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+class Batch:
+    """Some bundles that are written together: the disk is waited for once, not for each file.
+
+    A folder ``NAME`` and a zip beside it for each; a run that is killed leaves the old or the new
+    folder, and the old or the new zip. What is there is replaced only if it is a bundle. The
+    caller is :func:`holding` the folder ``where``.
+    """
+
+    def __init__(self, where: Path) -> None:
+        self._where = where
+        with _errors_named(where):
+            self._aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=where))
+        self._digests: dict[str, str] = {}
+
+    def __enter__(self) -> "Batch":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        shutil.rmtree(self._aside, ignore_errors=True)
+
+    def add(self, name: str, files: Mapping[str, bytes]) -> None:
+        """Write one bundle, not yet in its place.
+
+        :param files: by name, which may have a folder before it; SHA256SUMS is among them.
+        :raises SstpcaError: if something else has that name, or the file system refuses.
+        """
+        with _errors_named(self._where):
+            _refuse_foreign(self._where / name, self._where / f"{name}.zip")
+            content = zipped(files)
+            _write_plainly(self._aside / f"{name}.zip", content)
+            _write_folder(self._aside / name, files)
+        self._digests[name] = hashlib.sha256(content).hexdigest()
+
+    def put_in_place(self) -> dict[str, Written]:
+        """Give the bundles their names, once all bytes have reached the disk.
+
+        :returns: by name, those that were added.
+        :raises SstpcaError: if the file system refuses; some may be in place then.
+        """
+        with _errors_named(self._where):
+            _sync(self._aside)
+            for name in self._digests:
+                _put_in_place(self._aside / name, self._where / name)
+                (self._aside / f"{name}.zip").rename(self._where / f"{name}.zip")
+            _sync_names(self._where)
+        return {
+            name: Written(self._where / f"{name}.zip", digest)
+            for name, digest in self._digests.items()
+        }
+
+
+def write(where: Path, name: str, files: Mapping[str, bytes]) -> Written:
+    """Write one bundle, see :class:`Batch`.
+
     :raises SstpcaError: if something else has that name, or the file system refuses.
     """
-    folder, archive = where / name, where / f"{name}.zip"
-    with _errors_named(where), _held(where):
-        _refuse_foreign(folder, archive)
-        _clear_aside(where)
-        made = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=where))
-        for parent in {(made / file).parent for file in files} - {made}:
-            parent.mkdir(mode=0o700)
-        write_files([(made / file, content) for file, content in files.items()], SECRET)
-        _put_in_place(made, folder)
-        write_file(archive, zipped(files), SECRET)
-        _clear_aside(where)
-    return archive
+    with holding(where), Batch(where) as batch:
+        batch.add(name, files)
+        return batch.put_in_place()[name]
 
 
 @contextlib.contextmanager
 def _errors_named(where: Path) -> Iterator[None]:
+    """Turn what the file system refuses into one clear line about the folder ``where``."""
     try:
         yield
     except OSError as error:
         raise SstpcaError(f"cannot write bundles in {where}: {error.strerror}") from error
 
 
-@contextlib.contextmanager
-def _held(where: Path) -> Iterator[None]:
-    """Make the folder if it is missing, and keep other runs out of it."""
-    where.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(where, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _write_plainly(path: Path, content: bytes) -> None:
+    """Write a file that has no place yet: nobody looks at it before all are on disk."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, SECRET), "wb") as file:
+        file.write(content)
+
+
+def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    folder.mkdir(mode=0o700)
+    for parent in {(folder / file).parent for file in files} - {folder}:
+        parent.mkdir(mode=0o700)
+    for file, content in files.items():
+        _write_plainly(folder / file, content)
+
+
+def _sync(folder: Path) -> None:
+    """Wait until all that was written in this file system is on disk (syncfs(2)).
+
+    For some bundles that takes a tenth of the time of fsync(2) for each file.
+    """
+    sync = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    if sync is None:
+        os.sync()
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        if sync(descriptor):
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(folder))
+    finally:
+        os.close(descriptor)
+
+
+def _sync_names(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -106,8 +210,8 @@ def _is_bundle(folder: Path) -> bool:
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}
     if not found:
         return True
-    if _SUMS in found:
-        return found <= {_SUMS, *_listed(folder / _SUMS)}
+    if SUMS in found:
+        return found <= {SUMS, *_listed(folder / SUMS)}
     return found >= _BEFORE and all(name.endswith(".cer") for name in found - _BEFORE)
 
 
@@ -124,13 +228,7 @@ def _is_zip(archive: Path) -> bool:
             names = set(content.namelist())
     except zipfile.BadZipFile:
         return False
-    return _SUMS in names or names >= _BEFORE
-
-
-def _clear_aside(where: Path) -> None:
-    """Remove what this run has replaced, and what a killed one left; the lock is ours."""
-    for left in where.glob(f"{_ASIDE}*"):
-        shutil.rmtree(left)
+    return SUMS in names or names >= _BEFORE
 
 
 def _put_in_place(made: Path, folder: Path) -> None:
@@ -139,7 +237,7 @@ def _put_in_place(made: Path, folder: Path) -> None:
         made.rename(folder)
     elif not _exchange(made, folder):
         # A file system without exchange (NFS): for a moment, no folder has the name.
-        old = made.with_name(f"{made.name}-old")
+        old = made.with_name(f".{made.name}")  # no user is called so
         folder.rename(old)
         made.rename(folder)
 

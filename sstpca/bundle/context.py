@@ -95,7 +95,7 @@ class Bundle:
     :param server: what Windows calls the server address: the host, with the port unless it is 443.
     :param routes: the networks that go through the VPN when not everything does.
     :param client: sign-in, rules for names, proxy, triggers.
-    :param authorities: see :class:`Trust`; so are ``eap_roots``, which EAP sign-ins always have.
+    :param authorities: see :class:`Trust`; so are ``eap_roots``, which EAP-TLS always has.
     :param facts: the same for a person or a QR code, one ``key: value`` a line.
     """
 
@@ -141,10 +141,9 @@ def bundle_for(
     :raises InvalidInput: if a name is one that Windows does not take.
     :raises SstpcaError: if something that the sign-in needs is missing.
     """
-    server, secrets = settings.server, secrets or Secrets()
-    name, port = check_user_name(user.name), server.port
-    # as it is in the server certificate, whatever way it is typed in the settings
-    host = parse_hosts(server.names, server.addresses).first
+    secrets = secrets or Secrets()
+    name, port = check_user_name(user.name), settings.server.port
+    host = _host(settings)
     sign_in, authorities = profile.client.sign_in, certificates_of(trust.authorities)
     _check_sign_in(sign_in, trust, secrets)
     return Bundle(
@@ -171,11 +170,11 @@ def bundle_for(
 
 
 def _check_sign_in(sign_in: SignIn, trust: Trust, secrets: Secrets) -> None:
-    if sign_in is not SignIn.MSCHAPV2 and not trust.eap_roots:
+    if sign_in is SignIn.EAP_TLS and not trust.eap_roots:
         raise SstpcaError(
             f"the sign-in {sign_in.value} needs the root of the server's certificate, which is not "
             "known here",
-            "install the package ca-certificates, or use the sign-in mschapv2",
+            "install the package ca-certificates, or use a sign-in by password",
         )
     if (sign_in is SignIn.EAP_TLS) is (secrets.certificate is None):
         raise SstpcaError(
@@ -183,6 +182,16 @@ def _check_sign_in(sign_in: SignIn, trust: Trust, secrets: Secrets) -> None:
         )
     if secrets.password is not None and not sign_in.with_password:
         raise SstpcaError("with the sign-in eap-tls, there is no password to save")
+
+
+def _host(settings: Settings) -> str:
+    """Return the host as it is in the server certificate, whatever way it is typed."""
+    return parse_hosts(settings.server.names, settings.server.addresses).first
+
+
+def address_of(settings: Settings) -> str:
+    """Return what the clients connect to, as Windows' ServerAddress has it."""
+    return server_address(_host(settings), settings.server.port)
 
 
 def server_address(host: str, port: int) -> str:

@@ -18,6 +18,10 @@ class Made:
     :param made_by: the local login of who made it.
     :param authorities: SHA-256 of the authorities' certificates in it, lower-case hexadecimal.
     :param server: what the client connects to, as Windows' ServerAddress.
+    :param language: of its texts.
+    :param templates: the administrator's folder of templates; empty if there is none.
+    :param told: see :func:`fitting.told`.
+    :param certificate: SHA-256 of the user's certificate in it, or empty.
     :param sha256: of the zip.
     :param path: where the zip was written.
     """
@@ -30,6 +34,10 @@ class Made:
     authorities: tuple[str, ...]
     server: str
     connection: str
+    language: str
+    templates: str
+    told: str
+    certificate: str
     sha256: str
     path: str
 
@@ -39,25 +47,31 @@ def record(store: Store, made: Iterable[Made]) -> None:
 
     :raises SstpcaError: if the database cannot be written.
     """
+    with store.writing() as connection:
+        add(connection, made)
+
+
+def add(connection: sa.Connection, made: Iterable[Made]) -> None:
+    """Add what was made in the caller's transaction (Store.writing)."""
     rows = [
-        {
-            "user": one.user,
+        {name: getattr(one, name) for name in Made.__slots__}
+        | {
             "key": user_key(one.user),
-            "profile": one.profile,
-            "made": one.made,
-            "made_by": one.made_by,
             "platforms": list(one.platforms),
             "authorities": list(one.authorities),
-            "server": one.server,
-            "connection": one.connection,
-            "sha256": one.sha256,
-            "path": one.path,
         }
         for one in made
     ]
     if rows:
-        with store.writing() as connection:
-            connection.execute(bundles.insert(), rows)
+        connection.execute(bundles.insert(), rows)
+
+
+def find(store: Store, sha256: str) -> Made | None:
+    """Return the newest bundle whose zip has this SHA-256, in lower-case hexadecimal."""
+    statement = sa.select(bundles).where(bundles.c.sha256 == sha256)
+    with store.reading() as connection:
+        row = connection.execute(statement.order_by(bundles.c.id.desc())).first()
+    return None if row is None else _made(row)
 
 
 def latest(store: Store) -> list[Made]:
@@ -79,15 +93,6 @@ def history(store: Store, user: str) -> list[Made]:
 
 
 def _made(row: sa.Row[Any]) -> Made:
-    return Made(
-        user=row.user,
-        profile=row.profile,
-        made=row.made,
-        made_by=row.made_by,
-        platforms=tuple(row.platforms),
-        authorities=tuple(row.authorities),
-        server=row.server,
-        connection=row.connection,
-        sha256=row.sha256,
-        path=row.path,
-    )
+    values = {name: row._mapping[name] for name in Made.__slots__}
+    lists = {name: tuple(values[name]) for name in ("platforms", "authorities")}
+    return Made(**{**values, **lists})

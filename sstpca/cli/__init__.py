@@ -13,9 +13,11 @@ from .bundle import bundle
 from .ca import ca
 from .cert import cert
 from .context import Context
+from .deploy import deploy
 from .init import init
 from .profile import profile
 from .quickstart import quickstart
+from .routeros import routeros
 from .serve import serve
 from .session import session
 from .user import user
@@ -55,10 +57,20 @@ def _system_error(error: OSError) -> str:
     return reason if error.filename is None else f"{error.filename}: {reason}"
 
 
+class _Folder(click.Path):
+    """A folder with a name: an empty one, of a variable that is not set, would be this folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse what is empty."""
+        if value == "":
+            self.fail("it is empty; name a folder, or leave the option out", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--home",
-    type=click.Path(path_type=Path, readable=False),
+    type=_Folder(path_type=Path, readable=False),
     default=Path("out"),
     envvar="SSTPCA_HOME",
     show_default="./out",
@@ -85,7 +97,9 @@ def main(ctx: click.Context, home: Path) -> None:
     ctx.call_on_close(ctx.obj.close)
 
 
-_COMMANDS = (init, user, profile, bundle, cert, ca, serve, session, quickstart)
+_COMMANDS = (init, user, profile, bundle, deploy, cert, ca, serve, session, quickstart)
+
+cert_files.server.add_command(routeros)
 
 for command in (*_COMMANDS, *cert_files.COMMANDS, *lint.COMMANDS):
     main.add_command(command)

@@ -1,65 +1,161 @@
-"""``sstpca bundle``: make what a user receives."""
+"""``sstpca bundle``: what users receive; who has which, and does it still fit."""
 
+import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .. import profiles, users
-from ..pki.authority import load_ca_certificate
-from ..pki.certificates import sha256_fingerprint
+from ..errors import SstpcaError
+from .bundle_make import make
 from .context import Context
-from .output import talk, warn
+from .output import echo_json, iso, local, program, table, talk
+
+# jinja2 takes its time to import, and other commands do not need it
+if TYPE_CHECKING:
+    from ..bundle.listing import Listed
+    from ..bundle.verify import Verdict
 
 
-@click.command()
-@click.argument("names", nargs=-1, required=True, metavar="USER...")
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False, readable=False),
-    metavar="DIR",
-    help="Where to write them; 'bundles' in the home by default.",
-)
-@click.pass_obj
-def bundle(context: Context, names: tuple[str, ...], output: Path | None) -> None:
-    """Make a bundle for each USER: a zip to hand over.
+class _MakingGroup(click.Group):
+    """A group whose first word may be left out: then it is about making."""
 
-    The same files are in a folder beside it. It has the authority's certificate, scripts that set up the connection on a Windows PC and
-    take it away again, and a page that says what to do. There is no password in it.
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the default command in front, where none is named."""
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args.insert(0, "make")
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_MakingGroup)
+def bundle() -> None:
+    """Make what users receive, list it, and prove that it still fits.
+
+    A bundle is a zip: the authority's certificate, scripts that set up the connection and take it
+    away again, and a page that says what to do. "make" may be left out, unless a user is called
+    like one of the commands.
 
     \b
         sstpca bundle alice
-        sstpca bundle alice bob --output /srv/handover
+        sstpca bundle --profile staff --for windows,android
+        sstpca bundle list
     """
-    for name in names:
-        users.get(context.store(), name)
-    made = [make_bundle(context, name, output) for name in names]
-    for path in made:
-        click.echo(path)
-    authority = load_ca_certificate(context.home())
-    talk(
-        "\nHand over each zip and, apart from it, the password; index.html in it says what to do."
-        "\nThe authority's SHA-256 fingerprint, for who wants to compare it:"
-        f"\n  {sha256_fingerprint(authority)}"
+
+
+@bundle.command("list")
+@click.argument("name", required=False, metavar="[USER]")
+@click.option("--json", "as_json", is_flag=True, help="A JSON array for machines.")
+@click.pass_obj
+def list_(context: Context, name: str | None, as_json: bool) -> None:
+    """List who has which bundle, made when, and whether it still fits.
+
+    With USER, all bundles that were made for that one, the newest first.
+
+    \b
+        sstpca bundle list
+        sstpca bundle list alice --json
+    """
+    from ..bundle import listing
+
+    home, store, settings = context.home(), context.store(), context.settings()
+    if name is None:
+        found = listing.latest(home, store, settings)
+    else:
+        found = listing.history(home, store, settings, name)
+    if as_json:
+        echo_json([_as_json(one) for one in found])
+        return
+    headings = ("USER", "PROFILE", "MADE", "BY", "FOR", "STATE")
+    click.echo(table(headings, map(_row, found), empty="there are no users and no bundles"))
+
+
+def _row(one: "Listed") -> tuple[str, ...]:
+    state = "; ".join((one.state, *one.faults)).replace("; ", ": ", 1)
+    if one.made is None:
+        return (one.user, one.profile, "-", "-", "-", state)
+    made = one.made
+    return (
+        one.user,
+        made.profile,
+        local(made.made),
+        made.made_by,
+        ",".join(made.platforms),
+        state,
     )
 
 
-def make_bundle(context: Context, name: str, output: Path | None = None) -> Path:
-    """Make the bundle of the user ``name`` and return the path of its zip.
+def _as_json(one: "Listed") -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "user": one.user,
+        "profile": one.profile,
+        "state": one.state,
+        "why": list(one.faults),
+    }
+    made = one.made
+    if made is not None:
+        said |= {
+            "profile": made.profile,
+            "made": iso(made.made),
+            "made_by": made.made_by,
+            "platforms": list(made.platforms),
+            "language": made.language,
+            "server": made.server,
+            "connection": made.connection,
+            "authorities": list(made.authorities),
+            "certificate": made.certificate or None,
+            "sha256": made.sha256,
+            "path": made.path,
+        }
+    return said
 
-    :param output: where to write it; ``bundles`` in the home if None.
-    :raises SstpcaError: if there is no such user, Windows would refuse the server certificate, or
-        the bundle cannot be written.
+
+@bundle.command()
+@click.argument(
+    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
+)
+@click.option("--json", "as_json", is_flag=True, help="A JSON array for machines.")
+@click.pass_obj
+def verify(context: Context, files: tuple[Path, ...], as_json: bool) -> None:
+    """Prove that each bundle FILE, a zip or a folder, still fits the home and its server.
+
+    It is compared with what a bundle made now would be, secrets aside. The exit status is 1 if one
+    does not fit.
+
+    \b
+        sstpca bundle verify bundles/alice.zip
+        sstpca bundle verify /srv/handover/*.zip --json
     """
-    # jinja2 and qrcode take a tenth of a second to import, and only this needs them
-    from ..bundle import archive, platforms, trust
-    from ..bundle.context import bundle_for
-    from ..bundle.render import Renderer
+    from ..bundle.verify import Verifier
 
-    home, settings = context.home(), context.settings()
-    user = users.get(context.store(), name)
-    profile = profiles.get(context.store(), user.profile)
-    if not user.enabled:
-        warn(f"'{user.name}' is disabled and cannot log in")
-    bundle = bundle_for(user, profile, settings, trust.load(home))
-    files = platforms.files(Renderer(bundle.language), bundle, platforms.PLATFORMS)
-    return archive.write(output or home.bundles, bundle.user, files)
+    verifier = Verifier(context.home(), context.store(), context.settings())
+    verdicts = [verifier.verify(path) for path in files]
+    if as_json:
+        echo_json([_verdict_as_json(one) for one in verdicts])
+    else:
+        click.echo("\n".join(map(_verdict_as_text, verdicts)))
+    for one in verdicts:
+        if one.user and not one.fits:
+            talk(f"to make it anew: {program()} bundle {shlex.quote(one.user)}")
+    if not all(one.fits for one in verdicts):
+        click.get_current_context().exit(SstpcaError.exit_code)
+
+
+def _verdict_as_text(verdict: "Verdict") -> str:
+    whose = f" (of {verdict.user})" if verdict.user else ""
+    lines = [f"{verdict.path}{whose}: {'fits' if verdict.fits else 'DOES NOT FIT'}"]
+    lines += [f"  {'ok  ' if one.ok else 'FAIL'}  {one.text}" for one in verdict.findings]
+    return "\n".join(lines)
+
+
+def _verdict_as_json(verdict: "Verdict") -> dict[str, Any]:
+    return {
+        "file": str(verdict.path),
+        "user": verdict.user or None,
+        "fits": verdict.fits,
+        "findings": [
+            {"check": one.check, "ok": one.ok, "text": one.text} for one in verdict.findings
+        ],
+    }
+
+
+bundle.add_command(make)

@@ -9,7 +9,6 @@ from ..names import parse_hosts
 from ..secrets import generate_password
 from ..settings import Settings
 from ..setup import Plan, make_home
-from .bundle import make_bundle
 from .context import Context
 from .init import report
 
@@ -72,6 +71,9 @@ def _check_same(settings: Settings, home: Home, hosts: tuple[str, ...], port: in
 
 def _provide_user(context: Context, name: str | None) -> None:
     """Make the user and the bundle, where they are missing; show a new password this once."""
+    # jinja2 and qrcode take a tenth of a second to import, and only this needs them
+    from .making import make_one
+
     store = context.store()
     known = {user.name for user in users.list_all(store)}
     if name is None and known:
@@ -85,7 +87,9 @@ def _provide_user(context: Context, name: str | None) -> None:
         click.echo(
             f"\nMade the user {user.name}. The password, shown this once:\n\n    {password}\n"
         )
-    made = make_bundle(context, user.name)
+    made, secret = make_one(context, user)
+    if secret is not None:
+        click.echo(f"\nThe password of the .p12 file in it, shown this once:\n\n    {secret}\n")
     click.echo(f"Hand {user.name} the file {made} and, apart from it, the password.")
 
 

@@ -2,16 +2,21 @@
 
 import shlex
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
+import sqlalchemy as sa
 
 from .. import users
 from ..errors import InvalidInput
 from ..names import check_ipv4
 from ..profiles import DEFAULT
+from ..secrets import generate_password
 from ..users import User
 from . import ask
+from .bundle_make import for_option, sheets_option, with_password_option
 from .context import Context
 from .output import echo_json, iso, local, pairs, program, table, talk, warn
 
@@ -39,6 +44,10 @@ def _password_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--profile", default=DEFAULT, show_default=True, help="The access profile.")
 @click.option("--address", metavar="IP", help="The address the user always gets.")
 @_password_options
+@click.option("--bundle", is_flag=True, help="Make the bundle in the same go.")
+@for_option
+@with_password_option
+@sheets_option
 @click.pass_obj
 def add(
     context: Context,
@@ -47,18 +56,31 @@ def add(
     address: str | None,
     from_stdin: bool,
     generate: bool,
+    bundle: bool,
+    for_: str,
+    with_password: bool,
+    sheets: Path | None,
 ) -> None:
     """Add the user NAME; asks for a password.
 
     A password has 8 to 256 characters. It is not stored, and shown only when it was made here.
+    With --bundle, this is the moment to put it into the bundle (--with-password), or on a sheet.
 
     \b
         sstpca user add alice
         sstpca user add bob --generate --address 10.99.0.20
         sstpca user add carol --password-stdin < file
+        sstpca user add dave --generate --bundle --with-password
     """
+    if (with_password or sheets is not None) and not bundle:
+        raise InvalidInput("--with-password and --sheets go with --bundle")
     static = None if address is None else check_ipv4(address)
     name = users.check_addable(context.store(), name, profile=profile, static_address=static)
+    if bundle:
+        new = User(0, name, True, profile, static, 0.0, 0.0)
+        asked = _Asked(for_, with_password, sheets)
+        _add_with_bundle(context, new, asked, from_stdin=from_stdin, generate=generate)
+        return
     sealer = context.sealer()
     password = ask.password(name, from_stdin=from_stdin, generate=generate)
     users.add(context.store(), sealer, name, password, profile=profile, static_address=static)
@@ -67,6 +89,57 @@ def add(
     if generate:
         click.echo(password)
     talk(f"next: {program()} bundle {shlex.quote(name)}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What was said about the bundle of a new user."""
+
+    systems: str
+    with_password: bool
+    sheets: Path | None
+
+
+def _add_with_bundle(
+    context: Context, new: User, asked: _Asked, *, from_stdin: bool, generate: bool
+) -> None:
+    """Add a user once the bundle is on disk; if that cannot be made, there is no user."""
+    # jinja2 and qrcode take a tenth of a second to import, and only this needs them
+    from ..bundle import platforms
+    from ..bundle.making import Order, Wish, Workshop
+    from . import making
+
+    wish = Wish(
+        platforms.parse(asked.systems), sheets=asked.sheets, save_password=asked.with_password
+    )
+    known = making.Known.load(context)
+    known.check_certificate(new)
+    workshop = Workshop(context.home(), context.settings(), wish)
+    workshop.check([known.order(new, generate_password())])
+    sealer = context.sealer()
+    password = ask.password(new.name, from_stdin=from_stdin, generate=generate)
+
+    def keep(connection: sa.Connection, order: Order) -> None:
+        users.insert(
+            connection,
+            sealer,
+            new.name,
+            password,
+            profile=new.profile,
+            static_address=new.static_address,
+        )
+
+    making.hand_out(
+        context,
+        workshop,
+        [known.order(new, password)],
+        1,
+        telling=making.Telling.of(wish, known, [new], new_passwords=generate),
+        keep=keep,
+    )
+    _warn_of_letters(new.name)
+    talk(f"user '{new.name}' added")
+    talk(making.next_step(workshop, 1))
 
 
 def _warn_of_letters(name: str) -> None:

@@ -2,12 +2,22 @@
 
 import functools
 from collections.abc import Callable
+from datetime import UTC, datetime
+from ipaddress import IPv4Address
 
 from cryptography import x509
 
+from sstpca import profiles
 from sstpca.bundle import platforms
 from sstpca.bundle.context import Bundle, Trust
 from sstpca.bundle.render import Renderer
+from sstpca.clients import Client, SignIn
+from sstpca.home import Home
+from sstpca.pki.authority import Authority
+from sstpca.pki.issuing import Existing, issue, user_wish
+from sstpca.pki.keys import KeyType
+from sstpca.profiles import AccessProfile
+from sstpca.store import Store
 from sstpca.users import User
 
 MakeBundle = Callable[..., Bundle]
@@ -32,3 +42,19 @@ def renderer(language: str = "en") -> Renderer:
 def files_of(bundle: Bundle, *asked: str) -> dict[str, bytes]:
     """Return the files of ``bundle`` for the platforms asked for, by default for Windows."""
     return platforms.files(renderer(bundle.language), bundle, asked or ("windows",))
+
+
+def add_profile(store: Store, name: str, sign_in: SignIn) -> AccessProfile:
+    """Add an access profile whose users sign in that way."""
+    number = len(profiles.list_all(store))
+    address = IPv4Address(f"10.{number}.0.1")
+    pool = (address + 9, address + 200)
+    profile = AccessProfile(name, address, (pool,), client=Client(sign_in))
+    return profiles.add(store, profile)
+
+
+def issue_for(home: Home, store: Store, *names: str) -> None:
+    """Issue certificates for users, with keys that are quickly made."""
+    wishes = [user_wish(name, f"{name}@example.com", KeyType.ECDSA) for name in names]
+    now = datetime.now(UTC)
+    issue(home, store, Authority.load(home, None), wishes, now, existing=Existing.REPLACE)

@@ -1,7 +1,9 @@
+import errno
 import io
 import stat
 import subprocess
 import zipfile
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +40,14 @@ def unzipped(path: Path) -> dict[str, bytes]:
 
 
 def test_folder_and_zip_have_the_files(tmp_path: Path) -> None:
-    made = archive.write(tmp_path / "bundles", "alice", NEW)
+    made = archive.write(tmp_path / "bundles", "alice", NEW).path
     assert made == tmp_path / "bundles" / "alice.zip"
     assert unzipped(made) == NEW
     assert content(tmp_path / "bundles" / "alice") == NEW
 
 
 def test_nobody_else_can_read_them(tmp_path: Path) -> None:
-    made = archive.write(tmp_path / "bundles", "alice", NEW)
+    made = archive.write(tmp_path / "bundles", "alice", NEW).path
     found = [tmp_path / "bundles", *(tmp_path / "bundles").rglob("*")]
     assert made in found
     for path in found:
@@ -66,11 +68,24 @@ def test_the_same_files_give_the_same_zip() -> None:
     assert archive.zipped(NEW) == archive.zipped(backwards)
 
 
-def test_info_zip_finds_no_error(tmp_path: Path) -> None:
-    require("unzip", root=False)
-    made = archive.write(tmp_path, "alice", NEW)
-    done = subprocess.run(["unzip", "-tqq", made], check=False, capture_output=True)
-    assert (done.returncode, done.stdout) == (0, b"")
+@pytest.mark.parametrize("command", [("unzip", "-tqq"), ("7z", "t", "-bso0", "-bsp0")])
+def test_other_programs_find_no_error(tmp_path: Path, command: tuple[str, ...]) -> None:
+    require(command[0], root=False)
+    made = archive.write(tmp_path, "alice", NEW).path
+    done = subprocess.run([*command, made], check=False, capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+@pytest.mark.parametrize("command", [("unzip", "-q", "-d"), ("7z", "x", "-bso0", "-bsp0", "-o")])
+def test_other_programs_get_the_files_out(tmp_path: Path, command: tuple[str, ...]) -> None:
+    require(command[0], root=False)
+    made = archive.write(tmp_path, "alice", NEW).path
+    out = tmp_path / "out"
+    *options, where = command
+    target = [f"{where}{out}"] if where == "-o" else [where, str(out)]
+    arguments = [*options, *target, str(made)] if where == "-o" else [*options, str(made), *target]
+    subprocess.run(arguments, check=True)
+    assert content(out) == NEW
 
 
 @pytest.fixture(params=["exchange", "two renames"])
@@ -84,7 +99,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.mark.usefixtures("way")
 def test_a_new_bundle_takes_the_place_of_the_old(tmp_path: Path) -> None:
     archive.write(tmp_path, "alice", OLD)
-    made = archive.write(tmp_path, "alice", NEW)
+    made = archive.write(tmp_path, "alice", NEW).path
     assert content(tmp_path / "alice") == NEW
     assert unzipped(made) == NEW
     assert sorted(path.name for path in tmp_path.iterdir()) == ["alice", "alice.zip"]
@@ -99,24 +114,68 @@ def test_the_exchange_is_there_where_tests_run(tmp_path: Path) -> None:
     assert [path.name for path in other.iterdir()] == ["of one"]
 
 
-@pytest.mark.parametrize("deadly", [1, 2])
+@pytest.mark.parametrize("deadly", ["_write_folder", "_sync", "_put_in_place", "_sync_names"])
 def test_a_run_that_dies_leaves_old_or_new(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deadly: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deadly: str
 ) -> None:
-    """The zip is written last, when the folder is new."""
     archive.write(tmp_path, "alice", OLD)
     with monkeypatch.context() as patch:
-        patch.setattr(archive, ("write_files", "write_file")[deadly - 1], _dying)
+        patch.setattr(archive, deadly, _dying)
         with pytest.raises(KeyboardInterrupt):
             archive.write(tmp_path, "alice", NEW)
-    assert content(tmp_path / "alice") == (OLD if deadly == 1 else NEW)
-    assert unzipped(tmp_path / "alice.zip") == OLD
-    archive.write(tmp_path, "alice", NEW)
+    left = NEW if deadly == "_sync_names" else OLD
+    assert content(tmp_path / "alice") == left
+    assert unzipped(tmp_path / "alice.zip") == left
     assert sorted(path.name for path in tmp_path.iterdir()) == ["alice", "alice.zip"]
 
 
 def _dying(*_arguments: Any) -> None:
     raise KeyboardInterrupt
+
+
+def test_what_a_killed_run_has_left_is_cleared(tmp_path: Path) -> None:
+    left = tmp_path / ".sstpca-bundle-x" / "alice"
+    left.mkdir(parents=True)
+    archive.write(tmp_path, "bob", NEW)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bob", "bob.zip"]
+
+
+@pytest.mark.usefixtures("way")
+def test_some_are_put_in_place_together(tmp_path: Path) -> None:
+    """Whatever their names are: in the folder of one batch they must not meet."""
+    names = ["a", "a-old", "b"]
+    for name in names:
+        archive.write(tmp_path, name, OLD)
+    with archive.holding(tmp_path), archive.Batch(tmp_path) as batch:
+        for name in names:
+            batch.add(name, NEW)
+        assert content(tmp_path / "a") == OLD
+        written = batch.put_in_place()
+    assert list(written) == names
+    for name in names:
+        assert content(tmp_path / name) == NEW
+        assert written[name].sha256 == sha256((tmp_path / f"{name}.zip").read_bytes()).hexdigest()
+    assert len(list(tmp_path.iterdir())) == 2 * len(names)
+
+
+def test_one_that_is_refused_does_not_stop_the_others(tmp_path: Path) -> None:
+    (tmp_path / "alice.zip").write_bytes(b"photographs")
+    with archive.holding(tmp_path), archive.Batch(tmp_path) as batch:
+        with pytest.raises(SstpcaError, match="is not a bundle"):
+            batch.add("alice", NEW)
+        batch.add("bob", NEW)
+        assert list(batch.put_in_place()) == ["bob"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["alice.zip", "bob", "bob.zip"]
+
+
+def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_folder: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(archive, "_sync", full)
+    with pytest.raises(SstpcaError, match="No space left on device"):
+        archive.write(tmp_path, "alice", NEW)
+    assert list(tmp_path.iterdir()) == []
 
 
 BEFORE = {"install.ps1", "install.cmd", "uninstall.ps1", "uninstall.cmd", "index.html", "ca.cer"}

@@ -135,7 +135,12 @@ CERTIFICATE = UserCertificate("alice.p12", b"", "", "secret word")
         (SignIn.EAP_TLS, Secrets(), True, "do not go together"),
         (SignIn.MSCHAPV2, Secrets(certificate=CERTIFICATE), True, "do not go together"),
         (SignIn.EAP_TLS, Secrets("a password", CERTIFICATE), True, "no password to save"),
-        (SignIn.EAP_MSCHAPV2, Secrets(), False, "root of the server's certificate"),
+        (
+            SignIn.EAP_TLS,
+            Secrets(certificate=CERTIFICATE),
+            False,
+            "root of the server's certificate",
+        ),
     ],
 )
 def test_what_a_sign_in_needs_is_there(

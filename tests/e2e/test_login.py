@@ -122,8 +122,8 @@ def test_whether_a_user_exists_cannot_be_told_by_the_time(vpn: Vpn) -> None:
         client.user = name
         unknown.append(refusal(client))
     for seconds in (*known, *unknown):
-        assert 0.5 <= seconds < 2.5
-    assert abs(min(known) - min(unknown)) < 0.1
+        assert 0.5 <= seconds < 4.0
+    assert abs(min(known) - min(unknown)) < 0.3
 
 
 def test_a_disabled_user(vpn: Vpn) -> None:

@@ -1,0 +1,64 @@
+"""A sheet of paper for one user: what has to be typed, and where. It never goes with the bundle."""
+
+from pathlib import Path
+from typing import Final
+
+from ..errors import InvalidInput, SstpcaError
+from .context import Bundle
+from .render import Renderer
+
+_TEMPLATE: Final = "secret-sheet.html.j2"
+# by this a sheet is known, and may be replaced by a newer one; the template has it
+_MARK: Final = b'<meta name="generator" content="sstpca sheet">'
+_HEAD: Final = 4096
+
+
+def path(folder: Path, user: str) -> Path:
+    """Return where the sheet of ``user`` is."""
+    return folder / f"{user}.html"
+
+
+def check_free(folder: Path, user: str, bundles: Path) -> None:
+    """Make sure that the sheet of ``user`` can be written to ``folder``, beside no bundle.
+
+    :raises InvalidInput: if the bundles are in that folder, too.
+    :raises SstpcaError: if another file has the name, or nobody can look.
+    """
+    if folder.resolve() == bundles.resolve():
+        raise InvalidInput(
+            "sheets with passwords do not go into the folder of the bundles",
+            "name another one with --sheets",
+        )
+    place = path(folder, user)
+    try:
+        with place.open("rb") as file:
+            ours = _MARK in file.read(_HEAD)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise SstpcaError(f"cannot read {place}: {error.strerror}") from error
+    if not ours:
+        raise SstpcaError(
+            f"{place} is there, and is not a sheet made by sstpca",
+            "move it away, or choose another folder with --sheets",
+        )
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of the sheets, readable by its owner alone, if it is missing.
+
+    :raises SstpcaError: if the file system refuses.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SstpcaError(f"cannot make the folder {folder}: {error.strerror}") from error
+
+
+def render(renderer: Renderer, bundle: Bundle, password: str | None) -> bytes:
+    """Return the sheet of the user of ``bundle`` as a page of HTML, one file.
+
+    :param password: the user's, if it is known; that of a certificate is in the bundle's secrets.
+    :raises SstpcaError: if the template is wrong.
+    """
+    return renderer.page(_TEMPLATE, bundle, password=password)

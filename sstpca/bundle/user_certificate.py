@@ -1,0 +1,76 @@
+"""A user's certificate as the bundle carries it: a .p12 file, made anew from the pair in the home."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from ..errors import SstpcaError
+from ..home import Home
+from ..names import quoted, user_key
+from ..pki import exporting, inventory, pairs
+from ..pki.certificates import sha1_fingerprint
+from ..pki.inventory import Entry, State
+from ..users import User
+from .context import UserCertificate
+
+#: as many names as a message has at most
+_NAMED_MAX = 5
+
+
+def make(home: Home, entry: Entry, password: str, *, legacy: bool) -> UserCertificate:
+    """Return key and certificate of ``entry``, encrypted with ``password``.
+
+    No two calls give the same bytes: the file has random salts.
+
+    :param legacy: see exporting.to_pkcs12.
+    :raises SstpcaError: if the pair's file is missing or damaged, or has another certificate.
+    """
+    pair = pairs.load(home, entry.name, entry.profile)
+    if inventory.digest(pair.leaf) != entry.sha256:
+        raise SstpcaError(
+            f"{home.pair(entry.name)} has another certificate than the inventory",
+            "restore both from one backup",
+        )
+    content = exporting.to_pkcs12(pair, entry.name, password.encode(), legacy=legacy)
+    return UserCertificate(
+        file=f"{exporting.file_stem(entry.name)}.p12",
+        content=content,
+        sha1=sha1_fingerprint(pair.leaf),
+        password=password,
+    )
+
+
+def pretended() -> UserCertificate:
+    """Return one for a bundle that nobody gets, to see whether the rest of it can be made."""
+    return UserCertificate(file="user.p12", content=b"", sha1="0" * 40, password="")
+
+
+def without_valid(
+    users: Iterable[User], certificates: Mapping[str, Entry], now: datetime | None = None
+) -> list[User]:
+    """Return those of ``users`` who have no certificate that counts now.
+
+    :param certificates: by names.user_key.
+    """
+    moment = (now or datetime.now(UTC)).timestamp()
+    return [
+        user
+        for user in users
+        if user_key(user.name) not in certificates
+        or certificates[user_key(user.name)].state(moment) is not State.VALID
+    ]
+
+
+def check_all_have(missing: Sequence[User], hint: str) -> None:
+    """Refuse to go on without the certificates of ``missing``.
+
+    :raises SstpcaError: if there are any; ``hint`` says how to make them.
+    """
+    if not missing:
+        return
+    names = ", ".join(quoted(user.name) for user in missing[:_NAMED_MAX])
+    if len(missing) == 1:
+        raise SstpcaError(f"{names} has no valid certificate to sign in with", hint)
+    more = f" and {len(missing) - _NAMED_MAX} more" if len(missing) > _NAMED_MAX else ""
+    raise SstpcaError(
+        f"{len(missing)} users have no valid certificate to sign in with: {names}{more}", hint
+    )

@@ -1,0 +1,285 @@
+"""What the commands that make bundles share: what they print, and what they keep."""
+
+import contextlib
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import sqlalchemy as sa
+
+from .. import profiles, users
+from ..bundle import archive, crew, fitting, record, sheet, user_certificate
+from ..bundle.archive import Written
+from ..bundle.making import Order, Result, Wish, Workshop
+from ..clients import SignIn
+from ..errors import SstpcaError
+from ..names import user_key
+from ..pki import inventory
+from ..pki.inventory import Entry
+from ..profiles import AccessProfile
+from ..secrets import Sealer, generate_password
+from ..users import User
+from .context import Context
+from .output import program, talk, warn
+
+# fewer are done before a bar could be read, and their paths are no noise
+_MANY = 10
+_WARNINGS_MAX = 20
+
+Orders = Iterator[Order]
+#: does for an order, in the transaction of its record, what is to be done once it is on disk
+Keep = Callable[[sa.Connection, Order], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What orders are made of: access profiles, and users' certificates by names.user_key."""
+
+    profiles: Mapping[str, AccessProfile]
+    certificates: Mapping[str, Entry]
+
+    @classmethod
+    def load(cls, context: Context) -> "Known":
+        """Return what the home knows now.
+
+        :raises SstpcaError: if the database cannot be read.
+        """
+        store = context.store()
+        found = {one.name: one for one in profiles.list_all(store)}
+        return cls(found, fitting.user_certificates(store))
+
+    def by_certificate(self, user: User) -> bool:
+        """Return whether ``user`` signs in with a certificate."""
+        return self.profiles[user.profile].client.sign_in is SignIn.EAP_TLS
+
+    def check_certificate(self, user: User) -> None:
+        """Make sure that one new user can have a bundle.
+
+        :raises SstpcaError: if the certificate is missing that the user signs in with.
+        """
+        if self.by_certificate(user):
+            missing = user_certificate.without_valid([user], self.certificates)
+            hint = f"issue one: {program()} cert issue user {shlex.quote(user.name)}"
+            user_certificate.check_all_have(missing, hint)
+
+    def order(self, user: User, password: str | None = None) -> Order:
+        """Return the order for ``user``; a certificate's password is made here.
+
+        The caller has seen to it that there is a certificate, if one is needed.
+        """
+        profile = self.profiles[user.profile]
+        if not self.by_certificate(user):
+            return Order(user, profile, password=password)
+        entry = self.certificates[user_key(user.name)]
+        return Order(user, profile, entry, password, generate_password())
+
+
+def new_password(sealer: Sealer) -> Keep:
+    """Return what gives the user of an order the password in it."""
+
+    def keep(connection: sa.Connection, order: Order) -> object:
+        return users.update_password(connection, sealer, order.user.name, order.password or "")
+
+    return keep
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Which secrets are printed, beside the path of the bundle."""
+
+    password: bool = False
+    certificate_password: bool = False
+
+    @classmethod
+    def of(
+        cls, wish: Wish, known: Known, found: Iterable[User], *, new_passwords: bool
+    ) -> "Telling":
+        """Return what has to be printed, because it goes neither into a bundle nor on a sheet."""
+        if wish.sheets is not None:
+            return cls()
+        return cls(
+            password=new_passwords and not wish.save_password,
+            certificate_password=any(map(known.by_certificate, found)),
+        )
+
+    def line(self, order: Order, written: Written) -> str:
+        """Return the line of one bundle; the columns have a tab between them."""
+        columns = [str(written.path)]
+        if self.password and order.password is not None:
+            columns.append(order.password)
+        if self.certificate_password and order.certificate_password is not None:
+            columns.append(order.certificate_password)
+        return "\t".join(columns)
+
+    def heading(self) -> str:
+        """Return what the columns after the path are, for people; empty if there is none."""
+        what = []
+        if self.password:
+            what.append("the user's password")
+        if self.certificate_password:
+            what.append("the password of the .p12 file in it")
+        return f"After the path: {', then '.join(what)}. Shown this once." if what else ""
+
+
+class Results:
+    """What becomes of the orders: printed, then recorded, batch for batch.
+
+    :param step: moves a bar by so many.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        workshop: Workshop,
+        telling: Telling,
+        keep: Keep | None,
+        *,
+        quiet: bool,
+        step: Callable[[int], None],
+    ) -> None:
+        self._context = context
+        self._workshop = workshop
+        self._telling = telling
+        self._keep = keep
+        self._quiet = quiet
+        self._step = step
+        self.count = 0
+        self.failed: list[tuple[str, SstpcaError]] = []
+
+    def __call__(self, results: Sequence[tuple[Order, Result]]) -> None:
+        """Take a batch of results.
+
+        A password is shown before it counts: whoever is interrupted in between still has the old
+        one, and never one that nobody knows.
+        """
+        made: list[tuple[Order, Written]] = []
+        for order, result in results:
+            if isinstance(result, SstpcaError):
+                self._fail(order, result)
+            else:
+                made.append((order, result))
+        if not self._quiet:
+            for order, written in made:
+                click.echo(self._telling.line(order, written))
+        self._record(made)
+        self.count += len(made)
+        self._step(len(results))
+
+    def _fail(self, order: Order, error: SstpcaError) -> None:
+        self.failed.append((order.user.name, error))
+        if len(self.failed) <= _WARNINGS_MAX:
+            warn(f"no bundle for '{order.user.name}': {error}")
+
+    def _record(self, made: Sequence[tuple[Order, Written]]) -> None:
+        made_by = inventory.login()
+        try:
+            with self._context.store().writing(durable=self._keep is not None) as connection:
+                for order, _ in made:
+                    if self._keep is not None:
+                        self._keep(connection, order)
+                record.add(
+                    connection,
+                    [self._workshop.record(order, written, made_by) for order, written in made],
+                )
+        except SstpcaError as error:
+            if self._keep is None:
+                raise
+            names = ", ".join(order.user.name for order, _ in made)
+            raise SstpcaError(f"{error}; no new passwords for: {names}", error.hint) from error
+
+
+def hand_out(
+    context: Context,
+    workshop: Workshop,
+    orders: Iterable[Order],
+    total: int,
+    *,
+    telling: Telling,
+    keep: Keep | None = None,
+) -> int:
+    """Make the bundles, print and record them; return how many there are.
+
+    :param total: the number of ``orders``.
+    :raises SstpcaError: at the end, if some could not be made; it names them.
+    """
+    sheets = workshop.wish.sheets
+    if sheets is not None:
+        sheet.make_folder(sheets)
+    showing = telling.password or telling.certificate_password
+    quiet = total >= _MANY and sys.stdout.isatty() and not showing
+    bar = total >= _MANY and sys.stderr.isatty() and (quiet or not sys.stdout.isatty())
+    with progress(total, shown=bar) as step:
+        results = Results(context, workshop, telling, keep, quiet=quiet, step=step)
+        crew.make(workshop, orders, results)
+    if results.count and showing:
+        talk(telling.heading())
+    if quiet:
+        talk(f"{results.count} bundles are in {workshop.output}")
+    if results.count and sheets is not None:
+        talk(f"The sheets are in {sheets}: print them, hand them over, and delete them.")
+    _complain(results, total)
+    return results.count
+
+
+def next_step(workshop: Workshop, made: int) -> str:
+    """Return what to do with the bundles, for people."""
+    zips = "the zip" if made == 1 else "each zip"
+    saved = workshop.wish.save_password
+    what = "" if saved else " and, apart from it, the password"
+    page = "index.html" if "windows" in workshop.wish.platforms else "what is"
+    lines = [f"\nHand over {zips}{what}; {page} in it says what to do."]
+    if saved:
+        lines.append("The password is in it: let nobody else have it, and delete it here.")
+    for fingerprint in workshop.fingerprints:
+        lines.append("The authority's SHA-256 fingerprint, for who wants to compare it:")
+        lines.append(f"  {fingerprint}")
+    return "\n".join(lines)
+
+
+def make_one(context: Context, user: User) -> tuple[Path, str | None]:
+    """Make the bundle of ``user``; return its zip, and the password of the .p12 file if it has one.
+
+    :raises SstpcaError: if something is missing, Windows would refuse the server's certificate, or
+        the bundle cannot be written.
+    """
+    known = Known.load(context)
+    known.check_certificate(user)
+    workshop = Workshop(context.home(), context.settings(), Wish())
+    order = known.order(user)
+    with archive.holding(workshop.output):
+        [result] = workshop.work([order])
+    if isinstance(result, SstpcaError):
+        raise result
+    record.record(context.store(), [workshop.record(order, result, inventory.login())])
+    return result.path, order.certificate_password
+
+
+def _complain(results: Results, total: int) -> None:
+    failed = results.failed
+    if not failed:
+        return
+    name, error = failed[0]
+    if total == 1:
+        raise error
+    more = "" if len(failed) == 1 else f" and {len(failed) - 1} more"
+    raise SstpcaError(
+        f"{len(failed)} of {total} bundles were not made: that of '{name}'{more}", error.hint
+    )
+
+
+@contextlib.contextmanager
+def progress(length: int, *, shown: bool | None = None) -> Iterator[Callable[[int], None]]:
+    """Give what moves a bar on standard error by so many steps.
+
+    :param shown: by default, if there are many and somebody is there to look.
+    """
+    if shown is None:
+        shown = length >= _MANY and sys.stderr.isatty()
+    if not shown:
+        yield lambda _steps: None
+        return
+    with click.progressbar(length=length, file=sys.stderr, show_pos=True) as bar:
+        yield bar.update

@@ -1,0 +1,63 @@
+"""The record of bundles made."""
+
+import dataclasses
+
+import pytest
+import sqlalchemy as sa
+
+from sstpca.bundle import record
+from sstpca.bundle.record import Made
+from sstpca.errors import SstpcaError
+from sstpca.store import Store
+
+ALICE = Made(
+    user="alice",
+    profile="default",
+    made=1_700_000_000.5,
+    made_by="root",
+    platforms=("windows", "linux"),
+    authorities=("ab" * 32, "cd" * 32),
+    server="vpn.example.com:4443",
+    connection="VPN \u00e9",
+    language="de",
+    templates="/srv/templates",
+    told="ef" * 32,
+    certificate="01" * 32,
+    sha256="23" * 32,
+    path="/srv/alice.zip",
+)
+
+
+def test_what_is_recorded_comes_back(store: Store) -> None:
+    record.record(store, [ALICE])
+    assert record.latest(store) == [ALICE]
+    assert record.find(store, ALICE.sha256) == ALICE
+
+
+def test_nothing_to_record_is_no_error(store: Store) -> None:
+    record.record(store, [])
+    assert record.latest(store) == []
+
+
+def test_the_last_of_each_user_by_name(store: Store) -> None:
+    newer = dataclasses.replace(ALICE, user="Alice", sha256="45" * 32, platforms=("windows",))
+    bob = dataclasses.replace(ALICE, user="Bob")
+    record.record(store, [bob, ALICE])
+    record.record(store, [newer])
+    assert record.latest(store) == [newer, bob]
+    assert record.history(store, "ALICE") == [newer, ALICE]
+    assert record.history(store, "carol") == []
+
+
+def test_the_newest_of_the_same_bytes(store: Store) -> None:
+    again = dataclasses.replace(ALICE, made=ALICE.made + 1)
+    record.record(store, [ALICE, again])
+    assert record.find(store, ALICE.sha256) == again
+    assert record.find(store, "00" * 32) is None
+
+
+def test_a_transaction_that_fails_leaves_no_record(store: Store) -> None:
+    with pytest.raises(SstpcaError, match="no such table"), store.writing() as connection:
+        record.add(connection, [ALICE])
+        connection.execute(sa.text("DELETE FROM missing"))
+    assert record.latest(store) == []

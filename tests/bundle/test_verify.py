@@ -1,0 +1,318 @@
+"""Proving that a bundle still fits, and the list of who has which."""
+
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sstpca import profiles, settings, users
+from sstpca.bundle import archive, crew, listing, record
+from sstpca.bundle.making import Order, Result, Wish, Workshop
+from sstpca.bundle.platforms import PLATFORMS
+from sstpca.bundle.sums import with_sums
+from sstpca.bundle.verify import Verdict, Verifier
+from sstpca.cli.context import Context
+from sstpca.cli.making import Known
+from sstpca.clients import SignIn
+from sstpca.home import PUBLIC, SECRET, Home, write_file
+from sstpca.names import parse_hosts
+from sstpca.pki import inventory
+from sstpca.pki.authority import Authority
+from sstpca.pki.certificates import certificate_to_pem
+from sstpca.pki.identity import identity_to_pem
+from sstpca.pki.keys import KeyType
+from sstpca.secrets import Sealer
+from sstpca.store import Store
+from tests.bundle.samples import add_profile, issue_for
+
+PASSWORD = "correct horse battery"
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def alice(store: Store, sealer: Sealer) -> str:
+    users.add(store, sealer, "alice", PASSWORD)
+    return "alice"
+
+
+@pytest.fixture
+def make(home: Home, store: Store) -> Make:
+    """Make and record a bundle, as the command does; return its zip."""
+
+    def maker(name: str, wish: Wish | None = None, password: str | None = None) -> Path:
+        known = Known.load(Context(home.root))
+        workshop = Workshop(home, settings.load(home.settings), wish or Wish())
+        made: list[Path] = []
+
+        def done(results: Sequence[tuple[Order, Result]]) -> None:
+            for order, result in results:
+                assert isinstance(result, archive.Written)
+                record.record(store, [workshop.record(order, result, "root")])
+                made.append(result.path)
+
+        crew.make(workshop, [known.order(users.get(store, name), password)], done)
+        return made[0]
+
+    return maker
+
+
+@pytest.fixture
+def verify(home: Home, store: Store) -> Callable[[Path], Verdict]:
+    """Look at a bundle with what the home says in that moment."""
+
+    def verifier(path: Path) -> Verdict:
+        return Verifier(home, store, settings.load(home.settings)).verify(path)
+
+    return verifier
+
+
+@pytest.fixture
+def state(home: Home, store: Store) -> Callable[[], dict[str, tuple[str, ...]]]:
+    """What the list says of each user: the state and why."""
+
+    def read() -> dict[str, tuple[str, ...]]:
+        found = listing.latest(home, store, settings.load(home.settings))
+        return {one.user: (one.state, *one.faults) for one in found}
+
+    return read
+
+
+State = Callable[[], dict[str, tuple[str, ...]]]
+Verify = Callable[[Path], Verdict]
+
+
+def bad(verdict: Verdict) -> dict[str, str]:
+    """Return what does not fit, by check."""
+    assert verdict.fits is not any(not finding.ok for finding in verdict.findings)
+    return {finding.check: finding.text for finding in verdict.findings if not finding.ok}
+
+
+def change_settings(home: Home, pattern: str, text: str) -> None:
+    content, count = re.subn(pattern, text, home.settings.read_text())
+    assert count == 1
+    home.settings.write_text(content)
+
+
+def next_authority(home: Home, name: str) -> None:
+    """Put the certificate of another authority where the next one is."""
+    made = Authority.make(parse_hosts([name]), datetime.now(UTC))
+    write_file(home.next_ca_certificate, certificate_to_pem(made.certificate), PUBLIC)
+
+
+@pytest.mark.parametrize("wish", [Wish(), Wish(PLATFORMS), Wish(("linux",)), Wish(language="de")])
+def test_what_was_just_made_fits(alice: str, make: Make, verify: Verify, wish: Wish) -> None:
+    made = make(alice, wish)
+    for path in (made, made.with_suffix("")):
+        verdict = verify(path)
+        assert bad(verdict) == {}
+        assert verdict.user == "alice"
+        assert {"sums", "server", "user", "record", "authority", "files"} == {
+            finding.check for finding in verdict.findings
+        }
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_a_password_in_it_is_left_aside(
+    alice: str, make: Make, verify: Verify, platform: str
+) -> None:
+    made = make(alice, Wish((platform,), save_password=True), PASSWORD)
+    verdict = verify(made)
+    assert bad(verdict) == {}
+    found = [one.read_bytes() for one in made.with_suffix("").rglob("*") if one.is_file()]
+    in_it = any(PASSWORD.encode() in content for content in found)
+    assert ("but for the secret in" in verdict.findings[-1].text) is in_it
+    assert PASSWORD not in repr(verdict)
+
+
+def test_the_authority_of_another_home(
+    alice: str, make: Make, verify: Verify, state: State, home: Home, tmp_path: Path
+) -> None:
+    made = make(alice)
+    shutil.move(home.root / "bundles", tmp_path / "kept")
+    authority = Authority.make(parse_hosts(["vpn.example.com"]), datetime.now(UTC))
+    issued = authority.issue_server(
+        parse_hosts(["vpn.example.com"]), KeyType.ECDSA, datetime.now(UTC)
+    )
+    write_file(home.ca_certificate, certificate_to_pem(authority.certificate), PUBLIC)
+    write_file(home.server_identity, identity_to_pem(issued.key, (issued.certificate,)), SECRET)
+    found = bad(verify(tmp_path / "kept" / made.name))
+    assert found["authority"] == "it is from another authority"
+    assert "would be different now" in found["files"] or "would not be there" in found["files"]
+    assert state()["alice"] == ("outdated", "it is from another authority")
+
+
+def test_the_next_authority_is_missing_in_it(
+    alice: str, make: Make, verify: Verify, state: State, home: Home
+) -> None:
+    made = make(alice)
+    next_authority(home, "vpn.example.com")
+    assert bad(verify(made))["authority"] == "the next authority is not in it yet"
+    assert state()["alice"] == ("outdated", "the next authority is not in it yet")
+    made = make(alice)
+    verdict = verify(made)
+    assert bad(verdict) == {}
+    assert "the 2 authorities in it are trusted now" in [one.text for one in verdict.findings]
+    home.next_ca_certificate.unlink()
+    assert "not trusted any more" in bad(verify(made))["authority"]
+    assert state()["alice"] == ("outdated", "an authority is in it that is not trusted any more")
+
+
+def test_another_port(alice: str, make: Make, verify: Verify, state: State, home: Home) -> None:
+    made = make(alice)
+    change_settings(home, r"(?m)^port = .*$", "port = 4443")
+    why = "it connects to vpn.example.com, not to vpn.example.com:4443"
+    assert bad(verify(made))["server"] == why
+    assert state()["alice"] == ("outdated", why)
+
+
+def test_another_connection(
+    alice: str, make: Make, verify: Verify, state: State, home: Home
+) -> None:
+    made = make(alice)
+    change_settings(home, r"(?m)^connection = .*$", 'connection = "Office"')
+    assert bad(verify(made))["connection"] == "the connection is called 'Office' now"
+    assert state()["alice"] == ("outdated", "the connection is called 'Office' now")
+
+
+def test_a_name_that_the_server_lacks(alice: str, make: Make, verify: Verify, home: Home) -> None:
+    made = make(alice)
+    change_settings(home, r'"vpn\.example\.com"\]', '"other.example.com"]')
+    assert "0x800B010F" in bad(verify(made))["server"]
+
+
+def test_other_routes(alice: str, make: Make, verify: Verify, state: State, store: Store) -> None:
+    made = make(alice)
+    profiles.change(store, "default", dns_suffix="corp.example.com")
+    found = bad(verify(made))
+    assert found["profile"] == "the access profile or the settings have changed"
+    assert "'install.ps1'" in found["files"]
+    assert state()["alice"] == ("outdated", found["profile"])
+
+
+def test_another_access_profile(
+    alice: str, make: Make, verify: Verify, state: State, store: Store
+) -> None:
+    made = make(alice)
+    add_profile(store, "office", SignIn.MSCHAPV2)
+    users.change(store, alice, profile="office")
+    assert bad(verify(made))["profile"] == "the access profile is 'office' now"
+    assert state()["alice"] == ("outdated", "the access profile is 'office' now")
+
+
+def test_a_user_who_is_disabled_or_gone(
+    alice: str, make: Make, verify: Verify, state: State, store: Store
+) -> None:
+    made = make(alice)
+    users.set_enabled(store, [alice], False)
+    assert bad(verify(made)) == {"user": "the user 'alice' is disabled"}
+    users.remove(store, [alice])
+    assert bad(verify(made)) == {"user": "there is no user 'alice'"}
+    assert state() == {"alice": ("outdated", "there is no such user any more")}
+
+
+def test_a_file_that_was_changed_with_its_sum(
+    alice: str, make: Make, verify: Verify, tmp_path: Path
+) -> None:
+    """The list proves that nothing was damaged; only the comparison shows an attacker."""
+    files = {p.name: p.read_bytes() for p in make(alice).with_suffix("").iterdir()}
+    files["install.ps1"] += b"Remove-Item C:\\ -Recurse\r\n"
+    forged = tmp_path / "alice.zip"
+    files = with_sums(files)
+    forged.write_bytes(archive.zipped(files))
+    verdict = verify(forged)
+    assert bad(verdict) == {"files": "'install.ps1' would be different now"}
+    assert "it is not recorded here" in [one.text for one in verdict.findings][3]
+    files["more.cmd"] = b""
+    forged.write_bytes(archive.zipped(files))
+    assert bad(verify(forged))["sums"] == "'more.cmd' does not belong to it"
+
+
+@pytest.mark.parametrize(
+    ("name", "block", "fits"),
+    [
+        ("install.ps1", b"# MIIb\r\n# SIG # End signature block\r\n", True),
+        ("install.ps1", b"# MIIb\r\nRemove-Item x\r\n# SIG # End signature block\r\n", False),
+        ("install.cmd", b"# MIIb\r\n# SIG # End signature block\r\n", False),
+    ],
+)
+def test_only_a_signature_may_be_added(
+    alice: str, make: Make, verify: Verify, tmp_path: Path, name: str, block: bytes, fits: bool
+) -> None:
+    files = {p.name: p.read_bytes() for p in make(alice).with_suffix("").iterdir()}
+    files[name] += b"\r\n# SIG # Begin signature block\r\n" + block
+    path = tmp_path / "alice.zip"
+    path.write_bytes(archive.zipped(with_sums(files)))
+    assert verify(path).fits is fits
+
+
+def test_one_with_another_name_is_known_by_its_content(
+    alice: str, make: Make, verify: Verify, tmp_path: Path
+) -> None:
+    verdict = verify(make(alice).rename(tmp_path / "download (1).zip"))
+    assert (verdict.user, bad(verdict)) == ("alice", {})
+
+
+def test_what_is_no_bundle(verify: Verify, tmp_path: Path) -> None:
+    (tmp_path / "x.zip").write_bytes(b"photographs")
+    assert "is not a bundle" in bad(verify(tmp_path / "x.zip"))["file"]
+
+
+def test_own_templates_are_remembered(
+    alice: str, make: Make, verify: Verify, tmp_path: Path
+) -> None:
+    own = tmp_path / "templates"
+    own.mkdir()
+    (own / "index.html.j2").write_text("<p>{{ bundle.user }}</p>")
+    made = make(alice, Wish(templates=own))
+    assert (made.with_suffix("") / "index.html").read_text() == "<p>alice</p>"
+    assert bad(verify(made)) == {}
+    (own / "index.html.j2").write_text("<p>Hello {{ bundle.user }}</p>")
+    assert bad(verify(made)) == {"files": "'index.html' would be different now"}
+    shutil.rmtree(own)
+    assert "there is no folder" in bad(verify(made))["files"]
+
+
+@pytest.fixture
+def staff(home: Home, store: Store, sealer: Sealer) -> str:
+    add_profile(store, "staff", SignIn.EAP_TLS)
+    users.add(store, sealer, "bob", PASSWORD, profile="staff")
+    issue_for(home, store, "bob")
+    return "bob"
+
+
+def test_a_certificate(
+    staff: str, make: Make, verify: Verify, state: State, home: Home, store: Store
+) -> None:
+    assert bad(verify(make(staff, Wish(PLATFORMS)))) == {}
+    made = make(staff)
+    verdict = verify(made)
+    assert bad(verdict) == {}
+    assert verdict.findings[-1].text.endswith("but for the secret in 'bob.p12'")
+    entry = inventory.current(store, staff)
+    inventory.mark_revoked(store, entry, "keyCompromise", datetime.now(UTC))
+    assert bad(verify(made))["certificate"]
+    assert state()["bob"] == ("outdated", "the user's certificate is revoked")
+    issue_for(home, store, staff)
+    found = bad(verify(made))
+    assert found["certificate"] == "the user's certificate was replaced"
+    assert state()["bob"] == ("outdated", "the user's certificate was replaced")
+
+
+def test_users_without_any_are_listed(alice: str, state: State, make: Make) -> None:
+    assert state() == {"alice": ("none",)}
+    make(alice)
+    assert state() == {"alice": ("current",)}
+
+
+def test_the_history_of_one(home: Home, store: Store, alice: str, make: Make) -> None:
+    own = settings.load(home.settings)
+    assert [one.state for one in listing.history(home, store, own, alice)] == ["none"]
+    make(alice)
+    make(alice, Wish(("linux",)))
+    found = listing.history(home, store, own, "ALICE")
+    assert [one.made.platforms for one in found if one.made] == [("linux",), ("windows",)]
+    assert [one.state for one in found] == ["current", "current"]

@@ -1,0 +1,320 @@
+"""sstpca bundle list and verify, what a terminal sees, and bundles made with the user."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from sstpca import serving, users
+from sstpca.bundle import record
+from sstpca.bundle.platforms import PLATFORMS
+from sstpca.clients import SignIn
+from sstpca.home import Home
+from sstpca.secrets import Sealer
+from sstpca.server.ppp.mschapv2 import nt_hash
+from sstpca.store import Store
+from tests.bundle.samples import add_profile, issue_for
+from tests.conftest import Run
+
+Refused = Callable[[Result, int], str]
+Rows = Callable[[], list[object]]
+
+PASSWORD = "correct horse battery"
+GENERATED = r"([a-z2-9]{4}-){3}[a-z2-9]{4}"
+STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+
+
+def opens(store: Store, sealer: Sealer, name: str, password: str) -> bool:
+    found = users.login(store, sealer, name)
+    return found is not None and found[1] == nt_hash(password)
+
+
+@pytest.fixture
+def alice(store: Store, sealer: Sealer) -> str:
+    users.add(store, sealer, "alice", PASSWORD)
+    return "alice"
+
+
+def test_the_list_says_who_has_which(run: Run, alice: str, store: Store, sealer: Sealer) -> None:
+    users.add(store, sealer, "bob", PASSWORD)
+    run("bundle", alice, "--for", "windows,linux")
+    users.change(store, "alice", profile="default")
+    heading, first, second = run("bundle", "list").stdout.splitlines()
+    assert heading.split() == ["USER", "PROFILE", "MADE", "BY", "FOR", "STATE"]
+    assert first.startswith("alice  default  20")
+    assert first.endswith("  windows,linux  current")
+    assert second.split() == ["bob", "default", "-", "-", "-", "none"]
+    add_profile(store, "office", SignIn.MSCHAPV2)
+    users.change(store, "alice", profile="office")
+    line = run("bundle", "list").stdout.splitlines()[1]
+    assert line.endswith("outdated: the access profile is 'office' now")
+
+
+def test_the_list_for_machines(run: Run, home: Home, alice: str, store: Store) -> None:
+    assert json.loads(run("bundle", "list", "--json").stdout) == [
+        {"user": "alice", "profile": "default", "state": "none", "why": []}
+    ]
+    run("bundle", alice)
+    [said] = json.loads(run("bundle", "list", "--json").stdout)
+    assert json.loads(run("bundle", "list", "ALICE", "--json").stdout) == [said]
+    [made] = record.latest(store)
+    assert re.fullmatch(STAMP, said.pop("made"))
+    assert said == {
+        "user": "alice",
+        "profile": "default",
+        "state": "current",
+        "why": [],
+        "made_by": made.made_by,
+        "platforms": ["windows"],
+        "language": "en",
+        "server": "vpn.example.com",
+        "connection": "VPN vpn.example.com",
+        "authorities": list(made.authorities),
+        "certificate": None,
+        "sha256": made.sha256,
+        "path": str(home.bundles / "alice.zip"),
+    }
+
+
+def test_the_list_of_nobody(run: Run, refused: Refused) -> None:
+    assert run("bundle", "list").stdout == "there are no users and no bundles\n"
+    assert refused(run("bundle", "list", "mallory"), 1) == "there is no user 'mallory'"
+    name = b"J\xfcrgen".decode(errors="surrogateescape")
+    assert refused(run("bundle", "list", name), 1) == "there is no user 'J\\udcfcrgen'"
+
+
+@pytest.mark.parametrize("command", [("bundle", "make"), ("user", "add")])
+def test_the_help_says_what_bundles_can_be_for(run: Run, command: tuple[str, ...]) -> None:
+    shown = " ".join(run(*command, "--help").stdout.split())
+    assert f"What it is for: {', '.join(PLATFORMS)}, with commas between." in shown
+
+
+def test_verify_says_what_was_looked_at(run: Run, home: Home, alice: str, tmp_path: Path) -> None:
+    made = run("bundle", alice).stdout.strip()
+    result = run("bundle", "verify", made)
+    assert result.exit_code == 0
+    heading, *findings = result.stdout.splitlines()
+    assert heading == f"{made} (of alice): fits"
+    assert findings
+    assert all(line.startswith("  ok    ") for line in findings)
+    assert result.stderr == ""
+
+
+def test_verify_of_several_fails_if_one_does(run: Run, home: Home, alice: str) -> None:
+    made = run("bundle", alice).stdout.strip()
+    text = home.settings.read_text()
+    run("bundle", alice, "--output", str(home.root / "kept"))
+    home.settings.write_text(text.replace("port = 443", "port = 4443"))
+    run("bundle", alice)
+    old = str(home.root / "kept" / "alice.zip")
+    result = run("bundle", "verify", made, old)
+    assert result.exit_code == 1
+    assert f"{made} (of alice): fits\n" in result.stdout
+    assert f"{old} (of alice): DOES NOT FIT\n" in result.stdout
+    assert "  FAIL  it connects to vpn.example.com, not to vpn.example.com:4443\n" in result.stdout
+    assert result.stderr.endswith(" bundle alice\n")
+    first, second = json.loads(run("bundle", "verify", made, old, "--json").stdout)
+    assert (first["file"], first["user"], first["fits"]) == (made, "alice", True)
+    assert (second["file"], second["user"], second["fits"]) == (old, "alice", False)
+    assert {
+        "check": "server",
+        "ok": False,
+        "text": "it connects to vpn.example.com, not to vpn.example.com:4443",
+    } in second["findings"]
+
+
+def test_verify_of_what_is_none(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "x.zip").write_bytes(b"photographs")
+    result = run("bundle", "verify", str(tmp_path / "x.zip"), str(tmp_path / "missing"))
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    assert result.stdout.count("DOES NOT FIT") == 2
+    found = json.loads(run("bundle", "verify", str(tmp_path / "x.zip"), "--json").stdout)
+    assert found[0]["user"] is None
+
+
+def test_a_user_and_the_bundle_in_one_go(
+    run: Run, home: Home, store: Store, sealer: Sealer
+) -> None:
+    result = run("user", "add", "zoe", "--generate", "--bundle", "--address", "10.99.0.20")
+    path, password = result.stdout.rstrip("\n").split("\t")
+    assert path == str(home.bundles / "zoe.zip")
+    assert re.fullmatch(GENERATED, password)
+    assert password not in result.stderr
+    assert opens(store, sealer, "zoe", password)
+    assert str(users.get(store, "zoe").static_address) == "10.99.0.20"
+    [made] = record.latest(store)
+    assert (made.user, made.path) == ("zoe", path)
+
+
+def test_a_typed_password_is_not_shown(run: Run, home: Home, store: Store, sealer: Sealer) -> None:
+    result = run("user", "add", "zoe", "--password-stdin", "--bundle", stdin=PASSWORD)
+    assert result.stdout == f"{home.bundles / 'zoe.zip'}\n"
+    assert PASSWORD not in result.output
+    assert opens(store, sealer, "zoe", PASSWORD)
+
+
+def test_a_password_that_goes_into_the_bundle(
+    run: Run, home: Home, store: Store, sealer: Sealer
+) -> None:
+    arguments = ["--bundle", "--with-password", "--for", "windows,linux", "--password-stdin"]
+    result = run("user", "add", "zoe", *arguments, stdin=PASSWORD)
+    assert result.stdout == f"{home.bundles / 'zoe.zip'}\n"
+    assert PASSWORD in (home.bundles / "zoe" / "password.txt").read_text("utf-8-sig")
+    assert (home.bundles / "zoe" / "linux" / "password").read_text() == f"{PASSWORD}\n"
+
+
+def test_a_new_user_on_a_sheet(run: Run, home: Home, tmp_path: Path) -> None:
+    arguments = ["--bundle", "--sheets", str(tmp_path / "s"), "--generate"]
+    result = run("user", "add", "zoe", *arguments)
+    assert result.stdout == f"{home.bundles / 'zoe.zip'}\n"
+    assert re.search(rf">{GENERATED}<", (tmp_path / "s" / "zoe.html").read_text())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "why"),
+    [
+        (["--with-password"], 2, "go with --bundle"),
+        (["--sheets", "x"], 2, "go with --bundle"),
+        (["--bundle", "--for", "amiga"], 2, "no bundles for 'amiga'"),
+        (["--bundle", "--profile", "staff"], 1, "'zoe' has no valid certificate"),
+        (["--bundle", "--profile", "nobody"], 1, "no access profile 'nobody'"),
+    ],
+)
+def test_what_cannot_be_made_adds_nobody(
+    run: Run,
+    home: Home,
+    refused: Refused,
+    rows: Rows,
+    store: Store,
+    arguments: list[str],
+    code: int,
+    why: str,
+) -> None:
+    add_profile(store, "staff", SignIn.EAP_TLS)
+    before = rows()
+    assert why in refused(run("user", "add", "zoe", "--generate", *arguments), code)
+    assert rows() == before
+    assert not home.bundles.exists()
+
+
+def test_a_bundle_that_cannot_be_written_adds_nobody(
+    run: Run, home: Home, refused: Refused, rows: Rows
+) -> None:
+    home.bundles.mkdir()
+    (home.bundles / "zoe.zip").write_bytes(b"photographs")
+    before = rows()
+    result = run("user", "add", "zoe", "--generate", "--bundle")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert "is not a bundle" in result.stderr
+    assert rows() == before
+
+
+def test_a_new_user_with_a_certificate(run: Run, home: Home, store: Store) -> None:
+    add_profile(store, "staff", SignIn.EAP_TLS)
+    issue_for(home, store, "zoe")
+    result = run("user", "add", "zoe", "--generate", "--bundle", "--profile", "staff")
+    assert result.exit_code == 0, result.output
+    _path, password, secret = result.stdout.rstrip("\n").split("\t")
+    assert re.fullmatch(GENERATED, password)
+    assert re.fullmatch(GENERATED, secret)
+    assert (
+        "After the path: the user's password, then the password of the .p12 file in it."
+        in result.stderr
+    )
+
+
+def test_quickstart_records_its_bundle(
+    run: Run, home: Home, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "serve", lambda *_arguments: None)
+    result = run("quickstart", "--user", "zoe")
+    assert result.exit_code == 0, result.output
+    assert f"Hand zoe the file {home.bundles / 'zoe.zip'} and" in result.stdout
+    assert [one.user for one in record.latest(store)] == ["zoe"]
+
+
+def test_quickstart_shows_the_password_of_a_certificate(
+    run: Run,
+    home: Home,
+    store: Store,
+    sealer: Sealer,
+    refused: Refused,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(serving, "serve", lambda *_arguments: None)
+    add_profile(store, "staff", SignIn.EAP_TLS)
+    users.add(store, sealer, "zoe", PASSWORD, profile="staff")
+    result = run("quickstart", "--user", "zoe")
+    assert result.exit_code == 1
+    assert "cert issue user zoe" in result.stderr
+    issue_for(home, store, "zoe")
+    result = run("quickstart", "--user", "zoe")
+    assert re.search(rf"(?m)^    {GENERATED}$", result.stdout)
+
+
+def on_terminal(home: Home, *arguments: str) -> str:
+    """Return what a terminal shows of a command that has it for output and errors."""
+    parent, child = pty.openpty()
+    command = [sys.executable, "-m", "sstpca", "--home", str(home.root), *arguments]
+    with subprocess.Popen(command, stdout=child, stderr=child, stdin=subprocess.DEVNULL):
+        os.close(child)
+        shown = b""
+        try:
+            while piece := os.read(parent, 65536):
+                shown += piece
+        except OSError:
+            pass  # the other end is closed: Linux says EIO
+    os.close(parent)
+    return shown.decode()
+
+
+def test_a_terminal_gets_a_bar_and_no_noise(home: Home, store: Store, sealer: Sealer) -> None:
+    for number in range(12):
+        users.add(store, sealer, f"user{number}", PASSWORD)
+    few = on_terminal(home, "bundle", "user1", "user2")
+    assert few.count(".zip\r\n") == 2
+    many = on_terminal(home, "bundle", "--all")
+    assert "12/12" in many
+    assert f"12 bundles are in {home.bundles}" in many
+    assert ".zip" not in many
+    secret = on_terminal(home, "bundle", "--all", "--new-password", "--yes")
+    assert len(re.findall(rf"\.zip\t{GENERATED}\r\n", secret)) == 12
+    assert "12/12" not in secret
+
+
+@pytest.mark.parametrize("lines", [1, 25, 61])
+def test_a_run_that_is_killed_leaves_no_password_that_nobody_knows(
+    home: Home, store: Store, sealer: Sealer, lines: int
+) -> None:
+    with store.writing() as connection:
+        for number in range(100):
+            users.insert(connection, sealer, f"user{number:02}", PASSWORD)
+    arguments = ["--home", str(home.root), "bundle", "--all", "--new-password", "--yes"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "sstpca", *arguments, "--for", "linux"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        shown = [process.stdout.readline() for _ in range(lines)]
+        process.kill()
+        shown += process.stdout.readlines()
+    printed = dict(line.rstrip("\n").split("\t") for line in shown if line.endswith("\n"))
+    passwords = {Path(path).stem: password for path, password in printed.items()}
+    assert len(passwords) >= lines
+    recorded = {one.user for one in record.latest(store)}
+    for user in users.list_all(store):
+        if user.name in recorded:
+            assert opens(store, sealer, user.name, passwords[user.name])
+        else:
+            assert opens(store, sealer, user.name, PASSWORD)
