@@ -107,7 +107,7 @@ class Present:
         elif missing:
             yield "authority", "the next authority is not in it yet"
         elif more:
-            yield "authority", "an authority is in it that is not trusted any more"
+            yield "authority", "it works, but has a former authority in it as well"
 
     def _of_certificate(self, made: Made) -> Iterator[tuple[str, str]]:
         entry = self.certificates.get(user_key(made.user))
