@@ -11,8 +11,10 @@ from tests.bundle.reader import read
 
 AUTOMATIC = {
     *("$_", "$null", "$true", "$false", "$PID", "$PSScriptRoot", "$PSCommandPath"),
-    *("$PSVersionTable", "$ErrorActionPreference", "$LASTEXITCODE"),
+    *("$PSVersionTable", "$ErrorActionPreference", "$LASTEXITCODE", "$ExecutionContext"),
 }
+# at the begin of a statement or of a block; not in a comment, nor as the text of Get-Command
+_VPN_CALL = re.compile(r"(?:^|\{) *(?:Add|Get|Remove|Set)-VpnConnection\w*\b")
 
 
 @functools.cache
@@ -81,6 +83,23 @@ class Script:
                 values = [c for group in groups for c in group if c.type != "command_argument_sep"]
                 found.append((name, len(values)))
         return found
+
+    @property
+    def deaf(self) -> list[str]:
+        """The lines that call a cmdlet of VpnClient, and do not say what an error is to do.
+
+        It is a module of scripts, which do not see the $ErrorActionPreference of their caller.
+        """
+        lines = [line for line in self.text.splitlines() if _VPN_CALL.search(line)]
+        tables = [re.findall(r"@(\w+)", line) for line in lines]
+        return [
+            line
+            for line, names in zip(lines, tables, strict=True)
+            if "-ErrorAction " not in line and not any(map(self._has_error_action, names))
+        ]
+
+    def _has_error_action(self, table: str) -> bool:
+        return bool(re.search(rf"\${table} = @\{{[^}}]*\bErrorAction\s+=", self.text))
 
     @property
     def kinds(self) -> set[str]:

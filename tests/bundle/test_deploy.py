@@ -119,6 +119,12 @@ def test_only_known_commands_are_called(usual: dict[str, bytes], name: str) -> N
     assert script.defined - script.called <= shared, "a function that nobody calls"
 
 
+def test_errors_of_the_vpn_cmdlets_do_not_pass(usual: dict[str, bytes]) -> None:
+    script = Script(usual["phonebook.ps1"])
+    assert {"Add-VpnConnectionRoute", "Get-VpnConnection"} <= script.called
+    assert script.deaf == []
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_every_variable_is_set_somewhere(usual: dict[str, bytes], name: str) -> None:
     assert Script(usual[name]).unknown_variables == set()

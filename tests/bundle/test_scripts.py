@@ -261,6 +261,44 @@ def test_cmdlets_get_documented_parameters(make_bundle: MakeBundle, name: str) -
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
+def test_errors_of_the_vpn_cmdlets_do_not_pass(make_bundle: MakeBundle, name: str) -> None:
+    for found in everything(make_bundle, name):
+        assert found.deaf == []
+
+
+@pytest.mark.parametrize("name", ["install.ps1", "uninstall.ps1"])
+@pytest.mark.parametrize("sign_in", SignIn)
+def test_the_constrained_language_mode_is_enough(
+    make_bundle: MakeBundle, name: str, sign_in: SignIn
+) -> None:
+    """There, only basic types have methods: texts and tables, but no keys of the registry."""
+    bundle = full_bundle(make_bundle, sign_in)
+    secrets = dataclasses.replace(bundle.secrets, password=None)
+    code = read(script(name, dataclasses.replace(bundle, secrets=secrets)).text).skeleton
+    assert set(re.findall(r"\.(\w+)\(", code)) <= {"ContainsKey", "Substring", "TrimEnd"}
+    assert not re.search(r"\]::|New-Object|Add-Type", code)
+
+
+def test_verify_in_the_constrained_language_mode(make_bundle: MakeBundle) -> None:
+    text = script("verify.ps1", make_bundle()).text
+    guarded = text.split("\r\nif (Test-Constrained) {")[1].split("else {")[1].split("\r\n}")[0]
+    assert "{ Test-Proxy }" in guarded
+    assert "{ Test-Server }" in guarded
+    assert text.count("{ Test-Proxy }") == text.count("{ Test-Server }") == 1
+
+
+@pytest.mark.parametrize("name", ["install.ps1", "uninstall.ps1"])
+def test_the_elevated_part_leaves_its_log_to_the_user(make_bundle: MakeBundle, name: str) -> None:
+    """It may run in another account, in a window that closes at once."""
+    text = script(name, make_bundle()).text
+    head = text.split("param(")[1].split("\r\n)")[0]
+    assert "[string]$LogFile = (Join-Path $env:TEMP 'sstpca.log')" in head
+    assert """'" -LogFile "' + $LogFile + '" '""" in text
+    assert text.count("$LogFile =") == 1
+    assert "trap {\r\n    Write-Log ([string]$_)\r\n    break\r\n}" in text
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
 def test_functions_get_as_many_values_as_they_take(make_bundle: MakeBundle, name: str) -> None:
     """PowerShell itself does not look: what is missing is empty, what is too much is dropped."""
     for found in everything(make_bundle, name):
@@ -400,6 +438,13 @@ def test_error_numbers_have_their_texts(make_bundle: MakeBundle) -> None:
     assert asked <= {code.key for code in CODES}
 
 
+def test_a_network_may_be_the_suffix_of_a_rule(make_bundle: MakeBundle) -> None:
+    """Windows has made it one then, and to add it twice would be an error."""
+    text = script("install.ps1", full_bundle(make_bundle)).text
+    loop = text.split("function Add-Triggers")[1].split("in $TrustedNetworks) {")[1]
+    assert 0 < loop.index("Remove-VpnConnectionTrigger") < loop.index("Add-VpnConnectionTrigger")
+
+
 def test_what_verify_sends_is_a_request_of_sstp(make_bundle: MakeBundle) -> None:
     text = script("verify.ps1", make_bundle()).text
     block = text.split("$lines = @(")[1].split("\r\n    )")[0]
@@ -439,6 +484,8 @@ def test_launchers_are_plain_ascii_without_values(
     assert text.startswith("@echo off\r\nsetlocal EnableExtensions DisableDelayedExpansion\r\n")
     assert f'if not exist "%~dp0{target}" goto :alone' in text
     assert f'-NoProfile -ExecutionPolicy Bypass -File "%~dp0{target}" %*' in text
+    # PowerShell 7 sets it, and hides Get-FileHash and more from Windows PowerShell
+    assert 'set "PSModulePath="\r\n' in text[: text.index("-NoProfile")]
     assert text.index("System32") < text.index("Sysnative") < text.index("-NoProfile")
     labels = set(re.findall(r"^:(\w+)", text, re.MULTILINE))
     assert labels == set(re.findall(r"goto :(\w+)", text))
