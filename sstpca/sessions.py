@@ -126,8 +126,11 @@ class StoreSessions:
                 )
             ).all()
         self._written = dict(traffic)
-        known = {row.id: row.kill for row in rows} | self._revoked()
-        ending = {session: known.get(session, "its lease was taken away") for session in traffic}
+        known, revoked = {row.id: row.kill for row in rows}, self._revoked()
+        ending = {
+            session: known.get(session, "its lease was taken away") or revoked.get(session)
+            for session in traffic
+        }
         return {session: reason for session, reason in ending.items() if reason}
 
     def _revoked(self) -> dict[int, str]:

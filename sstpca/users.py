@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -13,6 +13,7 @@ from . import profiles
 from . import store as tables
 from .errors import InvalidInput, SstpcaError
 from .names import check_user_name, is_text, quoted, user_key
+from .pki import inventory
 from .secrets import Sealer, check_password
 from .store import Store, now
 
@@ -32,6 +33,10 @@ __all__ = [
     "update_password",
     "user_key",
 ]
+
+
+#: RFC 5280 5.3.1, of the certificates of a removed user
+_REMOVED: Final = "cessationOfOperation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,15 +221,19 @@ def change(
 def remove(store: Store, names: Iterable[str]) -> list[User]:
     """Remove the users ``names``, all of them or, on an error, none; their sessions end.
 
+    Their certificates are revoked: a later user of the same name is somebody else, and must neither
+    be logged in by them nor be given them.
+
     :returns: the users who were removed.
     :raises SstpcaError: if one of them does not exist.
     """
     removed = []
-    with store.writing() as connection:
+    with store.writing(durable=True) as connection:
         for name in names:
             user = _get(connection, name)
             _end_sessions(connection, user, "the user was removed")
             connection.execute(tables.users.delete().where(tables.users.c.id == user.id))
+            inventory.revoke_all_of(connection, user.name, _REMOVED, now())
             removed.append(user)
     return removed
 

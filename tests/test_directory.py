@@ -108,7 +108,20 @@ def test_a_disabled_user(home: Home, store: Store, directory: StoreDirectory) ->
 def test_a_removed_user(home: Home, store: Store, directory: StoreDirectory) -> None:
     der = issue(home, store, "alice")
     users.remove(store, ["alice"])
-    assert "no such user" in refusal(directory, der)
+    assert refusal(directory, der).endswith(" of 'alice' is revoked")
+
+
+def test_a_later_user_of_the_same_name_is_somebody_else(
+    home: Home, store: Store, sealer: Sealer, directory: StoreDirectory
+) -> None:
+    former, last, bobs = (issue(home, store, name) for name in ("alice", "alice", "bob"))
+    users.remove(store, ["ALICE"])
+    users.add(store, sealer, "alice", "clientPass")
+    for der in (former, last):
+        assert refusal(directory, der).endswith(" is revoked")
+    assert directory.by_certificate(bobs).name == "Bob"
+    assert {entry.reason for entry in inventory.list_revoked(store)} == {"cessationOfOperation"}
+    assert directory.by_certificate(issue(home, store, "alice")).name == "alice"
 
 
 def test_the_authority_of_the_home(home: Home, directory: StoreDirectory) -> None:
@@ -131,8 +144,10 @@ def test_sessions_end_with_their_certificate(
     traffic = {lease.session: (0, 0) for lease in leases if lease}
     assert sessions.beat(traffic) == {}
     revoke(store, "alice")
-    *_, last = traffic
+    _, bobs, last = traffic
     assert sessions.beat(traffic) == {last: "its certificate was revoked"}
     sessions.close(last)
     del traffic[last]
     assert sessions.beat(traffic) == {}
+    users.remove(store, ["bob"])
+    assert sessions.beat(traffic) == {bobs: "the user was removed"}

@@ -219,7 +219,7 @@ class Connection:
             case Send(packet):
                 self._outbound.send(packet)
             case LookUp(name):
-                self._log.know(user=name)
+                # no field of the log: that would put the words of anybody before the peer's address
                 self._spawn(self._look_up(name))
             case Handshake(data):
                 self._spawn(self._shake(data))

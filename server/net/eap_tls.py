@@ -93,12 +93,9 @@ class EapTls:
     def __init__(self, contexts: Contexts, certificate: Certificate, directory: Directory) -> None:
         self._contexts = contexts
         self._certificate = certificate
+        self._judge = _Judge(directory)
         self._directory = directory
         self._tls: SSL.Connection | None = None
-        self._account: Account | None = None
-        self._trusted = False  # OpenSSL finds nothing wrong with the client's certificate
-        self._refusal = ""
-        self._problem: Exception | None = None
 
     def receive(self, data: bytes) -> Handshaken:
         """Take a message of the client; the first one begins.
@@ -119,11 +116,11 @@ class EapTls:
         except SSL.WantReadError:
             return Handshaken(self._output(tls))
         except SSL.Error as error:
-            if self._problem is not None:
-                raise self._problem from None
+            if self._judge.problem is not None:
+                raise self._judge.problem from None
             return self._refused(tls, error)
         key = tls.export_keying_material(_KEY_LABEL, _KEY_SIZE)
-        return Handshaken(self._output(tls), account=self._account, key=key)
+        return Handshaken(self._output(tls), account=self._judge.account, key=key)
 
     def _refused(self, tls: SSL.Connection, error: SSL.Error) -> Handshaken:
         """Pass OpenSSL's alert on, but not where it was us who refused.
@@ -131,32 +128,57 @@ class EapTls:
         For that, OpenSSL's alert would be internal_error, and have people look for one. EAP's
         Failure alone says no more than that there is no way in.
         """
-        alert = b"" if self._trusted and self._refusal else self._output(tls)
-        return Handshaken(alert, refusal=self._refusal or _text(error))
+        refusal = self._judge.refusal
+        alert = b"" if self._judge.trusted and refusal else self._output(tls)
+        return Handshaken(alert, refusal=refusal or _text(error))
 
     def _begin(self) -> SSL.Connection:
         context = self._contexts.get(self._certificate, self._directory.client_roots())
         tls = SSL.Connection(context, None)
         tls.set_accept_state()
-        tls.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, self._verify)
+        tls.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, self._judge.verify)
         return tls
 
-    def _verify(
+    @staticmethod
+    def _output(tls: SSL.Connection) -> bytes:
+        try:
+            return tls.bio_read(_TURN)
+        except SSL.WantReadError:
+            return b""
+
+
+class _Judge:
+    """What OpenSSL calls back to judge the client's certificates, and what came of it.
+
+    It knows nothing of the handshake: in a circle with that, what strangers leave half done would
+    stay until Python looks for circles, which it counts in objects, and not in OpenSSL's 60 KiB.
+
+    :ivar trusted: whether OpenSSL found nothing wrong with the last certificate it showed.
+    :ivar problem: what the directory raised; OpenSSL's C would swallow it.
+    """
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self.account: Account | None = None
+        self.trusted = False
+        self.refusal = ""
+        self.problem: Exception | None = None
+
+    def verify(
         self, _tls: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int
     ) -> bool:
         """Judge one certificate of the client's chain after OpenSSL: from the top to the leaf."""
-        self._trusted = bool(ok)
+        self.trusted = bool(ok)
         try:
             if not ok:
                 raise CertificateRefused(_verify_text(error))
             if depth == 0:
-                self._account = self._find(certificate.to_cryptography())
+                self.account = self._find(certificate.to_cryptography())
         except CertificateRefused as refused:
-            self._refusal = f"its certificate {refused}"
+            self.refusal = f"its certificate {refused}"
             return False
         except Exception as problem:
-            # OpenSSL's C would swallow it
-            self._problem = problem
+            self.problem = problem
             return False
         return True
 
@@ -169,13 +191,6 @@ class EapTls:
         if not is_client:
             raise CertificateRefused(_VERIFY_ERRORS[26])
         return self._directory.by_certificate(leaf.public_bytes(Encoding.DER))
-
-    @staticmethod
-    def _output(tls: SSL.Connection) -> bytes:
-        try:
-            return tls.bio_read(_TURN)
-        except SSL.WantReadError:
-            return b""
 
 
 def _verify_text(error: int) -> str:

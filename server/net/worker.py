@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import socket
+from ipaddress import ip_address
 from typing import Final
 
 from pyroute2 import AsyncIPRoute
@@ -57,8 +58,8 @@ class Worker:
         self._shared = shared
         self._loop = shared.loop
         self._listeners = listeners
-        #: In the order of their coming, with the address they come from.
-        self._strangers: dict[Entrance | Connection, str] = {}
+        #: In the order of their coming, with what counts as the address they come from.
+        self._strangers: dict[Entrance | Connection, bytes] = {}
         self._connections: set[Connection] = set()
         self._stopping = asyncio.Event()
         self._remarks = 0
@@ -140,6 +141,7 @@ class Worker:
         peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         # the one of this connection: by the time of its login there may be another
         certificate = self._shared.identity.certificate
+        source = _source(host)
 
         def accepted(stream: TlsStream, request: Request) -> None:
             connection = Connection(
@@ -151,7 +153,7 @@ class Worker:
                 admitted=self._admitted,
                 ended=self._ended,
             )
-            self._strangers[connection] = host
+            self._strangers[connection] = source
             self._connections.add(connection)
             connection.start(request.rest)
 
@@ -161,8 +163,8 @@ class Worker:
                 self._remark(reason, peer)
 
         stream = TlsStream(plain, certificate.context)
-        self._make_room(host)
-        self._strangers[Entrance(self._loop, stream, accepted=accepted, gone=gone)] = host
+        self._make_room(source)
+        self._strangers[Entrance(self._loop, stream, accepted=accepted, gone=gone)] = source
 
     def _remark(self, reason: str, peer: str) -> None:
         self._remarks += 1
@@ -182,10 +184,18 @@ class Worker:
         self._strangers.pop(connection, None)
         self._connections.discard(connection)
 
-    def _make_room(self, host: str) -> None:
+    def _make_room(self, source: bytes) -> None:
         """Let the oldest stranger go when there are too many, first of all of the same address."""
-        same = [stranger for stranger, source in self._strangers.items() if source == host]
+        same = [stranger for stranger, other in self._strangers.items() if other == source]
         if len(same) >= _STRANGERS_OF_ONE:
             same[0].drop("too many from this address before their login")
         elif len(self._strangers) >= _STRANGERS:
             next(iter(self._strangers)).drop("too many before their login")
+
+
+def _source(host: str) -> bytes:
+    """Return what counts as one address: of IPv6 the network, whose addresses one machine has all.
+
+    :param host: an address as text.
+    """
+    return ip_address(host).packed[:8]

@@ -259,7 +259,7 @@ def enable(context: Context, names: tuple[str, ...]) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def remove(context: Context, names: tuple[str, ...], yes: bool) -> None:
-    """Remove the users NAME, and end their sessions.
+    """Remove the users NAME, end their sessions, and revoke their certificates.
 
     \b
         sstpca user remove alice
@@ -284,8 +284,8 @@ def set_(
 ) -> None:
     """Change what the user NAME is given.
 
-    That is the access profile or the address; it counts from the next login. The routes and the
-    kind of tunnel of another profile come with a new bundle.
+    That is the access profile or the address; it counts from the next login. The sign-in, the
+    routes and the kind of tunnel of another profile come with a new bundle.
 
     \b
         sstpca user set alice --profile office
@@ -302,7 +302,8 @@ def set_(
     _report([changed], "changed")
     if profile is not None:
         talk(
-            f"next, where routes or tunnel are others: {program()} bundle {shlex.quote(changed.name)}"
+            "next, where sign-in, routes or tunnel are others: "
+            f"{program()} bundle {shlex.quote(changed.name)}"
         )
 
 

@@ -275,6 +275,22 @@ def mark_revoked(store: Store, entry: Entry, reason: str, now: datetime) -> None
         raise _revoked_already(entry)
 
 
+def revoke_all_of(connection: sa.Connection, name: str, reason: str, now: float) -> None:
+    """Revoke every certificate of the user ``name`` for ``reason``, those replaced as well.
+
+    :param connection: of Store.writing.
+    """
+    connection.execute(
+        certificates.update()
+        .where(
+            certificates.c.key == user_key(name),
+            certificates.c.profile == USER,
+            certificates.c.revoked.is_(None),
+        )
+        .values(revoked=now, reason=reason)
+    )
+
+
 def check_not_revoked(entry: Entry) -> None:
     """Make sure that ``entry`` can still be revoked.
 

@@ -44,6 +44,21 @@ def test_the_oldest_goes_when_one_address_has_too_many(one_worker: Vpn) -> None:
             crowd[8].recv(1)
 
 
+def test_a_network_of_ipv6_counts_as_one_address(one_worker: Vpn) -> None:
+    """One machine has all its addresses."""
+    vpn, client = one_worker, one_worker.network.client
+    many = [f"2001:db8::1:{number:x}" for number in range(LIMIT + 1)]
+    server = (vpn.network.server_address_v6, PORT)
+    with contextlib.ExitStack() as stack:
+        for address in many:
+            client.ip("addr", "add", f"{address}/128", "dev", "wan", "nodad")
+            stack.callback(client.ip, "addr", "del", f"{address}/128", "dev", "wan")
+        with client.entered():
+            for address in many:
+                stack.enter_context(socket.create_connection(server, 5.0, (address, 0)))
+        wait_for(lambda: vpn.server.said("too many from this address") == 1, 5.0, "one dropped")
+
+
 def test_a_call_without_a_login_counts(one_worker: Vpn) -> None:
     vpn = one_worker
     with contextlib.ExitStack() as stack:

@@ -188,10 +188,11 @@ class Client:
             self._send_link(Code.IDENTIFICATION, self._magic + text)
         if self.method is not None:
             return self._authenticate_by(self.method)
+        self._until(lambda: self.heard.challenge is not None, "CHAP Challenge")
+        began = time.monotonic()
         login = self._respond()
         if binding_at_once:
             self.bind()
-        began = time.monotonic()
         self._until(lambda: self.heard.verdict is not None, "CHAP Success or Failure")
         self.verdict_after = time.monotonic() - began
         return self._judge_verdict(login.proof)
@@ -204,7 +205,6 @@ class Client:
         self.key = method.key
 
     def _respond(self) -> mschap.Login:
-        self._until(lambda: self.heard.challenge is not None, "CHAP Challenge")
         assert self.heard.challenge is not None
         identifier, challenge = self.heard.challenge
         login = mschap.Login(self.user, self.password, challenge, os.urandom(16))

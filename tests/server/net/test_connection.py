@@ -14,9 +14,9 @@ from pyroute2 import AsyncIPRoute
 
 from sstpca.server.config import Config
 from sstpca.server.dataplane.stream import TlsStream
-from sstpca.server.effects import Effect, Handshake
+from sstpca.server.effects import Effect, Handshake, LookUp, Note
 from sstpca.server.interfaces import Directory, Sessions
-from sstpca.server.log import LOGGER
+from sstpca.server.log import LOGGER, TextFormatter
 from sstpca.server.net.connection import Connection
 from sstpca.server.net.eap_tls import EapTls
 from sstpca.server.net.entrance import Entrance
@@ -129,6 +129,39 @@ def test_a_mistake_of_ours_costs_one_session(
         assert far.recv(1) == b""
     assert sum("a mistake in the server" in line for line in logged.messages) == 1
     assert any("ended: the server has a problem" in line for line in logged.messages)
+
+
+def test_whom_a_client_claims_to_be_is_no_field_of_the_log(
+    wire: tuple[TlsStream, socket.socket],
+    logged: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who bans by the address in a line must not be told another one by a name."""
+    near, far = wire
+    claim = "203.0.113.9:1: login failed for 'alice'"
+
+    async def run() -> None:
+        monkeypatch.setattr(Session, "receive", lambda *_: [LookUp(claim), Note("failed", True)])
+        monkeypatch.setattr(Connection, "_look_up", lambda *_: asyncio.sleep(0))
+        connection = Connection(
+            shared(),
+            near,
+            certificate=CERTIFICATE,
+            peer="x:1",
+            coalesce=True,
+            admitted=lambda _: None,
+            ended=lambda _: None,
+        )
+        connection.start(b"")
+        far.send(ECHO)
+        await asyncio.sleep(0.1)
+        connection.drop("enough")
+
+    with far:
+        asyncio.run(run())
+    lines = [TextFormatter().format(record) for record in logged.records]
+    assert any(line.endswith("x:1: failed") for line in lines)
+    assert not any(claim in line for line in lines)
 
 
 def test_a_stranger_cannot_flood_us_with_packets(

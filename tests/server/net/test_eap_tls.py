@@ -1,6 +1,8 @@
 """TLS within EAP-TLS, with a client that shares no code with it: who gets in, and with which key."""
 
+import gc
 import hashlib
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -199,6 +201,28 @@ def test_the_authorities_may_change(shown: Certificate, issuer: Issuer, people: 
     assert login().account is not None
     people.roots = (issuer.own.der,)
     assert login().account is None
+
+
+def test_what_strangers_leave_half_done_is_gone_with_them(
+    issuer: Issuer, shown: Certificate, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """60 KiB each, which Python does not count: they must not wait for it to look for circles."""
+    hello = peer(issuer, issuer.issue("alice", CLIENT)).respond(b"\x20")[5:]
+    made: list[weakref.ref[SSL.Connection]] = []
+
+    class Watched(SSL.Connection):
+        def __init__(self, context: SSL.Context, sock: None) -> None:
+            super().__init__(context, sock)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr(SSL, "Connection", Watched)
+    gc.disable()
+    try:
+        for _ in range(2):
+            assert EapTls(Contexts(), shown, people).receive(hello).data
+        assert [one() for one in made] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_sessions_are_not_resumed(issuer: Issuer, shown: Certificate) -> None:
