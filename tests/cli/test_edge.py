@@ -2,8 +2,10 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +29,23 @@ def run_in(root: Path, *arguments: str) -> Result:
 def test_version() -> None:
     result = CliRunner().invoke(main, ["--version"])
     assert result.stdout == f"sstpca, version {sstpca.__version__}\n"
+
+
+def test_what_to_do_next_is_about_the_same_home(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run_in(home.root, "user", "show", "bob").stderr.splitlines()[1] == (
+        f"see 'sstpca --home {home.root} user list'"
+    )
+    result = run_in(home.root / "none", "user", "list")
+    assert result.stderr.splitlines() == [
+        f"error: there is no sstpca home in {home.root / 'none'}",
+        f"make one with 'sstpca --home {home.root / 'none'} init HOST', or name another with "
+        "--home or SSTPCA_HOME",
+    ]
+    monkeypatch.setenv("SSTPCA_HOME", str(home.root))
+    result = CliRunner().invoke(main, ["user", "show", "bob"])
+    assert result.stderr.splitlines()[1] == "see 'sstpca user list'"
 
 
 READERS = [["user", "list"], ["profile", "list"], ["cert", "show"], ["user", "add", "a"]]
@@ -182,3 +201,13 @@ def test_every_command_has_help_with_an_example(path: str, command: click.Comman
 def test_every_option_says_what_it_does(path: str, command: click.Command) -> None:
     silent = [p.name for p in command.params if isinstance(p, click.Option) and not p.help]
     assert silent == []
+
+
+@pytest.mark.parametrize("after", [0.1, 0.2, 0.3])
+def test_an_interrupt_while_it_starts_is_no_traceback(home: Home, after: float) -> None:
+    command = [sys.executable, "-m", "sstpca", "--home", str(home.root), "user", "list"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        time.sleep(after)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    assert b"Traceback" not in said
