@@ -1,5 +1,6 @@
 """Fixtures that all tests can use."""
 
+import functools
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from click.testing import CliRunner, Result
 from sstpca.cli import main
 from sstpca.home import Home
 from sstpca.names import parse_hosts
+from sstpca.pki.keys import KeyType
 from sstpca.secrets import Sealer
 from sstpca.setup import Network, Plan, make_home
 from sstpca.store import Store
@@ -20,6 +22,7 @@ NETWORK = Network(
     IPv4Network("10.99.0.0/24"), (IPv4Address("9.9.9.9"), IPv4Address("1.1.1.1")), False
 )
 
+Pristine = Callable[..., Path]
 Run = Callable[..., Result]
 
 
@@ -31,23 +34,41 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def _pristine_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("pristine") / "home"
-    make_home(root, Plan(parse_hosts(["vpn.example.com"])), None, network=NETWORK)
-    return root
+def _pristine(tmp_path_factory: pytest.TempPathFactory) -> Pristine:
+    """Make a home with keys of these kinds, once for all tests of a process."""
+    folder = tmp_path_factory.mktemp("pristine")
+
+    @functools.cache
+    def pristine(*kinds: KeyType) -> Path:
+        root = folder / f"home{len(list(folder.iterdir()))}"
+        plan = Plan(parse_hosts(["vpn.example.com"]), 443, "", *kinds)
+        make_home(root, plan, None, network=NETWORK)
+        return root
+
+    return pristine
+
+
+def _copied(pristine: Path, root: Path) -> Home:
+    shutil.copytree(pristine, root)
+    root.chmod(0o700)
+    return Home(root)
 
 
 @pytest.fixture
-def home(_pristine_home: Path, tmp_path: Path) -> Home:
+def home(_pristine: Pristine, tmp_path: Path) -> Home:
     """A home for vpn.example.com without users; the authority's key has no passphrase.
 
     The access profile "default" has 10.99.0.1, the pool 10.99.0.10-10.99.0.250 and the DNS servers
-    9.9.9.9 and 1.1.1.1. Keys are made once for all tests of a process; the files are this test's.
+    9.9.9.9 and 1.1.1.1. Its keys are ECDSA: OpenSSL proves a key for RSA whenever it loads one, and
+    that takes a twentieth of a second.
     """
-    root = tmp_path / "home"
-    shutil.copytree(_pristine_home, root)
-    root.chmod(0o700)
-    return Home(root)
+    return _copied(_pristine(KeyType.ECDSA, KeyType.ECDSA), tmp_path / "home")
+
+
+@pytest.fixture
+def usual_home(_pristine: Pristine, tmp_path: Path) -> Home:
+    """The same with the kinds of keys that ``init`` makes: for RSA."""
+    return _copied(_pristine(), tmp_path / "home")
 
 
 @pytest.fixture

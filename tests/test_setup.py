@@ -26,6 +26,7 @@ from sstpca.pki.keys import KeyType
 from sstpca.secrets import Sealer
 from sstpca.setup import CANDIDATES, Network, Plan, choose_network, make_home, render_settings
 from sstpca.store import Store
+from tests.support.steps import in_a_child, kill_me
 
 PLAN = Plan(parse_hosts(["vpn.example.com"]))
 NETWORK = Network(CANDIDATES[0], (IPv4Address("9.9.9.9"),))
@@ -192,21 +193,6 @@ def test_an_init_killed_at_its_very_end_has_made_a_home(
     assert_whole(tmp_path)
     with pytest.raises(SstpcaError, match="already"):
         make(tmp_path)
-
-
-def kill_me() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def in_a_child(action: Callable[[], object]) -> int:
-    """Run ``action`` in a forked child and return its exit code, or minus its signal."""
-    child = os.fork()
-    if child == 0:
-        try:
-            action()
-        finally:
-            os._exit(99)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def test_two_inits_do_not_mix(tmp_path: Path, ready: None) -> None:

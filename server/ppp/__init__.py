@@ -4,6 +4,7 @@ A frame goes this way: :mod:`.link` knows the phase and hands it to LCP (:mod:`.
 (:mod:`.login`) or IPCP (:mod:`.ipcp`). LCP and IPCP are two policies of one :mod:`.negotiation`,
 which turns packets (:mod:`.frames`, :mod:`.options`) into events of the :mod:`.automaton` and its
 actions into packets. The login is :mod:`.chap`, or :mod:`.eap` with its methods
-:mod:`.eap_mschapv2` and :mod:`.eap_tls`; passwords are :mod:`.password`, over :mod:`.mschapv2`.
+(:mod:`.eap_method`) :mod:`.eap_mschapv2` and :mod:`.eap_tls`; passwords are :mod:`.password`, over
+:mod:`.mschapv2`.
 What the driver is to do comes back as :mod:`.effects`.
 """

@@ -1,1 +1,6 @@
-"""[MS-SSTP]: the HTTP preamble, the packets, the call and its crypto binding; no I/O."""
+"""[MS-SSTP]: the HTTP preamble, the packets, the call and its crypto binding; no I/O.
+
+After the :mod:`.preamble`, :mod:`.wire` turns bytes into packets. The :mod:`.call` walks through
+the table in :mod:`.states`; :mod:`.negotiation` looks at the request, :mod:`.binding` at the proof.
+What is to be done comes back as :mod:`.effects`.
+"""

@@ -1,13 +1,34 @@
-"""What a user receives: templates filled with one user's values, as a folder and a zip.
+"""What users receive: templates filled with one user's values, as a folder and a zip.
 
-Of one bundle, :mod:`.context` gathers the values, :mod:`.texts` has what users read,
-:mod:`.platforms` knows the files for each system, :mod:`.render` fills the templates,
-:mod:`.quoting` is the only way for a value into a script, and :mod:`.archive` writes it all.
+Each name is a module. What a bundle says::
 
-Of many, :mod:`.making` knows what they have in common, :mod:`.crew` shares them among processes,
-:mod:`.sheet` has the passwords on paper, :mod:`.record` remembers what was made, :mod:`.fitting`
-tells whether that still fits, :mod:`.listing` says it of all users, and :mod:`.verify` proves it of
-a file, which :mod:`.reading` has read with care.
+    context           the values that templates see, complete before anything is written
+    trust             whom the clients of a home have to trust
+    user_certificate  a user's .p12 file
+    logo              the organisation's picture
+    texts, markup     what users read, in their language; the values and marks in it
+    codes             Windows' error numbers, by what helps
 
-For administrators, :mod:`.deploy` and :mod:`.router` make what sets up many PCs, or a router.
+From there to files::
+
+    platforms         the systems: windows (with eap), linux, android, apple, routeros
+    render            fills the templates, with
+    quoting           the only way for a value into a script, and
+    plain_name, qr    names for choosy systems, and pictures of text
+    sums, signing     SHA256SUMS, and signatures of scripts
+    archive           the folder and the zip on disk
+
+Of many users::
+
+    making            what their bundles have in common; from a user to a zip
+    crew              shares them among processes
+    sheet             the secrets on paper
+    record            remembers what was made
+    fitting, listing  whether that still fits; the same of all users
+    verify, reading   proves it of a file; reads one from anywhere, with care
+
+For administrators::
+
+    deploy            what sets up many PCs: profilexml, intune, and pbk
+    router            what makes a RouterOS router the server
 """

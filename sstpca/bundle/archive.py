@@ -143,6 +143,16 @@ def write(where: Path, name: str, files: Mapping[str, bytes]) -> Written:
         return batch.put_in_place()[name]
 
 
+def discard(written: Written) -> None:
+    """Remove a bundle, folder and zip; the caller is :func:`holding` the folder they are in.
+
+    :raises SstpcaError: if the file system refuses.
+    """
+    with _errors_named(written.path.parent):
+        shutil.rmtree(written.path.with_suffix(""))
+        written.path.unlink()
+
+
 @contextlib.contextmanager
 def _errors_named(where: Path) -> Iterator[None]:
     """Turn what the file system refuses into one clear line about the folder ``where``."""

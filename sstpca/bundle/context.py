@@ -1,8 +1,8 @@
 """What a bundle says: the only values that a template sees, complete before anything is written."""
 
-import re
+import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cryptography import x509
@@ -17,6 +17,7 @@ from ..profiles import AccessProfile
 from ..settings import Settings
 from ..users import User
 from .logo import Logo
+from .plain_name import plain_name
 
 # The port that Windows takes when the address of the server names none.
 HTTPS: Final = 443
@@ -44,6 +45,11 @@ class Certificate:
     der: bytes
     sha1: str
     sha256: str
+
+    @property
+    def pem(self) -> bytes:
+        """The certificate as PEM."""
+        return ssl.DER_cert_to_PEM_cert(self.der).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,11 @@ class Bundle:
         """What people call the sign-in."""
         return _LOGINS[self.client.sign_in]
 
+    @property
+    def by_name(self) -> bool:
+        """Whether the host is a name: an address has no place in SNI (RFC 6066 3)."""
+        return ":" not in self.host and not self.host.replace(".", "").isdigit()
+
 
 def bundle_for(
     user: User,
@@ -142,40 +153,58 @@ def bundle_for(
     :raises SstpcaError: if something that the sign-in needs is missing.
     """
     secrets = secrets or Secrets()
-    name, port = check_user_name(user.name), settings.server.port
-    host = _host(settings)
-    sign_in, authorities = profile.client.sign_in, certificates_of(trust.authorities)
-    _check_sign_in(sign_in, trust, secrets)
-    return Bundle(
+    alike = deployment_for(profile, settings, trust)
+    _check_secrets(alike.client.sign_in, secrets)
+    name = check_user_name(user.name)
+    return replace(
+        alike,
         user=name,
+        language=language or settings.bundle.language,
+        logo=logo,
+        facts=facts(alike.host, alike.port, name, alike.client.sign_in, alike.authorities),
+        secrets=secrets,
+    )
+
+
+def deployment_for(profile: AccessProfile, settings: Settings, trust: Trust) -> Bundle:
+    """Put together what all users of ``profile`` are told alike: a bundle for nobody in particular.
+
+    It is for administrators, in English.
+
+    :raises InvalidInput: if the connection has a name that Windows does not take.
+    :raises SstpcaError: if something that the sign-in needs is missing.
+    """
+    if profile.client.sign_in is SignIn.EAP_TLS and not trust.eap_roots:
+        raise SstpcaError(
+            "the sign-in eap-tls needs the root of the server's certificate, which is not known "
+            "here",
+            "of a private authority's, make this machine trust it: cp root.crt "
+            "/usr/local/share/ca-certificates/ && update-ca-certificates (public ones: install "
+            "the package ca-certificates)",
+        )
+    return Bundle(
+        user="",
         profile=profile.name,
         connection=check_connection_name(settings.connection),
-        host=host,
-        port=port,
-        server=server_address(host, port),
+        host=host_of(settings),
+        port=settings.server.port,
+        server=address_of(settings),
         split_tunnel=not profile.full_tunnel,
         routes=() if profile.full_tunnel else tuple(str(route) for route in profile.routes),
         dns=tuple(map(str, profile.dns)),
         dns_suffix=profile.dns_suffix,
         client=profile.client,
         contact=settings.bundle.contact.strip(),
-        language=language or settings.bundle.language,
+        language="en",
         revocation_check=settings.bundle.revocation_check,
-        authorities=authorities,
+        authorities=certificates_of(trust.authorities),
         eap_roots=certificates_of(trust.eap_roots),
-        logo=logo,
-        facts=facts(host, port, name, sign_in, authorities),
-        secrets=secrets,
+        logo=None,
+        facts="",
     )
 
 
-def _check_sign_in(sign_in: SignIn, trust: Trust, secrets: Secrets) -> None:
-    if sign_in is SignIn.EAP_TLS and not trust.eap_roots:
-        raise SstpcaError(
-            f"the sign-in {sign_in.value} needs the root of the server's certificate, which is not "
-            "known here",
-            "install the package ca-certificates, or use a sign-in by password",
-        )
+def _check_secrets(sign_in: SignIn, secrets: Secrets) -> None:
     if (sign_in is SignIn.EAP_TLS) is (secrets.certificate is None):
         raise SstpcaError(
             f"the sign-in {sign_in.value} and the user's certificate do not go together"
@@ -184,14 +213,14 @@ def _check_sign_in(sign_in: SignIn, trust: Trust, secrets: Secrets) -> None:
         raise SstpcaError("with the sign-in eap-tls, there is no password to save")
 
 
-def _host(settings: Settings) -> str:
+def host_of(settings: Settings) -> str:
     """Return the host as it is in the server certificate, whatever way it is typed."""
     return parse_hosts(settings.server.names, settings.server.addresses).first
 
 
 def address_of(settings: Settings) -> str:
     """Return what the clients connect to, as Windows' ServerAddress has it."""
-    return server_address(_host(settings), settings.server.port)
+    return server_address(host_of(settings), settings.server.port)
 
 
 def server_address(host: str, port: int) -> str:
@@ -229,7 +258,7 @@ def certificate_of(authority: x509.Certificate, file: str = "") -> Certificate:
 
 def file_name(common_name: str) -> str:
     """Return a file name for a certificate that every system and every quoting takes."""
-    stem = re.sub(r"[^A-Za-z0-9]+", "-", common_name).strip("-")[:48].rstrip("-")
+    stem = plain_name(common_name, "")
     # "ca-" keeps it from being a name of a device on Windows (CON, AUX, ...)
     return f"ca-{stem}.cer" if stem else "ca.cer"
 

@@ -4,14 +4,10 @@ import hashlib
 from collections.abc import Iterator
 from typing import Final
 
-from ..clients import Client, SignIn
-from ..errors import SstpcaError
-from ..names import check_connection_name, parse_hosts
+from ..clients import Client
 from ..pki.certificates import sha1_fingerprint
-from ..profiles import AccessProfile
-from ..settings import Settings
 from . import intune, pbk
-from .context import Bundle, Trust, address_of, certificates_of
+from .context import Bundle
 from .profilexml import Protocol, compact, profile_xml
 from .render import Renderer
 from .signing import Signer, signed
@@ -30,40 +26,6 @@ FAILURES: Final = (
     (19, "Nobody to make the connection for is signed in. Use -AllUsers, or run this later."),
 )
 """The exit codes of the scripts, and what each says."""
-
-
-def deployment_for(profile: AccessProfile, settings: Settings, trust: Trust) -> Bundle:
-    """Return what all users of ``profile`` are told alike: a bundle for nobody in particular.
-
-    :raises InvalidInput: if the connection has a name that Windows does not take.
-    :raises SstpcaError: if something that the sign-in needs is missing.
-    """
-    if profile.client.sign_in is not SignIn.MSCHAPV2 and not trust.eap_roots:
-        raise SstpcaError(
-            f"the sign-in {profile.client.sign_in.value} needs the root of the server's "
-            "certificate, which is not known here",
-            "install the package ca-certificates, or use the sign-in mschapv2",
-        )
-    return Bundle(
-        user="",
-        profile=profile.name,
-        connection=check_connection_name(settings.connection),
-        host=parse_hosts(settings.server.names, settings.server.addresses).first,
-        port=settings.server.port,
-        server=address_of(settings),
-        split_tunnel=not profile.full_tunnel,
-        routes=() if profile.full_tunnel else tuple(str(route) for route in profile.routes),
-        dns=tuple(map(str, profile.dns)),
-        dns_suffix=profile.dns_suffix,
-        client=profile.client,
-        contact=settings.bundle.contact.strip(),
-        language="en",
-        revocation_check=settings.bundle.revocation_check,
-        authorities=certificates_of(trust.authorities),
-        eap_roots=certificates_of(trust.eap_roots),
-        logo=None,
-        facts="",
-    )
 
 
 def files(renderer: Renderer, bundle: Bundle, signer: Signer | None = None) -> dict[str, bytes]:

@@ -26,10 +26,12 @@ def told(profile: AccessProfile, settings: Settings, picture: Logo | None) -> st
 
     :returns: SHA-256, lower-case hexadecimal. It changes when a bundle made now would differ.
     """
+    # the server tells its clients; only where rules name others, bundles leave out the common ones
+    ruled = any(rule.servers for rule in profile.client.name_rules)
     values = {
         "full_tunnel": profile.full_tunnel,
         "routes": [] if profile.full_tunnel else [str(one) for one in profile.routes],
-        "dns": [str(one) for one in profile.dns],
+        "dns": [str(one) for one in profile.dns] if ruled else [],
         "dns_suffix": profile.dns_suffix,
         "client": clients.to_json(profile.client),
         "contact": settings.bundle.contact.strip(),

@@ -4,9 +4,6 @@ import shlex
 import uuid
 from typing import Final
 
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import load_der_x509_certificate
-
 from ..clients import SignIn
 from .context import Bundle
 from .plain_name import plain_name
@@ -41,7 +38,7 @@ def files(renderer: Renderer, bundle: Bundle) -> dict[str, bytes]:
     values = _values(bundle)
     found = {one: renderer.text(f"linux/{one}.j2", bundle, **values) for one in templates}
     if bundle.authorities:
-        found["ca.pem"] = authorities(bundle)
+        found["ca.pem"] = b"".join(one.pem for one in bundle.authorities)
     if bundle.secrets.password is not None:
         found["password"] = f"{bundle.secrets.password}\n".encode()
     if bundle.secrets.certificate is not None:
@@ -57,7 +54,6 @@ def _values(bundle: Bundle) -> dict[str, object]:
         "pty": sstpc(bundle, name),
         "refused": REFUSED[bundle.client.sign_in],
         "uuid": connection_uuid(bundle),
-        "sni": not is_address(bundle.host),
         "ipv4": ipv4(bundle),
         "secret": secret(bundle, name),
         "remote": name if bundle.client.sign_in.with_password else bundle.host,
@@ -77,7 +73,7 @@ def connection_uuid(bundle: Bundle) -> str:
 def sstpc(bundle: Bundle, name: str) -> str:
     """Return the command that pppd runs by sh(1)."""
     options = ["--nolaunchpppd", "--ipparam", name, "--ca-cert", f"{own_folder(name)}/ca.pem"]
-    if not is_address(bundle.host):
+    if bundle.by_name:
         options.append("--tls-ext")
     if not bundle.split_tunnel:
         options.append("--save-server-route")
@@ -91,11 +87,6 @@ def secret(bundle: Bundle, name: str) -> str:
     """
     words = pppd(bundle.user), name, pppd(f"@{own_folder(name)}/password")
     return f"{' '.join(words)} * # sstpca {name}"
-
-
-def is_address(host: str) -> bool:
-    """Return whether ``host`` is an IPv4 address; those have no place in SNI (RFC 6066 3)."""
-    return host.replace(".", "").isdigit()
 
 
 def ipv4(bundle: Bundle) -> Lines:
@@ -118,12 +109,6 @@ def ipv4(bundle: Bundle) -> Lines:
         lines.append(("never-default", "true"))
     lines += [(f"route{n}", route) for n, route in enumerate(bundle.routes, 1)]
     return lines
-
-
-def authorities(bundle: Bundle) -> bytes:
-    """Return the certificates of the authorities as one PEM file."""
-    found = (load_der_x509_certificate(one.der) for one in bundle.authorities)
-    return b"".join(one.public_bytes(Encoding.PEM) for one in found)
 
 
 def _list(values: list[str]) -> str:

@@ -24,10 +24,13 @@ class Listed:
     profile: str
     made: Made | None
     faults: tuple[str, ...]
+    disabled: bool = False
 
     @property
     def state(self) -> str:
-        """Return "current", "outdated" or "none"."""
+        """Return "current", "outdated" or "none"; "disabled" of a user who may not log in."""
+        if self.disabled:
+            return "disabled"
         if self.made is None:
             return "none"
         return "outdated" if self.faults else "current"
@@ -42,7 +45,7 @@ def latest(home: Home, store: Store, settings: Settings) -> list[Listed]:
     present = Present.load(home, store, settings)
     found = {user_key(made.user): _listed(present, made) for made in record.latest(store)}
     for key, user in present.users.items():
-        found.setdefault(key, Listed(user.name, user.profile, None, ()))
+        found.setdefault(key, Listed(user.name, user.profile, None, (), not user.enabled))
     return [found[key] for key in sorted(found)]
 
 
@@ -55,11 +58,12 @@ def history(home: Home, store: Store, settings: Settings, name: str) -> list[Lis
     user = None if made else users.get(store, name)
     present = Present.load(home, store, settings)
     if user is not None:
-        return [Listed(user.name, user.profile, None, ())]
+        return [Listed(user.name, user.profile, None, (), not user.enabled)]
     return [_listed(present, one) for one in made]
 
 
 def _listed(present: Present, made: Made) -> Listed:
     user = present.users.get(user_key(made.user))
     profile = made.profile if user is None else user.profile
-    return Listed(made.user, profile, made, tuple(text for _, text in present.faults(made)))
+    faults = tuple(text for _, text in present.faults(made))
+    return Listed(made.user, profile, made, faults, user is not None and not user.enabled)

@@ -15,7 +15,7 @@ from ..store import now
 from ..users import User
 from . import archive, logo, platforms, sheet, trust, user_certificate
 from .archive import Written
-from .context import Bundle, Secrets, address_of, bundle_for
+from .context import Bundle, Secrets, address_of, bundle_for, deployment_for
 from .fitting import told
 from .record import Made
 from .render import Renderer
@@ -126,6 +126,18 @@ class Workshop:
         )
         return Secrets(password, made)
 
+    def unused_templates(self) -> list[str]:
+        """Return the files among the administrator's templates that have no use, by name."""
+        return self._renderer.unused()
+
+    def check_profiles(self, profiles: Iterable[AccessProfile]) -> None:
+        """Find out whether anybody with ``profiles`` can have a bundle, before it takes anything.
+
+        :raises SstpcaError: see context.deployment_for.
+        """
+        for one in {profile.name: profile for profile in profiles}.values():
+            deployment_for(one, self._settings, self._trust)
+
     def check(self, orders: Iterable[Order]) -> None:
         """Find out what would go wrong before anything is written.
 
@@ -189,8 +201,17 @@ class Workshop:
             page = sheet.render(self._renderer, bundle, order.password)
             write_file(sheet.path(folder, order.user.name), page, SECRET)
         except SstpcaError as error:
-            return error
+            return SstpcaError(f"{error}; the bundle is there: {written.path}", error.hint)
         return written
+
+    def discard(self, order: Order, written: Written) -> None:
+        """Take back a bundle, and its sheet, that came to nothing.
+
+        :raises SstpcaError: if the file system refuses.
+        """
+        if self.wish.sheets is not None:
+            sheet.remove(self.wish.sheets, order.user.name)
+        archive.discard(written)
 
     def record(self, order: Order, written: Written, made_by: str) -> Made:
         """Return what is to be remembered of a bundle that is on disk."""

@@ -8,9 +8,13 @@ _OTHER_SIGNS: Final = re.compile(r"[^A-Za-z0-9]+")
 _LENGTH: Final = 48
 
 
-def plain_name(connection: str) -> str:
-    """Return a name for a connection: ASCII letters, digits and inner hyphens, up to 48 signs."""
-    return _OTHER_SIGNS.sub("-", connection).strip("-")[:_LENGTH].rstrip("-") or "vpn"
+def plain_name(text: str, otherwise: str = "vpn") -> str:
+    """Return a name for what people call ``text``.
+
+    :param otherwise: the name where nothing is left of it.
+    :returns: ASCII letters, digits and inner hyphens, up to 48 signs.
+    """
+    return _OTHER_SIGNS.sub("-", text).strip("-")[:_LENGTH].rstrip("-") or otherwise
 
 
 def crt_name(file: str) -> str:

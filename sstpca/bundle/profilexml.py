@@ -17,7 +17,8 @@ from .render import Renderer
 
 # what no XML document can have, not even escaped: XML 1.0, 2.2 Char
 _NO_CHAR: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_BETWEEN: Final = re.compile(r">\s+<")
+# a value may be a blank; but none has a line break
+_BETWEEN: Final = re.compile(r">\n *<")
 
 
 @enum.unique

@@ -1,5 +1,6 @@
 """From a :class:`~sstpca.bundle.context.Bundle` to the bytes of its files."""
 
+import fnmatch
 import functools
 import textwrap
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from types import TracebackType
 from typing import Any, Final
 
 import jinja2
+import jinja2.meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ..errors import SstpcaError
@@ -18,6 +20,7 @@ from .context import Bundle
 from .markup import fill, markup
 
 _ENDING: Final = ".j2"
+_TEXTS: Final = "texts/*.toml"
 
 
 def pieces(text: str, size: int) -> list[str]:
@@ -69,14 +72,7 @@ class Renderer:
             raise SstpcaError(f"there is no folder {templates}", "name one with --templates DIR")
         self._texts = texts.load(language, templates)
         self._templates = templates
-        loader = _loader(templates)
-        self._pages = _environment(loader, autoescape=True)
-        _add_filters(self._pages, _FILTERS)
-        self._pages.globals.update(codes=CODES)
-        self._plain = _environment(loader, finalize=_only_literals)
-        self._scripts = _environment(loader, finalize=_only_literals, newline_sequence="\r\n")
-        for environment in (self._plain, self._scripts):
-            _add_filters(environment, {**quoting.FILTERS, "fill": fill})
+        self._pages, self._plain, self._scripts = _environments(templates and templates.absolute())
 
     def script(self, template: str, bundle: Bundle, **more: object) -> bytes:
         """Return a PowerShell script: UTF-8 with byte order mark, CRLF.
@@ -95,6 +91,25 @@ class Renderer:
     def page(self, template: str, bundle: Bundle, **more: object) -> bytes:
         """Return an HTML or XML file: UTF-8, every value escaped."""
         return self._fill(self._pages, template, bundle, more).encode()
+
+    def unused(self) -> list[str]:
+        """Return the files of the administrator's that win over none of ours, by name.
+
+        Those that another of them includes are in use, and so are texts.
+        """
+        if self._templates is None:
+            return []
+        own = {one for one in _Folder(self._templates).list_templates() if _is_plain(one)}
+        used = {one for one in own if one in _ours() or fnmatch.fnmatchcase(one, _TEXTS)}
+        queue = list(used)
+        while queue:
+            found = _referenced(self._pages, queue.pop())
+            if None in found:
+                return []  # a name that is known only when it is filled
+            more = (own & found) - used
+            used |= more
+            queue += more
+        return sorted(own - used)
 
     def launcher(self, target: str) -> bytes:
         """Return a batch file that runs the PowerShell script ``target`` beside it: ASCII, CRLF."""
@@ -146,6 +161,44 @@ class _Folder(jinja2.FileSystemLoader):
 def _loader(templates: Path | None) -> jinja2.BaseLoader:
     ours = jinja2.PackageLoader("sstpca.templates", "")
     return ours if templates is None else jinja2.ChoiceLoader([_Folder(templates), ours])
+
+
+@functools.cache
+def _ours() -> frozenset[str]:
+    names = jinja2.PackageLoader("sstpca.templates", "").list_templates()
+    return frozenset(one for one in names if one.endswith(_ENDING))
+
+
+def _is_plain(name: str) -> bool:
+    """Return whether it is a file as people see them: no version control's, no editor's."""
+    return not name.endswith("~") and not any(part.startswith(".") for part in name.split("/"))
+
+
+def _referenced(environment: jinja2.Environment, template: str) -> set[str | None]:
+    """Return what ``template`` includes or extends; None for a name that is not written in it."""
+    try:
+        assert environment.loader is not None
+        source, _, _ = environment.loader.get_source(environment, template)
+        return set(jinja2.meta.find_referenced_templates(environment.parse(source)))
+    except (jinja2.TemplateError, OSError, UnicodeDecodeError):
+        return set()  # whoever fills it will say so
+
+
+@functools.cache
+def _environments(templates: Path | None) -> tuple[jinja2.Environment, ...]:
+    """Return what fills pages, plain files and scripts.
+
+    They keep what they have compiled, which takes longer than to fill it.
+    """
+    loader = _loader(templates)
+    pages = _environment(loader, autoescape=True)
+    _add_filters(pages, _FILTERS)
+    pages.globals.update(codes=CODES)
+    plain = _environment(loader, finalize=_only_literals)
+    scripts = _environment(loader, finalize=_only_literals, newline_sequence="\r\n")
+    for environment in (plain, scripts):
+        _add_filters(environment, {**quoting.FILTERS, "fill": fill})
+    return pages, plain, scripts
 
 
 def _environment(loader: jinja2.BaseLoader, **options: Any) -> jinja2.Environment:

@@ -11,8 +11,7 @@ from ..clients import SignIn
 from ..errors import SstpcaError
 from ..home import PUBLIC, SECRET
 from ..names import quoted
-from ..pki import exporting
-from ..pki.certificates import sha256_fingerprint
+from ..pki import exporting, inventory
 from ..pki.pairs import Pair
 from ..profiles import AccessProfile
 from ..users import User
@@ -84,7 +83,7 @@ def _certificates(router: Router, stem: str) -> list[_Imported]:
 
 
 def _imported(certificate: x509.Certificate, role: str, names: tuple[str, ...]) -> _Imported:
-    digits = sha256_fingerprint(certificate).replace(":", "").lower()
+    digits = inventory.digest(certificate)
     # a renewed one is another, and comes beside the old one
     return _Imported(f"{COMMENT}-{role}-{digits[:8]}", digits, names, key=len(names) > 1)
 

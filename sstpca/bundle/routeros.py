@@ -1,8 +1,5 @@
 """What a RouterOS router imports to connect as a client, and to take that back."""
 
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import load_der_x509_certificate
-
 from ..clients import SignIn
 from .context import Bundle, Certificate
 from .plain_name import crt_name, plain_name
@@ -26,11 +23,11 @@ def files(renderer: Renderer, bundle: Bundle) -> dict[str, bytes]:
         "comment": f"sstpca: {bundle.connection}",
         "authorities": [(crt_name(one.file), fingerprint(one)) for one in bundle.authorities],
         "routes": _routes(bundle),
-        "sni": "no" if _is_address(bundle.host) else "yes",
+        "sni": "yes" if bundle.by_name else "no",
     }
     scripts = ("client.rsc", "client-undo.rsc")
     found = {one: renderer.text(f"routeros/{one}.j2", bundle, **values) for one in scripts}
-    found |= {crt_name(one.file): _pem(one) for one in bundle.authorities}
+    found |= {crt_name(one.file): one.pem for one in bundle.authorities}
     return {f"routeros/{file}": content for file, content in found.items()}
 
 
@@ -39,16 +36,8 @@ def fingerprint(certificate: Certificate) -> str:
     return certificate.sha256.replace(":", "").lower()
 
 
-def _pem(certificate: Certificate) -> bytes:
-    return load_der_x509_certificate(certificate.der).public_bytes(Encoding.PEM)
-
-
 def _routes(bundle: Bundle) -> list[tuple[str, int]]:
     """Return destinations and distances of the routes through the tunnel."""
     if bundle.split_tunnel:
         return [(route, 1) for route in bundle.routes]
     return [("0.0.0.0/0", _DISTANCE)]
-
-
-def _is_address(host: str) -> bool:
-    return ":" in host or host.replace(".", "").isdigit()

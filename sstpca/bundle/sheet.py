@@ -55,6 +55,18 @@ def make_folder(folder: Path) -> None:
         raise SstpcaError(f"cannot make the folder {folder}: {error.strerror}") from error
 
 
+def remove(folder: Path, user: str) -> None:
+    """Remove the sheet of ``user``, if there is one.
+
+    :raises SstpcaError: if the file system refuses.
+    """
+    place = path(folder, user)
+    try:
+        place.unlink(missing_ok=True)
+    except OSError as error:
+        raise SstpcaError(f"cannot remove {place}: {error.strerror}") from error
+
+
 def render(renderer: Renderer, bundle: Bundle, password: str | None) -> bytes:
     """Return the sheet of the user of ``bundle`` as a page of HTML, one file.
 

@@ -13,7 +13,7 @@ from ..errors import SstpcaError
 from ..home import Home
 from ..names import quoted, user_key
 from ..pki import exporting, inventory
-from ..pki.certificates import sha1_fingerprint
+from ..pki.certificates import UNREADABLE, sha1_fingerprint
 from ..settings import Settings
 from ..store import Store
 from ..users import User
@@ -58,6 +58,11 @@ class Verdict:
     def fits(self) -> bool:
         """Whether nothing speaks against it."""
         return all(finding.ok for finding in self.findings)
+
+    @property
+    def may_log_in(self) -> bool:
+        """Whether there is such a user, who is not disabled: a new bundle would be of use."""
+        return any(finding.check == "user" and finding.ok for finding in self.findings)
 
 
 class Verifier:
@@ -140,6 +145,8 @@ class Verifier:
         if not (best.differing or best.strange):
             text = f"a bundle made now would be the same{_aside(best.secret)}"
             yield Finding("files", True, text)
+        if made is not None and not made.certificate and best.secret:
+            yield from _of_password(user, made)
 
     def _wish(self, user: User, made: Made | None, files: Mapping[str, bytes]) -> Wish:
         """Return what the bundle was made for; not recorded, as the user's last one, if any."""
@@ -236,7 +243,7 @@ def _authorities_in(files: Mapping[str, bytes]) -> Iterator[x509.Certificate]:
             else:
                 continue
             yield from (one for one in found if _is_authority(one))
-        except (ValueError, x509.DuplicateExtension):
+        except UNREADABLE:
             continue  # no certificate, or none that anybody would take
 
 
@@ -246,6 +253,12 @@ def _is_authority(certificate: x509.Certificate) -> bool:
     except x509.ExtensionNotFound:
         return False
     return extension.value.ca
+
+
+def _of_password(user: User, made: Made) -> Iterator[Finding]:
+    """Say whether the password that is saved in the bundle can still be the user's."""
+    if user.password_set > made.made:
+        yield Finding("password", False, "the user got another password after it was made")
 
 
 def _of_certificate(present: Present, user: User) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from .cert import cert
 from .context import Context
 from .deploy import deploy
 from .init import init
+from .output import for_this_home
 from .profile import profile
 from .quickstart import quickstart
 from .routeros import routeros
@@ -49,7 +50,7 @@ class Commands(click.Group):
 def _complain(message: str, hint: str) -> None:
     click.echo(f"error: {message}", err=True)
     if hint:
-        click.echo(hint, err=True)
+        click.echo(for_this_home(hint), err=True)
 
 
 def _system_error(error: OSError) -> str:

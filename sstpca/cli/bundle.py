@@ -133,10 +133,12 @@ def verify(context: Context, files: tuple[Path, ...], as_json: bool) -> None:
         echo_json([_verdict_as_json(one) for one in verdicts])
     else:
         click.echo("\n".join(map(_verdict_as_text, verdicts)))
-    for one in verdicts:
-        if one.user and not one.fits:
-            talk(f"to make it anew: {program()} bundle {shlex.quote(one.user)}")
-    if not all(one.fits for one in verdicts):
+    unfit = [one for one in verdicts if not one.fits]
+    again = dict.fromkeys(one.user for one in unfit if one.may_log_in)
+    if again:
+        # "make" may be left out, but not before a user who is called like another command
+        talk(f"for new ones: {program()} bundle make {shlex.join(again)}")
+    if unfit:
         click.get_current_context().exit(SstpcaError.exit_code)
 
 

@@ -21,7 +21,7 @@ from ..users import User
 from . import ask
 from .cert_change import passphrase_option
 from .context import Context
-from .output import program, talk, warn
+from .output import counted, program, progress, talk, warn
 from .signing import sign_options, signer
 
 # jinja2 and qrcode take a tenth of a second to import, and only making needs them
@@ -63,6 +63,13 @@ def sheets_option(command: Command) -> Command:
     )(command)
 
 
+def issue_option(command: Command) -> Command:
+    """Add ``--issue``."""
+    return click.option(
+        "--issue", is_flag=True, help="First issue the users' certificates that are missing."
+    )(command)
+
+
 @click.command()
 @click.argument("names", nargs=-1, metavar="[USER]...")
 @click.option("--all", "all_", is_flag=True, help="For all users who are enabled.")
@@ -79,7 +86,7 @@ def sheets_option(command: Command) -> Command:
 @with_password_option
 @click.option("--new-password", is_flag=True, help="Give the users new passwords.")
 @sheets_option
-@click.option("--issue", is_flag=True, help="First issue the users' certificates that are missing.")
+@issue_option
 @click.option("--legacy-p12", is_flag=True, help="For Windows before 10 1809 and Server 2019.")
 @passphrase_option
 @sign_options
@@ -118,7 +125,7 @@ def make(
     """
     from ..bundle import platforms
     from ..bundle.making import Wish, Workshop
-    from .making import Known
+    from .making import Known, warn_of_unused
 
     found = _asked(context, names, all_=all_, profile=profile)
     systems = platforms.parse(for_)
@@ -127,9 +134,10 @@ def make(
     _check_wish(wish, known, found, new_password=new_password)
     wish = replace(wish, signer=signer(sign_with, sign_password_file))
     workshop = Workshop(context.home(), context.settings(), wish)
+    warn_of_unused(workshop)
+    workshop.check_profiles(known.profiles[user.profile] for user in found)
     if issue:
-        _issue(context, known, found, passphrase_file)
-        known = Known.load(context)
+        known = issue_missing(context, known, found, passphrase_file)
     _check_certificates(known, found, _again(names, all_=all_, profile=profile))
     _make(context, workshop, known, found, new_password=new_password, yes=yes)
 
@@ -184,7 +192,7 @@ def _asked(
     if not found:
         raise SstpcaError("there are no users to make a bundle for", "see 'sstpca user list'")
     if len(found) < len(every):
-        talk(f"{len(every) - len(found)} users are disabled, and get none")
+        talk(f"{counted(len(every) - len(found), 'disabled user')} left out")
     return found
 
 
@@ -229,17 +237,21 @@ def _check_certificates(known: "Known", found: Sequence[User], command: str) -> 
     user_certificate.check_all_have(missing, hint)
 
 
-def _issue(
+def issue_missing(
     context: Context, known: "Known", found: Sequence[User], passphrase_file: Path | None
-) -> None:
-    """Issue a certificate for each user who has to sign in with one and has none that counts."""
+) -> "Known":
+    """Issue a certificate for each user who has to sign in with one and has none that counts.
+
+    :returns: what is known then.
+    :raises SstpcaError: if the authority's key does not open, or one cannot be issued.
+    """
     from ..bundle import user_certificate
-    from .making import progress
+    from .making import Known
 
     by_certificate = [user for user in found if known.by_certificate(user)]
     missing = user_certificate.without_valid(by_certificate, known.certificates)
     if not missing:
-        return
+        return known
     home, host = context.home(), context.settings().host
     wishes = [
         issuing.user_wish(one.name, issuing.default_upn(one.name, host), KeyType.RSA)
@@ -256,7 +268,8 @@ def _issue(
             existing=Existing.SKIP,
             progress=lambda _pair: step(1),
         )
-    talk(f"{len(missing)} certificates issued")
+    talk(f"{counted(len(missing), 'certificate')} issued")
+    return Known.load(context)
 
 
 def _question(found: Sequence[User]) -> str:

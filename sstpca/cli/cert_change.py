@@ -1,10 +1,8 @@
 """``sstpca cert issue``, ``renew``, ``rekey`` and ``revoke``: what changes pairs and inventory."""
 
-import contextlib
 import re
 import shlex
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -24,11 +22,9 @@ from ..pki.profiles import AUTHORITY_DAYS, SERVER_DAYS
 from . import ask
 from .cert import cert, opened
 from .context import Context
-from .output import talk, warn
+from .output import progress, talk, warn
 
 _AGE: Final = re.compile(r"([1-9][0-9]{0,3})([dw])")
-# fewer are done before a bar could be read
-_BAR_FROM: Final = 10
 
 #: what a server that is running does about its new certificate
 RUNNING: Final = "a running server shows it to new connections in a moment; sessions go on"
@@ -178,7 +174,8 @@ def _issue(
 ) -> None:
     home, store = opened(context)
     authority = _authority(context, passphrase_file)
-    with _progress(home, authority, len(wishes)) as made:
+    with progress(len(wishes)) as step:
+        made = _Made(home, authority, step)
         issuing.issue(
             home, store, authority, wishes, datetime.now(UTC), existing=existing, progress=made.add
         )
@@ -229,15 +226,6 @@ def _done(pair: Pair, done: str) -> str:
     return f"certificate '{pair.name}' {done}, until {end}, serial {pair.leaf.serial_number:x}"
 
 
-@contextlib.contextmanager
-def _progress(home: Home, authority: Authority, length: int) -> Iterator[_Made]:
-    if length < _BAR_FROM or not sys.stderr.isatty():
-        yield _Made(home, authority, lambda _steps: None)
-        return
-    with click.progressbar(length=length, file=sys.stderr, show_pos=True) as bar:
-        yield _Made(home, authority, bar.update)
-
-
 @cert.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--due", metavar="TIME", help="All that end within that time: 30d, 4w.")
@@ -272,7 +260,8 @@ def renew(
         talk(f"nothing to do: no certificate ends within {due}")
         return
     authority = _authority(context, passphrase_file)
-    with _progress(home, authority, len(names)) as made:
+    with progress(len(names)) as step:
+        made = _Made(home, authority, step)
         issuing.renew(
             home, store, authority, names, now, days=days, progress=made.add, broken=broken
         )
@@ -379,6 +368,7 @@ def revoke(context: Context, name: str, reason: str, yes: bool) -> None:
     inventory.mark_revoked(store, entry, reason, datetime.now(UTC))
     talk(f"certificate {entry.serial} of '{entry.name}' revoked")
     if entry.replaced is None:
-        talk(f"for a new pair: sstpca cert rekey {shlex.quote(entry.name)}")
+        how = f"rekey {shlex.quote(entry.name)}" if entry.issuer_sha256 else "import FILE..."
+        talk(f"for a new pair: sstpca cert {how}")
     if (home.root / revocation.DER_NAME).exists():
         talk("next: sstpca ca crl, which makes the revocation list anew")

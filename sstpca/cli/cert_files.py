@@ -297,7 +297,7 @@ def _describe(found: Import) -> None:
     ]
     talk(lines_of(rows, indent="  "))
     if not found.own:
-        talk("users' machines have to trust that authority: the bundles have only the home's own")
+        talk("users' machines have to trust that authority already: bundles have none then")
     if found.revocation:
         talk(
             "Windows asks, before it connects, whether it is revoked (else 0x80092013); so clients "

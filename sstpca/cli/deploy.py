@@ -47,7 +47,8 @@ def deploy(
     """
     # jinja2 takes a tenth of a second to import, and only this needs it
     from ..bundle import archive, trust
-    from ..bundle.deploy import deployment_for, files
+    from ..bundle.context import deployment_for
+    from ..bundle.deploy import files
     from ..bundle.render import Renderer
 
     home = context.home()

@@ -15,8 +15,13 @@ from ..errors import InvalidInput, SstpcaError
 from ..home import Home, read_file
 from ..names import Hosts, quoted
 from ..pki.authority import client_roots, former_authorities
-from ..pki.certificates import certificates_from_pem, sha1_fingerprint, sha256_fingerprint
-from ..pki.due import due
+from ..pki.certificates import (
+    UNREADABLE,
+    certificates_from_pem,
+    sha1_fingerprint,
+    sha256_fingerprint,
+)
+from ..pki.due import due, unknown_end
 from ..pki.identity import load_server_certificate, served_hosts
 from ..pki.keys import key_from_pem
 from ..pki.lint import Report, lint, split_port
@@ -25,7 +30,7 @@ from ..pki.lint_read import split
 from ..pki.probe import Probe, check_server, probe
 from .cert import cert
 from .context import Context
-from .output import echo_json, iso, pairs, table
+from .output import echo_json, iso, pairs, table, talk
 
 #: what goes to the top of the command line; the rest registers on ``cert``
 COMMANDS: tuple[click.Command, ...] = ()
@@ -114,7 +119,7 @@ def _trusted(home: Home, ca_file: Path | None) -> tuple[x509.Certificate, ...]:
         content = read_file(ca_file, "the authority's certificate")
         if b"-----BEGIN" in content:
             return certificates_from_pem(content, ca_file)
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(*UNREADABLE):
             return (x509.load_der_x509_certificate(content),)
         raise SstpcaError(f"{ca_file} has no certificate that can be read")
     return client_roots(home) if home.exists else ()
@@ -319,7 +324,8 @@ def check(ctx: click.Context, days: int, as_json: bool) -> None:
         sstpca cert check --days 14 --json
     """
     context: Context = ctx.obj
-    found = due(context.home(), context.store(), timedelta(days=days), datetime.now(UTC))
+    now = datetime.now(UTC)
+    found = due(context.home(), context.store(), timedelta(days=days), now)
     if as_json:
         echo_json(
             [
@@ -339,4 +345,7 @@ def check(ctx: click.Context, days: int, as_json: bool) -> None:
             for one in found
         ]
         click.echo(table(("", "NAME", "WHAT"), rows, empty="all certificates are in order"))
+        note = unknown_end(context.home(), now)
+        if note:
+            talk(f"note: {note}")
     ctx.exit(1 if found else 0)

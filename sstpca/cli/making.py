@@ -1,6 +1,5 @@
 """What the commands that make bundles share: what they print, and what they keep."""
 
-import contextlib
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,18 +15,18 @@ from ..bundle.archive import Written
 from ..bundle.making import Order, Result, Wish, Workshop
 from ..clients import SignIn
 from ..errors import SstpcaError
-from ..names import user_key
+from ..names import quoted, user_key
 from ..pki import inventory
 from ..pki.inventory import Entry
 from ..profiles import AccessProfile
 from ..secrets import Sealer, generate_password
 from ..users import User
 from .context import Context
-from .output import program, talk, warn
+from .output import MANY, program, progress, talk, warn
 
-# fewer are done before a bar could be read, and their paths are no noise
-_MANY = 10
 _WARNINGS_MAX = 20
+# as many names as a message has at most
+_NAMED_MAX = 5
 
 Orders = Iterator[Order]
 #: does for an order, in the transaction of its record, what is to be done once it is on disk
@@ -55,14 +54,14 @@ class Known:
         """Return whether ``user`` signs in with a certificate."""
         return self.profiles[user.profile].client.sign_in is SignIn.EAP_TLS
 
-    def check_certificate(self, user: User) -> None:
-        """Make sure that one new user can have a bundle.
+    def check_certificate(self, user: User, hint: str) -> None:
+        """Make sure that one user can have a bundle.
 
-        :raises SstpcaError: if the certificate is missing that the user signs in with.
+        :raises SstpcaError: if the certificate is missing that the user signs in with; ``hint``
+            says how to make it.
         """
         if self.by_certificate(user):
             missing = user_certificate.without_valid([user], self.certificates)
-            hint = f"issue one: {program()} cert issue user {shlex.quote(user.name)}"
             user_certificate.check_all_have(missing, hint)
 
     def order(self, user: User, password: str | None = None) -> Order:
@@ -137,10 +136,12 @@ class Results:
         telling: Telling,
         keep: Keep | None,
         *,
+        total: int,
         quiet: bool,
         step: Callable[[int], None],
     ) -> None:
         self._context = context
+        self._total = total
         self._workshop = workshop
         self._telling = telling
         self._keep = keep
@@ -170,7 +171,8 @@ class Results:
 
     def _fail(self, order: Order, error: SstpcaError) -> None:
         self.failed.append((order.user.name, error))
-        if len(self.failed) <= _WARNINGS_MAX:
+        # a single one is the error at the end
+        if self._total > 1 and len(self.failed) <= _WARNINGS_MAX:
             warn(f"no bundle for '{order.user.name}': {error}")
 
     def _record(self, made: Sequence[tuple[Order, Written]]) -> None:
@@ -209,19 +211,34 @@ def hand_out(
     if sheets is not None:
         sheet.make_folder(sheets)
     showing = telling.password or telling.certificate_password
-    quiet = total >= _MANY and sys.stdout.isatty() and not showing
-    bar = total >= _MANY and sys.stderr.isatty() and (quiet or not sys.stdout.isatty())
+    quiet = total >= MANY and sys.stdout.isatty() and not showing
+    bar = total >= MANY and sys.stderr.isatty() and (quiet or not sys.stdout.isatty())
     with progress(total, shown=bar) as step:
-        results = Results(context, workshop, telling, keep, quiet=quiet, step=step)
+        results = Results(context, workshop, telling, keep, total=total, quiet=quiet, step=step)
         crew.make(workshop, orders, results)
-    if results.count and showing:
-        talk(telling.heading())
     if quiet:
         talk(f"{results.count} bundles are in {workshop.output}")
-    if results.count and sheets is not None:
-        talk(f"The sheets are in {sheets}: print them, hand them over, and delete them.")
+    if results.count:
+        _talk_of_secrets(telling, sheets)
     _complain(results, total)
     return results.count
+
+
+def _talk_of_secrets(telling: Telling, sheets: Path | None) -> None:
+    heading = telling.heading()
+    if heading:
+        talk(heading)
+    if sheets is not None:
+        talk(f"The sheets are in {sheets}: print them, hand them over, and delete them.")
+
+
+def warn_of_unused(workshop: Workshop) -> None:
+    """Name the files among the administrator's templates that nothing asks for."""
+    unused = workshop.unused_templates()
+    if unused:
+        more = f" and {len(unused) - _NAMED_MAX} more" if len(unused) > _NAMED_MAX else ""
+        names = ", ".join(map(quoted, unused[:_NAMED_MAX]))
+        warn(f"no template has this name, so nothing uses it: {names}{more}")
 
 
 def next_step(workshop: Workshop, made: int) -> str:
@@ -233,9 +250,12 @@ def next_step(workshop: Workshop, made: int) -> str:
     lines = [f"\nHand over {zips}{what}; {page} in it says what to do."]
     if saved:
         lines.append("The password is in it: let nobody else have it, and delete it here.")
-    for fingerprint in workshop.fingerprints:
+    fingerprints = workshop.fingerprints
+    if len(fingerprints) > 1:
+        lines.append("The authorities' SHA-256 fingerprints, for who wants to compare them:")
+    elif fingerprints:
         lines.append("The authority's SHA-256 fingerprint, for who wants to compare it:")
-        lines.append(f"  {fingerprint}")
+    lines += [f"  {one}" for one in fingerprints]
     return "\n".join(lines)
 
 
@@ -246,8 +266,10 @@ def make_one(context: Context, user: User) -> tuple[Path, str | None]:
         the bundle cannot be written.
     """
     known = Known.load(context)
-    known.check_certificate(user)
     workshop = Workshop(context.home(), context.settings(), Wish())
+    workshop.check_profiles([known.profiles[user.profile]])
+    how = f"issue one: {program()} cert issue user {shlex.quote(user.name)}"
+    known.check_certificate(user, how)
     order = known.order(user)
     with archive.holding(workshop.output):
         [result] = workshop.work([order])
@@ -255,6 +277,44 @@ def make_one(context: Context, user: User) -> tuple[Path, str | None]:
         raise result
     record.record(context.store(), [workshop.record(order, result, inventory.login())])
     return result.path, order.certificate_password
+
+
+def hand_to_new(
+    context: Context, workshop: Workshop, order: Order, telling: Telling, insert: Keep
+) -> None:
+    """Make the bundle of somebody who is no user yet, add them with ``insert``, and print it.
+
+    Nothing is printed before it counts: a password of nobody is of no use.
+
+    :raises SstpcaError: if there is no bundle, or no user then; it says so.
+    """
+    sheets = workshop.wish.sheets
+    if sheets is not None:
+        sheet.make_folder(sheets)
+    with archive.holding(workshop.output):
+        [result] = workshop.work([order])
+        try:
+            if isinstance(result, SstpcaError):
+                raise result
+            with context.store().writing(durable=True) as connection:
+                insert(connection, order)
+                record.add(connection, [workshop.record(order, result, inventory.login())])
+        except SstpcaError as error:
+            left = _discarded(workshop, order, result)
+            why = f"{error}; user {quoted(order.user.name)} was not added{left}"
+            raise SstpcaError(why, error.hint) from error
+    click.echo(telling.line(order, result))
+    _talk_of_secrets(telling, sheets)
+
+
+def _discarded(workshop: Workshop, order: Order, result: Result) -> str:
+    """Take back the bundle of somebody who is no user; return what to say if that cannot be."""
+    if isinstance(result, Written):
+        try:
+            workshop.discard(order, result)
+        except SstpcaError:
+            return f"; delete the bundle {result.path}"
+    return ""
 
 
 def _complain(results: Results, total: int) -> None:
@@ -268,18 +328,3 @@ def _complain(results: Results, total: int) -> None:
     raise SstpcaError(
         f"{len(failed)} of {total} bundles were not made: that of '{name}'{more}", error.hint
     )
-
-
-@contextlib.contextmanager
-def progress(length: int, *, shown: bool | None = None) -> Iterator[Callable[[int], None]]:
-    """Give what moves a bar on standard error by so many steps.
-
-    :param shown: by default, if there are many and somebody is there to look.
-    """
-    if shown is None:
-        shown = length >= _MANY and sys.stderr.isatty()
-    if not shown:
-        yield lambda _steps: None
-        return
-    with click.progressbar(length=length, file=sys.stderr, show_pos=True) as bar:
-        yield bar.update

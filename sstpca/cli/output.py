@@ -1,14 +1,20 @@
 """How results look: tables and JSON on standard output, talk on standard error."""
 
+import contextlib
 import json
+import re
 import shlex
+import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import click
 from click.core import ParameterSource
+
+#: fewer are done before a bar could be read, and their paths are no noise
+MANY: Final = 10
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> str:
@@ -46,6 +52,21 @@ def _width(text: str) -> int:
     )
 
 
+@contextlib.contextmanager
+def progress(length: int, *, shown: bool | None = None) -> Iterator[Callable[[int], None]]:
+    """Give what moves a bar on standard error by so many steps.
+
+    :param shown: by default, if there are many and somebody is there to look.
+    """
+    if shown is None:
+        shown = length >= MANY and sys.stderr.isatty()
+    if not shown:
+        yield lambda _steps: None
+        return
+    with click.progressbar(length=length, file=sys.stderr, show_pos=True) as bar:
+        yield bar.update
+
+
 def echo_json(value: Any) -> None:
     """Print ``value`` as JSON for machines."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
@@ -71,11 +92,29 @@ def program() -> str:
     return "sstpca"
 
 
+def for_this_home(text: str) -> str:
+    """Return ``text`` with the home in each command that it names, where one was given.
+
+    Without it, "sstpca user list" would be about another VPN than the rest of the line.
+    """
+    name = program()
+    root = click.get_current_context().find_root().command
+    if name == "sstpca" or not isinstance(root, click.Group):
+        return text
+    commands = "|".join(map(re.escape, root.commands))
+    return re.sub(rf"\bsstpca (?=(?:{commands})\b)", lambda _: f"{name} ", text)
+
+
 def talk(text: str) -> None:
     """Say something that is not the result, on standard error."""
-    click.echo(text, err=True)
+    click.echo(for_this_home(text), err=True)
 
 
 def warn(text: str) -> None:
     """Say on standard error what may not be meant."""
-    click.echo(f"warning: {text}", err=True)
+    talk(f"warning: {text}")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things in words: 1 certificate, 2 certificates."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

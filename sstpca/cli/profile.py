@@ -185,7 +185,8 @@ def set_(context: Context, /, name: str, no_dns: bool, no_routes: bool, **option
 
     Addresses, DNS servers and sign-in count from the next login of its users; all but the
     addresses and DNS servers is in their bundles, which have to be made and installed again. Options
-    that can be repeated replace what was there. An empty value takes away: --dns-suffix "".
+    that can be repeated replace what was there. An empty value takes away (--dns-suffix ""), but
+    for --dns and --route there are --no-dns and --no-routes.
 
     \b
         sstpca profile set default --dns 10.1.0.53
@@ -276,7 +277,10 @@ def remove(context: Context, name: str) -> None:
 def _name_outdated(context: Context, one: AccessProfile, changes: dict[str, Any]) -> None:
     """Say whose bundles no longer fit: what Windows has to know comes in them, not at login."""
     count = sum(user.profile == one.name for user in users.list_all(context.store()))
-    if count and changes.keys() & _IN_BUNDLES:
+    told = set(_IN_BUNDLES)
+    if any(rule.servers for rule in one.client.name_rules):
+        told.add("dns")
+    if count and changes.keys() & told:
         talk(
             f"next, as this is in the bundles, for {count} to install again:\n"
             f"  {program()} bundle --profile {shlex.quote(one.name)}"

@@ -31,7 +31,7 @@ from . import ask
 from .cert import opened
 from .cert_change import RUNNING, passphrase_option
 from .context import Context
-from .output import echo_json, iso, local, program, table, talk, warn
+from .output import counted, echo_json, iso, local, program, table, talk, warn
 
 # as much of a fingerprint as tells one from the other
 _DIGITS: Final = 16
@@ -80,17 +80,38 @@ def begin(
     rollover.refuse_second(home, store)
     passphrase = ask.new_passphrase(passphrase_file, no_passphrase)
     kind = None if key_type is None else KeyType(key_type)
+    own = issuer_of(home, load_server_certificate(home)) is not None
     made = rollover.begin(home, store, passphrase, datetime.now(UTC), kind=kind)
     click.echo(home.next_ca_certificate)
     talk(
         f"the next authority is {quoted(common_name(made))}, until {made.not_valid_after_utc:%Y-%m-%d}; "
-        f"its SHA-256 fingerprint:\n  {sha256_fingerprint(made)}\n"
-        "new bundles have both authorities; the server keeps its certificate"
+        f"its SHA-256 fingerprint:\n  {sha256_fingerprint(made)}"
     )
     name = program()
+    if not own:
+        talk("the server's certificate is another authority's: bundles have neither of these two")
+        talk(f"\nNext, whenever you like:\n  {name} ca rollover finish")
+        return
+    if rollover.lacks_names(home):
+        talk(_no_bundles(home, made))
+        talk(f"\nNext, where users can wait for bundles:\n  {name} ca rollover finish --force")
+        return
+    talk("new bundles have both authorities; the server keeps its certificate")
     talk(
         f"\nNext, for every user:\n  {name} bundle --all\n"
         f"who is still without one:\n  {name} ca rollover status"
+    )
+
+
+def _no_bundles(home: Home, following: x509.Certificate) -> str:
+    """Return what to do where the server's certificate lacks a name of the settings."""
+    if rollover.keeps_names(home, following):
+        sooner = "for bundles before that, take the new names out of the settings meanwhile"
+    else:
+        sooner = "for bundles before that, cancel it and begin with the old names there as well"
+    return (
+        "the server's certificate lacks a name of the settings, so bundles can be made only after "
+        f"'sstpca ca rollover finish --force'; {sooner}"
     )
 
 
@@ -203,10 +224,11 @@ def finish(context: Context, force: bool, passphrase_file: Path | None) -> None:
     following = rollover.following(home)
     missing = _missing(home, store, following)
     if missing and not force:
+        how = "make bundles for them ('sstpca ca rollover status' says who), or say --force"
         raise SstpcaError(
             f"{len(missing)} of {_count(store)} users still have only the old authority; their "
             "machines would not believe the server (Windows: 0x800B0109)",
-            "make bundles for them ('sstpca ca rollover status' says who), or say --force",
+            _no_bundles(home, following) if rollover.lacks_names(home) else how,
         )
     before = load_ca_certificate(home)
     passphrase = ask.passphrase(home, passphrase_file, following=True)
@@ -227,7 +249,8 @@ def _outcome(
     *,
     without: int,
 ) -> Iterator[str]:
-    yield f"{quoted(common_name(following))} is the authority now; bundles have it alone"
+    alone = "; bundles have it alone" if done.server is not None else ""
+    yield f"{quoted(common_name(following))} is the authority now{alone}"
     if done.server is None:
         yield "the server's certificate is another authority's, and stays"
     else:
@@ -266,8 +289,8 @@ def cancel(context: Context, yes: bool) -> None:
     carriers = [] if following is None else distribution.carriers(store, following)
     if carriers:
         warn(
-            f"{len(carriers)} users have bundles with the next authority already; their machines "
-            "go on trusting it, for the hosts of the VPN only"
+            f"the next authority is in the bundles of {counted(len(carriers), 'user')} already; "
+            "their machines go on trusting it, for the hosts of the VPN only"
         )
         if not ask.confirm("Drop it?", yes=yes):
             talk("nothing was changed")

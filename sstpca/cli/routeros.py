@@ -8,7 +8,6 @@ import click
 from .. import profiles, users
 from ..errors import InvalidInput
 from ..home import SERVER
-from ..names import parse_hosts
 from ..pki import inventory, pairs
 from ..pki.authority import issuer_of
 from ..pki.files import refuse_existing, write_new_folder
@@ -76,17 +75,18 @@ def routeros(context: Context, output: Path, new_passwords: bool, yes: bool, for
 
 
 def _router(context: Context, listed: list[User], passwords: dict[str, str]) -> "Router":
+    from ..bundle.context import host_of
     from ..bundle.router import Router
 
     home, store = opened(context)
-    settings = context.settings().server
+    settings = context.settings()
     entry = inventory.find(store, SERVER)
     pair = pairs.load(home, entry.name, entry.profile)
     used = {one.profile for one in listed}
     needed = [one for one in profiles.list_all(store) if one.name in used]
     return Router(
-        host=parse_hosts(settings.names, settings.addresses).first,
-        port=settings.port,
+        host=host_of(settings),
+        port=settings.server.port,
         pair=pair,
         authority=issuer_of(home, pair.leaf),
         profiles=sorted(needed, key=lambda one: one.name != profiles.DEFAULT),

@@ -9,14 +9,22 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
-from .. import users
+from .. import profiles, users
+from ..clients import SignIn
 from ..errors import InvalidInput
 from ..names import check_ipv4
 from ..profiles import DEFAULT
 from ..secrets import generate_password
 from ..users import User
 from . import ask
-from .bundle_make import for_option, sheets_option, with_password_option
+from .bundle_make import (
+    for_option,
+    issue_missing,
+    issue_option,
+    sheets_option,
+    with_password_option,
+)
+from .cert_change import passphrase_option
 from .context import Context
 from .output import echo_json, iso, local, pairs, program, table, talk, warn
 
@@ -48,6 +56,8 @@ def _password_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @for_option
 @with_password_option
 @sheets_option
+@issue_option
+@passphrase_option
 @click.pass_obj
 def add(
     context: Context,
@@ -60,35 +70,73 @@ def add(
     for_: str,
     with_password: bool,
     sheets: Path | None,
+    issue: bool,
+    passphrase_file: Path | None,
 ) -> None:
     """Add the user NAME; asks for a password.
 
     A password has 8 to 256 characters. It is not stored, and shown only when it was made here.
     With --bundle, this is the moment to put it into the bundle (--with-password), or on a sheet.
+    Who signs in with a certificate needs none, and --issue makes the certificate.
 
     \b
         sstpca user add alice
         sstpca user add bob --generate --address 10.99.0.20
         sstpca user add carol --password-stdin < file
         sstpca user add dave --generate --bundle --with-password
+        sstpca user add erin --profile staff --bundle --issue
     """
-    if (with_password or sheets is not None) and not bundle:
-        raise InvalidInput("--with-password and --sheets go with --bundle")
+    if not bundle and (with_password or issue or sheets is not None or passphrase_file is not None):
+        raise InvalidInput(
+            "--with-password, --sheets, --issue and --passphrase-file go with --bundle"
+        )
     static = None if address is None else check_ipv4(address)
     name = users.check_addable(context.store(), name, profile=profile, static_address=static)
+    given = _Given(from_stdin, generate)
+    new = User(0, name, True, profile, static, 0.0, 0.0)
     if bundle:
-        new = User(0, name, True, profile, static, 0.0, 0.0)
-        asked = _Asked(for_, with_password, sheets)
-        _add_with_bundle(context, new, asked, from_stdin=from_stdin, generate=generate)
-        return
+        asked = _Asked(for_, with_password, sheets, issue, passphrase_file)
+        _add_with_bundle(context, new, asked, given)
+    else:
+        _add_alone(context, new, given)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What was said about the password of a new user."""
+
+    from_stdin: bool
+    generate: bool
+
+    def password(self, context: Context, name: str, profile: str) -> str | None:
+        """Return the password; None where nobody needs to know one, with a certificate."""
+        if self.from_stdin or self.generate or not _by_certificate(context, profile):
+            return ask.password(name, from_stdin=self.from_stdin, generate=self.generate)
+        talk(f"user '{name}' signs in with a certificate, and has a password that nobody knows")
+        return None
+
+
+def _by_certificate(context: Context, profile: str) -> bool:
+    return profiles.get(context.store(), profile).client.sign_in is SignIn.EAP_TLS
+
+
+def _add_alone(context: Context, new: User, given: _Given) -> None:
     sealer = context.sealer()
-    password = ask.password(name, from_stdin=from_stdin, generate=generate)
-    users.add(context.store(), sealer, name, password, profile=profile, static_address=static)
-    _warn_of_letters(name)
-    talk(f"user '{name}' added")
-    if generate:
+    password = given.password(context, new.name, new.profile)
+    users.add(
+        context.store(),
+        sealer,
+        new.name,
+        password or generate_password(),
+        profile=new.profile,
+        static_address=new.static_address,
+    )
+    _warn_of_letters(new.name)
+    talk(f"user '{new.name}' added")
+    if given.generate:
         click.echo(password)
-    talk(f"next: {program()} bundle {shlex.quote(name)}")
+    missing = " --issue" if _by_certificate(context, new.profile) else ""
+    talk(f"next: {program()} bundle {shlex.quote(new.name)}{missing}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +146,11 @@ class _Asked:
     systems: str
     with_password: bool
     sheets: Path | None
+    issue: bool
+    passphrase_file: Path | None
 
 
-def _add_with_bundle(
-    context: Context, new: User, asked: _Asked, *, from_stdin: bool, generate: bool
-) -> None:
+def _add_with_bundle(context: Context, new: User, asked: _Asked, given: _Given) -> None:
     """Add a user once the bundle is on disk; if that cannot be made, there is no user."""
     # jinja2 and qrcode take a tenth of a second to import, and only this needs them
     from ..bundle import platforms
@@ -113,30 +161,27 @@ def _add_with_bundle(
         platforms.parse(asked.systems), sheets=asked.sheets, save_password=asked.with_password
     )
     known = making.Known.load(context)
-    known.check_certificate(new)
     workshop = Workshop(context.home(), context.settings(), wish)
+    workshop.check_profiles([known.profiles[new.profile]])
+    if asked.issue:
+        known = issue_missing(context, known, [new], asked.passphrase_file)
+    known.check_certificate(new, "say --issue as well, and it is issued first")
     workshop.check([known.order(new, generate_password())])
     sealer = context.sealer()
-    password = ask.password(new.name, from_stdin=from_stdin, generate=generate)
+    password = given.password(context, new.name, new.profile)
 
     def keep(connection: sa.Connection, order: Order) -> None:
         users.insert(
             connection,
             sealer,
             new.name,
-            password,
+            password or generate_password(),
             profile=new.profile,
             static_address=new.static_address,
         )
 
-    making.hand_out(
-        context,
-        workshop,
-        [known.order(new, password)],
-        1,
-        telling=making.Telling.of(wish, known, [new], new_passwords=generate),
-        keep=keep,
-    )
+    telling = making.Telling.of(wish, known, [new], new_passwords=given.generate)
+    making.hand_to_new(context, workshop, known.order(new, password), telling, keep)
     _warn_of_letters(new.name)
     talk(f"user '{new.name}' added")
     talk(making.next_step(workshop, 1))

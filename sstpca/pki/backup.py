@@ -20,6 +20,7 @@ from typing import Final
 
 from ..errors import SstpcaError
 from ..home import SECRET, Home, read_file
+from ..names import quoted
 from ..store import Store
 from . import pairs
 from .files import writing_new
@@ -197,7 +198,7 @@ def refuse_occupied(root: Path) -> None:
         raise SstpcaError(f"cannot look into {root}: {error.strerror}") from error
     if found:
         raise SstpcaError(
-            f"{root} has a {found[0].name} in it; nothing was restored",
+            f"{root} is not empty, it has {quoted(found[0].name)} in it; nothing was restored",
             "name another folder with --home, which need not exist",
         )
 

@@ -4,12 +4,24 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 
 from ..errors import SstpcaError
 
 # far more than any chain
 _PEM_MAX: Final = 1 << 20
+
+UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+    x509.InvalidVersion,
+)
+"""What reading a hostile or damaged certificate, or any field of it, may raise."""
 
 
 def certificate_to_pem(certificate: x509.Certificate) -> bytes:
@@ -29,7 +41,7 @@ def certificates_from_pem(pem: bytes, path: Path) -> tuple[x509.Certificate, ...
         for certificate in found:
             # parsed only when asked for: better here, with the file's name, than later without
             _ = certificate.extensions
-    except (ValueError, x509.DuplicateExtension):
+    except UNREADABLE:
         raise SstpcaError(
             f"{path} has no certificate that can be read", "restore it from a backup of the home"
         ) from None

@@ -9,8 +9,10 @@ from typing import Final
 
 from ..errors import SstpcaError
 from ..home import SERVER, Home
+from ..names import quoted
 from ..store import Store
 from .authority import former_authorities
+from .chains import root_of
 from .identity import load_identity
 from .inventory import AUTHORITY, NEXT, Entry, State, digest, list_all
 from .pairs import tidy
@@ -63,6 +65,24 @@ def due(home: Home, store: Store, within: timedelta, now: datetime) -> list[Due]
     return sorted(found, key=lambda one: one.not_after or 0)
 
 
+def unknown_end(home: Home, now: datetime) -> str:
+    """Return a note on a server's certificate of a private authority; empty if there is none.
+
+    It is no fault: what users' machines trust, nobody here knows.
+    """
+    try:
+        identity = load_identity(home, now)
+    except SstpcaError:
+        return ""  # there is more to say of it than this
+    chain = (identity.certificate, *identity.chain)
+    if identity.own or root_of(chain) is not None:
+        return ""
+    return (
+        f"the issuer {quoted(chain[-1].issuer.rfc4514_string())} of the server's chain is no root "
+        "that is known here: users' machines have to trust it"
+    )
+
+
 def _judge(entry: Entry, within: timedelta, now: datetime) -> Iterator[Due]:
     moment = now.timestamp()
     left = timedelta(seconds=entry.not_after - moment)
@@ -108,4 +128,4 @@ def _former(home: Home, current: Sequence[Entry]) -> Iterator[Due]:
     former = {digest(one) for one in former_authorities(home)}
     for entry in current:
         if entry.name == SERVER and entry.issuer_sha256 in former:
-            yield _due(entry, Urgency.DUE, "is of a former authority: new bundles trust another")
+            yield _due(entry, Urgency.DUE, "is of a former authority, which not every bundle has")

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from ..names import quoted
+from .certificates import UNREADABLE
 from .lint_findings import Finding, Windows, error
 
 _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
@@ -26,16 +27,6 @@ _PEM: Final = re.compile(
     rb"-----BEGIN (?:X509 )?CERTIFICATE-----(.*?)-----END (?:X509 )?CERTIFICATE-----", re.DOTALL
 )
 _PEM_BEGIN: Final = b"-----BEGIN "
-# what reading any field of hostile DER may raise
-_UNREADABLE: Final = (
-    ValueError,
-    TypeError,
-    OverflowError,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.UnsupportedGeneralNameType,
-    x509.InvalidVersion,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +104,7 @@ def read(der: bytes, what: str = "") -> Readable | Finding:
             return _read(x509.load_der_x509_certificate(der), what)
     except x509.DuplicateExtension as problem:
         found = f"has the extension {problem.oid.dotted_string} twice"
-    except _UNREADABLE:
+    except UNREADABLE:
         found = "cannot be read: it is no certificate, or a damaged one"
     return error(
         "unreadable",

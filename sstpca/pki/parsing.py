@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 
 from ..errors import SstpcaError
+from .certificates import UNREADABLE
 from .keys import PrivateKey
 
 Password = Callable[[Path], bytes]
@@ -24,7 +25,6 @@ CERTIFICATES_MAX: Final = 100
 
 _BEGIN: Final = b"-----BEGIN "
 _DASHES: Final = b"-----"
-_BROKEN: Final = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +107,15 @@ def _blocks(content: bytes) -> Iterator[tuple[str, bytes]]:
 
 def _from_der(path: Path, content: bytes, password: Password) -> Contents:
     """Try one format after the other: their first bytes are all alike."""
-    with contextlib.suppress(*_BROKEN):
+    with contextlib.suppress(*UNREADABLE):
         return _checked(path, [x509.load_der_x509_certificate(content)])
-    with contextlib.suppress(*_BROKEN):
+    with contextlib.suppress(*UNREADABLE):
         return _der_key(path, content, password)
-    with contextlib.suppress(*_BROKEN):
+    with contextlib.suppress(*UNREADABLE):
         return _from_pkcs12(path, content, password)
-    with contextlib.suppress(*_BROKEN):
+    with contextlib.suppress(*UNREADABLE):
         return _checked(path, pkcs7.load_der_pkcs7_certificates(content))
-    with contextlib.suppress(*_BROKEN):
+    with contextlib.suppress(*UNREADABLE):
         x509.load_der_x509_csr(content)
         raise _request(path)
     raise SstpcaError(
@@ -202,7 +202,7 @@ def _wrong_password(path: Path) -> Iterator[None]:
 def _damage_named(path: Path) -> Iterator[None]:
     try:
         yield
-    except _BROKEN:
+    except UNREADABLE:
         raise SstpcaError(
             f"{path} has a certificate or key that cannot be read", "is it whole? fetch it again"
         ) from None

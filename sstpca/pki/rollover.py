@@ -12,6 +12,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..errors import InvalidInput, SstpcaError
 from ..home import PUBLIC, SECRET, SERVER, Home, write_file
@@ -22,6 +23,9 @@ from .certificates import certificate_to_pem
 from .identity import check_leaf, load_server_certificate, served_hosts
 from .inventory import Entry
 from .keys import KeyType, key_to_pem, key_type, make_key
+from .lint_findings import Finding
+from .lint_names import check_names
+from .lint_read import read
 from .pairs import Pair
 from .pending import pending, sync
 from .subjects import Subject, check_permitted
@@ -101,6 +105,26 @@ def following(home: Home) -> x509.Certificate:
     if found is None:
         raise InvalidInput("there is no next authority", "make one: sstpca ca rollover begin")
     return found
+
+
+def lacks_names(home: Home) -> bool:
+    """Return whether the settings have a name that the server's certificate is not for.
+
+    Until the end of the rollover no bundle can be made then.
+
+    :raises SstpcaError: if the certificate or the settings cannot be read.
+    """
+    leaf = read(load_server_certificate(home).public_bytes(Encoding.DER))
+    found = () if isinstance(leaf, Finding) else check_names(leaf, served_hosts(home))
+    return any(one.check == "name" for one in found)
+
+
+def keeps_names(home: Home, successor: x509.Certificate) -> bool:
+    """Return whether ``successor`` may give a server all names that the present one has.
+
+    :raises SstpcaError: if the server's certificate cannot be read.
+    """
+    return _may(successor, Subject.of_certificate(load_server_certificate(home)))
 
 
 def finish(home: Home, store: Store, successor: Authority, now: datetime) -> Finished:

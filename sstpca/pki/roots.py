@@ -8,6 +8,8 @@ from typing import Final
 
 from cryptography import x509
 
+from .certificates import UNREADABLE
+
 # where systems keep them, besides OpenSSL's own place
 _BUNDLES: Final = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -40,5 +42,5 @@ def _readable(content: bytes) -> Iterable[x509.Certificate]:
                 one = x509.load_pem_x509_certificate(part + _END)
                 if one.subject == one.issuer:
                     yield one
-            except ValueError:
+            except UNREADABLE:
                 continue

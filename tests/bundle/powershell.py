@@ -22,10 +22,13 @@ def _parser() -> Parser:
     return Parser(Language(tree_sitter_powershell.language()))
 
 
-def _nodes(node: Node) -> Iterator[Node]:
-    yield node
-    for child in node.children:
-        yield from _nodes(child)
+def _nodes(root: Node) -> Iterator[Node]:
+    """Yield all nodes in the order of the text."""
+    left = [root]
+    while left:
+        node = left.pop()
+        yield node
+        left.extend(reversed(node.children))
 
 
 def _text(node: Node) -> str:

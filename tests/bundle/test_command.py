@@ -12,7 +12,8 @@ from click.testing import Result
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from sstpca import users
-from sstpca.bundle import archive, record
+from sstpca.bundle import archive, record, trust
+from sstpca.bundle.context import Trust
 from sstpca.clients import SignIn
 from sstpca.errors import SstpcaError
 from sstpca.home import Home
@@ -148,7 +149,7 @@ def test_all_who_are_enabled(
     result = run("bundle", "--all")
     lines = [line.split("\t") for line in result.stdout.splitlines()]
     assert [Path(line[0]).name for line in lines] == ["alice.zip", "carol.zip"]
-    assert "1 users are disabled, and get none" in result.stderr
+    assert "1 disabled user left out" in result.stderr
 
 
 def test_those_of_an_access_profile(run: Run, alice: str, store: Store, sealer: Sealer) -> None:
@@ -281,7 +282,7 @@ def test_a_disk_that_is_full_costs_no_password(
 
     monkeypatch.setattr(archive, "_sync", full)
     said = error(run("bundle", alice, "--new-password", "--yes"), 1)
-    assert "No space left on device" in said
+    assert said.count("No space left on device") == 1
     assert opens(store, sealer, alice, PASSWORD)
     assert record.latest(store) == []
 
@@ -349,7 +350,7 @@ def test_missing_certificates_are_issued_in_the_same_go(
     before = inventory.current(store, "bob")
     result = run("bundle", "--profile", "staff", "--issue")
     assert result.exit_code == 0, result.output
-    assert "1 certificates issued" in result.stderr
+    assert "1 certificate issued" in result.stderr
     assert inventory.current(store, "bob") == before
     for line, name in zip(result.stdout.splitlines(), staff, strict=True):
         path, password = line.split("\t")
@@ -404,3 +405,29 @@ def test_scripts_are_signed_where_there_is_a_key(
     for script in (home.bundles / "alice").glob("*.ps1"):
         authenticode.check(script.read_bytes())
     assert run("bundle", "verify", str(home.bundles / "alice.zip")).exit_code == 0
+
+
+def test_a_misspelt_template_is_warned_about_once(
+    run: Run, alice: str, store: Store, sealer: Sealer, tmp_path: Path
+) -> None:
+    users.add(store, sealer, "bob", PASSWORD)
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "idnex.html.j2").write_text("mine")
+    result = run("bundle", "--all", "--templates", str(own))
+    assert result.exit_code == 0
+    assert result.stderr.count("warning: ") == 1
+    assert "nothing uses it: 'idnex.html.j2'\n" in result.stderr
+
+
+@pytest.mark.parametrize("more", [["bundle", "bob"], ["bundle", "bob", "--issue"],
+    ["user", "add", "dan", "--profile", "staff", "--bundle", "--issue"]])  # fmt: skip
+def test_the_root_is_looked_for_before_anything_is_issued(
+    run: Run, staff: list[str], store: Store, monkeypatch: pytest.MonkeyPatch, more: list[str]
+) -> None:
+    monkeypatch.setattr(trust, "load", lambda _home: Trust((), ()))
+    said = error(run(*more), 1)
+    assert "needs the root of the server's certificate" in said
+    assert "cp root.crt /usr/local/share/ca-certificates/ && update-ca-certificates" in said
+    assert [one.name for one in inventory.list_current(store)] == ["authority", "server"]
+    assert [one.name for one in users.list_all(store)] == staff

@@ -13,8 +13,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from sstpca.bundle import intune
-from sstpca.bundle.context import Bundle, Trust
-from sstpca.bundle.deploy import FAILURES, deployment_for, files
+from sstpca.bundle.context import Bundle, Trust, deployment_for
+from sstpca.bundle.deploy import FAILURES, files
 from sstpca.bundle.profilexml import Protocol, compact, profile_xml
 from sstpca.clients import Client, NameRule, SignIn
 from sstpca.errors import InvalidInput, SstpcaError
@@ -272,7 +272,9 @@ def test_eap_needs_a_root(profile: AccessProfile, settings: Settings) -> None:
     eap = dataclasses.replace(profile, client=Client(sign_in=SignIn.EAP_TLS))
     with pytest.raises(SstpcaError, match="needs the root of the server's certificate"):
         deployment_for(eap, settings, Trust((), ()))
-    deployment_for(profile, settings, Trust((), ()))
+    for sign_in in (SignIn.MSCHAPV2, SignIn.EAP_MSCHAPV2):
+        other = dataclasses.replace(profile, client=Client(sign_in=sign_in))
+        deployment_for(other, settings, Trust((), ()))
 
 
 def test_a_name_that_windows_refuses(profile: AccessProfile, authority: x509.Certificate) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sstpca.bundle.context import Bundle
@@ -235,6 +235,7 @@ def test_credentials_are_remembered_where_there_is_a_password(make_bundle: MakeB
     )
     | st.text(st.sampled_from("<>&\"';:]![CDATA-/"), min_size=1, max_size=12)
 )
+@example(text=" ")
 def test_any_value_stays_a_value(make_bundle: MakeBundle, text: str) -> None:
     client = Client(
         name_rules=(NameRule(text, (IPv4Address("10.0.0.53"),)),),

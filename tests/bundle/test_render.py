@@ -161,3 +161,34 @@ def test_a_launcher_that_cmd_could_not_read(own: Path) -> None:
 def test_a_mistake_of_ours_is_not_blamed_on_anybody(make_bundle: MakeBundle) -> None:
     with pytest.raises(jinja2.TemplateNotFound):
         renderer().page("nosuch.j2", make_bundle())
+
+
+def test_files_that_win_over_nothing_are_named(own: Path) -> None:
+    assert Renderer("en").unused() == []
+    put(own, PAGE, "{% include 'mine/head.html.j2' %}")
+    put(own, "mine/head.html.j2", "{% from 'mine/macros.j2' import one %}{{ one() }}")
+    put(own, "mine/macros.j2", "{% macro one() %}1{% endmacro %}")
+    for name in ("texts/pt-BR.toml", ".git/config", "index.html.j2~"):
+        put(own, name, "")
+    assert Renderer("en", own).unused() == []
+    put(own, "idnex.html.j2", "{% include 'windows/lost.ps1.j2' %}")
+    put(own, "windows/lost.ps1.j2", "")
+    put(own, "settings.toml", "")
+    assert Renderer("en", own).unused() == [
+        "idnex.html.j2",
+        "settings.toml",
+        "windows/lost.ps1.j2",
+    ]
+
+
+@pytest.mark.parametrize("content", [b"{% if %}", b"\xff\xfe"])
+def test_what_cannot_be_read_includes_nothing(own: Path, content: bytes) -> None:
+    put(own, PAGE, "").write_bytes(content)
+    put(own, "other.j2", "")
+    assert Renderer("en", own).unused() == ["other.j2"]
+
+
+def test_names_that_are_made_may_be_any(own: Path) -> None:
+    put(own, PAGE, "{% include bundle.user ~ '.html.j2' %}")
+    put(own, "alice.html.j2", "hello")
+    assert Renderer("en", own).unused() == []

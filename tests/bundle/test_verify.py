@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from sstpca.bundle.sums import with_sums
 from sstpca.bundle.verify import Verdict, Verifier
 from sstpca.cli.context import Context
 from sstpca.cli.making import Known
-from sstpca.clients import SignIn
+from sstpca.clients import Client, NameRule, SignIn
 from sstpca.home import PUBLIC, SECRET, Home, write_file
 from sstpca.names import parse_hosts
 from sstpca.pki import inventory
@@ -128,6 +129,31 @@ def test_a_password_in_it_is_left_aside(
     assert PASSWORD not in repr(verdict)
 
 
+@pytest.mark.parametrize("saved", [False, True])
+def test_a_saved_password_that_is_not_the_users_any_more(
+    alice: str, make: Make, verify: Verify, store: Store, sealer: Sealer, saved: bool
+) -> None:
+    made = make(alice, Wish(save_password=saved), PASSWORD)
+    users.set_password(store, sealer, alice, "another horse battery")
+    why = {"password": "the user got another password after it was made"}
+    assert bad(verify(made)) == (why if saved else {})
+
+
+def test_dns_servers_matter_only_to_rules_for_names(
+    alice: str, make: Make, verify: Verify, state: State, store: Store
+) -> None:
+    """The server tells its clients which DNS servers there are; rules for names leave those out."""
+    made = make(alice, Wish(PLATFORMS))
+    profiles.change(store, "default", dns=(IPv4Address("10.1.0.53"),))
+    assert (bad(verify(made)), state()["alice"]) == ({}, ("current",))
+    rule = NameRule("corp.example.com", (IPv4Address("10.1.0.54"),))
+    profiles.change(store, "default", full_tunnel=False, client=Client(name_rules=(rule,)))
+    made = make(alice, Wish(PLATFORMS))
+    profiles.change(store, "default", dns=(IPv4Address("10.1.0.54"),))
+    assert bad(verify(made)).keys() == {"profile", "files"}
+    assert state()["alice"][0] == "outdated"
+
+
 def test_the_authority_of_another_home(
     alice: str, make: Make, verify: Verify, state: State, home: Home, tmp_path: Path
 ) -> None:
@@ -229,6 +255,17 @@ def test_a_file_that_was_changed_with_its_sum(
     files["more.cmd"] = b""
     forged.write_bytes(archive.zipped(files))
     assert bad(verify(forged))["sums"] == "'more.cmd' does not belong to it"
+
+
+def test_a_certificate_that_cannot_be_read(
+    alice: str, make: Make, verify: Verify, tmp_path: Path
+) -> None:
+    files = {p.name: p.read_bytes() for p in make(alice).with_suffix("").iterdir()}
+    [(name, der)] = ((name, der) for name, der in files.items() if name.endswith(".cer"))
+    files[name] = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x3f")
+    forged = tmp_path / "alice.zip"
+    forged.write_bytes(archive.zipped(with_sums(files)))
+    assert bad(verify(forged))["files"] == f"'{name}' would be different now"
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ import pytest
 from click.testing import Result
 
 from sstpca import serving, users
-from sstpca.bundle import record
+from sstpca.bundle import archive, making, record
 from sstpca.bundle.platforms import PLATFORMS
 from sstpca.clients import SignIn
+from sstpca.errors import SstpcaError
 from sstpca.home import Home
 from sstpca.secrets import Sealer
 from sstpca.server.ppp.mschapv2 import nt_hash
@@ -119,7 +120,7 @@ def test_verify_of_several_fails_if_one_does(run: Run, home: Home, alice: str) -
     assert f"{made} (of alice): fits\n" in result.stdout
     assert f"{old} (of alice): DOES NOT FIT\n" in result.stdout
     assert "  FAIL  it connects to vpn.example.com, not to vpn.example.com:4443\n" in result.stdout
-    assert result.stderr.endswith(" bundle alice\n")
+    assert result.stderr == f"for new ones: sstpca --home {home.root} bundle make alice\n"
     first, second = json.loads(run("bundle", "verify", made, old, "--json").stdout)
     assert (first["file"], first["user"], first["fits"]) == (made, "alice", True)
     assert (second["file"], second["user"], second["fits"]) == (old, "alice", False)
@@ -128,6 +129,20 @@ def test_verify_of_several_fails_if_one_does(run: Run, home: Home, alice: str) -
         "ok": False,
         "text": "it connects to vpn.example.com, not to vpn.example.com:4443",
     } in second["findings"]
+
+
+def test_verify_names_a_command_once_and_only_for_whom_it_is_of_use(
+    run: Run, home: Home, alice: str, store: Store, sealer: Sealer
+) -> None:
+    for name in ("bob", "carol", "list"):
+        users.add(store, sealer, name, PASSWORD)
+    made = run("bundle", "--all").stdout.splitlines()
+    run("profile", "set", "default", "--dns-suffix", "corp.example.com")
+    run("user", "disable", "bob")
+    run("user", "remove", "carol", "--yes")
+    result = run("bundle", "verify", *made, made[0].removesuffix(".zip"))
+    assert result.stdout.count("DOES NOT FIT") == 5
+    assert result.stderr == f"for new ones: sstpca --home {home.root} bundle make alice list\n"
 
 
 def test_verify_of_what_is_none(run: Run, tmp_path: Path) -> None:
@@ -183,6 +198,8 @@ def test_a_new_user_on_a_sheet(run: Run, home: Home, tmp_path: Path) -> None:
     [
         (["--with-password"], 2, "go with --bundle"),
         (["--sheets", "x"], 2, "go with --bundle"),
+        (["--issue"], 2, "go with --bundle"),
+        (["--passphrase-file", "x"], 2, "go with --bundle"),
         (["--bundle", "--for", "amiga"], 2, "no bundles for 'amiga'"),
         (["--bundle", "--profile", "staff"], 1, "'zoe' has no valid certificate"),
         (["--bundle", "--profile", "nobody"], 1, "no access profile 'nobody'"),
@@ -318,3 +335,120 @@ def test_a_run_that_is_killed_leaves_no_password_that_nobody_knows(
             assert opens(store, sealer, user.name, passwords[user.name])
         else:
             assert opens(store, sealer, user.name, PASSWORD)
+
+
+def test_the_list_says_who_is_disabled(run: Run, alice: str, store: Store, sealer: Sealer) -> None:
+    users.add(store, sealer, "bob", PASSWORD)
+    run("bundle", alice)
+    run("user", "disable", "alice", "bob")
+    first, second = run("bundle", "list").stdout.splitlines()[1:]
+    assert first.endswith("  windows  disabled")
+    assert second.endswith("  disabled")
+    run("profile", "set", "default", "--dns-suffix", "corp.example.com")
+    [said] = json.loads(run("bundle", "list", "alice", "--json").stdout)
+    assert (said["state"], len(said["why"])) == ("disabled", 1)
+    [said] = json.loads(run("bundle", "list", "bob", "--json").stdout)
+    assert said["state"] == "disabled"
+
+
+@pytest.mark.parametrize("more", [["--generate"], ["--generate", "--with-password"],
+    ["--generate", "--sheets", "sheets"], ["--profile", "staff", "--issue"]])  # fmt: skip
+def test_a_database_that_is_full_adds_nobody_and_leaves_nothing(
+    run: Run,
+    home: Home,
+    refused: Refused,
+    rows: Rows,
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    more: list[str],
+) -> None:
+    def full(*_arguments: object) -> None:
+        raise SstpcaError("database x: database or disk is full")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(record, "add", full)
+    add_profile(store, "staff", SignIn.EAP_TLS)
+    before = rows()
+    result = run("user", "add", "zoe", "--bundle", *more)
+    assert (result.exit_code, result.stdout) == (1, "")
+    why = "error: database x: database or disk is full; user 'zoe' was not added\n"
+    assert result.stderr.endswith(why)
+    assert not re.search(GENERATED, result.output)
+    assert rows() == before
+    assert list(home.bundles.iterdir()) == []
+    assert not list(tmp_path.glob("sheets/*"))
+
+
+def test_a_bundle_that_cannot_be_taken_back_is_named(
+    run: Run, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise SstpcaError("no")
+
+    monkeypatch.setattr(record, "add", refuse)
+    monkeypatch.setattr(archive, "discard", refuse)
+    said = run("user", "add", "zoe", "--generate", "--bundle")
+    path = home.bundles / "zoe.zip"
+    assert said.stderr == f"error: no; user 'zoe' was not added; delete the bundle {path}\n"
+
+
+def test_a_sheet_that_cannot_be_written_is_told_with_the_bundle(
+    run: Run,
+    home: Home,
+    refused: Refused,
+    rows: Rows,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_arguments: object) -> None:
+        raise SstpcaError("cannot write")
+
+    monkeypatch.setattr(making, "write_file", full)
+    before = rows()
+    arguments = ["--generate", "--bundle", "--sheets", str(tmp_path / "s")]
+    said = refused(run("user", "add", "zoe", *arguments), 1)
+    path = home.bundles / "zoe.zip"
+    assert said == f"cannot write; the bundle is there: {path}; user 'zoe' was not added"
+    assert rows() == before
+
+
+def test_who_signs_in_with_a_certificate_is_added_by_one_command(
+    run: Run, home: Home, store: Store, sealer: Sealer, tmp_path: Path
+) -> None:
+    add_profile(store, "staff", SignIn.EAP_TLS)
+    (tmp_path / "passphrase").write_text("not needed: the key has none\n")
+    options = ["--issue", "--passphrase-file", str(tmp_path / "passphrase")]
+    result = run("user", "add", "zoe", "--profile", "staff", "--bundle", *options)
+    assert result.exit_code == 0, result.output
+    path, secret = result.stdout.rstrip("\n").split("\t")
+    assert path == str(home.bundles / "zoe.zip")
+    assert re.fullmatch(GENERATED, secret)
+    assert "'zoe' signs in with a certificate" in result.stderr
+    assert not opens(store, sealer, "zoe", secret)
+    assert run("bundle", "verify", path).exit_code == 0
+
+
+def test_who_signs_in_with_a_certificate_needs_no_password(
+    run: Run, home: Home, store: Store, sealer: Sealer
+) -> None:
+    add_profile(store, "staff", SignIn.EAP_TLS)
+    result = run("user", "add", "zoe", "--profile", "staff")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "a password that nobody knows" in result.stderr.splitlines()[0]
+    assert result.stderr.endswith(f"next: sstpca --home {home.root} bundle zoe --issue\n")
+    assert run("bundle", "zoe", "--issue").exit_code == 0
+    given = run("user", "add", "yan", "--profile", "staff", "--password-stdin", stdin=PASSWORD)
+    assert given.exit_code == 0
+    assert opens(store, sealer, "yan", PASSWORD)
+    assert "nobody knows" not in given.stderr
+
+
+def test_a_password_that_nobody_needs_is_on_no_sheet(
+    run: Run, store: Store, tmp_path: Path
+) -> None:
+    add_profile(store, "staff", SignIn.EAP_TLS)
+    options = ["--profile", "staff", "--bundle", "--issue", "--sheets", str(tmp_path / "s")]
+    assert run("user", "add", "zoe", *options).exit_code == 0
+    page = (tmp_path / "s" / "zoe.html").read_text()
+    assert len(re.findall(rf">{GENERATED}<", page)) == 1

@@ -4,12 +4,19 @@ import json
 import subprocess
 from collections.abc import Callable
 
+import pytest
 from click.testing import Result
 
 from sstpca.home import Home
 from tests.support.requirements import require
 
 Run = Callable[..., Result]
+
+
+@pytest.fixture
+def home(usual_home: Home) -> Home:
+    """With the keys that most homes have."""
+    return usual_home
 
 
 def openssl(home: Home, name: str, *options: str) -> str:

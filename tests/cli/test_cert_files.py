@@ -13,12 +13,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 
 from sstpca.cli import ask, main
+from sstpca.clients import SignIn
 from sstpca.home import Home
 from sstpca.pki import roots
 from sstpca.pki.authority import load_ca_certificate
 from sstpca.pki.certificates import certificate_to_pem
 from sstpca.pki.identity import load_identity, load_server_certificate
 from sstpca.pki.keys import key_to_pem
+from sstpca.store import Store
+from tests.bundle.samples import add_profile
 from tests.support.forge import DAY, NOW, Issuer, authority, make, server_extensions
 from tests.support.requirements import require
 from tests.support.steps import tree
@@ -233,10 +236,16 @@ def test_import(
     assert found is not None
     assert Path(found[1]).read_bytes() == before
     assert load_identity(home).certificate == public
+    # which authority of the home is the present one is nothing to users then
+    begun = run("ca", "rollover", "begin", "--no-passphrase", "--key-type", "ecdsa-p256").stderr
+    assert begun.endswith(f":\n  sstpca --home {home.root} ca rollover finish\n")
+    assert "bundle --all" not in begun
     # what is imported can be exported, without a root that is not here
     assert run("cert", "export", "server").stdout_bytes == certificate_to_pem(public)
     result = run("cert", "export", "server", "--format", "chain", "--root")
     assert "its root is not here" in result.stderr
+    revoked = run("cert", "revoke", "server", "--yes").stderr
+    assert f"for a new pair: sstpca --home {home.root} cert import FILE...\n" in revoked
     folder = elsewhere / run("cert", "export", "server", "--format", "routeros").stdout.strip()
     assert not (folder / "ca.crt").exists()
 
@@ -379,3 +388,33 @@ def test_import_of_the_answer_finds_its_key(
     assert run("cert", "import", "answer.pem", "--yes").exit_code == 0
     assert load_identity(home).certificate == answer
     assert not (home.root / "server.next.key").exists()
+
+
+def test_a_private_authority_is_a_note_and_its_root_is_needed_for_eap_tls(
+    run: Run,
+    root: Issuer,
+    key: ec.EllipticCurvePrivateKey,
+    public: x509.Certificate,
+    elsewhere: Path,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    add_profile(store, "staff", SignIn.EAP_TLS)
+    assert run("cert", "check").stderr == ""
+    monkeypatch.setattr(roots, "system_roots", lambda: [])
+    write_public(elsewhere, public, key)
+    (elsewhere / "root.crt").write_bytes(certificate_to_pem(root.certificate))
+    files = [str(path) for path in elsewhere.iterdir()]
+    assert run("cert", "import", *files, "--yes").exit_code == 0
+    checked = run("cert", "check")
+    assert (checked.exit_code, checked.stdout) == (0, "all certificates are in order\n")
+    assert checked.stderr.startswith(
+        "note: the issuer 'CN=public root' of the server's chain is no"
+    )
+    add = ("user", "add", "zoe", "--profile", "staff", "--bundle", "--issue")
+    assert "update-ca-certificates" in run(*add).stderr
+    assert "zoe" not in run("cert", "list").stdout
+    monkeypatch.setattr(roots, "system_roots", lambda: [root.certificate])
+    assert run("cert", "check").stderr == ""
+    added = run(*add)
+    assert added.exit_code == 0, added.output

@@ -158,6 +158,8 @@ def test_set_names_the_bundles_that_no_longer_fit(run: Run) -> None:
         assert "for 2 to install again" in result.stderr
         assert result.stderr.endswith(" bundle --profile default\n")
     assert "bundle" not in run("profile", "set", "default", "--dns", "10.1.0.53").stderr
+    run("profile", "set", "default", "--name-rule", "corp.example.com=10.1.0.54")
+    assert "for 2 to install again" in run("profile", "set", "default", "--no-dns").stderr
 
 
 def test_remove(run: Run, store: Store) -> None:

@@ -97,7 +97,7 @@ def test_status(home: Home, run: Run, store: Store, alice: None) -> None:
         note(store, name, trusted(home))
     after = run("ca", "rollover", "status")
     assert "bob" not in after.stdout
-    assert "sstpca ca rollover finish" in after.stderr
+    assert f"sstpca --home {home.root} ca rollover finish" in after.stderr
 
 
 def test_status_for_machines(begun: Home, run: Run, store: Store, alice: None) -> None:
@@ -164,7 +164,7 @@ def test_cancel(begun: Home, run: Run, refused: Refused, store: Store, alice: No
     note(store, "alice", trusted(begun))
     asked = run("ca", "rollover", "cancel")
     assert asked.exit_code == 2
-    assert "1 users have bundles with the next authority already" in asked.stderr
+    assert "the next authority is in the bundles of 1 user already" in asked.stderr
     assert begun.next_ca_key.exists()
     assert run("ca", "rollover", "cancel", "--yes").exit_code == 0
     assert load_next_certificate(begun) is None
@@ -178,7 +178,7 @@ def test_what_other_commands_say_in_the_middle(
     assert (other["role"], other["sha256"]) == ("next", digest(following(begun)))
     exported = run("ca", "export")
     assert x509.load_pem_x509_certificate(exported.stdout.encode()) == load_ca_certificate(begun)
-    assert "sstpca ca export --next" in exported.stderr
+    assert f"sstpca --home {begun.root} ca export --next" in exported.stderr
     exported = run("ca", "export", "--next")
     assert x509.load_pem_x509_certificate(exported.stdout.encode()) == following(begun)
     assert "authority/next  authority  valid" in run("cert", "list").stdout
@@ -207,7 +207,7 @@ def test_lists_of_what_is_revoked(begun: Home, run: Run) -> None:
     run("cert", "revoke", "alice", "--yes")
     run("ca", "crl")
     finished = run("ca", "rollover", "finish")
-    assert "next: sstpca ca crl" in finished.stderr
+    assert f"next: sstpca --home {begun.root} ca crl" in finished.stderr
     run("cert", "renew", "bob")
     run("cert", "revoke", "bob", "--yes")
     done = run("ca", "crl")
@@ -250,3 +250,46 @@ def test_a_backup_has_all_authorities(
     assert (
         Authority.load(begun, None).certificate.subject.rfc4514_string().startswith("CN=VPN CA G2 ")
     )
+
+
+def named(home: Home, *names: str) -> None:
+    """Let the settings have these names."""
+    text = re.sub(r"(?m)^names = .*$", f"names = {json.dumps(names)}", home.settings.read_text())
+    home.settings.write_text(text)
+
+
+def begin(run: Run) -> str:
+    done = run("ca", "rollover", "begin", "--no-passphrase", "--key-type", "ecdsa-p256")
+    assert done.exit_code == 0, done.output
+    return done.stderr
+
+
+def test_to_another_name_nothing_impossible_is_proposed(
+    home: Home, run: Run, refused: Refused, alice: None
+) -> None:
+    named(home, "new.example.org")
+    said = begin(run)
+    assert "bundles can be made only after" in said
+    assert "begin with the old names there as well" in said
+    assert "bundle --all" not in said
+    refused(run("bundle", "--all"), 1)
+    stopped = run("ca", "rollover", "finish")
+    assert "make bundles" not in stopped.stderr
+    assert "bundles can be made only after" in stopped.stderr.splitlines()[1]
+    assert run("ca", "rollover", "finish", "--force").exit_code == 0
+    assert run("bundle", "--all").exit_code == 0
+
+
+def test_to_another_name_without_leaving_anybody_behind(home: Home, run: Run, alice: None) -> None:
+    """What the message proposes works: at the end, the server is for both names."""
+    named(home, "new.example.org", "vpn.example.com")
+    assert "take the new names out of the settings meanwhile" in begin(run)
+    named(home, "vpn.example.com")
+    assert run("bundle", "--all").exit_code == 0
+    named(home, "new.example.org", "vpn.example.com")
+    assert run("ca", "rollover", "finish").exit_code == 0
+    names = load_server_certificate(home).extensions.get_extension_for_class(
+        x509.SubjectAlternativeName
+    )
+    found = names.value.get_values_for_type(x509.DNSName)
+    assert set(found) == {"new.example.org", "vpn.example.com"}

@@ -23,6 +23,12 @@ FILES = {"server.rsc", "users.rsc", "server-undo.rsc", "server.crt", "server.key
 
 
 @pytest.fixture
+def home(usual_home: Home) -> Home:
+    """RouterOS wants RSA."""
+    return usual_home
+
+
+@pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Be in an empty folder, where what has no name of its own is written."""
     folder = tmp_path / "elsewhere"

@@ -157,7 +157,7 @@ def test_into_a_mount_point(
 
 def test_over_a_home_nothing_is_restored(home: Home, saved: Path) -> None:
     before = tree(home.root)
-    with pytest.raises(SstpcaError, match=r"has a .* in it; nothing was restored"):
+    with pytest.raises(SstpcaError, match=r"has '.*' in it; nothing was restored"):
         restore(saved, home.root, PASSPHRASE)
     with pytest.raises(SstpcaError, match="is not a folder"):
         restore(saved, saved, PASSPHRASE)

@@ -29,6 +29,8 @@ from tests.support.requirements import require
 PATH = Path("file")
 SECRET = b"secret"
 KEY = ec.generate_private_key(ec.SECP256R1())
+# [0] EXPLICIT Version, RFC 5280 4.1
+VERSION_3, VERSION_63 = b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x3f"
 ONE = authority("one", KEY).certificate
 TWO = authority("two", KEY).certificate
 
@@ -150,6 +152,13 @@ def request(encoding: Encoding) -> bytes:
 def ed25519_key() -> bytes:
     key = ed25519.Ed25519PrivateKey.generate()
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+@pytest.mark.parametrize("form", ["der", "p7b"])
+def test_a_certificate_of_no_known_version(form: str) -> None:
+    content = {"der": ONE.public_bytes(Encoding.DER), **CERTIFICATES}[form]
+    with pytest.raises(SstpcaError, match="can"):
+        parse(PATH, content.replace(VERSION_3, VERSION_63, 1), no_password)
 
 
 def parsed(content: bytes) -> None:
