@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import tree_sitter_powershell
 from tree_sitter import Language, Node, Parser
 
-from tests.bundle.reader import read
+from tests.bundle.powershell_literals import read
 
 AUTOMATIC = {
     *("$_", "$null", "$true", "$false", "$PID", "$PSScriptRoot", "$PSCommandPath"),

@@ -22,7 +22,7 @@ from sstpca.profiles import AccessProfile
 from sstpca.settings import Bundle as BundleSettings
 from sstpca.settings import Server, Settings
 from tests.bundle.powershell import Script
-from tests.bundle.reader import read
+from tests.bundle.powershell_literals import read
 from tests.bundle.samples import MakeBundle, renderer, trust_in
 
 SCRIPTS = ("phonebook.ps1", "profile.ps1", "trust.ps1")

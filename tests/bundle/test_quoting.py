@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sstpca.bundle.quoting import Literal, batch, powershell
 from sstpca.errors import InvalidInput
-from tests.bundle.reader import QUOTES, read_literal
+from tests.bundle.powershell_literals import QUOTES, read_literal
 
 PRINTABLE = st.characters(exclude_categories=("Cc", "Cs"))
 NASTY = st.sampled_from([*QUOTES, '"', "\u201c", "\u201d", "$", "`", ";", "&", "%", "!", "(", "#"])

@@ -22,7 +22,7 @@ from sstpca.clients import Client, NameRule, SignIn
 from sstpca.errors import InvalidInput
 from sstpca.server.sstp.preamble import Kind, Preamble
 from tests.bundle.powershell import Script
-from tests.bundle.reader import read
+from tests.bundle.powershell_literals import read
 from tests.bundle.samples import MakeBundle, files_of, renderer
 
 SCRIPTS = ("install.ps1", "uninstall.ps1", "verify.ps1")
