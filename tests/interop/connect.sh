@@ -65,7 +65,7 @@ gone() {
 tc qdisc replace dev vec0 root netem delay 20ms
 for try in 1 2 3; do
     connect && break
-    [ ! -s $out/pppd.log ] && grep -aq 'event loop terminated unsuccessfully' $out/sstpc.log ||
+    ! grep -aqs 'rcvd \[' $out/pppd.log && grep -aq 'event loop terminated unsuccessfully' $out/sstpc.log ||
         fail 1 "sstpc ended"
     echo "again sstpc gave up"
 done

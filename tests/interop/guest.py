@@ -26,6 +26,10 @@ PACKAGES = (
     *("network-manager", "network-manager-sstp", "dbus", "libpam-systemd", "systemd-sysv"),
 )
 
+#: the guest's wire: the server's end, and the guest's
+OUTSIDE = "198.18.2.1"
+INSIDE = "198.18.2.2/24"
+
 _HERE = Path(__file__).parent
 _MODULES = Path("/usr/lib/uml/modules")
 _WIRE = "guest"

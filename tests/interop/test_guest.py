@@ -5,38 +5,36 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.guest import Guest, GuestFailed, guest, wire
+from tests.interop.guest import INSIDE, OUTSIDE, Guest, GuestFailed, wire
 from tests.support.netns import Namespace, wait_for
 
 pytestmark = pytest.mark.interop
 
-OUTSIDE = "198.18.2.1"
-INSIDE = "198.18.2.2/24"
-
-
-@pytest.fixture(scope="module")
-def built() -> Guest:
-    return guest()
-
 
 @pytest.fixture
-def namespace(built: Guest) -> Iterator[Namespace]:
+def namespace(built_guest: Guest) -> Iterator[Namespace]:
     with Namespace("guest") as made:
         wire(made, f"{OUTSIDE}/24")
         yield made
 
 
-def test_a_script(built: Guest, namespace: Namespace, tmp_path: Path) -> None:
+def test_a_script(built_guest: Guest, namespace: Namespace, tmp_path: Path) -> None:
     script = f'echo "word $2"; cat /share/note; ping -c 1 -q {OUTSIDE} >&2; exit 7'
     files = {"note": "word from a file\n"}
     arguments = ("a", "it's two words")
-    result = built.run(namespace, script, *arguments, folder=tmp_path, address=INSIDE, files=files)
+    result = built_guest.run(
+        namespace, script, *arguments, folder=tmp_path, address=INSIDE, files=files
+    )
     assert result.code == 7
     assert result.values("word") == ["it's two words", "from a file"]
     assert "1 received" in result.output
 
 
-def test_a_script_that_does_not_end(built: Guest, namespace: Namespace, tmp_path: Path) -> None:
+def test_a_script_that_does_not_end(
+    built_guest: Guest, namespace: Namespace, tmp_path: Path
+) -> None:
     with pytest.raises(GuestFailed, match="begun"):
-        built.run(namespace, "echo begun; sleep 60", folder=tmp_path, address=INSIDE, seconds=8.0)
+        built_guest.run(
+            namespace, "echo begun; sleep 60", folder=tmp_path, address=INSIDE, seconds=8.0
+        )
     wait_for(lambda: namespace.pids() == [], 5.0, "the end of the guest")

@@ -19,16 +19,12 @@ from sstpca.clients import Client, SignIn
 from sstpca.home import Home
 from sstpca.settings import load
 from sstpca.store import Store
-from tests.interop.guest import Guest, Result, guest, wire
-from tests.support import netns
+from tests.interop.guest import INSIDE, OUTSIDE, Guest, Result
 from tests.support.netns import Network, wait_for
-from tests.support.server import LOCAL, NAME, PASSWORDS, POOL, Server, Vpn, make_home
+from tests.support.server import LOCAL, NAME, PASSWORDS, POOL, Vpn
 
 pytestmark = pytest.mark.interop
 
-# the guest's wire: the server's end, and the guest's
-OUTSIDE = "198.18.2.1"
-INSIDE = "198.18.2.2/24"
 SCRIPT = Path(__file__).with_name("linux.sh").read_text()
 CONNECTION = "The $(reboot) 'VPN'; [x]=#1 \\ \u00fc"
 P12_PASSWORD = "Looking-Glass"
@@ -85,27 +81,10 @@ class Site:
         )
 
 
-@pytest.fixture(scope="module")
-def _guest() -> Guest:
-    return guest()
-
-
-@pytest.fixture(scope="module")
-def vpn(_guest: Guest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vpn]:
-    """A server whose namespace has the guest's wire."""
-    folder = tmp_path_factory.mktemp("linux")
-    with netns.network() as network:
-        wire(network.server, f"{OUTSIDE}/24")
-        home = make_home(folder / "home", IPv4Address(OUTSIDE))
-        with Server(home, network.server, folder / "log") as server:
-            yield Vpn(network, home, server)
-            assert server.stop() == 0
-
-
 @pytest.fixture
-def site(vpn: Vpn, _guest: Guest, tmp_path: Path) -> Iterator[Site]:
+def site(vpn: Vpn, built_guest: Guest, tmp_path: Path) -> Iterator[Site]:
     """The server and a guest; afterwards the server has nothing left of it."""
-    yield Site(vpn, _guest, tmp_path)
+    yield Site(vpn, built_guest, tmp_path)
     wait_for(lambda: vpn.interfaces() == {"guest"}, 10.0, "the end of the interface")
 
 

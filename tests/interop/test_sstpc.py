@@ -18,8 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from tests.interop.guest import Guest, Result, guest, wire
-from tests.support import netns
+from tests.interop.guest import INSIDE, OUTSIDE, Guest, Result
 from tests.support.issuer import CLIENT, Issuer
 from tests.support.netns import Network, wait_for, wait_for_port
 from tests.support.server import (
@@ -30,16 +29,12 @@ from tests.support.server import (
     POOL,
     PORT,
     Home,
-    Server,
     Vpn,
     make_home,
 )
 
 pytestmark = pytest.mark.interop
 
-# the guest's wire: the server's end, and the guest's
-OUTSIDE = "198.18.2.1"
-INSIDE = "198.18.2.2/24"
 SCRIPT = Path(__file__).with_name("connect.sh").read_text()
 IPERF = 5201
 
@@ -103,28 +98,10 @@ def _from_pkcs12(home: Home, name: str, folder: Path) -> bytes:
     )
 
 
-@pytest.fixture(scope="module")
-def _guest() -> Guest:
-    return guest()
-
-
-@pytest.fixture(scope="module")
-def vpn(_guest: Guest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vpn]:
-    """A server whose namespace has the guest's wire."""
-    folder = tmp_path_factory.mktemp("interop")
-    with netns.network() as network:
-        wire(network.server, f"{OUTSIDE}/24")
-        home = make_home(folder / "home", IPv4Address(OUTSIDE))
-        with Server(home, network.server, folder / "log") as server:
-            yield Vpn(network, home, server)
-            assert server.stop() == 0
-            assert "Traceback" not in server.process.output
-
-
 @pytest.fixture
-def site(vpn: Vpn, _guest: Guest, tmp_path: Path) -> Iterator[Site]:
+def site(vpn: Vpn, built_guest: Guest, tmp_path: Path) -> Iterator[Site]:
     """The server and a guest; afterwards the server has nothing left of it."""
-    yield Site(vpn, _guest, tmp_path)
+    yield Site(vpn, built_guest, tmp_path)
     wait_for(lambda: vpn.interfaces() == {"guest"}, 10.0, "the end of the interface")
     assert vpn.home.sessions() == []
 
