@@ -4,7 +4,7 @@ import ipaddress
 import re
 import stringprep
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
@@ -48,6 +48,12 @@ def quoted(text: str) -> str:
         + "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
         + "'"
     )
+
+
+def some(texts: Sequence[str], most: int = 5) -> str:
+    """Return the first of ``texts`` for a message, and how many more there are."""
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more
 
 
 @dataclass(frozen=True, slots=True)

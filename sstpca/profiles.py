@@ -12,7 +12,7 @@ from . import clients
 from . import store as tables
 from .clients import Client
 from .errors import InvalidInput, SstpcaError
-from .names import check_host_name, check_ipv4, check_profile_name, quoted
+from .names import check_host_name, check_ipv4, check_profile_name, quoted, some
 from .store import Store
 
 Pool = tuple[IPv4Address, IPv4Address]
@@ -239,9 +239,8 @@ def remove(store: Store, name: str) -> None:
             .order_by(tables.users.c.key)
         ).all()
         if having:
-            shown = ", ".join(having[:5]) + (f" and {len(having) - 5} more" if having[5:] else "")
             raise SstpcaError(
-                f"the access profile '{name}' is in use: {shown}",
+                f"the access profile '{name}' is in use: {some(having)}",
                 "give those users another one with 'sstpca user set NAME --profile OTHER'",
             )
         connection.execute(tables.profiles.delete().where(tables.profiles.c.id == number))

@@ -5,15 +5,12 @@ from datetime import UTC, datetime
 
 from ..errors import SstpcaError
 from ..home import Home
-from ..names import quoted, user_key
-from ..pki import exporting, inventory, pairs
+from ..names import quoted, some, user_key
+from ..pki import exporting, pairs
 from ..pki.certificates import sha1_fingerprint
 from ..pki.inventory import Entry, State
 from ..users import User
 from .context import UserCertificate
-
-#: as many names as a message has at most
-_NAMED_MAX = 5
 
 
 def make(home: Home, entry: Entry, password: str, *, legacy: bool) -> UserCertificate:
@@ -24,12 +21,7 @@ def make(home: Home, entry: Entry, password: str, *, legacy: bool) -> UserCertif
     :param legacy: see exporting.to_pkcs12.
     :raises SstpcaError: if the pair's file is missing or damaged, or has another certificate.
     """
-    pair = pairs.load(home, entry.name, entry.profile)
-    if inventory.digest(pair.leaf) != entry.sha256:
-        raise SstpcaError(
-            f"{home.pair(entry.name)} has another certificate than the inventory",
-            "restore both from one backup",
-        )
+    pair = pairs.of_entry(home, entry)
     content = exporting.to_pkcs12(pair, entry.name, password.encode(), legacy=legacy)
     return UserCertificate(
         file=f"{exporting.file_stem(entry.name)}.p12",
@@ -67,10 +59,9 @@ def check_all_have(missing: Sequence[User], hint: str) -> None:
     """
     if not missing:
         return
-    names = ", ".join(quoted(user.name) for user in missing[:_NAMED_MAX])
+    names = some([quoted(user.name) for user in missing])
     if len(missing) == 1:
         raise SstpcaError(f"{names} has no valid certificate to sign in with", hint)
-    more = f" and {len(missing) - _NAMED_MAX} more" if len(missing) > _NAMED_MAX else ""
     raise SstpcaError(
-        f"{len(missing)} users have no valid certificate to sign in with: {names}{more}", hint
+        f"{len(missing)} users have no valid certificate to sign in with: {names}", hint
     )

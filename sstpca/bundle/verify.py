@@ -11,9 +11,10 @@ from .. import profiles
 from ..clients import SignIn
 from ..errors import SstpcaError
 from ..home import Home
-from ..names import quoted, user_key
+from ..names import quoted, some, user_key
 from ..pki import exporting, inventory
 from ..pki.certificates import UNREADABLE, sha1_fingerprint
+from ..pki.chains import is_authority
 from ..settings import Settings
 from ..store import Store
 from ..users import User
@@ -242,17 +243,9 @@ def _authorities_in(files: Mapping[str, bytes]) -> Iterator[x509.Certificate]:
                 found = [x509.load_der_x509_certificate(content)]
             else:
                 continue
-            yield from (one for one in found if _is_authority(one))
+            yield from (one for one in found if is_authority(one))
         except UNREADABLE:
             continue  # no certificate, or none that anybody would take
-
-
-def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        extension = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
-    except x509.ExtensionNotFound:
-        return False
-    return extension.value.ca
 
 
 def _of_password(user: User, made: Made) -> Iterator[Finding]:
@@ -279,8 +272,7 @@ def _platforms_in(files: Mapping[str, bytes]) -> tuple[str, ...]:
 
 
 def _several(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED_MAX} more" if len(names) > _NAMED_MAX else ""
-    return ", ".join(map(quoted, names[:_NAMED_MAX])) + more
+    return some(list(map(quoted, names)), _NAMED_MAX)
 
 
 def _aside(secret: Sequence[str]) -> str:

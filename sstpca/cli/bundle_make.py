@@ -34,40 +34,26 @@ Command = Callable[..., Any]
 _FOLDER = click.Path(path_type=Path, file_okay=False, readable=False)
 
 
-def for_option(command: Command) -> Command:
-    """Add ``--for``."""
-    return click.option(
-        "--for",
-        "for_",
-        default="windows",
-        show_default=True,
-        metavar="SYSTEMS",
-        help="What it is for: windows, linux, android, apple, routeros, with commas between.",
-    )(command)
-
-
-def with_password_option(command: Command) -> Command:
-    """Add ``--with-password``."""
-    return click.option(
-        "--with-password", is_flag=True, help="The password goes into the bundle, to be saved."
-    )(command)
-
-
-def sheets_option(command: Command) -> Command:
-    """Add ``--sheets``."""
-    return click.option(
-        "--sheets",
-        type=_FOLDER,
-        metavar="DIR",
-        help="Write new passwords to a sheet for each user there, instead of showing them.",
-    )(command)
-
-
-def issue_option(command: Command) -> Command:
-    """Add ``--issue``."""
-    return click.option(
-        "--issue", is_flag=True, help="First issue the users' certificates that are missing."
-    )(command)
+for_option = click.option(
+    "--for",
+    "for_",
+    default="windows",
+    show_default=True,
+    metavar="SYSTEMS",
+    help="What it is for: windows, linux, android, apple, routeros, with commas between.",
+)
+with_password_option = click.option(
+    "--with-password", is_flag=True, help="The password goes into the bundle, to be saved."
+)
+sheets_option = click.option(
+    "--sheets",
+    type=_FOLDER,
+    metavar="DIR",
+    help="Write new passwords to a sheet for each user there, instead of showing them.",
+)
+issue_option = click.option(
+    "--issue", is_flag=True, help="First issue the users' certificates that are missing."
+)
 
 
 @click.command()
@@ -138,7 +124,10 @@ def make(
     workshop.check_profiles(known.profiles[user.profile] for user in found)
     if issue:
         known = issue_missing(context, known, found, passphrase_file)
-    _check_certificates(known, found, _again(names, all_=all_, profile=profile))
+    again = _again(names, all_=all_, profile=profile)
+    known.check_certificates(
+        found, f"say --issue as well, and they are issued first: {again} --issue"
+    )
     _make(context, workshop, known, found, new_password=new_password, yes=yes)
 
 
@@ -228,15 +217,6 @@ def _again(names: Sequence[str], *, all_: bool, profile: str | None) -> str:
     return f"{program()} bundle {whom}"
 
 
-def _check_certificates(known: "Known", found: Sequence[User], command: str) -> None:
-    from ..bundle import user_certificate
-
-    by_certificate = [user for user in found if known.by_certificate(user)]
-    missing = user_certificate.without_valid(by_certificate, known.certificates)
-    hint = f"say --issue as well, and they are issued first: {command} --issue"
-    user_certificate.check_all_have(missing, hint)
-
-
 def issue_missing(
     context: Context, known: "Known", found: Sequence[User], passphrase_file: Path | None
 ) -> "Known":
@@ -245,11 +225,9 @@ def issue_missing(
     :returns: what is known then.
     :raises SstpcaError: if the authority's key does not open, or one cannot be issued.
     """
-    from ..bundle import user_certificate
     from .making import Known
 
-    by_certificate = [user for user in found if known.by_certificate(user)]
-    missing = user_certificate.without_valid(by_certificate, known.certificates)
+    missing = known.without_certificate(found)
     if not missing:
         return known
     home, host = context.home(), context.settings().host

@@ -15,7 +15,7 @@ from ..bundle.archive import Written
 from ..bundle.making import Order, Result, Wish, Workshop
 from ..clients import SignIn
 from ..errors import SstpcaError
-from ..names import quoted, user_key
+from ..names import quoted, some, user_key
 from ..pki import inventory
 from ..pki.inventory import Entry
 from ..profiles import AccessProfile
@@ -25,8 +25,6 @@ from .context import Context
 from .output import MANY, program, progress, talk, warn
 
 _WARNINGS_MAX = 20
-# as many names as a message has at most
-_NAMED_MAX = 5
 
 Orders = Iterator[Order]
 #: does for an order, in the transaction of its record, what is to be done once it is on disk
@@ -54,15 +52,18 @@ class Known:
         """Return whether ``user`` signs in with a certificate."""
         return self.profiles[user.profile].client.sign_in is SignIn.EAP_TLS
 
-    def check_certificate(self, user: User, hint: str) -> None:
-        """Make sure that one user can have a bundle.
+    def without_certificate(self, found: Iterable[User]) -> list[User]:
+        """Return those of ``found`` who sign in with a certificate and have none that counts."""
+        by_certificate = filter(self.by_certificate, found)
+        return user_certificate.without_valid(by_certificate, self.certificates)
 
-        :raises SstpcaError: if the certificate is missing that the user signs in with; ``hint``
-            says how to make it.
+    def check_certificates(self, found: Iterable[User], hint: str) -> None:
+        """Make sure that all of ``found`` can have a bundle.
+
+        :raises SstpcaError: if a certificate is missing that one signs in with; ``hint`` says how
+            to make it.
         """
-        if self.by_certificate(user):
-            missing = user_certificate.without_valid([user], self.certificates)
-            user_certificate.check_all_have(missing, hint)
+        user_certificate.check_all_have(self.without_certificate(found), hint)
 
     def order(self, user: User, password: str | None = None) -> Order:
         """Return the order for ``user``; a certificate's password is made here.
@@ -236,9 +237,8 @@ def warn_of_unused(workshop: Workshop) -> None:
     """Name the files among the administrator's templates that nothing asks for."""
     unused = workshop.unused_templates()
     if unused:
-        more = f" and {len(unused) - _NAMED_MAX} more" if len(unused) > _NAMED_MAX else ""
-        names = ", ".join(map(quoted, unused[:_NAMED_MAX]))
-        warn(f"no template has this name, so nothing uses it: {names}{more}")
+        names = some(list(map(quoted, unused)))
+        warn(f"no template has this name, so nothing uses it: {names}")
 
 
 def next_step(workshop: Workshop, made: int) -> str:
@@ -269,7 +269,7 @@ def make_one(context: Context, user: User) -> tuple[Path, str | None]:
     workshop = Workshop(context.home(), context.settings(), Wish())
     workshop.check_profiles([known.profiles[user.profile]])
     how = f"issue one: {program()} cert issue user {shlex.quote(user.name)}"
-    known.check_certificate(user, how)
+    known.check_certificates([user], how)
     order = known.order(user)
     with archive.holding(workshop.output):
         [result] = workshop.work([order])

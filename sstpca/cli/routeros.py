@@ -66,8 +66,11 @@ def routeros(context: Context, output: Path, new_passwords: bool, yes: bool, for
         warn(line)
     renderer = Renderer(context.settings().bundle.language)
     write_new_folder(output, routers.files(renderer, router), force=force)
-    for name, password in passwords.items():
-        users.set_password(context.store(), context.sealer(), name, password)
+    if passwords:
+        sealer = context.sealer()
+        with context.store().writing(durable=True) as connection:
+            for name, password in passwords.items():
+                users.update_password(connection, sealer, name, password)
     click.echo(output)
     if passwords:
         click.echo(table(("USER", "PASSWORD"), list(passwords.items()), empty=""))

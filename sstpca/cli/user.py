@@ -165,7 +165,7 @@ def _add_with_bundle(context: Context, new: User, asked: _Asked, given: _Given) 
     workshop.check_profiles([known.profiles[new.profile]])
     if asked.issue:
         known = issue_missing(context, known, [new], asked.passphrase_file)
-    known.check_certificate(new, "say --issue as well, and it is issued first")
+    known.check_certificates([new], "say --issue as well, and it is issued first")
     workshop.check([known.order(new, generate_password())])
     sealer = context.sealer()
     password = given.password(context, new.name, new.profile)

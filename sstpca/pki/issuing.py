@@ -271,26 +271,16 @@ def _renewable(
         )
     _check_days(profiles.PROFILES[entry.profile], days)
     check_permitted(Subject.of_certificate(entry.certificate), authority.certificate)
-    _of_entry(home, entry)
+    pairs.of_entry(home, entry)
     return entry
 
 
 def _renewed(
     home: Home, authority: Authority, entry: Entry, now: datetime, days: int | None
 ) -> Pair:
-    pair = _of_entry(home, entry)
+    pair = pairs.of_entry(home, entry)
     leaf = _signed_again(authority, entry, pair.key.public_key(), now, days)
     return Pair(entry.name, entry.profile, (leaf,), pair.key)
-
-
-def _of_entry(home: Home, entry: Entry) -> Pair:
-    pair = pairs.load(home, entry.name, entry.profile)
-    if inventory.digest(pair.leaf) != entry.sha256:
-        raise SstpcaError(
-            f"{home.pair(entry.name)} has another certificate than the inventory",
-            f"restore both from one backup, or: sstpca cert rekey {shlex.quote(entry.name)}",
-        )
-    return pair
 
 
 def rekey(

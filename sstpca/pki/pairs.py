@@ -7,6 +7,7 @@ there is no certificate that nobody knows of, and none without its key.
 """
 
 import contextlib
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -78,6 +79,20 @@ def load(home: Home, name: str, profile: str) -> Pair:
             f"restore it from a backup, or make another: sstpca cert rekey {name}",
         )
     return Pair(name, profile, certificates, key)
+
+
+def of_entry(home: Home, entry: inventory.Entry) -> Pair:
+    """Return the pair of a certificate in the inventory.
+
+    :raises SstpcaError: as :func:`load` does, or if the file has another certificate.
+    """
+    pair = load(home, entry.name, entry.profile)
+    if inventory.digest(pair.leaf) != entry.sha256:
+        raise SstpcaError(
+            f"{home.pair(entry.name)} has another certificate than the inventory",
+            f"restore both from one backup, or: sstpca cert rekey {shlex.quote(entry.name)}",
+        )
+    return pair
 
 
 def put(
