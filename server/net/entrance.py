@@ -12,6 +12,7 @@ from ..dataplane.stream import TlsStream
 from ..log import LOGGER
 from ..sstp.preamble import Preamble, Request, accept_response, refusal
 from .closing import close_gently
+from .tls import explained
 
 #: Seconds for the TLS handshake and the HTTP request together. [MS-SSTP] 3.2.2.1 lets a client
 #: wait 60 s for the server; it gives the server no reason to wait as long for the client.
@@ -62,7 +63,7 @@ class Entrance:
         try:
             self._step()
         except OSError as error:
-            self.drop(f"TLS: {getattr(error, 'reason', None) or error.strerror or error}")
+            self.drop(f"TLS: {explained(error)}")
         except Exception:
             # it would come back at once: the descriptor is still ready
             LOGGER.exception("a mistake in the server")

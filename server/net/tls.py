@@ -17,6 +17,19 @@ from ..sstp.binding import CertificateHashes
 #: Seconds until a file that is of no use is tried again.
 _RETRY: Final = 60.0
 
+#: What TLS 1.2 may use, best first; the server chooses. Forward secrecy always. CBC comes last, for
+#: clients with nothing else: RouterOS offers ECDHE-RSA-AES256-SHA unless it is told better.
+_SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!aNULL:!AESCCM"
+
+#: What OpenSSL's reasons mean for those who run the server.
+_REASONS: Final = {
+    "NO_SHARED_CIPHER": (
+        "no cipher suite in common with the client; if it is a RouterOS router, set pfs=yes there "
+        "(/interface sstp-client set NAME pfs=yes), and give this server an RSA key"
+    ),
+    "UNSUPPORTED_PROTOCOL": "the client knows no TLS 1.2; if it is a Windows 7, update it",
+}
+
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -40,6 +53,7 @@ def load(path: Path) -> Certificate:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    context.set_ciphers(_SUITES)
     try:
         pem = path.read_bytes()
         leaf = _PEM.search(pem.decode(errors="replace"))
@@ -53,6 +67,12 @@ def load(path: Path) -> Certificate:
     sha1 = hashlib.sha1(der, usedforsecurity=False).digest()
     hashes = CertificateHashes(sha1, hashlib.sha256(der).digest())
     return Certificate(context, hashes, pem)
+
+
+def explained(error: OSError) -> str:
+    """Return why TLS failed, and where there is something to do about it, what."""
+    reason = getattr(error, "reason", None)
+    return _REASONS.get(reason, reason) or error.strerror or str(error)
 
 
 def _load_chain(context: ssl.SSLContext, pem: bytes) -> None:
