@@ -71,7 +71,7 @@ def load(path: Path) -> Certificate:
 
 def explained(error: OSError) -> str:
     """Return why TLS failed, and where there is something to do about it, what."""
-    reason = getattr(error, "reason", None)
+    reason = str(getattr(error, "reason", None) or "")
     return _REASONS.get(reason, reason) or error.strerror or str(error)
 
 
