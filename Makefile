@@ -2,54 +2,73 @@
 #             HOST=vpn.example.com PORT=443 USER=alice say for what, with whom
 # make test   checks style and types and runs the whole test suite
 # Both set up .venv, and as root install the Debian packages they need.
+#
+# For developers:
+# make lock          renews what both install, within the ranges of pyproject.toml
+# make test-newest   the suite with the newest releases inside those ranges, locked or not
+# make test-lowest   the suite with the lowest releases of what pyproject.toml names
 
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check
-# The environment often has a HOST or USER of its own: only the command line counts.
-given = $(if $(filter command line,$(origin $(1))),$($(1)))
+# The environment often has a HOST or USER of its own: only the command line counts. What it gives
+# reaches the shell as a variable, so that no sign in it means anything to a shell.
+given = $(if $(filter command line,$(origin $(1))),$(2))
 APT := DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get -o DPkg::Lock::Timeout=300
+# as root, where there is apt-get: installs the package $(1); its own words only when it fails
+apt = [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing $(1)" && \
+	{ $(APT) update -qq && $(APT) install -qq -y --no-install-recommends $(1); } >/dev/null
 
-.PHONY: run test lint clean
+.PHONY: run test lint lock test-newest test-lowest clean python
 
-run: .venv/installed
-	@if [ "$$(id -u)" = 0 ] && ! PATH=$$PATH:/usr/sbin command -v nft >/dev/null; then \
-		echo "installing nftables"; \
-		{ $(APT) update -qq && $(APT) install -qq -y --no-install-recommends nftables; } >/dev/null || \
-			echo "nftables could not be installed; the server needs its program nft" >&2; \
-	fi
-	@exec $(BIN)/sstpca quickstart $(call given,HOST) \
-		$(if $(call given,PORT),--port $(call given,PORT)) \
-		$(if $(call given,USER),--user '$(call given,USER)')
+run: python
+	@$(PYTHON) install/environment.py run
+	@PATH=$$PATH:/usr/sbin command -v nft >/dev/null || [ "$$(id -u)" != 0 ] || { $(call apt,nftables); } || \
+		echo "nftables could not be installed; the server needs its program nft" >&2
+	@set -f; exec $(BIN)/python -m sstpca quickstart $(call given,HOST,$$HOST) \
+		$(call given,PORT,--port "$$PORT") $(call given,USER,--user "$$USER")
 
 test: lint
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
-lint: .venv/ready-to-test
+lint: python
+	@$(PYTHON) install/environment.py test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	@# mypy has to see server/ and templates/ under their installed names
-	@rm -rf .venv/types && mkdir -p .venv/types/sstpca && \
-		ln -s $(CURDIR)/sstpca/* $(CURDIR)/server $(CURDIR)/templates .venv/types/sstpca/ && \
-		ln -s $(CURDIR)/tests .venv/types/tests
-	cd .venv/types && ../bin/mypy --config-file $(CURDIR)/pyproject.toml -p sstpca -p tests
+	@{ rm -rf .venv/types && mkdir -p .venv/types/sstpca && \
+		ln -s ../../install ../../tests .venv/types/ && \
+		ln -s "$$PWD"/sstpca/* "$$PWD"/server "$$PWD"/templates .venv/types/sstpca/; }
+	cd .venv/types && ../bin/python -m mypy --config-file ../../pyproject.toml -p sstpca -p tests -p install
+
+lock: python
+	@$(PYTHON) install/environment.py test
+	$(BIN)/uv pip compile $(LOCKED) --group dev --output-file install/lock-test.txt
+	$(BIN)/uv pip compile $(LOCKED) --constraint install/lock-test.txt --output-file install/lock-run.txt
+
+# for every system and Python, with names, versions and hashes alone: no index is named
+LOCKED := pyproject.toml --group install --quiet --upgrade --universal --python-version 3.11 \
+	--generate-hashes --no-annotate --custom-compile-command 'make lock'
+
+test-newest test-lowest: test-%: python
+	@$(PYTHON) install/environment.py test
+	$(PYTHON) -m venv --clear .venv-$*
+	$(BIN)/uv pip compile pyproject.toml --group install --group dev --quiet --no-header --no-annotate \
+		--resolution $(if $(filter newest,$*),highest,lowest-direct) --python .venv-$*/bin/python \
+		--output-file .venv-$*/requirements.txt
+	.venv-$*/bin/python -m pip install --quiet --requirement .venv-$*/requirements.txt
+	.venv-$*/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	.venv-$*/bin/python -m pytest -n auto --dist loadfile
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv .venv.lock .venv-newest .venv-lowest build *.egg-info
 
-.venv/installed: pyproject.toml
+# a Python that can make .venv; Debian packs the module that makes it apart
+python:
+	@command -v $(PYTHON) >/dev/null && $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		[ "$(PYTHON)" != python3 ] || { $(call apt,python3-venv); } || true
+	@command -v $(PYTHON) >/dev/null || \
+		{ echo "error: there is no $(PYTHON): install Python 3.11 or later, or name it: make PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "sstpca needs Python 3.11 or later: make PYTHON=python3.11" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' || \
-		{ echo "the Python module venv is missing: apt install python3-venv" >&2; exit 1; }
-	@$(PYTHON) -m venv .venv || \
-		{ echo ".venv cannot be made: is this folder yours to write?" >&2; exit 1; }
-	@echo "installing sstpca into .venv"
-	@$(PIP) install -qq --upgrade pip
-	@$(PIP) install -qq --editable .
-	@touch $@
-
-.venv/ready-to-test: .venv/installed
-	@echo "installing what the tests need into .venv"
-	@$(PIP) install -qq --group dev
-	@touch $@
+		{ echo "error: sstpca needs Python 3.11 or later: make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "error: the Python module venv is missing: apt install python3-venv" >&2; exit 1; }
