@@ -74,17 +74,6 @@ def _refusal_named(path: Path) -> Iterator[None]:
         raise SstpcaError(f"cannot write {path}: {error.strerror}") from error
 
 
-def read_file(path: Path, what: str) -> bytes:
-    """Return the bytes of ``path``; ``what`` names it in the error.
-
-    :raises SstpcaError: if it is missing or cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise SstpcaError(f"cannot read {what} {path}: {error.strerror}") from error
-
-
 def _locked(descriptor: int, wait: bool) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

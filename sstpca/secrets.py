@@ -5,7 +5,6 @@ to whoever has it, so the database holds it encrypted; the key lives outside the
 """
 
 import base64
-import binascii
 import os
 import secrets
 from dataclasses import dataclass, field
@@ -15,7 +14,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from .errors import InvalidInput, SstpcaError
-from .home import Home, read_file
+from .home import Home
+from .reading import read_text
 
 KEY_VARIABLE: Final = "SSTPCA_DATABASE_KEY"
 KEY_BYTES: Final = 32
@@ -92,8 +92,8 @@ class Sealer:
         """
         text = os.environ.get(KEY_VARIABLE)
         if text is not None:
-            return cls(_decoded(text.encode(), KEY_VARIABLE))
-        content = read_file(home.database_key, "the database key")
+            return cls(_decoded(text, KEY_VARIABLE))
+        content = read_text(home.database_key, "the database key")
         return cls(_decoded(content, str(home.database_key)))
 
     def seal(self, nt_hash: bytes, user_key: str) -> bytes:
@@ -119,10 +119,10 @@ class Sealer:
         return nt_hash
 
 
-def _decoded(text: bytes, where: str) -> bytes:
+def _decoded(text: str, where: str) -> bytes:
     try:
         key = base64.b64decode(text.strip(), validate=True)
-    except binascii.Error:
+    except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
         raise SstpcaError(

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 
 from .errors import SstpcaError
-from .home import read_file
+from .reading import read_text
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Addresses = Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
@@ -69,8 +69,6 @@ def toml_string(text: str) -> str:
 
 def _plain(error: Exception) -> str:
     """Return what ``error`` says in the words of the file: ``[server] port: Expected ...``."""
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8 text"
     what, _, where = str(error).partition(" - at ")
     what = re.sub(r"matching regex '\^\[a-z\]\{2\}.*", "of two letters, such as en", what)
     what = re.sub(r"matching regex .*", "of up to 9 signs of a-z, 0-9 and _, a letter first", what)
@@ -84,10 +82,10 @@ def load(path: Path) -> Settings:
 
     :raises SstpcaError: naming the value that is wrong.
     """
-    content = read_file(path, "settings")
+    content = read_text(path, "the settings file")
     try:
         settings = msgspec.toml.decode(content, type=Settings)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except msgspec.DecodeError as error:
         raise SstpcaError(f"{path}: {_plain(error)}", "correct that in the file") from error
     if not settings.server.names and not settings.server.addresses:
         raise SstpcaError(f"{path}: [server] needs at least one of names and addresses")

@@ -18,6 +18,7 @@ from typing import Final
 
 from ..errors import SstpcaError
 from ..home import SECRET
+from ..reading import read_file
 from .sums import SUMS
 
 # linux/fcntl.h and linux/fs.h
@@ -226,7 +227,7 @@ def _is_bundle(folder: Path) -> bool:
 
 
 def _listed(sums: Path) -> set[str]:
-    text = sums.read_text("utf-8", errors="replace")
+    text = read_file(sums, "the list of a bundle,").decode("utf-8", errors="replace")
     return {line[66:] for line in text.splitlines()}
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import SstpcaError
-from ..home import Home, read_file
+from ..home import Home
+from ..reading import read_file
 from ..settings import Settings
 
 # every page carries it whole
@@ -45,12 +46,7 @@ def load(path: Path) -> Logo:
 
     :raises SstpcaError: if it cannot be read, is too large, or is something else.
     """
-    content = read_file(path, "the logo")
-    if len(content) > SIZE_MAX:
-        raise SstpcaError(
-            f"the logo {path} has {len(content) >> 10} KiB; {SIZE_MAX >> 10} is the most",
-            "make it smaller: every page carries it whole",
-        )
+    content = read_file(path, "the logo", most=SIZE_MAX)
     if content.startswith(_PNG):
         return Logo("image/png", content)
     if path.suffix.lower() == ".svg" and b"<svg" in content:

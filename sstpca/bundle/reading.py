@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import io
-import os
 import re
 import stat
 import zipfile
@@ -15,6 +14,7 @@ from typing import Final
 
 from ..errors import SstpcaError
 from ..names import quoted
+from ..reading import read_file
 from .archive import zipped
 from .sums import SUMS
 
@@ -54,7 +54,7 @@ def read(path: Path) -> Found:
             files = dict(_of_folder(path))
             content = zipped(files)
         else:
-            content = _content(path)
+            content = read_file(path, "the bundle", most=ZIP_MAX)
             files = dict(_of_zip(content))
     return Found(files, hashlib.sha256(content).hexdigest())
 
@@ -92,18 +92,6 @@ def _refusals_named(path: Path) -> Iterator[None]:
 
 class _Strange(Exception):
     """It is not what a bundle can be."""
-
-
-def _content(path: Path) -> bytes:
-    # a pipe would never end, or never begin
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise _Strange("it is neither a file nor a folder")
-        content = file.read(ZIP_MAX + 1)
-    if len(content) > ZIP_MAX:
-        raise _Strange(f"it is larger than {ZIP_MAX >> 20} MiB")
-    return content
 
 
 def _of_zip(content: bytes) -> Iterator[tuple[str, bytes]]:
@@ -151,10 +139,7 @@ def _of_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
         if path.is_symlink() or not path.is_file():
             raise _Strange(f"{quoted(name)} is not a plain file")
         _check_names([name])
-        with path.open("rb") as file:
-            content = file.read(min(left, FILE_MAX) + 1)
-        if len(content) > min(left, FILE_MAX):
-            raise _Strange(f"{quoted(name)} is too large")
+        content = read_file(path, "the file", most=min(left, FILE_MAX))
         left -= len(content)
         yield name, content
 

@@ -10,10 +10,12 @@ from typing import Any, Final
 
 import jinja2
 import jinja2.meta
+from jinja2.loaders import split_template_path
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ..errors import SstpcaError
 from ..names import quoted
+from ..reading import read_text
 from . import qr, quoting, texts
 from .codes import CODES
 from .context import Bundle
@@ -152,10 +154,17 @@ class _Folder(jinja2.FileSystemLoader):
         self._root = folder.resolve()
 
     def get_source(self, environment: jinja2.Environment, template: str) -> Any:
-        found = super().get_source(environment, template)
-        if not Path(found[1]).resolve().is_relative_to(self._root):
+        path = self._root.joinpath(*split_template_path(template))
+        if not path.exists():
+            raise jinja2.TemplateNotFound(template)
+        if not path.resolve().is_relative_to(self._root):
             raise jinja2.TemplateError(f"{template} is a link to a place outside the folder")
-        return found
+        seen = path.stat().st_mtime_ns
+        return (
+            read_text(path, "the template"),
+            str(path),
+            lambda: path.stat().st_mtime_ns == seen,
+        )
 
 
 def _loader(templates: Path | None) -> jinja2.BaseLoader:
@@ -180,7 +189,7 @@ def _referenced(environment: jinja2.Environment, template: str) -> set[str | Non
         assert environment.loader is not None
         source, _, _ = environment.loader.get_source(environment, template)
         return set(jinja2.meta.find_referenced_templates(environment.parse(source)))
-    except (jinja2.TemplateError, OSError, UnicodeDecodeError):
+    except (jinja2.TemplateError, SstpcaError, OSError):
         return set()  # whoever fills it will say so
 
 

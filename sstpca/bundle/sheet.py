@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import InvalidInput, SstpcaError
+from ..reading import MissingFile, open_file
 from .context import Bundle
 from .render import Renderer
 
@@ -31,12 +32,10 @@ def check_free(folder: Path, user: str, bundles: Path) -> None:
         )
     place = path(folder, user)
     try:
-        with place.open("rb") as file:
+        with open_file(place, "what is there,") as file:
             ours = _MARK in file.read(_HEAD)
-    except FileNotFoundError:
+    except MissingFile:
         return
-    except OSError as error:
-        raise SstpcaError(f"cannot read {place}: {error.strerror}") from error
     if not ours:
         raise SstpcaError(
             f"{place} is there, and is not a sheet made by sstpca",

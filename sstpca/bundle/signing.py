@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ..errors import InvalidInput, SstpcaError
-from ..home import read_file
 from ..pki.keys import PrivateKey
 from ..pki.parsing import Contents, Password, parse
+from ..reading import read_file
 from .sums import SUMS, with_sums
 
 PROGRAM: Final = "osslsigncode"

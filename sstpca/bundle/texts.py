@@ -9,8 +9,8 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from ..errors import InvalidInput, SstpcaError
-from ..home import read_file
 from ..names import quoted
+from ..reading import read_text
 from .markup import placeholders
 
 ENGLISH: Final = "en"
@@ -48,20 +48,13 @@ def load(language: str, templates: Path | None = None) -> Texts:
         )
     found = _packaged(language) if language in languages() else {}
     if own is not None and _is_file(own):
-        found = _merged(found, _parsed(_read(own), own))
+        found = _merged(found, _parsed(read_text(own, "the texts"), own))
         _check(found, own)
     return Texts(language=language, **{name: Table(**values) for name, values in found.items()})
 
 
 def _is_file(path: Path | None) -> bool:
     return path is not None and path.exists()
-
-
-def _read(path: Path) -> str:
-    try:
-        return read_file(path, "the texts").decode()
-    except UnicodeDecodeError:
-        raise SstpcaError(f"{path} is not UTF-8", "save it in that encoding") from None
 
 
 def languages() -> list[str]:

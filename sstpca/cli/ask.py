@@ -8,15 +8,16 @@ from typing import Final
 
 import click
 
-from ..errors import InvalidInput
-from ..home import Home, read_file
+from ..errors import InvalidInput, SstpcaError
+from ..home import Home
 from ..pki.keys import check_new_passphrase, check_passphrase
+from ..reading import STANDARD_INPUT, decode, read_file, shown
 from ..secrets import check_password, generate_password
 
 PASSPHRASE_VARIABLE: Final = "SSTPCA_CA_PASSPHRASE"  # noqa: S105 a name, not a secret
 
 # a file or pipe that goes on after this is none with a password in it
-_READ_MAX: Final = 4096
+_READ_MAX: Final = 64 << 10
 _NAMES_MAX: Final = 16 << 20
 
 
@@ -35,7 +36,7 @@ def password(name: str, *, from_stdin: bool, generate: bool) -> str:
     if generate:
         return generate_password()
     if from_stdin:
-        return check_password(_text(sys.stdin.buffer.read(_READ_MAX), "the password"))
+        return check_password(from_file(STANDARD_INPUT, "the password"))
     if not interactive():
         raise InvalidInput(
             "there is no terminal to ask for a password",
@@ -101,9 +102,10 @@ def passphrase(home: Home, file: Path | None, *, following: bool = False) -> byt
 def key_state(home: Home) -> str:
     """Return how the authority's key is kept: "encrypted", "NOT encrypted" or "not here"."""
     try:
-        return "encrypted" if b"ENCRYPTED" in home.ca_key.read_bytes() else "NOT encrypted"
-    except OSError:
+        key = read_file(home.ca_key, "the authority's key")
+    except SstpcaError:
         return "not here"
+    return "encrypted" if b"ENCRYPTED" in key else "NOT encrypted"
 
 
 def names(source: str) -> list[str]:
@@ -111,18 +113,8 @@ def names(source: str) -> list[str]:
 
     :raises SstpcaError: if it cannot be read, is too long, or has none.
     """
-    if source == "-":
-        content = sys.stdin.buffer.read(_NAMES_MAX + 1)
-    else:
-        content = read_file(Path(source), "the names")
-    if len(content) > _NAMES_MAX:
-        raise InvalidInput(f"there are more than {_NAMES_MAX >> 20} MiB of names")
-    try:
-        # a byte order mark is what Windows' editors put in front
-        lines = content.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise InvalidInput("the names are not valid UTF-8 text") from None
-    found = [line.strip() for line in lines if line.strip()]
+    text = _text(Path(source), "the list of names", _NAMES_MAX)
+    found = [line.strip() for line in text.splitlines() if line.strip()]
     if not found:
         raise InvalidInput("there are no names", "give them one a line")
     return found
@@ -141,11 +133,14 @@ def confirm(question: str, *, yes: bool) -> bool:
 
 
 def from_file(path: Path, what: str) -> str:
-    """Return the line in the file ``path``; ``what`` names it in the error.
+    """Return the line in the file ``path`` without its end, whoever's system wrote that.
 
+    :param what: names it in the error.
     :raises SstpcaError: if it cannot be read, or is no text.
     """
-    return _text(read_file(path, f"{what} file")[:_READ_MAX], what)
+    what = what if path == STANDARD_INPUT else f"{what} file"
+    text = _text(path, what, _READ_MAX)
+    return text.removesuffix("\n").removesuffix("\r")
 
 
 def secret(question: str, *, twice: bool) -> str:
@@ -157,9 +152,9 @@ def secret(question: str, *, twice: bool) -> str:
     return answer
 
 
-def _text(content: bytes, what: str) -> str:
-    """Return the line in ``content``, without its end."""
+def _text(path: Path, what: str, most: int) -> str:
+    content = read_file(path, what, most=most)
     try:
-        return content.decode().removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError:
-        raise InvalidInput(f"{what} is not valid UTF-8 text") from None
+        return decode(content, f"{what} {shown(path)}")
+    except SstpcaError as error:
+        raise InvalidInput(str(error), error.hint) from None

@@ -12,7 +12,7 @@ import click
 from cryptography import x509
 
 from ..errors import InvalidInput, SstpcaError
-from ..home import Home, read_file
+from ..home import Home
 from ..names import Hosts, quoted
 from ..pki.authority import client_roots, former_authorities
 from ..pki.certificates import (
@@ -28,6 +28,7 @@ from ..pki.lint import Report, lint, split_port
 from ..pki.lint_findings import Finding, Severity, Windows, error, warning
 from ..pki.lint_read import split
 from ..pki.probe import Probe, check_server, probe
+from ..reading import read_file
 from .cert import cert
 from .context import Context
 from .output import echo_json, iso, pairs, table, talk

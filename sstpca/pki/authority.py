@@ -8,8 +8,9 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from ..errors import SstpcaError
-from ..home import Home, read_file
+from ..home import Home
 from ..names import Hosts
+from ..reading import read_file
 from .certificates import certificates_from_pem
 from .keys import (
     AUTHORITY_KEY,

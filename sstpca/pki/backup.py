@@ -19,8 +19,9 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from ..errors import SstpcaError
-from ..home import SECRET, Home, read_file
+from ..home import SECRET, Home
 from ..names import quoted
+from ..reading import open_file, read_file
 from ..store import Store
 from . import pairs
 from .files import writing_new
@@ -89,7 +90,7 @@ def _add_all(home: Home, archive: tarfile.TarFile) -> Summary:
         elif not stat.S_ISREG(status.st_mode):
             skipped.append(path)
         elif not _is_backup(path):
-            content = _content(path, status)
+            content = _content(path)
             _add(archive, name, content, status)
             files, size = files + 1, size + len(content)
     # last, so that it knows of every certificate among the files
@@ -124,18 +125,14 @@ def _listed(folder: Path) -> list[Path]:
 
 def _is_backup(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
+        with open_file(path, "the file") as file:
             return file.read(len(MAGIC)) == MAGIC
     except OSError as error:
         raise SstpcaError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _content(path: Path, status: os.stat_result) -> bytes:
-    if status.st_size > FILE_MAX:
-        raise SstpcaError(
-            f"{path} is longer than {FILE_MAX >> 30} GiB", "does it belong into the home?"
-        )
-    return read_file(path, "the file")
+def _content(path: Path) -> bytes:
+    return read_file(path, "the file", most=FILE_MAX)
 
 
 def _add(

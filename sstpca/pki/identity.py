@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from .. import settings
 from ..errors import SstpcaError
-from ..home import Home, read_file
+from ..home import Home
 from ..names import Hosts, parse_hosts
+from ..reading import read_file
 from . import lint_leaf
 from .authority import client_roots
 from .certificates import certificate_to_pem, certificates_from_pem

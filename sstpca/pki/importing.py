@@ -14,8 +14,9 @@ from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from ..errors import SstpcaError
-from ..home import SECRET, SERVER, Home, read_file, write_file
+from ..home import SECRET, SERVER, Home, write_file
 from ..names import quoted
+from ..reading import read_file
 from ..store import Store, certificates
 from . import chains, inventory, pairs, requests, roots
 from .adoption import adopt

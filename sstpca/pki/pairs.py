@@ -17,8 +17,9 @@ from typing import Final
 from cryptography import x509
 
 from ..errors import InvalidInput, SstpcaError
-from ..home import SECRET, SERVER, Home, read_file, write_file, write_files
+from ..home import SECRET, SERVER, Home, write_file, write_files
 from ..names import check_user_name, quoted, user_key
+from ..reading import read_file
 from ..store import Store
 from . import inventory, succession
 from .adoption import adopt

@@ -7,8 +7,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from ..home import SECRET, Home, read_file, write_file
+from ..home import SECRET, Home, write_file
 from ..names import Hosts
+from ..reading import read_file
 from .keys import KeyType, PrivateKey, key_from_pem, key_to_pem, make_server_key
 from .profiles import subject_alternative_name
 

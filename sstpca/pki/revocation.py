@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 
 from ..errors import SstpcaError
 from ..home import PUBLIC, Home, write_file
+from ..reading import MissingFile, read_file
 from ..store import Store
 from . import inventory
 from .authority import Authority, check_alive
@@ -31,6 +32,8 @@ DAYS: Final = 30
 DER_NAME: Final = "ca.crl"
 PEM_NAME: Final = "ca.crl.pem"
 _SKEW: Final = timedelta(days=1)
+# a million of revoked certificates
+_LIST_MAX: Final = 64 << 20
 
 
 def make_list(
@@ -120,14 +123,12 @@ def write_list(
 def _number(path: Path) -> int:
     """Return the number of the list in ``path``, if there is one: clocks are sometimes set back."""
     try:
-        found = x509.load_der_x509_crl(path.read_bytes())
+        found = x509.load_der_x509_crl(read_file(path, "the revocation list", most=_LIST_MAX))
         return found.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-    except FileNotFoundError:
+    except MissingFile:
         return 0
     except (ValueError, x509.ExtensionNotFound):
         raise SstpcaError(
             f"{path} is no revocation list of an authority; it was not overwritten",
             "name another folder with --output",
         ) from None
-    except OSError as error:
-        raise SstpcaError(f"cannot read {path}: {error.strerror}") from error

@@ -8,6 +8,8 @@ from typing import Final
 
 from cryptography import x509
 
+from ..errors import SstpcaError
+from ..reading import read_file
 from .certificates import UNREADABLE
 
 # where systems keep them, besides OpenSSL's own place
@@ -17,6 +19,8 @@ _BUNDLES: Final = (
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 )
+# a dozen times as much as any of them
+_LIST_MAX: Final = 8 << 20
 _END: Final = b"-----END CERTIFICATE-----"
 
 
@@ -25,8 +29,8 @@ def system_roots() -> list[x509.Certificate]:
     own = ssl.get_default_verify_paths().cafile
     for path in (own, *_BUNDLES):
         try:
-            content = Path(path).read_bytes() if path else b""
-        except OSError:
+            content = read_file(Path(path), "the roots", most=_LIST_MAX) if path else b""
+        except SstpcaError:
             continue
         if content:
             return list(_readable(content))

@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from ..errors import SstpcaError
+from ..reading import open_file
 
 MAGIC: Final = b"sstpca backup 1\n"
 SCRYPT_N: Final = 1 << 17
@@ -106,7 +107,7 @@ class Sealed:
 
         :raises SstpcaError: if it cannot be read, is no backup, or the passphrase is wrong.
         """
-        with _opened(path) as file:
+        with open_file(path, "the backup") as file:
             header = _header(path, file)
             begin, check = header[:-CHECK_BYTES], header[-CHECK_BYTES:]
             salt = begin[len(MAGIC) : -NONCE_BYTES]
@@ -180,15 +181,8 @@ def check_header(path: Path) -> None:
 
     :raises SstpcaError: if it cannot be read, or is none.
     """
-    with _opened(path) as file:
+    with open_file(path, "the backup") as file:
         _header(path, file)
-
-
-def _opened(path: Path) -> BinaryIO:
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise SstpcaError(f"cannot read the backup {path}: {error.strerror}") from error
 
 
 def _header(path: Path, file: BinaryIO) -> bytes:

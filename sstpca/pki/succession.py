@@ -11,7 +11,8 @@ from typing import Final
 from cryptography import x509
 
 from ..errors import SstpcaError
-from ..home import PUBLIC, Home, read_file, write_file
+from ..home import PUBLIC, Home, write_file
+from ..reading import read_file
 from ..store import Store
 from . import inventory
 from .authority import former_authorities, load_ca_certificate, load_next_certificate

@@ -135,7 +135,7 @@ def test_a_language_need_not_use_every_value(tmp_path: Path) -> None:
 
 def test_a_file_in_another_encoding(tmp_path: Path) -> None:
     french(tmp_path).write_bytes(b'[page]\nlead = "Gr\xfc\xdf Gott"\n')
-    with pytest.raises(SstpcaError, match=r"fr\.toml is not UTF-8"):
+    with pytest.raises(SstpcaError, match=r"fr\.toml is not valid UTF-8 text \(line 2\)"):
         texts.load("fr", tmp_path)
 
 

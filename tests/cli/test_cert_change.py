@@ -188,7 +188,8 @@ def test_many_users(home: Home, run: Run, refused: Refused, tmp_path: Path) -> N
         ("zoe\na/b\n", "cannot be a user name"),
         ("zoe\nyan\nZOE\n", "twice"),
         ("\n\n", "no names"),
-        (b"\xff\xfe", "not valid UTF-8"),
+        (b"\xff", "not valid UTF-8"),
+        (b"\xff\xfe", "no names"),
     ):
         result = run("cert", "issue", "user", "--from", "-", stdin=lines)
         assert complaint in refused(result, 2)

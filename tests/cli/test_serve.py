@@ -89,7 +89,7 @@ def test_wrong_settings(
 
 def test_settings_that_are_no_text(home: Home, run: Run, refused: Refused) -> None:
     home.settings.write_bytes(b"# \xff")
-    assert refused(run("serve"), 1) == f"{home.settings}: it is not UTF-8 text"
+    assert refused(run("serve"), 1) == f"the settings file {home.settings} is not valid UTF-8 text"
 
 
 def test_a_key_that_does_not_fit(

@@ -75,7 +75,8 @@ def test_a_password_from_the_terminal(
         (b"x" * 9000, "longer than 256"),
         (b"first line\nsecond line\n", "second line"),
         (b"tab\tinside", "control"),
-        (b"\xff\xfe12345678", "not valid UTF-8"),
+        (b"\xff12345678", "not valid UTF-8"),
+        (b"\xff\xfe\x00\xd8", "not valid UTF-16"),
     ],
 )
 def test_bad_passwords(

@@ -496,7 +496,7 @@ def test_a_file_too_long_for_a_home(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backup, "FILE_MAX", 1000)
-    with pytest.raises(SstpcaError, match="is longer than"):
+    with pytest.raises(SstpcaError, match="is too long"):
         save(home, tmp_path / "saved")
     assert not (tmp_path / "saved").exists()
 
