@@ -1,45 +1,98 @@
 """settings.toml: what the administrator may edit, read strictly."""
 
+import contextlib
+import dataclasses
+import difflib
 import ipaddress
-import json
 import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Any, Final
 
-import msgspec
-
-from .errors import SstpcaError
+from . import toml
+from .errors import InvalidInput, SstpcaError
+from .names import IPAddress, check_address, parse_hosts, quoted
 from .reading import read_text
 
-Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
-Addresses = Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
-InterfacePrefix = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,8}$")]
+_INTERFACE: Final = re.compile(r"[a-z][a-z0-9_]{0,8}")
+_LANGUAGE: Final = re.compile(r"[a-z]{2}")
 
 
-class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What values a setting may have.
+
+    :param words: what it has to be, for messages.
+    """
+
+    words: str
+    fits: Callable[[Any], bool]
+
+
+def _whole(least: int, most: int) -> _Kind:
+    # True is an int for Python, and none for TOML
+    return _Kind(
+        f"a whole number from {least} to {most}",
+        lambda value: type(value) is int and least <= value <= most,
+    )
+
+
+def _matching(pattern: re.Pattern[str], words: str) -> _Kind:
+    return _Kind(words, lambda value: isinstance(value, str) and bool(pattern.fullmatch(value)))
+
+
+def _texts(least: int, words: str) -> _Kind:
+    return _Kind(
+        words,
+        lambda value: (
+            isinstance(value, list)
+            and len(value) >= least
+            and all(isinstance(one, str) for one in value)
+        ),
+    )
+
+
+_TEXT: Final = _Kind('a text in quotes: "..."', lambda value: isinstance(value, str))
+_TRUTH: Final = _Kind("true or false", lambda value: isinstance(value, bool))
+
+
+def _setting(default: Any, kind: _Kind) -> Any:
+    return field(default=default, metadata={"kind": kind})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
     """The ``[server]`` table; its comments in templates/settings.toml.j2 say what each value does."""
 
-    names: tuple[str, ...] = ()
-    addresses: tuple[str, ...] = ()
-    port: Port = 443
-    listen: Addresses = ("0.0.0.0", "::")  # noqa: S104 a VPN server is reached from anywhere
-    workers: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
-    interface: InterfacePrefix = "sstp"
-    mtu: Annotated[int, msgspec.Meta(ge=576, le=1500)] = 1400
-    nat: bool = True
+    names: tuple[str, ...] = _setting((), _texts(0, 'a list of names: ["vpn.example.com"]'))
+    addresses: tuple[str, ...] = _setting((), _texts(0, 'a list of addresses: ["203.0.113.5"]'))
+    port: int = _setting(443, _whole(1, 65535))
+    listen: tuple[str, ...] = _setting(
+        ("0.0.0.0", "::"),  # noqa: S104 a VPN server is reached from anywhere
+        _texts(1, 'a list of one address or more: ["0.0.0.0", "::"]'),
+    )
+    workers: int = _setting(0, _whole(0, 256))
+    interface: str = _setting(
+        "sstp", _matching(_INTERFACE, "1 to 9 signs of a-z, 0-9 and _ in quotes, a letter first")
+    )
+    mtu: int = _setting(1400, _whole(576, 1500))
+    nat: bool = _setting(True, _TRUTH)
 
 
-class Bundle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
     """The ``[bundle]`` table: what users see."""
 
-    connection: str = ""
-    contact: str = ""
-    language: Annotated[str, msgspec.Meta(pattern="^[a-z]{2}$")] = "en"
-    logo: str = ""
-    revocation_check: bool = True
+    connection: str = _setting("", _TEXT)
+    contact: str = _setting("", _TEXT)
+    language: str = _setting("en", _matching(_LANGUAGE, 'two letters in quotes, such as "en"'))
+    logo: str = _setting("", _TEXT)
+    revocation_check: bool = _setting(True, _TRUTH)
 
 
-class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
     """All of settings.toml."""
 
     server: Server
@@ -56,46 +109,124 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return self.bundle.connection or default_connection(self.host)
 
 
+_SECTIONS: Final = {"server": Server, "bundle": Bundle}
+
+
 def default_connection(host: str) -> str:
     """Return a connection's name for ``host``; the colons of IPv6 are not allowed in it."""
     return f"VPN {host.replace(':', '-')}"
 
 
-def toml_string(text: str) -> str:
-    """Return ``text`` as a basic string of TOML 1.0."""
-    # JSON's own escapes are TOML's too, but not its surrogate pairs, and DEL it leaves alone
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _plain(error: Exception) -> str:
-    """Return what ``error`` says in the words of the file: ``[server] port: Expected ...``."""
-    what, _, where = str(error).partition(" - at ")
-    what = re.sub(r"matching regex '\^\[a-z\]\{2\}.*", "of two letters, such as en", what)
-    what = re.sub(r"matching regex .*", "of up to 9 signs of a-z, 0-9 and _, a letter first", what)
-    section, _, key = where.strip("`").removeprefix("$.").partition(".")
-    place = f"[{section}] {key}".rstrip()
-    return f"{place}: {what}" if section else what
-
-
 def load(path: Path) -> Settings:
     """Read and check settings.toml.
 
-    :raises SstpcaError: naming the value that is wrong.
+    :raises SstpcaError: naming section, key and line of what is wrong.
     """
-    content = read_text(path, "the settings file")
-    try:
-        settings = msgspec.toml.decode(content, type=Settings)
-    except msgspec.DecodeError as error:
-        raise SstpcaError(f"{path}: {_plain(error)}", "correct that in the file") from error
-    if not settings.server.names and not settings.server.addresses:
-        raise SstpcaError(f"{path}: [server] needs at least one of names and addresses")
-    for key, values in (
-        ("listen", settings.server.listen),
-        ("addresses", settings.server.addresses),
-    ):
-        for value in values:
-            try:
-                ipaddress.ip_address(value)
-            except ValueError:
-                raise SstpcaError(f"{path}: '{value}' in {key} is not an IP address") from None
+    document = toml.parse(read_text(path, "the settings file"), str(path))
+    for name in document.tables:
+        if name not in _SECTIONS:
+            raise _stray(document, name)
+    settings = Settings(
+        server=Server(**_values(document, "server")), bundle=Bundle(**_values(document, "bundle"))
+    )
+    _check_hosts(settings.server, document)
     return settings
+
+
+def _stray(document: toml.Document, name: str) -> SstpcaError:
+    """Return the error for what is at the top of the file and is no section of ours."""
+    home = _section_of(name)
+    if home:
+        return document.refusal((name,), f"{name} is in no section", f"move it below [{home}]")
+    if not isinstance(document.tables[name], dict):
+        return document.refusal((name,), f"there is no setting {quoted(name)}", "remove it")
+    return document.refusal(
+        (name,), f"there is no section {quoted(name)}", _nearest(name, _SECTIONS, "[{}]")
+    )
+
+
+def _section_of(key: str) -> str | None:
+    """Return the section that has ``key``."""
+    return next((name for name, kind in _SECTIONS.items() if key in _kinds(kind)), None)
+
+
+def _kinds(section: type) -> dict[str, _Kind]:
+    return {one.name: one.metadata["kind"] for one in dataclasses.fields(section)}
+
+
+def _nearest(name: str, known: Any, form: str = "{}") -> str:
+    near = difflib.get_close_matches(name.lower(), known, 1)
+    if near:
+        return f"did you mean {form.format(near[0])}?"
+    return f"there are: {', '.join(form.format(one) for one in known)}"
+
+
+def _values(document: toml.Document, section: str) -> dict[str, Any]:
+    """Return what a section sets, once each value is known and of its kind."""
+    table, kinds = document.tables.get(section, {}), _kinds(_SECTIONS[section])
+    if not isinstance(table, dict):
+        raise document.refusal(
+            (section,), f"{section} is no section", f"write [{section}] on a line of its own"
+        )
+    for key, value in table.items():
+        path = (section, key)
+        if key not in kinds:
+            home = _section_of(key)
+            hint = f"it belongs below [{home}]" if home else _nearest(key, kinds)
+            raise document.refusal(path, f"[{section}] has no setting {quoted(key)}", hint)
+        if not kinds[key].fits(value):
+            what = f"[{section}] {key} has to be {kinds[key].words}; it is {_shown(value)}"
+            raise document.refusal(path, what)
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in table.items()}
+
+
+def _shown(value: Any) -> str:
+    """Return a value as it is written in TOML, for a message."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return f'"{quoted(value)[1:-1]}"'
+        case list():
+            return f"[{', '.join(map(_shown, value[:3]))}{', ...' if len(value) > 3 else ''}]"
+        case dict():
+            return "a section"
+        case _:
+            return quoted(str(value))[1:-1]
+
+
+def _check_hosts(server: Server, document: toml.Document) -> None:
+    """Check what the server is reached by and where it listens."""
+    if not server.names and not server.addresses:
+        what = "[server] needs at least one of names and addresses"
+        raise document.refusal(("server",), what, 'such as names = ["vpn.example.com"]')
+    for key, values, check in (
+        ("addresses", server.addresses, check_address),
+        ("listen", server.listen, _check_listen),
+    ):
+        with _refused(document, key):
+            for value in values:
+                check(value)
+    with _refused(document, "names"):
+        parse_hosts(server.names, server.addresses)
+
+
+def _check_listen(text: str) -> IPAddress:
+    """Return the address ``text``, which may also be one that stands for all.
+
+    :raises InvalidInput: if it is none.
+    """
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        raise InvalidInput(f"{quoted(text)} is not an IP address") from None
+
+
+@contextlib.contextmanager
+def _refused(document: toml.Document, key: str) -> Iterator[None]:
+    """Name section, key and line in what a check complains of."""
+    try:
+        yield
+    except InvalidInput as error:
+        what = f"[server] {key}: {error}"
+        raise document.refusal(("server", key), what, error.hint or toml.CORRECT) from None

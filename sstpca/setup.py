@@ -12,7 +12,7 @@ from typing import Final
 
 import jinja2
 
-from . import profiles, surroundings
+from . import profiles, surroundings, toml
 from .errors import SstpcaError
 from .home import PUBLIC, SECRET, Home, write_file
 from .names import Hosts, check_connection_name
@@ -22,7 +22,7 @@ from .pki.certificates import certificate_to_pem, sha256_fingerprint
 from .pki.identity import identity_to_pem
 from .pki.keys import AUTHORITY_KEY, KeyType, key_to_pem
 from .secrets import generate_database_key
-from .settings import default_connection, toml_string
+from .settings import default_connection
 from .store import Store
 
 PUBLIC_RESOLVERS: Final = (IPv4Address("9.9.9.9"), IPv4Address("1.1.1.1"))
@@ -268,7 +268,7 @@ def render_settings(plan: Plan) -> str:
         autoescape=False,  # noqa: S701 TOML, every value goes through the filter below
         keep_trailing_newline=True,
     )
-    environment.filters["toml"] = toml_string
+    environment.filters["toml"] = toml.string
     return environment.get_template("settings.toml.j2").render(
         names=plan.hosts.names,
         addresses=[str(address) for address in plan.hosts.addresses],

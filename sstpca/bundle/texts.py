@@ -1,13 +1,13 @@
 """What users read, in their language: templates/texts/*.toml, a table for each subject."""
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Final
 
+from .. import toml
 from ..errors import InvalidInput, SstpcaError
 from ..names import quoted
 from ..reading import read_text
@@ -69,14 +69,15 @@ def _packaged(language: str) -> Tables:
 
 
 def _parsed(text: str, path: Path) -> Tables:
-    try:
-        tables: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SstpcaError(f"{path}: {error}", "correct that in the file") from None
-    for name, table in tables.items():
-        if not isinstance(table, dict) or not all(isinstance(v, str) for v in table.values()):
-            raise SstpcaError(f"{path}: [{name}] is not a table of texts")
-    return tables
+    document = toml.parse(text, str(path))
+    for name, table in document.tables.items():
+        if not isinstance(table, dict):
+            raise document.refusal((name,), f"{quoted(name)} stands above the first section")
+        for key, value in table.items():
+            if not isinstance(value, str):
+                what = f"[{name}] {key} has to be a text in quotes"
+                raise document.refusal((name, key), what)
+    return document.tables
 
 
 def _merged(below: Tables, above: Tables) -> Tables:

@@ -118,13 +118,10 @@ def _refusal(finding: Finding) -> SstpcaError:
 def served_hosts(home: Home) -> Hosts:
     """Return the names and addresses of the settings.
 
-    :raises SstpcaError: if the settings cannot be read, or one of them is none.
+    :raises SstpcaError: if the settings cannot be read, or one of them cannot be.
     """
     server = settings.load(home.settings).server
-    try:
-        return parse_hosts(server.names, server.addresses)
-    except SstpcaError as error:
-        raise SstpcaError(f"{home.settings}: {error}", error.hint) from None
+    return parse_hosts(server.names, server.addresses)
 
 
 def check_validity(certificate: x509.Certificate, what: str, now: datetime) -> None:

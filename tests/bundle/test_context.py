@@ -1,6 +1,5 @@
 import dataclasses
 
-import msgspec
 import pytest
 from cryptography import x509
 
@@ -72,7 +71,7 @@ def test_the_host_is_the_name_in_the_certificate(
 def test_a_connection_that_windows_refuses_is_refused_here(
     settings: Settings, profile: AccessProfile, authority: x509.Certificate, name: str
 ) -> None:
-    wrong = msgspec.structs.replace(settings, bundle=BundleSettings(connection=name))
+    wrong = dataclasses.replace(settings, bundle=BundleSettings(connection=name))
     with pytest.raises(InvalidInput, match="cannot be the name of a connection"):
         bundle_for(user_named("alice"), profile, wrong, trust_in(authority))
 

@@ -112,9 +112,14 @@ def test_a_language_of_ones_own(tmp_path: Path) -> None:
         (("unpack = ", "unpack = 'Le {user}' # "), ": [page] unpack asks for {user}", "no value"),
         (("For {user}", "Pour {"), ": [page] for_user: 'Pour {' has a brace", "like {this}"),
         (("For {user}", "Pour {user.x}"), ": [page] for_user: 'Pour {user.x}' has a brace", ""),
-        (("For {user}", '" {user}'), ": Expected newline or end of document", "correct that"),
-        (("for_user = ", "for_user = 1 #"), ": [page] is not a table of texts", ""),
-        (("[page]", "[page.x]"), ": [page] is not a table of texts", ""),
+        (
+            ("For {user}", '" {user}'),
+            ": 'for_user' has a text whose quotation marks do not close",
+            "",
+        ),
+        (("for_user = ", "for_user = 1 #"), ": [page] for_user has to be a text in quotes", ""),
+        (("[page]", "[page.x]"), ": [page] x has to be a text in quotes", ""),
+        (("[", "x = 1\n["), ": 'x' stands above the first section", ""),
     ],
 )
 def test_a_mistake_is_one_line(

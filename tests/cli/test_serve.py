@@ -64,19 +64,23 @@ def test_the_settings_reach_the_server(home: Home, run: Run, served: list[Config
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("port = 443", "port = 70000", "[server] port: Expected `int` <= 65535"),
-        ("port = 443", 'port = "443"', "port"),
-        ("port = 443", "prot = 443", "prot"),
-        ('listen = ["0.0.0.0", "::"]', 'listen = ["here"]', "'here' in listen is not an IP"),
+        ("port = 443", "port = 70000", "has to be a whole number from 1 to 65535; it is 70000"),
+        ("port = 443", 'port = "443"', 'a whole number from 1 to 65535; it is "443"'),
+        ("port = 443", "prot = 443", "line 11: [server] has no setting 'prot'"),
+        (
+            'listen = ["0.0.0.0", "::"]',
+            'listen = ["here"]',
+            "line 14: [server] listen: 'here' is not an IP",
+        ),
         ('names = ["vpn.example.com"]', "names = []", "at least one of names and addresses"),
         ('names = ["vpn.example.com"]', 'names = ["other.example.com"]', "0x800B010F"),
-        ('interface = "sstp"', 'interface = "a b"', "[server] interface: Expected `str` of up to"),
+        ('interface = "sstp"', 'interface = "a b"', "[server] interface has to be 1 to 9 signs"),
         (
             'listen = ["0.0.0.0", "::"]',
             "listen = []",
-            "[server] listen: Expected `array` of length",
+            "[server] listen has to be a list of one address or more",
         ),
-        ("[server]", "[server", "settings.toml"),
+        ("[server]", "[server", "settings.toml, line 3: '[server' is no section"),
     ],
 )
 def test_wrong_settings(

@@ -90,7 +90,9 @@ def test_a_name_that_is_not_in_the_certificate(
 def test_a_name_in_the_settings_that_is_none(home: Home) -> None:
     text = home.settings.read_text()
     home.settings.write_text(text.replace('"vpn.example.com"]', '"https://vpn.example.com"]'))
-    with pytest.raises(SstpcaError, match=r"settings\.toml: .* is a URL"):
+    with pytest.raises(
+        SstpcaError, match=r"settings\.toml, line \d+: \[server\] names: .* is a URL"
+    ):
         load_identity(home)
 
 
