@@ -8,7 +8,11 @@
 # make test-newest   the suite with the newest releases inside those ranges, locked or not
 # make test-lowest   the suite with the lowest releases of what pyproject.toml names
 
-PYTHON ?= python3
+# the Python that .venv was made with, if it is still there: root's and a user's may differ
+ifeq ($(origin PYTHON),undefined)
+PYTHON := $(shell made=$$(sed -n 's/^executable = //p' .venv/pyvenv.cfg 2>/dev/null); \
+	[ -x "$$made" ] && echo "$$made" || echo python3)
+endif
 BIN := .venv/bin
 # The environment often has a HOST or USER of its own: only the command line counts. What it gives
 # reaches the shell as a variable, so that no sign in it means anything to a shell.
@@ -21,7 +25,7 @@ apt = [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing $
 .PHONY: run test lint lock test-newest test-lowest clean python
 
 run: python
-	@$(PYTHON) install/environment.py run
+	@"$(PYTHON)" install/environment.py run
 	@PATH=$$PATH:/usr/sbin command -v nft >/dev/null || [ "$$(id -u)" != 0 ] || { $(call apt,nftables); } || \
 		echo "nftables could not be installed; the server needs its program nft" >&2
 	@set -f; exec $(BIN)/python -m sstpca quickstart $(call given,HOST,$$HOST) \
@@ -31,7 +35,7 @@ test: lint
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: python
-	@$(PYTHON) install/environment.py test
+	@"$(PYTHON)" install/environment.py test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	@# mypy has to see server/ and templates/ under their installed names
@@ -41,7 +45,7 @@ lint: python
 	cd .venv/types && ../bin/python -m mypy --config-file ../../pyproject.toml -p sstpca -p tests -p install
 
 lock: python
-	@$(PYTHON) install/environment.py test
+	@"$(PYTHON)" install/environment.py test
 	$(BIN)/uv pip compile $(LOCKED) --group dev --output-file install/lock-test.txt
 	$(BIN)/uv pip compile $(LOCKED) --constraint install/lock-test.txt --output-file install/lock-run.txt
 
@@ -50,8 +54,8 @@ LOCKED := pyproject.toml --group install --quiet --upgrade --universal --python-
 	--generate-hashes --no-annotate --custom-compile-command 'make lock'
 
 test-newest test-lowest: test-%: python
-	@$(PYTHON) install/environment.py test
-	$(PYTHON) -m venv --clear .venv-$*
+	@"$(PYTHON)" install/environment.py test
+	"$(PYTHON)" -m venv --clear .venv-$*
 	$(BIN)/uv pip compile pyproject.toml --group install --group dev --quiet --no-header --no-annotate \
 		--resolution $(if $(filter newest,$*),highest,lowest-direct) --python .venv-$*/bin/python \
 		--output-file .venv-$*/requirements.txt
@@ -64,11 +68,11 @@ clean:
 
 # a Python that can make .venv; Debian packs the module that makes it apart
 python:
-	@command -v $(PYTHON) >/dev/null && $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	@command -v "$(PYTHON)" >/dev/null && "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || \
 		[ "$(PYTHON)" != python3 ] || { $(call apt,python3-venv); } || true
-	@command -v $(PYTHON) >/dev/null || \
+	@command -v "$(PYTHON)" >/dev/null || \
 		{ echo "error: there is no $(PYTHON): install Python 3.11 or later, or name it: make PYTHON=..." >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "error: sstpca needs Python 3.11 or later: make PYTHON=python3.11" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "error: the Python module venv is missing: apt install python3-venv" >&2; exit 1; }

@@ -103,8 +103,11 @@ def _install(level: str) -> None:
     if any(noted.get(key) != wanted[key] for key in ("checkout", "python")):
         _run("the environment .venv cannot be made", sys.executable, "-m", "venv", "--clear", VENV)
     locked = ("--require-hashes", "--requirement", LOCKS[level])
-    with tempfile.TemporaryDirectory(prefix="sstpca-install-") as folder:
-        _pip("the packages cannot be downloaded", "download", "--dest", folder, *locked)
+    with tempfile.TemporaryDirectory(dir=VENV) as folder:
+        _pip(
+            "the packages cannot be downloaded (no network? a proxy or mirror that pip should use?)",
+            *("download", "--dest", folder, *locked),
+        )
         # from here on until the new marker, what is there is not whole
         MARKER.unlink(missing_ok=True)
         fresh = ("install", "--no-index", "--find-links", folder)
