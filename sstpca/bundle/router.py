@@ -12,12 +12,14 @@ from ..errors import SstpcaError
 from ..home import PUBLIC, SECRET
 from ..names import quoted
 from ..pki import exporting, inventory
+from ..pki.certificates import certificate_to_pem
 from ..pki.pairs import Pair
 from ..profiles import AccessProfile
 from ..users import User
+from .plain_name import plain_name
 from .render import Renderer
 
-COMMENT: Final = "sstpca"
+_SCRIPTS: Final = {"server.rsc": PUBLIC, "users.rsc": SECRET, "server-undo.rsc": PUBLIC}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,67 +43,93 @@ class Router:
 
 @dataclass(frozen=True, slots=True)
 class _Imported:
+    """A certificate as the router gets it.
+
+    :param file: its name among the router's files.
+    :param key_file: that of its key, if the router needs that.
+    """
+
     name: str
     fingerprint: str
-    files: tuple[str, ...]
-    key: bool
+    file: str
+    key_file: str = ""
 
 
 def files(renderer: Renderer, router: Router) -> dict[str, tuple[bytes, int]]:
     """Return the files by name: content and mode.
 
-    ``server.rsc`` sets all up but the users, who are in ``users.rsc``, which is secret.
+    ``server.rsc`` sets all up but the users, who are in ``users.rsc``, which is secret. Each script
+    first says what it would do, and does it only when it is told to. What they make is called after
+    the VPN and has a comment that is theirs, so that they touch nothing else.
 
     :raises SstpcaError: if there is no user, or no access profile.
     """
     if not router.users or not router.profiles:
         raise SstpcaError("there are no users to set up", "add some with 'sstpca user add'")
-    pem = exporting.to_routeros(router.pair, router.authority)
-    stem = exporting.file_stem(router.pair.name)
-    del pem[f"{stem}.rsc"]  # imports them without a look at what is there
+    stem = _stem(router)
+    certificates = _certificates(router)
+    found = {one.file: (certificate_to_pem(content), PUBLIC) for one, content in certificates}
+    server = certificates[0][0]
+    found[server.key_file] = (exporting.key_of(router.pair), SECRET)
     values: dict[str, object] = {
         "host": router.host,
         "port": router.port,
-        "comment": COMMENT,
-        "certificates": _certificates(router, stem),
-        "profiles": [_profile(one) for one in router.profiles],
-        "users": [_user(one, router.passwords) for one in router.users],
+        "comment": f"sstpca server {router.host}",
+        "note": f"{stem}-before",
+        "certificates": [one for one, _ in certificates],
+        "imported": f"^{stem}-(server|chain[0-9]+|ca)-[0-9a-f]+$",
+        "uploaded": list(found),
+        "profiles": [_profile(stem, one) for one in router.profiles],
+        "users": [_user(stem, one, router.passwords) for one in router.users],
         "complete": len(router.passwords) == len(router.users),
     }
-    scripts = {"server.rsc": PUBLIC, "users.rsc": SECRET, "server-undo.rsc": PUBLIC}
-    return pem | {
+    return found | {
         name: (renderer.text(f"routeros/{name}.j2", None, **values), mode)
-        for name, mode in scripts.items()
+        for name, mode in _SCRIPTS.items()
     }
 
 
-def _certificates(router: Router, stem: str) -> list[_Imported]:
-    found = [_imported(router.pair.leaf, "server", (f"{stem}.crt", f"{stem}.key"))]
+def _stem(router: Router) -> str:
+    """Return what all names on the router begin with: two VPNs do not meet there."""
+    return f"{exporting.ROUTEROS_PREFIX}-{plain_name(router.host)}"
+
+
+def _certificates(router: Router) -> list[tuple[_Imported, x509.Certificate]]:
+    """Return what the router imports, the server's own first."""
+    stem = _stem(router)
+    between = exporting.intermediates(router.pair)
+    listed = [(router.pair.leaf, "server")]
+    listed += [(one, f"chain{number}") for number, one in enumerate(between, 1)]
     if router.authority is not None:
-        found.append(_imported(router.authority, "ca", ("ca.crt",)))
-    return found
+        listed.append((router.authority, "ca"))
+    return [(_imported(stem, one, role), one) for one, role in listed]
 
 
-def _imported(certificate: x509.Certificate, role: str, names: tuple[str, ...]) -> _Imported:
+def _imported(stem: str, certificate: x509.Certificate, role: str) -> _Imported:
     digits = inventory.digest(certificate)
-    # a renewed one is another, and comes beside the old one
-    return _Imported(f"{COMMENT}-{role}-{digits[:8]}", digits, names, key=len(names) > 1)
+    return _Imported(
+        # a renewed one is another, and comes beside the old one
+        name=f"{stem}-{role}-{digits[:8]}",
+        fingerprint=digits,
+        file=f"{stem}-{role}.crt",
+        key_file=f"{stem}-{role}.key" if role == "server" else "",
+    )
 
 
-def _profile(profile: AccessProfile) -> dict[str, str]:
+def _profile(stem: str, profile: AccessProfile) -> dict[str, str]:
     return {
-        "name": f"{COMMENT}-{profile.name}",
+        "name": f"{stem}-{profile.name}",
         "local": str(profile.local_address),
         "ranges": ",".join(f"{first}-{last}" for first, last in profile.pools),
         "dns": ",".join(map(str, profile.dns)),
     }
 
 
-def _user(user: User, passwords: Mapping[str, str]) -> dict[str, str]:
+def _user(stem: str, user: User, passwords: Mapping[str, str]) -> dict[str, str]:
     return {
         "name": user.name,
         "password": passwords.get(user.name, ""),
-        "profile": f"{COMMENT}-{user.profile}",
+        "profile": f"{stem}-{user.profile}",
         "address": "" if user.static_address is None else str(user.static_address),
     }
 

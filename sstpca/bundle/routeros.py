@@ -1,6 +1,9 @@
 """What a RouterOS router imports to connect as a client, and to take that back."""
 
+from cryptography import x509
+
 from ..clients import SignIn
+from ..pki.exporting import ROUTEROS_PREFIX
 from .context import Bundle, Certificate
 from .plain_name import crt_name, plain_name
 from .render import Renderer
@@ -21,14 +24,26 @@ def files(renderer: Renderer, bundle: Bundle) -> dict[str, bytes]:
     values: dict[str, object] = {
         "name": name,
         "comment": f"sstpca: {bundle.connection}",
-        "authorities": [(crt_name(one.file), fingerprint(one)) for one in bundle.authorities],
+        "authorities": [(_file(one), fingerprint(one)) for one in bundle.authorities],
+        "constrained": any(map(_constrained, bundle.authorities)),
         "routes": _routes(bundle),
         "sni": "yes" if bundle.by_name else "no",
     }
     scripts = ("client.rsc", "client-undo.rsc")
     found = {one: renderer.text(f"routeros/{one}.j2", bundle, **values) for one in scripts}
-    found |= {crt_name(one.file): one.pem for one in bundle.authorities}
+    found |= {_file(one): one.pem for one in bundle.authorities}
     return {f"routeros/{file}": content for file, content in found.items()}
+
+
+def _file(certificate: Certificate) -> str:
+    """Return the name of an authority's file: among the router's files, nobody else's has it."""
+    return f"{ROUTEROS_PREFIX}-{crt_name(certificate.file)}"
+
+
+def _constrained(certificate: Certificate) -> bool:
+    """Return whether an authority may issue for some names only (RFC 5280 4.2.1.10)."""
+    found = x509.load_der_x509_certificate(certificate.der).extensions
+    return any(isinstance(one.value, x509.NameConstraints) for one in found)
 
 
 def fingerprint(certificate: Certificate) -> str:

@@ -227,7 +227,7 @@ def _export_routeros(home: Home, entry: Entry, target: Path, *, force: bool) -> 
     click.echo(target)
     talk(
         "the private key in it is not encrypted: delete the folder when the router has it\n"
-        f"next, on the router: /import file-name={exporting.file_stem(entry.name)}.rsc\n"
+        f"next, on the router: /import file-name={exporting.routeros_stem(pair)}.rsc\n"
         f"then {exporting.routeros_use(pair)}"
     )
 

@@ -16,7 +16,7 @@ from ..users import User
 from . import ask, ca_files
 from .cert import opened
 from .context import Context
-from .output import table, talk, warn
+from .output import program, table, talk, warn
 
 if TYPE_CHECKING:
     from ..bundle.router import Router
@@ -41,8 +41,10 @@ def routeros(context: Context, output: Path, new_passwords: bool, yes: bool, for
     """Write what makes a RouterOS router the server, in place of this one.
 
     The folder has the server's key and certificate, a script for certificates, addresses, the SSTP
-    server and the firewall, one for the users, and one that takes it all back. Bundles stay as they
-    are, as long as the router is reached by the same name.
+    server and the firewall, one for the users, and one that takes it all back. Each first says what
+    it would do. What was on the router stays: the settings of its SSTP server are noted, and come
+    back; users of the same name are left as they are. Bundles stay as they are, as long as the
+    router is reached by the same name.
 
     RouterOS wants the passwords of users, of which only hashes are kept here. So either all users
     get new ones, or the owner of the router writes them into users.rsc, which refuses to run before.
@@ -103,4 +105,6 @@ def _say_next(*, complete: bool) -> None:
     if not complete:
         talk("write the users' passwords into users.rsc first")
     talk("next, on the router, with all files uploaded: /import file-name=server.rsc")
-    talk("then /import file-name=users.rsc")
+    talk("it says what it would do, and how to have it done; then /import file-name=users.rsc")
+    talk("for a router that stays the server it is, only the certificate:")
+    talk(f"  {program()} cert export {SERVER} --format routeros")

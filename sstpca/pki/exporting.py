@@ -19,6 +19,9 @@ PKCS12_ITERATIONS: Final = 100_000
 PASSWORD_MIN: Final = 8
 PASSWORD_MAX: Final = 256
 
+ROUTEROS_PREFIX: Final = "sstpca"
+"""What names on a RouterOS router begin with: nobody else's do."""
+
 _OTHER_SIGNS: Final = re.compile(r"[^A-Za-z0-9._-]")
 # in a string of RouterOS: quotes, variables, escapes, and ? which asks the terminal for help
 _ROUTEROS_SIGNS: Final = frozenset(b'"$\\?')
@@ -98,15 +101,19 @@ def to_pkcs12(pair: Pair, friendly_name: str, password: bytes, *, legacy: bool =
 def to_routeros(pair: Pair, authority: x509.Certificate | None) -> dict[str, tuple[bytes, int]]:
     """Return the files that a RouterOS router imports, by name: content and mode.
 
-    :param authority: goes into ca.crt; None where another authority issued the certificate.
+    All names begin with "sstpca-": on a router that is there already, ``server.crt`` and
+    ``ca.crt`` are likely to be its owner's.
+
+    :param authority: goes into a file of its own; None where another authority issued the
+        certificate.
     """
-    stem = file_stem(pair.name)
+    stem = routeros_stem(pair)
     files = {
         f"{stem}.crt": (to_chain(pair), PUBLIC),
         f"{stem}.key": (key_to_pem(pair.key), SECRET),
     }
     if authority is not None:
-        files["ca.crt"] = (certificate_to_pem(authority), PUBLIC)
+        files[f"{ROUTEROS_PREFIX}-ca.crt"] = (certificate_to_pem(authority), PUBLIC)
     script = _routeros_script(pair, list(files))
     return files | {f"{stem}.rsc": (script.encode(), PUBLIC)}
 
@@ -117,17 +124,22 @@ def file_stem(name: str) -> str:
     return f"{stem}-certificate" if stem.lower() == "ca" else stem
 
 
+def routeros_stem(pair: Pair) -> str:
+    """Return how the names of all files for ``pair`` on a RouterOS router begin."""
+    return f"{ROUTEROS_PREFIX}-{file_stem(pair.name)}"
+
+
 def routeros_use(pair: Pair) -> str:
     """Return the command that lets a RouterOS router use ``pair`` once it is imported."""
     # the first certificate of a file gets the file's name, and this
-    imported = routeros_string(f"{file_stem(pair.name)}.crt_0")
+    imported = routeros_string(f"{routeros_stem(pair)}.crt_0")
     if pair.profile == SERVER:
         return f"/interface sstp-server server set certificate={imported}"
     return f"/interface sstp-client set [find name=NAME] certificate={imported}"
 
 
 def _routeros_script(pair: Pair, files: list[str]) -> str:
-    stem = file_stem(pair.name)
+    stem = routeros_stem(pair)
     return "\n".join(
         [
             "# Upload these files to the router, then there, in a terminal:",

@@ -17,42 +17,44 @@ _HEX = re.compile(r"[0-9A-F]{2}")
 _WORD = re.compile(r'[^\s"\[\](){};#]+')
 _CLOSING = {"[": "]", "(": ")", "{": "}"}
 
-# from MikroTik's manual
+# from MikroTik's manual, and the console of RouterOS 7.15 itself (/console/inspect)
 _ITEMS = {"comment"}
 _CLIENT = _ITEMS | {
     *("name", "connect-to", "port", "user", "password", "authentication", "profile", "certificate"),
     *("verify-server-certificate", "verify-server-address-from-certificate", "tls-version", "pfs"),
-    *("add-sni", "add-default-route", "disabled"),
+    *("add-sni", "add-default-route", "disabled", "ciphers"),
 }
 KNOWN = {
     "/certificate import": {"file-name", "passphrase"},
     "/certificate set": {"name", "trusted"},
     "/certificate remove": set(),
     "/file remove": set(),
+    "/import": {"file-name"},
     "/interface sstp-client add": _CLIENT,
     "/interface sstp-client set": _CLIENT,
     "/interface sstp-client enable": set(),
     "/interface sstp-client remove": set(),
+    "/interface sstp-server server export": {"file"},
     "/interface sstp-server server set": {
         *("enabled", "port", "certificate", "authentication", "default-profile", "tls-version"),
-        *("pfs", "verify-client-certificate"),
+        *("pfs", "verify-client-certificate", "ciphers", "keepalive-timeout"),
     },
     "/ip firewall filter add": _ITEMS
     | {"chain", "action", "protocol", "dst-port", "place-before", "in-interface-list"},
-    "/ip firewall filter set": {"in-interface-list"},
+    "/ip firewall filter set": {"in-interface-list", "dst-port"},
     "/ip firewall filter remove": set(),
     "/ip firewall nat add": _ITEMS | {"chain", "action", "out-interface"},
     "/ip firewall nat remove": set(),
-    "/ip pool add": {"name", "ranges"},
+    "/ip pool add": _ITEMS | {"name", "ranges"},
     "/ip pool set": {"ranges"},
     "/ip pool remove": set(),
     "/ip route add": _ITEMS | {"dst-address", "gateway", "distance"},
     "/ip route remove": set(),
     "/ppp profile add": _ITEMS | {"name"},
-    "/ppp profile set": _ITEMS
-    | {"local-address", "remote-address", "use-encryption", "dns-server"},
+    "/ppp profile set": _ITEMS | {"local-address", "remote-address", "dns-server"},
     "/ppp profile remove": set(),
     "/ppp secret add": _ITEMS | {"name", "password", "service", "profile", "remote-address"},
+    "/ppp secret set": {"password", "profile", "remote-address"},
     "/ppp secret remove": set(),
 }
 """The commands that change something, and their parameters."""

@@ -164,17 +164,17 @@ def test_routeros(home: Home, run: Run, elsewhere: Path) -> None:
     folder = elsewhere / "server-routeros"
     assert mode_of(folder) == 0o700
     assert {path.name: mode_of(path) for path in folder.iterdir()} == {
-        "ca.crt": 0o644,
-        "server.crt": 0o644,
-        "server.key": 0o600,
-        "server.rsc": 0o644,
+        "sstpca-ca.crt": 0o644,
+        "sstpca-server.crt": 0o644,
+        "sstpca-server.key": 0o600,
+        "sstpca-server.rsc": 0o644,
     }
-    assert (folder / "ca.crt").read_bytes() == home.ca_certificate.read_bytes()
-    loaded = load_pem_private_key((folder / "server.key").read_bytes(), None)
+    assert (folder / "sstpca-ca.crt").read_bytes() == home.ca_certificate.read_bytes()
+    loaded = load_pem_private_key((folder / "sstpca-server.key").read_bytes(), None)
     assert loaded.public_key() == load_server_certificate(home).public_key()
-    use = 'sstp-server server set certificate="server.crt_0"'
+    use = 'sstp-server server set certificate="sstpca-server.crt_0"'
     assert use in result.stderr
-    assert use in (folder / "server.rsc").read_text()
+    assert use in (folder / "sstpca-server.rsc").read_text()
 
 
 def test_a_users(run: Run, elsewhere: Path) -> None:
@@ -185,7 +185,7 @@ def test_a_users(run: Run, elsewhere: Path) -> None:
     assert found.cert is not None
     assert found.cert.friendly_name == b"alice"
     folder = elsewhere / run("cert", "export", "alice", "--format", "routeros").stdout.strip()
-    assert "/interface sstp-client set" in (folder / "alice.rsc").read_text()
+    assert "/interface sstp-client set" in (folder / "sstpca-alice.rsc").read_text()
 
 
 def test_what_was_replaced_has_no_key_any_more(run: Run, refused: Refused) -> None:
@@ -247,7 +247,7 @@ def test_import(
     revoked = run("cert", "revoke", "server", "--yes").stderr
     assert f"for a new pair: sstpca --home {home.root} cert import FILE...\n" in revoked
     folder = elsewhere / run("cert", "export", "server", "--format", "routeros").stdout.strip()
-    assert not (folder / "ca.crt").exists()
+    assert not (folder / "sstpca-ca.crt").exists()
 
 
 def test_import_asks_first(

@@ -227,7 +227,7 @@ def test_exports_have_the_root_of_their_own(begun: Home, run: Run, tmp_path: Pat
     assert x509.load_pem_x509_certificates(chain)[-1] == old
     target = tmp_path / "router"
     run("cert", "export", "alice", "--format", "routeros", "--output", str(target))
-    assert x509.load_pem_x509_certificate((target / "ca.crt").read_bytes()) == old
+    assert x509.load_pem_x509_certificate((target / "sstpca-ca.crt").read_bytes()) == old
 
 
 @pytest.mark.parametrize("finished", [False, True])

@@ -19,7 +19,11 @@ from sstpca.store import Store
 Run = Callable[..., Result]
 Refused = Callable[[Result, int], str]
 
-FILES = {"server.rsc", "users.rsc", "server-undo.rsc", "server.crt", "server.key", "ca.crt"}
+STEM = "sstpca-vpn-example-com"
+FILES = {
+    *("server.rsc", "users.rsc", "server-undo.rsc"),
+    *(f"{STEM}-server.crt", f"{STEM}-server.key", f"{STEM}-ca.crt"),
+}
 
 
 @pytest.fixture
@@ -59,7 +63,7 @@ def test_a_folder_for_the_router(
     folder = elsewhere / "routeros-server"
     assert {path.name for path in folder.iterdir()} == FILES
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    for secret in ("server.key", "users.rsc"):
+    for secret in (f"{STEM}-server.key", "users.rsc"):
         assert stat.S_IMODE((folder / secret).stat().st_mode) == 0o600
     script = (folder / "users.rsc").read_text()
     assert '"alice"' in script

@@ -138,34 +138,37 @@ def test_routeros(pair: Pair, root: Issuer) -> None:
     files = to_routeros(pair, root.certificate)
     modes = {name: mode for name, (_, mode) in files.items()}
     assert modes == {
-        "server.crt": 0o644,
-        "server.key": 0o600,
-        "ca.crt": 0o644,
-        "server.rsc": 0o644,
+        "sstpca-server.crt": 0o644,
+        "sstpca-server.key": 0o600,
+        "sstpca-ca.crt": 0o644,
+        "sstpca-server.rsc": 0o644,
     }
-    # RouterOS calls the first certificate in server.crt server.crt_0
-    certificates = x509.load_pem_x509_certificates(files["server.crt"][0])
+    # RouterOS calls the first certificate in a.crt a.crt_0
+    certificates = x509.load_pem_x509_certificates(files["sstpca-server.crt"][0])
     assert certificates == list(pair.certificates[:2])
-    assert load_pem_private_key(files["server.key"][0], None).public_key() == pair.key.public_key()
-    assert files["ca.crt"][0] == certificate_to_pem(root.certificate)
-    lines = files["server.rsc"][0].decode("ascii").splitlines()
+    assert (
+        load_pem_private_key(files["sstpca-server.key"][0], None).public_key()
+        == pair.key.public_key()
+    )
+    assert files["sstpca-ca.crt"][0] == certificate_to_pem(root.certificate)
+    lines = files["sstpca-server.rsc"][0].decode("ascii").splitlines()
     assert [line for line in lines if not line.startswith("#")] == [
-        '/certificate import file-name="server.crt" passphrase=""',
-        '/certificate import file-name="server.key" passphrase=""',
-        '/certificate import file-name="ca.crt" passphrase=""',
-        '/file remove "server.key"',
+        '/certificate import file-name="sstpca-server.crt" passphrase=""',
+        '/certificate import file-name="sstpca-server.key" passphrase=""',
+        '/certificate import file-name="sstpca-ca.crt" passphrase=""',
+        '/file remove "sstpca-server.key"',
     ]
-    assert '#   /interface sstp-server server set certificate="server.crt_0"' in lines
+    assert '#   /interface sstp-server server set certificate="sstpca-server.crt_0"' in lines
 
 
 def test_routeros_for_a_user(pair: Pair) -> None:
     alice = Pair("alice", "user", (pair.leaf,), pair.key)
     files = to_routeros(alice, None)
-    assert sorted(files) == ["alice.crt", "alice.key", "alice.rsc"]
-    script = files["alice.rsc"][0].decode()
+    assert sorted(files) == ["sstpca-alice.crt", "sstpca-alice.key", "sstpca-alice.rsc"]
+    script = files["sstpca-alice.rsc"][0].decode()
     assert "ca.crt" not in script
     assert "sstp-server" not in script
-    assert '/interface sstp-client set [find name=NAME] certificate="alice.crt_0"' in script
+    assert '/interface sstp-client set [find name=NAME] certificate="sstpca-alice.crt_0"' in script
 
 
 @given(st.text(max_size=40))
