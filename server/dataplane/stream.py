@@ -7,6 +7,7 @@ are read first, and TLS sees no others.
 """
 
 import contextlib
+import select
 import socket
 import ssl
 from collections import deque
@@ -28,14 +29,18 @@ class TlsStream:
     """The server's end of one TLS connection.
 
     :param sock: a connected, non-blocking TCP socket; closed with this.
+    :param received: what came from it already: the ClientHello.
     """
 
     __slots__ = ("_barren", "_in", "_out", "_pending", "_sock", "_tls", "waiting")
 
-    def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
+    def __init__(
+        self, sock: socket.socket, context: ssl.SSLContext, received: bytes | bytearray = b""
+    ) -> None:
         self._sock = sock
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._in, self._out, server_side=True)
+        self._in.write(received)
         self._pending: deque[memoryview] = deque()
         self._barren = 0
         #: Bytes of ciphertext that the socket has not taken yet.
@@ -63,17 +68,17 @@ class TlsStream:
     def handshake(self) -> bool:
         """Go on with the handshake; return whether it is done.
 
-        :raises OSError: if it fails; the client has been told so.
+        It computes, and may do so in a thread while nobody else touches the stream. What there is
+        to say to the client, also of its failure, goes out with :meth:`flush`.
+
+        :raises OSError: if it fails.
         """
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
             return False
-        else:
-            self._barren = 0
-            return True
-        finally:
-            self.flush()
+        self._barren = 0
+        return True
 
     def read(self, buffer: memoryview) -> int | None:
         """Decrypt one record of what was received into ``buffer``.
@@ -139,6 +144,12 @@ class TlsStream:
             return bool(self._sock.recv(_TURN))
         except BlockingIOError:
             return True
+
+    def hung_up(self) -> bool:
+        """Whether the client has closed its side, though there may be something to read before."""
+        poll = select.poll()
+        poll.register(self._sock, select.POLLRDHUP)
+        return bool(poll.poll(0))
 
     def close(self) -> None:
         """Close the socket."""

@@ -24,15 +24,16 @@ from ..effects import (
 from ..errors import ServerError
 from ..interfaces import Account, Lease
 from ..log import SessionLog
-from ..ppp.effects import Handshaken
 from ..ppp.link import Link
 from ..session import Session
 from ..sstp.call import Call
 from ..sstp.wire import WireError
 from .closing import LINGER, close_gently
 from .eap_tls import EapTls
+from .entrance import Progress
 from .interface import Interface
 from .shared import Shared
+from .sources import Source
 from .tls import Certificate
 
 #: Bytes of unsent control packets at which a client is no longer read: it asks faster than it reads.
@@ -54,6 +55,7 @@ class Connection:
     """Drives one session from its HTTP request to the closed socket.
 
     :param certificate: the one that this connection has shown, whatever new ones are shown now.
+    :param source: where it comes from, which pays for what it costs before its login.
     :param coalesce: whether the client takes several SSTP packets in one TLS record.
     :param admitted: is told when the client has logged in.
     :param ended: is told when the session is over.
@@ -66,6 +68,7 @@ class Connection:
         *,
         certificate: Certificate,
         peer: str,
+        source: Source,
         coalesce: bool,
         admitted: Callable[["Connection"], None],
         ended: Callable[["Connection"], None],
@@ -76,6 +79,7 @@ class Connection:
         self._loop = shared.loop
         self._stream = stream
         self._peer = peer
+        self._source = source
         self._client = ""
         self._log = SessionLog(peer)
         self._inbound = Inbound(shared.scratch)
@@ -95,6 +99,7 @@ class Connection:
         self._tun = Interface(shared)
         self._been_up = False
         self._allowed = _PACKETS_OF_A_STRANGER
+        self._progress = Progress.CALLING
         self._ended = False
 
     def start(self, rest: bytes) -> None:
@@ -106,6 +111,11 @@ class Connection:
             self._lose(str(error))
         # what TLS has in memory behind the request makes no socket readable
         self._loop.call_soon(self._safely, self._readable)
+
+    @property
+    def progress(self) -> Progress:
+        """How far it has come on its way to a login."""
+        return self._progress
 
     @property
     def session(self) -> int | None:
@@ -226,6 +236,7 @@ class Connection:
             case Admit(account, how):
                 self._log.know(user=account.name)
                 self._log.info("logged in by %s", how)
+                self._progress = Progress.PROVEN
                 self._spawn(self._admit(account))
             case Identified(text):
                 self._client = f"{self._client} {text}".strip()[:_CLIENT]
@@ -298,13 +309,11 @@ class Connection:
             self._perform(self._session.account(account, self._loop.time()))
 
     async def _shake(self, data: bytes) -> None:
-        answer = await self._shared.shake(self._step, data)
-        if not self._ended:
+        answer = await self._shared.handshakes.step(
+            self._source, lambda: self._eap_tls.receive(data), wanted=lambda: not self._ended
+        )
+        if answer is not None and not self._ended:
             self._perform(self._session.handshaken(answer, self._loop.time()))
-
-    def _step(self, data: bytes) -> Handshaken:
-        """Called in the thread for handshakes: who is gone must not keep the others waiting."""
-        return Handshaken() if self._ended else self._eap_tls.receive(data)
 
     async def _admit(self, account: Account) -> None:
         lease = await self._shared.ask(

@@ -18,10 +18,12 @@ from OpenSSL import SSL, crypto
 
 from ..interfaces import Account, CertificateRefused, Directory
 from ..ppp.effects import Handshaken
-from .tls import Certificate
+from .hello import Group, HelloError, alert_record, read_hello
+from .tls import SUITES, Certificate
 
-# as the TLS around the call has them; of CBC what Windows 7 needs (its RSA has no GCM)
-_CIPHERS: Final = b"ECDH+AESGCM:ECDH+CHACHA20:ECDH+AES:!aNULL:!eNULL:!aDSS:!SHA1:!AESCCM"
+# As for the TLS around the call, one group for each context. All clients have one of these, and
+# pyOpenSSL cannot set X25519.
+_CURVES: Final = {Group.P256: ec.SECP256R1, Group.P384: ec.SECP384R1}
 _DEPTH: Final = 4  # certificates above the client's
 _TURN: Final = 65536
 
@@ -50,24 +52,30 @@ class Contexts:
 
     def __init__(self) -> None:
         self._made_of: tuple[bytes, tuple[bytes, ...]] | None = None
-        self._context: SSL.Context | None = None
+        self._contexts: dict[Group, SSL.Context] = {}
 
-    def get(self, certificate: Certificate, roots: tuple[bytes, ...]) -> SSL.Context:
-        """Return a context that shows ``certificate`` and believes what ``roots`` issued."""
+    def get(self, certificate: Certificate, roots: tuple[bytes, ...], group: Group) -> SSL.Context:
+        """Return a context that shows ``certificate`` and believes what ``roots`` issued.
+
+        :param group: in which keys are exchanged.
+        """
         wanted = (certificate.pem, roots)
-        if self._context is None or self._made_of != wanted:
-            self._made_of, self._context = wanted, _make_context(certificate.pem, roots)
-        return self._context
+        if self._made_of != wanted:
+            self._made_of, self._contexts = wanted, {}
+        if group not in self._contexts:
+            self._contexts[group] = _make_context(certificate.pem, roots, group)
+        return self._contexts[group]
 
 
-def _make_context(pem: bytes, roots: tuple[bytes, ...]) -> SSL.Context:
+def _make_context(pem: bytes, roots: tuple[bytes, ...], group: Group) -> SSL.Context:
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_max_proto_version(SSL.TLS1_2_VERSION)
     # a resumed session would show no certificate, which may be revoked by then
     context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_COMPRESSION)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    context.set_cipher_list(_CIPHERS)
+    context.set_cipher_list(SUITES.encode())
+    context.set_tmp_ecdh(_CURVES[group]())
     context.set_verify_depth(_DEPTH)
     key = load_pem_private_key(pem, None)
     context.use_privatekey(cast("rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey", key))
@@ -103,7 +111,11 @@ class EapTls:
         :raises Exception: whatever the directory or a file behind it raises.
         """
         if self._tls is None:
-            self._tls = self._begin()
+            try:
+                group = read_hello(data).choose(_CURVES)
+            except HelloError as error:
+                return Handshaken(alert_record(error.alert), refusal=f"TLS: {error}")
+            self._tls = self._begin(group)
         answer = self._step(self._tls, data)
         if answer.account or answer.refusal:
             self._tls = None  # 60 KiB, and the session may last for days
@@ -132,8 +144,9 @@ class EapTls:
         alert = b"" if self._judge.trusted and refusal else self._output(tls)
         return Handshaken(alert, refusal=refusal or _text(error))
 
-    def _begin(self) -> SSL.Connection:
-        context = self._contexts.get(self._certificate, self._directory.client_roots())
+    def _begin(self, group: Group) -> SSL.Connection:
+        roots = self._directory.client_roots()
+        context = self._contexts.get(self._certificate, roots, group)
         tls = SSL.Connection(context, None)
         tls.set_accept_state()
         tls.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, self._judge.verify)

@@ -1,10 +1,13 @@
 """From an accepted socket to an SSTP request: the TLS handshake and the HTTP preamble.
 
-Whoever is in here is a stranger: time and size are bounded, and so is how many are in here.
+Whoever is in here is a stranger: time, size and cost are bounded, and so is how many are in here.
 """
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+import enum
+import socket
+from collections.abc import Callable, Iterator
 from email.utils import formatdate
 from typing import Final
 
@@ -12,7 +15,10 @@ from ..dataplane.stream import TlsStream
 from ..log import LOGGER
 from ..sstp.preamble import Preamble, Request, accept_response, refusal
 from .closing import close_gently
-from .tls import explained
+from .handshakes import Handshakes
+from .hello import Greeting, HelloError, alert_record
+from .sources import Source
+from .tls import Certificate, explained
 
 #: Seconds for the TLS handshake and the HTTP request together. [MS-SSTP] 3.2.2.1 lets a client
 #: wait 60 s for the server; it gives the server no reason to wait as long for the client.
@@ -25,43 +31,70 @@ Accepted = Callable[[TlsStream, Request], None]
 Gone = Callable[["Entrance", str], None]
 
 
+class Progress(enum.IntEnum):
+    """How far a stranger has come."""
+
+    SILENT = 0
+    GREETED = 1
+    SECURE = 2
+    CALLING = 3
+    PROVEN = 4
+
+
 class Entrance:
     """One stranger.
 
-    :param accepted: takes over the socket, with the answer sent, and the request.
+    :param sock: connected and not blocking.
+    :param source: where it comes from, which decides whose turn it is to shake hands.
+    :param accepted: takes over the connection, with the answer sent, and the request.
     :param gone: is told when nobody has to be thought of any more, and why.
     """
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
-        stream: TlsStream,
+        sock: socket.socket,
         *,
+        certificate: Certificate,
+        source: Source,
+        handshakes: Handshakes,
         accepted: Accepted,
         gone: Gone,
     ) -> None:
-        self._loop = loop
-        self._stream = stream
+        self.progress = Progress.SILENT
+        self._loop = asyncio.get_running_loop()
+        self._sock = sock
+        self._certificate = certificate
+        self._source = source
+        self._handshakes = handshakes
         self._accepted = accepted
         self._gone = gone
+        self._greeting = Greeting()
         self._preamble = Preamble()
-        self._timer = loop.call_later(PATIENCE, self.drop, "no request in time")
-        self._established = False
-        loop.add_reader(stream.fileno(), self._run)
+        self._task: asyncio.Task[None] | None = None
+        self._timer = self._loop.call_later(PATIENCE, self.drop, "no request in time")
+        self._loop.add_reader(sock, self._greet)
 
     def drop(self, reason: str) -> None:
         """Close the socket without another word."""
         self._leave(reason)
-        self._stream.close()
+        self._sock.close()
 
     def _leave(self, reason: str) -> None:
         self._timer.cancel()
-        self._loop.remove_reader(self._stream.fileno())
+        self._loop.remove_reader(self._sock)
+        if self._task is not None:
+            self._task.cancel()
         self._gone(self, reason)
 
-    def _run(self) -> None:
+    @contextlib.contextmanager
+    def _careful(self) -> Iterator[None]:
+        """Let a mistake, also one of ours, cost this stranger alone."""
         try:
-            self._step()
+            yield
+        except HelloError as error:
+            with contextlib.suppress(OSError):
+                self._sock.send(alert_record(error.alert))
+            self.drop(f"TLS: {error}")
         except OSError as error:
             self.drop(f"TLS: {explained(error)}")
         except Exception:
@@ -69,37 +102,89 @@ class Entrance:
             LOGGER.exception("a mistake in the server")
             self.drop("the server has a problem")
 
-    def _step(self) -> None:
-        alive = self._stream.receive()
-        if not self._established:
-            self._established = self._stream.handshake()
-        if self._established and self._read():
-            return
-        if not alive:
-            self.drop("closed before a request")
+    def _greet(self) -> None:
+        """Read the ClientHello: until that is whole, a stranger costs next to nothing."""
+        with self._careful():
+            try:
+                data = self._sock.recv(_PIECE)
+            except BlockingIOError:
+                return
+            hello = self._greeting.feed(data)
+            if hello is not None:
+                context = self._certificate.context(hello)
+                self.progress = Progress.GREETED
+                stream = TlsStream(self._sock, context, self._greeting.received)
+                self._begin(stream, first=True)
+            elif not data:
+                self.drop("closed before a request")
 
-    def _read(self) -> bool:
+    def _begin(self, stream: TlsStream, *, first: bool = False) -> None:
+        """Have a step of the handshake made; nothing is read until then."""
+        self._loop.remove_reader(self._sock)
+        self._task = self._loop.create_task(self._shake(stream, first=first))
+
+    async def _shake(self, stream: TlsStream, *, first: bool) -> None:
+        with self._careful():
+            try:
+                done = await self._handshakes.step(
+                    self._source,
+                    stream.handshake,
+                    wanted=lambda: not stream.hung_up(),
+                    first=first,
+                )
+            except OSError:
+                with contextlib.suppress(OSError):
+                    stream.flush()  # the alert
+                raise
+            finally:
+                self._task = None
+            if done is None:
+                self.drop("closed before a request")
+                return
+            stream.flush()
+            if done:
+                self.progress = Progress.SECURE
+                self._loop.add_reader(self._sock, self._listen, stream)
+                # what TLS has in memory behind the handshake makes no socket readable
+                self._read(stream)
+            else:
+                self._loop.add_reader(self._sock, self._proceed, stream)
+
+    def _proceed(self, stream: TlsStream) -> None:
+        with self._careful():
+            if stream.receive():
+                self._begin(stream)
+            else:
+                self.drop("closed before a request")
+
+    def _listen(self, stream: TlsStream) -> None:
+        with self._careful():
+            alive = stream.receive()
+            if not self._read(stream) and not alive:
+                self.drop("closed before a request")
+
+    def _read(self, stream: TlsStream) -> bool:
         """Read the request as far as it is there; return whether that settles the matter."""
         buffer = memoryview(bytearray(_PIECE))
-        while count := self._stream.read(buffer):
+        while count := stream.read(buffer):
             request = self._preamble.feed(bytes(buffer[:count]))
             if request is not None:
-                self._answer(request)
+                self._answer(stream, request)
                 return True
         if count == 0:
             self.drop("closed before a request")
         return count == 0
 
-    def _answer(self, request: Request) -> None:
+    def _answer(self, stream: TlsStream, request: Request) -> None:
         date = formatdate(usegmt=True)
         if request.is_sstp:
             # a few hundred bytes into an empty socket buffer: they fit
-            self._stream.write(accept_response(date))
-            self._stream.flush()
+            stream.write(accept_response(date))
+            stream.flush()
             self._leave("")
-            self._accepted(self._stream, request)
+            self._accepted(stream, request)
         else:
-            self._stream.write(refusal(request, date))
-            self._stream.flush()
+            stream.write(refusal(request, date))
+            stream.flush()
             self._leave(f"no SSTP request: {request.method} {request.target}"[:200])
-            close_gently(self._loop, self._stream)
+            close_gently(self._loop, stream)

@@ -12,6 +12,8 @@ from ..config import Config
 from ..dataplane.inbound import SCRATCH
 from ..interfaces import Directory, Sessions
 from .eap_tls import Contexts
+from .handshakes import Handshakes
+from .sources import Sources
 from .tls import CertificateFile
 
 _T = TypeVar("_T")
@@ -36,8 +38,12 @@ class Shared:
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     contexts: Contexts = field(default_factory=Contexts)
     _store: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "store"))
-    # of its own: handshakes of strangers must not keep the store from those who are in
-    _handshakes: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "tls"))
+    sources: Sources = field(init=False)
+    handshakes: Handshakes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sources = Sources(self.loop.time)
+        self.handshakes = Handshakes(self.loop, self.sources)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run ``work`` beside everything else, and keep it alive."""
@@ -48,7 +54,3 @@ class Shared:
     async def ask(self, call: Callable[[*_Args], _T], *args: *_Args) -> _T:
         """Call the store, in its thread."""
         return await self.loop.run_in_executor(self._store, call, *args)
-
-    async def shake(self, call: Callable[[*_Args], _T], *args: *_Args) -> _T:
-        """Make one step of a handshake, in the thread for those."""
-        return await self.loop.run_in_executor(self._handshakes, call, *args)

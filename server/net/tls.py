@@ -1,25 +1,28 @@
 """The server's certificate as TLS presents it and as the crypto binding hashes it."""
 
+import contextlib
+import functools
 import hashlib
 import math
 import os
 import re
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from ..errors import ServerError
 from ..sstp.binding import CertificateHashes
+from .hello import ClientHello, Group, HelloError, read_hello
 
 #: Seconds until a file that is of no use is tried again.
 _RETRY: Final = 60.0
 
 #: What TLS 1.2 may use, best first; the server chooses. Forward secrecy always. CBC comes last, for
 #: clients with nothing else: RouterOS offers ECDHE-RSA-AES256-SHA unless it is told better.
-_SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!aNULL:!AESCCM"
+SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!aNULL:!AESCCM"
 
 #: What OpenSSL's reasons mean for those who run the server.
 _REASONS: Final = {
@@ -32,17 +35,33 @@ _REASONS: Final = {
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
+# OpenSSL's names. This one it has from 3.5 on, and under no name that can be set from Python.
+_CURVES: Final[Mapping[Group, str]] = {
+    Group.X25519_MLKEM768: "",
+    Group.X25519: "X25519",
+    Group.P256: "prime256v1",
+    Group.P384: "secp384r1",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A TLS context, and the hashes of the certificate that it shows ([MS-SSTP] 3.2.5.2).
+    """TLS contexts, and the hashes of the certificate that they show ([MS-SSTP] 3.2.5.2).
 
+    :param contexts: one for each group to exchange keys in, the preferred one first.
     :param pem: the key, the certificate and its chain.
     """
 
-    context: ssl.SSLContext
+    contexts: Mapping[Group, ssl.SSLContext]
     hashes: CertificateHashes
     pem: bytes = field(repr=False)
+
+    def context(self, hello: ClientHello) -> ssl.SSLContext:
+        """Return the context that is to answer a client.
+
+        :raises HelloError: if there is no group in which to exchange keys with it.
+        """
+        return self.contexts[hello.choose(self.contexts)]
 
 
 def load(path: Path) -> Certificate:
@@ -50,23 +69,54 @@ def load(path: Path) -> Certificate:
 
     :raises ServerError: if it cannot be read, or the key does not fit.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
-    context.set_ciphers(_SUITES)
     try:
         pem = path.read_bytes()
         leaf = _PEM.search(pem.decode(errors="replace"))
         if leaf is None:
             raise ServerError(f"{path} has no certificate")
-        _load_chain(context, pem)
+        ours = [group for group in Group if _CURVES[group] or _prefers_hybrid()]
+        contexts = {group: _make_context(group, pem) for group in ours}
     except OSError as error:
         raise ServerError(f"{path} cannot be used as server certificate: {error}") from error
     der = ssl.PEM_cert_to_DER_cert(leaf.group())
     # SHA-1 is what the protocol offers older clients; S324 does not apply
     sha1 = hashlib.sha1(der, usedforsecurity=False).digest()
     hashes = CertificateHashes(sha1, hashlib.sha256(der).digest())
-    return Certificate(context, hashes, pem)
+    return Certificate(contexts, hashes, pem)
+
+
+def _make_context(group: Group, pem: bytes) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # no tickets: their key would open what was recorded for as long as it is in use
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET
+    context.num_tickets = 0
+    context.set_ciphers(SUITES)
+    if curve := _CURVES[group]:
+        context.set_ecdh_curve(curve)
+    else:
+        # it knows all groups, and takes the one it prefers from a client that has sent its key
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+    _load_chain(context, pem)
+    return context
+
+
+@functools.cache
+def _prefers_hybrid() -> bool:
+    """Whether OpenSSL, as it is configured here, would rather have the hybrid than all others.
+
+    As a client, it sends the key of the group that it prefers first.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    output = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), output).do_handshake()
+    try:
+        shares = read_hello(output.read()).shares
+    except HelloError:
+        return False
+    return next(iter(shares), None) == Group.X25519_MLKEM768.value
 
 
 def explained(error: OSError) -> str:
@@ -87,7 +137,7 @@ def _load_chain(context: ssl.SSLContext, pem: bytes) -> None:
 class CertificateFile:
     """The file with the server's key and certificate, followed while the server runs.
 
-    A change is taken up by a new TLS context: one that kept its tickets would resume sessions of
+    A change is taken up by new TLS contexts: those that kept their sessions would resume some of
     clients that know another certificate, and their crypto binding would fail. What is of no use
     changes nothing. Worker processes are forked with the copy of the supervisor, so that one that
     replaces another is as well off, whatever has become of the file.

@@ -5,7 +5,6 @@ import contextlib
 import os
 import signal
 import socket
-from ipaddress import ip_address
 from typing import Final
 
 from pyroute2 import AsyncIPRoute
@@ -18,12 +17,8 @@ from ..sstp.preamble import Request
 from .connection import Connection
 from .entrance import Entrance
 from .shared import Shared
+from .strangers import Strangers
 from .tls import CertificateFile
-
-#: Who has not logged in yet: at most so many from one address, and so many from all together. When
-#: another one comes, the oldest of them goes.
-_STRANGERS_OF_ONE: Final = 64
-_STRANGERS: Final = 1024
 
 #: Seconds in which all sessions have to end when the server stops.
 FAREWELL: Final = 8.0
@@ -58,8 +53,7 @@ class Worker:
         self._shared = shared
         self._loop = shared.loop
         self._listeners = listeners
-        #: In the order of their coming, with what counts as the address they come from.
-        self._strangers: dict[Entrance | Connection, bytes] = {}
+        self._strangers = Strangers(shared.loop.time)
         self._connections: set[Connection] = set()
         self._stopping = asyncio.Event()
         self._remarks = 0
@@ -113,7 +107,7 @@ class Worker:
             self._loop.remove_reader(listener)
         for connection in list(self._connections):
             connection.terminate("the server stops")
-        for stranger in list(self._strangers):
+        for stranger in self._strangers:
             if isinstance(stranger, Entrance):
                 stranger.drop("the server stops")
         end = self._loop.time() + FAREWELL
@@ -141,7 +135,7 @@ class Worker:
         peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         # the one of this connection: by the time of its login there may be another
         certificate = self._shared.identity.certificate
-        source = _source(host)
+        source = self._shared.sources.find(host)
 
         def accepted(stream: TlsStream, request: Request) -> None:
             connection = Connection(
@@ -149,22 +143,34 @@ class Worker:
                 stream,
                 certificate=certificate,
                 peer=peer,
+                source=source,
                 coalesce=request.coalesce,
-                admitted=self._admitted,
+                admitted=admitted,
                 ended=self._ended,
             )
-            self._strangers[connection] = source
+            self._strangers.add(connection, source)
             self._connections.add(connection)
             connection.start(request.rest)
 
+        def admitted(connection: Connection) -> None:
+            self._strangers.remove(connection)
+            source.logged_in(self._loop.time())
+
         def gone(entrance: Entrance, reason: str) -> None:
-            self._strangers.pop(entrance, None)
+            self._strangers.remove(entrance)
             if reason:
                 self._remark(reason, peer)
 
-        stream = TlsStream(plain, certificate.context)
-        self._make_room(source)
-        self._strangers[Entrance(self._loop, stream, accepted=accepted, gone=gone)] = source
+        self._strangers.make_room()
+        entrance = Entrance(
+            plain,
+            certificate=certificate,
+            source=source,
+            handshakes=self._shared.handshakes,
+            accepted=accepted,
+            gone=gone,
+        )
+        self._strangers.add(entrance, source)
 
     def _remark(self, reason: str, peer: str) -> None:
         self._remarks += 1
@@ -177,25 +183,6 @@ class Worker:
             LOGGER.warning("%d more came and went without a request", self._remarks - _REMARKS)
         self._remarks = 0
 
-    def _admitted(self, connection: Connection) -> None:
-        self._strangers.pop(connection, None)
-
     def _ended(self, connection: Connection) -> None:
-        self._strangers.pop(connection, None)
+        self._strangers.remove(connection)
         self._connections.discard(connection)
-
-    def _make_room(self, source: bytes) -> None:
-        """Let the oldest stranger go when there are too many, first of all of the same address."""
-        same = [stranger for stranger, other in self._strangers.items() if other == source]
-        if len(same) >= _STRANGERS_OF_ONE:
-            same[0].drop("too many from this address before their login")
-        elif len(self._strangers) >= _STRANGERS:
-            next(iter(self._strangers)).drop("too many before their login")
-
-
-def _source(host: str) -> bytes:
-    """Return what counts as one address: of IPv6 the network, whose addresses one machine has all.
-
-    :param host: an address as text.
-    """
-    return ip_address(host).packed[:8]

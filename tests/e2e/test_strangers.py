@@ -1,6 +1,7 @@
 """Who never logs in: bounded in number and time, and no harm to the others."""
 
 import contextlib
+import resource
 import socket
 import ssl
 import warnings
@@ -10,13 +11,15 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import MakeHome
+from tests.server.net.test_hello import FFDHE8192, expensive
+from tests.support.handshake import client_hello
 from tests.support.netns import Network, wait_for
 from tests.support.server import PORT, Server, Vpn
 
 pytestmark = pytest.mark.root
 
-# as net/worker.py has it, for each of the workers
-LIMIT = 64
+# as net/strangers.py has them, for each of the workers: how many there may be, and go at once
+LIMIT, AT_ONCE = 1024, 16
 
 
 @pytest.fixture
@@ -33,51 +36,99 @@ def connect(vpn: Vpn) -> socket.socket:
     return vpn.network.client.connect((str(vpn.network.server_address), PORT))
 
 
-def test_the_oldest_goes_when_one_address_has_too_many(one_worker: Vpn) -> None:
+@pytest.fixture(autouse=True)
+def _descriptors() -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def crowd(vpn: Vpn, stack: contextlib.ExitStack, count: int) -> list[socket.socket]:
+    return [stack.enter_context(connect(vpn)) for _ in range(count)]
+
+
+def closed(sock: socket.socket) -> bool:
+    sock.settimeout(0.2)
+    try:
+        return sock.recv(1) == b""
+    except TimeoutError:
+        return False
+
+
+def test_the_oldest_go_when_there_are_too_many(one_worker: Vpn) -> None:
     vpn = one_worker
     with contextlib.ExitStack() as stack:
-        crowd = [stack.enter_context(connect(vpn)) for _ in range(LIMIT + 8)]
-        wait_for(lambda: vpn.server.said("too many from this address") == 8, 5.0, "eight dropped")
-        assert [sock.recv(1) for sock in crowd[:8]] == [b""] * 8
-        crowd[8].settimeout(0.2)
-        with pytest.raises(TimeoutError):
-            crowd[8].recv(1)
+        many = crowd(vpn, stack, LIMIT + 1)
+        wait_for(lambda: closed(many[0]), 5.0, "the oldest to be dropped")
+        assert all(map(closed, many[:AT_ONCE]))
+        assert not closed(many[AT_ONCE])
+        wait_for(lambda: vpn.server.said("too many before their login") > 0, 5.0, "a line")
 
 
-def test_a_network_of_ipv6_counts_as_one_address(one_worker: Vpn) -> None:
-    """One machine has all its addresses."""
+def test_who_comes_alone_stays(one_worker: Vpn) -> None:
+    """A network of IPv6 counts as one address: one machine has them all."""
     vpn, client = one_worker, one_worker.network.client
-    many = [f"2001:db8::1:{number:x}" for number in range(LIMIT + 1)]
+    many = [f"2001:db8::1:{number:x}" for number in range(30)]
     server = (vpn.network.server_address_v6, PORT)
     with contextlib.ExitStack() as stack:
+        alone = connect(vpn)
+        stack.enter_context(alone)
         for address in many:
             client.ip("addr", "add", f"{address}/128", "dev", "wan", "nodad")
             stack.callback(client.ip, "addr", "del", f"{address}/128", "dev", "wan")
         with client.entered():
-            for address in many:
+            others = [
                 stack.enter_context(socket.create_connection(server, 5.0, (address, 0)))
-        wait_for(lambda: vpn.server.said("too many from this address") == 1, 5.0, "one dropped")
+                for address in many * (LIMIT // len(many) + 1)
+            ]
+        wait_for(lambda: closed(others[0]), 5.0, "one of the many to be dropped")
+        assert not closed(alone)
 
 
-def test_a_call_without_a_login_counts(one_worker: Vpn) -> None:
+def test_a_slow_login_outlives_a_crowd(one_worker: Vpn) -> None:
+    """Of one address, who is least far along goes first."""
     vpn = one_worker
     with contextlib.ExitStack() as stack:
-        caller = stack.enter_context(vpn.client())
-        caller.open()
-        for _ in range(LIMIT):
-            stack.enter_context(connect(vpn))
-        wait_for(lambda: vpn.server.said("too many from this address") == 1, 5.0, "one dropped")
+        slow = stack.enter_context(vpn.client())
+        slow.open()
+        many = crowd(vpn, stack, 2 * LIMIT)
+        wait_for(lambda: closed(many[0]), 5.0, "the oldest of the silent to be dropped")
+        slow.authenticate()
+        slow.bind()
+        slow.configure()
+        slow.ping(vpn.network.host)
 
 
 def test_who_has_logged_in_stays(one_worker: Vpn) -> None:
     vpn = one_worker
     with contextlib.ExitStack() as stack:
-        for _ in range(LIMIT - 1):
-            stack.enter_context(connect(vpn))
         client = stack.enter_context(vpn.client()).login()
-        for _ in range(2 * LIMIT):
-            stack.enter_context(connect(vpn))
+        crowd(vpn, stack, LIMIT + 100)
         client.ping(vpn.network.host)
+
+
+def test_a_ping_does_not_wait_for_the_handshakes_of_strangers(one_worker: Vpn) -> None:
+    """D(HE)at: made-up keys of a group that costs 200 times what the usual ones do."""
+    vpn = one_worker
+    hello = expensive(FFDHE8192, 1024)
+    with vpn.client().login() as client:
+        for _ in range(50):
+            with connect(vpn) as stranger:
+                stranger.sendall(hello)
+                assert stranger.recv(100) == bytes.fromhex("15030300020228")
+        client.ping(vpn.network.host)
+
+
+def test_all_of_an_office_come_back_at_once(one_worker: Vpn) -> None:
+    """Behind one address, and none of them is turned away for that."""
+    vpn, count = one_worker, 120
+    hello = client_hello(ssl.create_default_context())
+    with contextlib.ExitStack() as stack:
+        office = crowd(vpn, stack, count)
+        for sock in office:
+            sock.sendall(hello)
+        for sock in office:
+            sock.settimeout(20.0)
+            assert sock.recv(5)[:1] == b"\x16", "a ServerHello"
 
 
 def test_many_strangers_do_not_fill_the_log(one_worker: Vpn) -> None:

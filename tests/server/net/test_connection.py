@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import socket
-import ssl
 import threading
 import time
 from pathlib import Path
@@ -19,13 +18,12 @@ from sstpca.server.interfaces import Directory, Sessions
 from sstpca.server.log import LOGGER, TextFormatter
 from sstpca.server.net.connection import Connection
 from sstpca.server.net.eap_tls import EapTls
-from sstpca.server.net.entrance import Entrance
 from sstpca.server.net.shared import Shared
+from sstpca.server.net.sources import Source
 from sstpca.server.net.tls import Certificate, CertificateFile
 from sstpca.server.ppp.effects import Handshaken
 from sstpca.server.session import Session
 from sstpca.server.sstp.binding import CertificateHashes
-from sstpca.server.sstp.preamble import Preamble
 
 ECHO = bytes.fromhex("1001000800080000")
 EMPTY = bytes.fromhex("10000004")
@@ -79,9 +77,7 @@ def logged(
     return caplog
 
 
-CERTIFICATE = Certificate(
-    cast("ssl.SSLContext", None), CertificateHashes(bytes(20), bytes(32)), b""
-)
+CERTIFICATE = Certificate({}, CertificateHashes(bytes(20), bytes(32)), b"")
 
 
 def shared() -> Shared:
@@ -110,6 +106,7 @@ def test_a_mistake_of_ours_costs_one_session(
             near,
             certificate=CERTIFICATE,
             peer="x",
+            source=Source(0.0),
             coalesce=True,
             admitted=lambda _: None,
             ended=ended.append,
@@ -148,6 +145,7 @@ def test_whom_a_client_claims_to_be_is_no_field_of_the_log(
             near,
             certificate=CERTIFICATE,
             peer="x:1",
+            source=Source(0.0),
             coalesce=True,
             admitted=lambda _: None,
             ended=lambda _: None,
@@ -176,6 +174,7 @@ def test_a_stranger_cannot_flood_us_with_packets(
             near,
             certificate=CERTIFICATE,
             peer="x",
+            source=Source(0.0),
             coalesce=True,
             admitted=lambda _: None,
             ended=ended.append,
@@ -220,6 +219,7 @@ def test_handshakes_hold_neither_the_loop_nor_each_other(
             near,
             certificate=CERTIFICATE,
             peer="x",
+            source=Source(0.0),
             coalesce=True,
             admitted=lambda _: None,
             ended=lambda _: None,
@@ -240,31 +240,3 @@ def test_handshakes_hold_neither_the_loop_nor_each_other(
     assert answered == [Handshaken(b"hello")]
     assert len(made) == 2, "the third was asked for in vain"
     assert threading.get_ident() not in made
-
-
-def test_a_mistake_of_ours_costs_one_stranger(
-    wire: tuple[TlsStream, socket.socket],
-    logged: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    near, far = wire
-    gone: list[str] = []
-
-    def fail(*_: object) -> None:
-        raise ZeroDivisionError("as if")
-
-    async def run() -> None:
-        monkeypatch.setattr(Preamble, "feed", fail)
-        Entrance(
-            asyncio.get_running_loop(),
-            near,
-            accepted=lambda *_: None,
-            gone=lambda _, reason: gone.append(reason),
-        )
-        far.send(b"GET")
-        await asyncio.sleep(0.2)
-
-    with far:
-        asyncio.run(run())
-    assert gone == ["the server has a problem"]
-    assert sum("a mistake in the server" in line for line in logged.messages) == 1

@@ -14,8 +14,9 @@ from sstpca.pki.identity import identity_to_pem, load_server_certificate
 from sstpca.pki.inventory import digest
 from sstpca.pki.keys import KeyType
 from sstpca.server.errors import ServerError
-from sstpca.server.net.tls import Certificate, CertificateFile
+from sstpca.server.net.tls import Certificate, CertificateFile, load
 from tests.support.forge import NOW
+from tests.support.handshake import shake
 
 HOSTS = parse_hosts(["vpn.example.com"])
 
@@ -42,20 +43,8 @@ def shown(
     certificate: Certificate, before: ssl.SSLSession | None, client: ssl.SSLContext
 ) -> tuple[ssl.SSLSession | None, bool]:
     """Shake hands in memory; return the client's session, and whether ``before`` was resumed."""
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    server = certificate.context.wrap_bio(to_server, to_client, server_side=True)
-    near = client.wrap_bio(to_client, to_server, server_hostname="vpn.example.com", session=before)
-    done = 0
-    for _ in range(4):
-        for end in (near, server):
-            try:
-                end.do_handshake()
-                done += 1
-            except ssl.SSLWantReadError:
-                pass
-    assert done >= 2
-    server.write(b"x")  # TLS 1.3 brings the tickets behind the handshake
-    assert near.read(1) == b"x"
+    _, end = shake(certificate, client, before)
+    near = end.tls
     leaf = near.getpeercert(binary_form=True)
     assert leaf is not None
     assert hashlib.sha256(leaf).digest() == certificate.hashes.sha256
@@ -181,7 +170,15 @@ def test_no_session_of_the_certificate_before_is_resumed(
     client.maximum_version = version
     followed = CertificateFile(path, accept)
     session, _ = shown(followed.certificate, None, client)
-    assert shown(followed.certificate, session, client)[1], "tickets do work"
     other.rename(path)
     assert followed.look()
     assert not shown(followed.certificate, session, client)[1]
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_there_are_no_tickets(home: Home, path: Path, version: ssl.TLSVersion) -> None:
+    """The key that seals them would open all that was recorded since it was made."""
+    client = ssl.create_default_context(cafile=str(home.ca_certificate))
+    client.maximum_version = version
+    session, _ = shown(load(path), None, client)
+    assert session is None or not session.has_ticket

@@ -1,0 +1,212 @@
+"""From a socket to a request: what one stranger costs, and what it is told."""
+
+import asyncio
+import logging
+import socket
+import ssl
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+
+from sstpca.home import Home
+from sstpca.server.dataplane.stream import TlsStream
+from sstpca.server.log import LOGGER
+from sstpca.server.net.entrance import Entrance, Progress
+from sstpca.server.net.handshakes import Handshakes
+from sstpca.server.net.sources import Sources
+from sstpca.server.net.tls import load
+from sstpca.server.sstp.preamble import Preamble, Request
+from tests.server.net.test_hello import FFDHE8192, expensive
+from tests.support.handshake import client_hello
+
+REQUEST = b"SSTP_DUPLEX_POST /sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/ HTTP/1.1\r\n\r\n"
+
+
+class Door:
+    """One entrance and the socket that leads to it."""
+
+    def __init__(self, home: Home) -> None:
+        near, self.far = socket.socketpair()
+        near.setblocking(False)
+        self.far.settimeout(5.0)
+        loop = asyncio.get_running_loop()
+        self.sources = Sources(loop.time)
+        self.gone: list[str] = []
+        self.accepted: list[Request] = []
+        self.entrance = Entrance(
+            near,
+            certificate=load(home.server_identity),
+            source=self.sources.find("192.0.2.1"),
+            handshakes=Handshakes(loop, self.sources),
+            accepted=self._accept,
+            gone=lambda _, reason: self.gone.append(reason),
+        )
+
+    def _accept(self, stream: TlsStream, request: Request) -> None:
+        self.accepted.append(request)
+        stream.close()
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(10.0):
+            while not condition():
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def logged(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[pytest.LogCaptureFixture]:
+    monkeypatch.setattr(LOGGER, "propagate", True)
+    caplog.set_level(logging.INFO, "sstpca")
+    yield caplog
+
+
+def enter(home: Home, story: Callable[[Door], Awaitable[None]]) -> None:
+    async def run() -> None:
+        door = Door(home)
+        with door.far:
+            await story(door)
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(run())
+
+
+def test_a_request_comes_through_and_handshakes_are_made_elsewhere(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: set[int] = set()
+    real = TlsStream.handshake
+
+    def handshake(stream: TlsStream) -> bool:
+        threads.add(threading.get_ident())
+        return real(stream)
+
+    monkeypatch.setattr(TlsStream, "handshake", handshake)
+
+    async def story(door: Door) -> None:
+        def client() -> None:
+            context = ssl.create_default_context(cafile=str(home.ca_certificate))
+            with context.wrap_socket(door.far, server_hostname="vpn.example.com") as tls:
+                tls.sendall(REQUEST)
+                assert tls.recv(100).startswith(b"HTTP/1.1 200")
+
+        thread = threading.Thread(target=client)
+        thread.start()
+        await door.until(lambda: door.accepted)
+        thread.join()
+        assert door.gone == [""]
+        assert door.entrance.progress is Progress.SECURE
+
+    enter(home, story)
+    assert threads
+    assert threading.get_ident() not in threads
+
+
+def test_who_asks_for_an_expensive_key_exchange_costs_nothing(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("OpenSSL is not to see it")
+
+    monkeypatch.setattr(TlsStream, "__init__", never)
+
+    async def story(door: Door) -> None:
+        door.far.sendall(expensive(FFDHE8192, 1024))
+        await door.until(lambda: door.gone)
+        assert door.far.recv(100) == bytes.fromhex("15030300020228")
+        assert door.gone == ["TLS: no group that we exchange keys in"]
+
+    enter(home, story)
+
+
+def test_who_has_hung_up_gets_no_handshake(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """D(HE)at: a ClientHello, and away."""
+
+    def never(*_: object) -> bool:
+        raise AssertionError("nobody waits for this")
+
+    monkeypatch.setattr(TlsStream, "handshake", never)
+
+    async def story(door: Door) -> None:
+        door.far.sendall(client_hello(ssl.create_default_context()))
+        door.far.close()
+        await door.until(lambda: door.gone)
+        assert door.gone == ["closed before a request"]
+
+    enter(home, story)
+
+
+def test_nothing_of_tls_is_made_for_who_says_nothing(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("not before the ClientHello is whole")
+
+    monkeypatch.setattr(TlsStream, "__init__", never)
+
+    async def story(door: Door) -> None:
+        door.far.sendall(client_hello(ssl.create_default_context())[:-1])
+        await asyncio.sleep(0.1)
+        assert door.entrance.progress is Progress.SILENT
+        assert door.gone == []
+        door.entrance.drop("enough")
+        assert door.far.recv(1) == b""
+
+    enter(home, story)
+
+
+def test_a_handshake_that_fails_tells_the_client_why(home: Home) -> None:
+    async def story(door: Door) -> None:
+        context = ssl.create_default_context()
+        context.set_ciphers("DHE+AESGCM")
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ecdh_curve("X25519")
+        door.far.sendall(client_hello(context))
+        await door.until(lambda: door.gone)
+        assert door.far.recv(100)[:1] == b"\x15"
+
+    enter(home, story)
+
+
+def test_it_can_be_dropped_at_any_time(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also while its handshake is made."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def handshake(_: TlsStream) -> bool:
+        begun.set()
+        go_on.wait(10.0)
+        return True
+
+    monkeypatch.setattr(TlsStream, "handshake", handshake)
+
+    async def story(door: Door) -> None:
+        door.far.sendall(client_hello(ssl.create_default_context()))
+        await door.until(begun.is_set)
+        assert door.entrance.progress is Progress.GREETED
+        door.entrance.drop("enough")
+        assert door.gone == ["enough"]
+        go_on.set()
+        await asyncio.sleep(0.05)
+        assert door.gone == ["enough"]
+
+    enter(home, story)
+
+
+def test_a_mistake_of_ours_costs_one_stranger(
+    home: Home, logged: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("as if")
+
+    monkeypatch.setattr(Preamble, "feed", fail)
+    monkeypatch.setattr(TlsStream, "handshake", lambda _: True)
+    monkeypatch.setattr(TlsStream, "read", lambda *_: 1)
+
+    async def story(door: Door) -> None:
+        door.far.sendall(client_hello(ssl.create_default_context()))
+        await door.until(lambda: door.gone)
+        assert door.gone == ["the server has a problem"]
+
+    enter(home, story)
+    assert sum("a mistake in the server" in line for line in logged.messages) == 1

@@ -1,0 +1,73 @@
+"""TLS handshakes in memory, between the server's contexts and a client of the standard library."""
+
+import contextlib
+import ssl
+from pathlib import Path
+
+from sstpca.server.net.hello import Greeting
+from sstpca.server.net.tls import Certificate, load
+
+
+def client_hello(context: ssl.SSLContext, session: ssl.SSLSession | None = None) -> bytes:
+    """Return what a client with this context says first."""
+    near = Near(context, session)
+    return near.said()
+
+
+class Near:
+    """The client's end."""
+
+    def __init__(self, context: ssl.SSLContext, session: ssl.SSLSession | None = None) -> None:
+        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        name = "vpn.example.com"
+        self.tls = context.wrap_bio(self._in, self._out, server_hostname=name, session=session)
+        self._step()
+
+    def _step(self) -> None:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self.tls.do_handshake()
+
+    def said(self) -> bytes:
+        """Return what it has said since this was asked last."""
+        return self._out.read()
+
+    def hears(self, data: bytes) -> None:
+        """Let it hear what the server says."""
+        self._in.write(data)
+        if data:
+            self._step()
+
+
+def choose(certificate: Certificate | Path, hello: bytes) -> ssl.SSLContext:
+    """Return the context that answers this ClientHello, as the server chooses it."""
+    if isinstance(certificate, Path):
+        certificate = load(certificate)
+    read = Greeting().feed(hello)
+    assert read is not None
+    return certificate.context(read)
+
+
+def shake(
+    certificate: Certificate | Path,
+    client: ssl.SSLContext,
+    session: ssl.SSLSession | None = None,
+) -> tuple[ssl.SSLObject, Near]:
+    """Shake hands; return the server's end and the client's.
+
+    :raises HelloError: if the server does not let OpenSSL see the client's first word.
+    :raises ssl.SSLError: of either end.
+    """
+    near = Near(client, session)
+    hello = near.said()
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = choose(certificate, hello).wrap_bio(to_server, to_client, server_side=True)
+    to_server.write(hello)
+    for _ in range(3):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            server.do_handshake()
+        near.hears(to_client.read())
+        to_server.write(near.said())
+    server.write(b"x")  # TLS 1.3 brings what it has to say of sessions behind the handshake
+    near.hears(to_client.read())
+    assert near.tls.read(1) == b"x"
+    return server, near
