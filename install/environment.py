@@ -10,12 +10,14 @@ wrong is one line.
 
 import fcntl
 import hashlib
+import importlib.metadata
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,11 +58,11 @@ def main(level: str) -> None:
 
 def _wanted(level: str) -> dict[str, str]:
     """Return what the environment for ``level`` rests on; another value is another environment."""
-    content = LOCKS[level].read_bytes() + (CHECKOUT / "pyproject.toml").read_bytes()
     return {
         "checkout": str(CHECKOUT),
         "python": f"{os.path.realpath(sys.base_prefix)} {sys.implementation.cache_tag}",
-        level: hashlib.sha256(content).hexdigest(),
+        "project": hashlib.sha256((CHECKOUT / "pyproject.toml").read_bytes()).hexdigest(),
+        level: hashlib.sha256(LOCKS[level].read_bytes()).hexdigest(),
     }
 
 
@@ -102,7 +104,17 @@ def _install(level: str) -> None:
     wanted, noted = _wanted(level), _noted()
     if any(noted.get(key) != wanted[key] for key in ("checkout", "python")):
         _run("the environment .venv cannot be made", sys.executable, "-m", "venv", "--clear", VENV)
-    locked = ("--require-hashes", "--requirement", LOCKS[level])
+        noted = {}
+    if noted.get(level) != wanted[level]:
+        _install_packages(LOCKS[level])
+    alone = ("--no-index", "--no-deps", "--no-build-isolation")
+    _pip("sstpca cannot be installed", "install", *alone, "--editable", CHECKOUT)
+    # what the program needs is a part of what the tests need
+    _note(noted | wanted if level == "run" else wanted | _wanted("run"))
+
+
+def _install_packages(lock: Path) -> None:
+    locked = ("--require-hashes", "--requirement", lock)
     with tempfile.TemporaryDirectory(dir=VENV) as folder:
         _pip(
             "the packages cannot be downloaded (no network? a proxy or mirror that pip should use?)",
@@ -115,10 +127,6 @@ def _install(level: str) -> None:
         _pip("pip cannot be installed", *fresh, "--no-deps", "--upgrade", "pip")
         _pip("the packages cannot be installed", *fresh, *locked)
     _remove_others()
-    alone = ("--no-index", "--no-deps", "--no-build-isolation")
-    _pip("sstpca cannot be installed", "install", *alone, "--editable", CHECKOUT)
-    # what the program needs is a part of what the tests need
-    _note(wanted if level == "run" else wanted | _wanted("run"))
 
 
 def _note(made: dict[str, str]) -> None:
@@ -130,9 +138,12 @@ def _note(made: dict[str, str]) -> None:
 def _remove_others() -> None:
     """Remove what no lock names: left by another commit, and able to change what a test sees."""
     named = set(re.findall(r"^([\w.-]+)==", LOCKS["test"].read_text(), re.MULTILINE))
-    listed = json.loads(_pip("the packages cannot be listed", "list", "--format", "json"))
-    there = {re.sub(r"[-_.]+", "-", entry["name"]).lower() for entry in listed}
-    if others := sorted(there - named - {"sstpca"}):
+    packages = sysconfig.get_path("purelib", "venv", {"base": str(VENV)})
+    there = {
+        re.sub(r"[-_.]+", "-", distribution.name).lower()
+        for distribution in importlib.metadata.distributions(path=[packages])
+    }
+    if others := sorted(there - named - {"sstpca", "pip"}):
         _pip("old packages cannot be removed", "uninstall", "--yes", *others)
 
 
