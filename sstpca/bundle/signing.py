@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ..errors import InvalidInput, SstpcaError
+from ..pki.extensions import read_extensions
 from ..pki.keys import PrivateKey
 from ..pki.parsing import Contents, Password, parse
 from ..reading import read_file
@@ -137,7 +138,8 @@ def _publisher(file: Path, contents: Contents) -> x509.Certificate:
     if not fitting:
         raise InvalidInput(f"the certificate of the private key is not in {file}")
     try:
-        usages = fitting[0].extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        found = read_extensions(fitting[0]).readable
+        usages = found.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:
         usages = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])
     if ExtendedKeyUsageOID.CODE_SIGNING not in usages:

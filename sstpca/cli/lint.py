@@ -16,8 +16,6 @@ from ..home import Home
 from ..names import Hosts, quoted
 from ..pki.authority import client_roots, former_authorities
 from ..pki.certificates import (
-    UNREADABLE,
-    certificates_from_pem,
     sha1_fingerprint,
     sha256_fingerprint,
 )
@@ -26,7 +24,8 @@ from ..pki.identity import load_server_certificate, served_hosts
 from ..pki.keys import key_from_pem
 from ..pki.lint import Report, lint, split_port
 from ..pki.lint_findings import Finding, Severity, Windows, error, warning
-from ..pki.lint_read import split
+from ..pki.loading import load_certificate
+from ..pki.parsing import certificates_in
 from ..pki.probe import Probe, check_server, probe
 from ..reading import read_file
 from .cert import cert
@@ -39,8 +38,6 @@ COMMANDS: tuple[click.Command, ...] = ()
 _WIDTH: Final = 80
 # "warning", a code, and the gaps
 _MARGIN: Final = len("warning  0x800B010F  ")
-# far more than any chain
-_FILE_MAX: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +115,8 @@ def lint_command(
 def _trusted(home: Home, ca_file: Path | None) -> tuple[x509.Certificate, ...]:
     if ca_file is not None:
         content = read_file(ca_file, "the authority's certificate")
-        if b"-----BEGIN" in content:
-            return certificates_from_pem(content, ca_file)
-        with contextlib.suppress(*UNREADABLE):
-            return (x509.load_der_x509_certificate(content),)
-        raise SstpcaError(f"{ca_file} has no certificate that can be read")
+        found = certificates_in(content, str(ca_file))
+        return tuple(load_certificate(one, str(ca_file)) for one in found)
     return client_roots(home) if home.exists else ()
 
 
@@ -136,7 +130,7 @@ def _case(
             raise InvalidInput("FILE and --connect exclude each other", "give one of them")
         return _server_case(connect, hosts)
     if files:
-        presented = [der for path in files for der in split(_content(path))]
+        presented = [der for path in files for der in certificates_in(_content(path), str(path))]
         return _Case(", ".join(map(str, files)), presented, hosts, sent=False)
     return _home_case(context.home(), hosts)
 
@@ -161,7 +155,7 @@ def _home_case(home: Home, hosts: Hosts | None) -> _Case:
     content = _content(home.server_identity)
     return _Case(
         str(home.server_identity),
-        split(content),
+        certificates_in(content, str(home.server_identity)),
         hosts,
         sent=True,
         what="the server certificate",
@@ -170,10 +164,7 @@ def _home_case(home: Home, hosts: Hosts | None) -> _Case:
 
 
 def _content(path: Path) -> bytes:
-    content = read_file(path, "the certificate")
-    if len(content) > _FILE_MAX:
-        raise SstpcaError(f"{path} is too long for a file with certificates")
-    return content
+    return read_file(path, "the certificate")
 
 
 def _key_findings(home: Home, content: bytes) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ Each name is a module. What certificates and keys are::
     subjects          the names that it is for, checked
     keys              private keys
     certificates      PEM and fingerprints
+    loading           a certificate read to its last field; extensions has those of others
     describe          a certificate in people's words
 
 What a home has::
@@ -28,6 +29,7 @@ What is done with them::
 To and from elsewhere::
 
     parsing           files of any format; importing makes the server's identity of them
+    pem, asn1         what these formats consist of; work says how long one takes to open
     exporting, files  formats for other programs; files that replace nothing
     backup, sealed    the whole home in one file, encrypted
     chains, roots     certificates in order; the roots that this machine trusts

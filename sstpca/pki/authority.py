@@ -11,7 +11,6 @@ from ..errors import SstpcaError
 from ..home import Home
 from ..names import Hosts
 from ..reading import read_file
-from .certificates import certificates_from_pem
 from .keys import (
     AUTHORITY_KEY,
     KeyType,
@@ -21,6 +20,7 @@ from .keys import (
     make_authority_key,
     make_key,
 )
+from .loading import certificates_from_pem
 from .profiles import (
     Profile,
     make_authority_certificate,

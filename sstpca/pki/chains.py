@@ -13,6 +13,7 @@ from . import roots
 from .authority import issued
 from .certificates import sha256_fingerprint
 from .exporting import is_self_issued
+from .extensions import read_extensions
 
 DEPTH_MAX: Final = 8
 
@@ -68,7 +69,8 @@ def _search(
 def is_authority(certificate: x509.Certificate) -> bool:
     """Return whether ``certificate`` may sign others."""
     try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+        found = read_extensions(certificate).readable
+        return found.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:
         return False
 

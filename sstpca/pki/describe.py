@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from .certificates import sha1_fingerprint, sha256_fingerprint
+from .extensions import read_extensions
 from .keys import describe_key
 from .subjects import upn_of
 
@@ -90,7 +91,7 @@ def san_texts(certificate: x509.Certificate) -> tuple[str, ...]:
 
 def _extension(certificate: x509.Certificate, kind: type[_Kind]) -> _Kind | None:
     try:
-        return certificate.extensions.get_extension_for_class(kind).value
+        return read_extensions(certificate).readable.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
 

@@ -15,11 +15,12 @@ from ..names import Hosts, parse_hosts
 from ..reading import read_file
 from . import lint_leaf
 from .authority import client_roots
-from .certificates import certificate_to_pem, certificates_from_pem
+from .certificates import certificate_to_pem
 from .keys import PrivateKey, key_from_pem, key_to_pem
 from .lint import lint
 from .lint_findings import Finding, Severity
 from .lint_read import read
+from .loading import certificates_from_pem
 
 # Windows takes these names, other clients that bundles are for do not
 _REFUSED: Final = frozenset({"name-cn-only", "address-as-name"})

@@ -21,6 +21,7 @@ from ..store import Store, certificates
 from . import chains, inventory, pairs, requests, roots
 from .adoption import adopt
 from .authority import client_roots, issuer_of
+from .extensions import read_extensions
 from .identity import check_leaf, identity_to_pem, served_hosts
 from .keys import PrivateKey
 from .pairs import Pair
@@ -166,7 +167,7 @@ def _refuse_authority(leaf: x509.Certificate) -> None:
 def revocation_urls(certificate: x509.Certificate) -> list[str]:
     """Return where ``certificate`` says one can learn whether it is revoked: CRLs, then OCSP."""
     places: list[x509.GeneralName] = []
-    for one in certificate.extensions:
+    for one in read_extensions(certificate).readable:
         match one.value:
             case x509.CRLDistributionPoints() as points:
                 places += [name for point in points for name in point.full_name or ()]

@@ -9,6 +9,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from ..errors import InvalidInput, SstpcaError
+from ..reading import without_mark
+from .pem import blocks
+from .work import check_work
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
@@ -134,7 +137,7 @@ def key_from_pem(pem: bytes, path: Path, passphrase: bytes | None = None) -> Pri
         missing, or one too many.
     """
     try:
-        key = serialization.load_pem_private_key(pem, passphrase)
+        key = serialization.load_pem_private_key(_key_block(pem, path), passphrase)
     except TypeError:
         raise _passphrase_error(path, passphrase) from None
     except (ValueError, UnsupportedAlgorithm):
@@ -146,6 +149,15 @@ def key_from_pem(pem: bytes, path: Path, passphrase: bytes | None = None) -> Pri
     if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         raise SstpcaError(f"the key in {path} is neither RSA nor ECDSA")
     return key
+
+
+def _key_block(pem: bytes, path: Path) -> bytes:
+    """Return the private key in ``pem`` by itself, once opening it is sure to end."""
+    for block in blocks(without_mark(pem)):
+        if block.label.endswith("PRIVATE KEY"):
+            check_work(block.der, str(path))
+            return block.pem
+    return b""
 
 
 def _passphrase_error(path: Path, passphrase: bytes | None) -> SstpcaError:

@@ -213,6 +213,12 @@ def check_form(one: Readable) -> Iterator[Finding]:
                 "get one without it, or with it not critical",
                 Windows.CRITICAL,
             )
+    for unreadable in one.unreadable:
+        yield warning(
+            "extension",
+            f"the extension {unreadable.name} of {one.what} {unreadable.why}",
+            "nothing, if all clients connect; else have the authority issue it again without that",
+        )
     if one.serial <= 0 or one.serial.bit_length() >= _SERIAL_BITS:
         kind = "zero or negative" if one.serial <= 0 else "longer than 20 bytes"
         yield warning(

@@ -1,10 +1,6 @@
 """Certificates read to the last field, so that no check afterwards meets one it cannot read."""
 
-import base64
-import binascii
-import re
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar
@@ -16,17 +12,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from ..names import quoted
 from .certificates import UNREADABLE
+from .extensions import Unreadable, read_extensions
 from .lint_findings import Finding, Windows, error
+from .loading import explain
 
 _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
 #: digests that signatures should no longer have
 WEAK: Final = frozenset({"sha1", "md5"})
-
-_PEM: Final = re.compile(
-    rb"-----BEGIN (?:X509 )?CERTIFICATE-----(.*?)-----END (?:X509 )?CERTIFICATE-----", re.DOTALL
-)
-_PEM_BEGIN: Final = b"-----BEGIN "
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +29,7 @@ class Readable:
     :param what: how findings name it.
     :param key: the public key; None if it is of a kind or size that cannot be read.
     :param serial: as it stands there, also a negative one.
+    :param unreadable: extensions that cannot be read, and are not needed.
     :param hash_name: of the signature: ``sha256``; None where the algorithm has none or is unknown.
     """
 
@@ -47,6 +41,7 @@ class Readable:
     end: datetime
     serial: int
     extensions: x509.Extensions
+    unreadable: tuple[Unreadable, ...]
     key: object
     hash_name: str | None
 
@@ -74,24 +69,6 @@ class Readable:
         return self.certificate.fingerprint(hashes.SHA256())
 
 
-def split(content: bytes) -> list[bytes]:
-    """Return the certificates in a file's ``content`` as DER, in their order, unread.
-
-    PEM may have anything around it, private keys too; what is no PEM is taken for DER.
-    """
-    if _PEM_BEGIN not in content:
-        return [content]
-    return list(_blocks(content))
-
-
-def _blocks(content: bytes) -> Iterator[bytes]:
-    for block in _PEM.finditer(content):
-        try:
-            yield base64.b64decode(b"".join(block[1].split()), validate=True)
-        except binascii.Error:
-            yield b""
-
-
 def read(der: bytes, what: str = "") -> Readable | Finding:
     """Return the certificate in ``der``, or the finding that it cannot be read.
 
@@ -102,20 +79,25 @@ def read(der: bytes, what: str = "") -> Readable | Finding:
             # what cryptography will refuse some day is for the checks to say
             warnings.simplefilter("ignore")
             return _read(x509.load_der_x509_certificate(der), what)
-    except x509.DuplicateExtension as problem:
-        found = f"has the extension {problem.oid.dotted_string} twice"
     except UNREADABLE:
-        found = "cannot be read: it is no certificate, or a damaged one"
+        found = f"cannot be read: {explain(der)}"
+    return _unreadable(f"{what or 'a certificate'} {found}")
+
+
+def _unreadable(found: str) -> Finding:
     return error(
         "unreadable",
-        f"{what or 'a certificate'} {found}",
+        found,
         "get it again from whoever issued it; copy the whole file",
         Windows.UNREADABLE,
     )
 
 
-def _read(certificate: x509.Certificate, what: str) -> Readable:
-    subject = certificate.subject
+def _read(certificate: x509.Certificate, what: str) -> Readable | Finding:
+    subject, found = certificate.subject, read_extensions(certificate)
+    for one in found.unreadable:
+        if one.needed:
+            return _unreadable(f"{what or named(subject)}: the extension {one.name} {one.why}")
     _ = certificate.version, certificate.signature_algorithm_oid
     return Readable(
         certificate=certificate,
@@ -125,7 +107,8 @@ def _read(certificate: x509.Certificate, what: str) -> Readable:
         begin=certificate.not_valid_before_utc,
         end=certificate.not_valid_after_utc,
         serial=certificate.serial_number,
-        extensions=certificate.extensions,
+        extensions=found.readable,
+        unreadable=found.unreadable,
         key=_key(certificate),
         hash_name=_hash_name(certificate),
     )

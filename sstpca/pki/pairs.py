@@ -23,9 +23,9 @@ from ..reading import read_file
 from ..store import Store
 from . import inventory, succession
 from .adoption import adopt
-from .certificates import certificates_from_pem
 from .identity import identity_to_pem
 from .keys import PrivateKey, key_from_pem
+from .loading import certificates_from_pem
 from .pending import is_pending, listed, pending, remove, sync, take_place
 
 # of a file name's 255 bytes some are for the ending, and for a temporary name

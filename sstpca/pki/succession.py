@@ -16,7 +16,8 @@ from ..reading import read_file
 from ..store import Store
 from . import inventory
 from .authority import former_authorities, load_ca_certificate, load_next_certificate
-from .certificates import certificate_to_pem, certificates_from_pem
+from .certificates import certificate_to_pem
+from .loading import certificates_from_pem
 from .pending import listed, pending, remove, sync, take_place
 
 # beginnings of the names that pending and temporary files of ours have, without their dots

@@ -13,9 +13,10 @@ from sstpca.errors import SstpcaError
 from sstpca.home import Home
 from sstpca.names import parse_hosts
 from sstpca.pki.authority import Authority, load_ca_certificate
-from sstpca.pki.certificates import certificate_to_pem, certificates_from_pem
+from sstpca.pki.certificates import certificate_to_pem
 from sstpca.pki.identity import identity_to_pem, load_identity, load_server_certificate
 from sstpca.pki.keys import KeyType, key_to_pem
+from sstpca.pki.loading import certificates_from_pem
 
 NOW = datetime.now(UTC)
 HOSTS = parse_hosts(["vpn.example.com"])

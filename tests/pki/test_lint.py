@@ -1,5 +1,6 @@
 """What lint finds: one planted defect at a time, and nothing else."""
 
+import contextlib
 import dataclasses
 import importlib
 import inspect
@@ -17,14 +18,15 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sstpca.errors import InvalidInput
+from sstpca.errors import InvalidInput, SstpcaError
 from sstpca.names import Hosts, parse_hosts
 from sstpca.pki import lint_chain, lint_leaf, lint_names
 from sstpca.pki.authority import Authority
 from sstpca.pki.keys import KeyType
 from sstpca.pki.lint import CHAIN_MAX, Report, lint, split_port
 from sstpca.pki.lint_findings import Severity, Windows
-from sstpca.pki.lint_read import Readable, read, split
+from sstpca.pki.lint_read import Readable, read
+from sstpca.pki.parsing import certificates_in
 from tests.support.forge import (
     DAY,
     HOST,
@@ -330,6 +332,12 @@ DEFECTS: dict[str, Case] = {
     "unknown but not critical": (lambda w: w.chain(unknown(5)), set()),
     "known and critical": (lambda w: w.chain(critical=(x509.ExtensionType,)), set()),
     "twice": (twice, {("unreadable", "error", "0x80090327")}),
+    "policies that are none": (
+        lambda w: w.chain(
+            x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.32"), b"\x05\x00")
+        ),
+        {("extension", "warning", None)},
+    ),
     "negative serial": (lambda w: serial(w, 5), {("serial", "warning", None)}),
     "cut off": (lambda w: [w.leaf()[:-1]], {("unreadable", "error", "0x80090327")}),
     "empty": (lambda w: [b""], {("unreadable", "error", "0x80090327")}),
@@ -617,8 +625,9 @@ def seeds(world: World) -> list[list[bytes]]:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_file(content: bytes) -> None:
-    for der_bytes in split(content):
-        assert isinstance(read(der_bytes), Readable) or "cannot be read" in str(read(der_bytes))
+    with contextlib.suppress(SstpcaError):
+        for one in certificates_in(content, "file"):
+            assert isinstance(read(one), Readable) or "cannot be read" in str(read(one))
 
 
 def test_pem_with_anything_around(world: World) -> None:
@@ -628,11 +637,14 @@ def test_pem_with_anything_around(world: World) -> None:
     )
     key = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
     content = b"Bag Attributes\r\n" + first.replace(b"\n", b"\r\n") + key + b"\n# issuer\n" + second
-    assert split(content) == chain
-    assert split(key) == []
+    assert certificates_in(content, "file") == chain
+    assert certificates_in(key, "file") == []
     broken = b"-----BEGIN CERTIFICATE-----\n***\n-----END CERTIFICATE-----"
-    assert split(broken) == [b""]
-    assert split(chain[0]) == chain[:1]
+    with pytest.raises(SstpcaError, match=r"block 1 \(CERTIFICATE, line 1\) is not base64"):
+        certificates_in(broken, "file")
+    none = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"
+    assert certificates_in(none, "file") == [b"\0\0\0"]
+    assert certificates_in(chain[0], "file") == chain[:1]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from sstpca.errors import SstpcaError
 from sstpca.pki.certificates import certificate_to_pem
 from sstpca.pki.keys import key_to_pem
-from sstpca.pki.parsing import CERTIFICATES_MAX, FILE_MAX, Contents, merge, parse
+from sstpca.pki.parsing import CERTIFICATES_MAX, Contents, merge, parse
+from sstpca.reading import FILE_MAX
 from tests.support.forge import authority, common_name
 from tests.support.requirements import require
 

@@ -1,0 +1,137 @@
+"""Files that would take for ever to open are refused before anybody begins."""
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sstpca.errors import SstpcaError
+from sstpca.pki.asn1 import INTEGER, OCTETS, OID, SEQUENCE, encoded
+from sstpca.pki.certificates import certificate_to_pem
+from sstpca.pki.keys import key_from_pem, key_to_pem
+from sstpca.pki.parsing import parse
+from sstpca.pki.work import ROUNDS_MAX, check_work
+from tests.support.forge import authority
+from tests.support.requirements import require
+
+PATH = Path("file")
+KEY = ec.generate_private_key(ec.SECP256R1())
+ONE = authority("one", KEY).certificate
+ENDLESS = 2**31 - 1
+
+
+def integer(value: int) -> bytes:
+    return encoded(INTEGER, value.to_bytes(value.bit_length() // 8 + 1))
+
+
+def sequence(*parts: bytes) -> bytes:
+    return encoded(SEQUENCE, b"".join(parts))
+
+
+def oid(text: str) -> bytes:
+    return encoded(OID, bytes.fromhex(text))
+
+
+PBES2, PBKDF2, SCRYPT = (
+    oid("2a864886f70d01050d"),
+    oid("2a864886f70d01050c"),
+    oid("2b06010401da47040b"),
+)
+AES = sequence(oid("60864801650304012a"), encoded(OCTETS, bytes(16)))
+SALT = encoded(OCTETS, bytes(16))
+PKCS12_3DES = oid("2a864886f70d010c0103")
+DATA, SHROUDED = oid("2a864886f70d010701"), oid("2a864886f70d010c0a0102")
+
+
+def pkcs8(derivation: bytes) -> bytes:
+    return sequence(sequence(PBES2, sequence(derivation, AES)), encoded(OCTETS, bytes(64)))
+
+
+def pbkdf2(rounds: int) -> bytes:
+    return sequence(PBKDF2, sequence(SALT, integer(rounds)))
+
+
+def scrypt(cost: int, size: int, times: int) -> bytes:
+    return sequence(SCRYPT, sequence(SALT, *map(integer, (cost, size, times))))
+
+
+def pkcs12(bag: bytes = b"", mac: int = 1) -> bytes:
+    """A PFX with one shrouded key; its MAC is wrong, which nobody learns in this life."""
+    safe = sequence(sequence(SHROUDED, encoded(0xA0, bag)) if bag else b"")
+    inner = sequence(sequence(DATA, encoded(0xA0, encoded(OCTETS, safe))))
+    outer = sequence(DATA, encoded(0xA0, encoded(OCTETS, inner)))
+    digest = sequence(sequence(oid("2b0e03021a"), b"\5\0"), encoded(OCTETS, bytes(20)))
+    return sequence(integer(3), outer, sequence(digest, SALT, integer(mac)))
+
+
+ENDLESS_ONES = {
+    "pkcs8 with PBKDF2": pkcs8(pbkdf2(ENDLESS)),
+    "pkcs8 with scrypt, in memory": pkcs8(scrypt(1 << 30, 8, 1)),
+    "pkcs8 with scrypt, in time": pkcs8(scrypt(1 << 14, 8, 1 << 20)),
+    "pkcs8 with PBES1": sequence(
+        sequence(PKCS12_3DES, sequence(SALT, integer(ENDLESS))), encoded(OCTETS, bytes(64))
+    ),
+    "pkcs12, its mac": pkcs12(mac=ENDLESS),
+    "pkcs12, a key in it": pkcs12(pkcs8(pbkdf2(ENDLESS))),
+    "a number without end": sequence(integer(0), *[integer(1 << 100_000) for _ in range(8)]),
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS_ONES)
+def test_what_would_take_for_ever_is_refused_at_once(name: str) -> None:
+    begin = time.monotonic()
+    with pytest.raises(SstpcaError, match=r"asks for .* to open it"):
+        parse(PATH, ENDLESS_ONES[name], lambda _: b"secret")
+    assert time.monotonic() - begin < 5
+
+
+def test_many_keys_that_take_long_are_as_bad_as_one() -> None:
+    one = pkcs8(pbkdf2(ROUNDS_MAX // 2))
+    assert check_work(one, "file") == ROUNDS_MAX // 2
+    with pytest.raises(SstpcaError, match="rounds of hashing"):
+        check_work(sequence(one, one, one), "file")
+
+
+def test_a_key_of_the_home_is_looked_at_too() -> None:
+    import base64
+
+    body = base64.encodebytes(pkcs8(pbkdf2(ENDLESS)))
+    pem = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n%b-----END ENCRYPTED PRIVATE KEY-----\n" % body
+    with pytest.raises(SstpcaError, match="rounds of hashing"):
+        key_from_pem(pem, PATH, b"secret")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["-legacy"],
+        ["-iter", "600000"],
+        ["-keypbe", "AES-256-CBC", "-certpbe", "NONE"],
+        ["-nomaciter"],
+    ],
+    ids=" ".join,
+)
+def test_what_openssl_makes_is_opened(options: list[str], tmp_path: Path) -> None:
+    require("openssl", root=False)
+    (tmp_path / "in.pem").write_bytes(key_to_pem(KEY) + certificate_to_pem(ONE))
+    command = ["openssl", "pkcs12", "-export", "-in", "in.pem", "-passout", "pass:secret"]
+    done = subprocess.run([*command, *options], cwd=tmp_path, check=True, capture_output=True)
+    assert 0 < check_work(done.stdout, "file") < ROUNDS_MAX
+    assert parse(PATH, done.stdout, lambda _: b"secret").certificates == (ONE,)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_take_no_time(content: bytes) -> None:
+    assert check_work(content, "file") >= 0
+
+
+@pytest.mark.parametrize("deep", [b"\x30\x80", b"\x24\x80", b"\x30\x84\0\0\xff\xff"])
+def test_nothing_is_too_deep(deep: bytes) -> None:
+    assert check_work(deep * 100_000, "file") == 0
+    flat = sequence(b"\x30\0" * 200_000)
+    assert check_work(flat, "file") == 0
