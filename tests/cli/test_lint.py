@@ -131,9 +131,13 @@ def test_no_home_is_needed_for_a_file(tmp_path: Path, issuer: Issuer) -> None:
     assert "no sstpca home" in result.stderr
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"nonsense", b"-----BEGIN CERTIFICATE-----\n", b"\0" * 99]
-)
+def test_a_file_that_is_cut_off(tmp_path: Path, run: Run, refused: Refused) -> None:
+    (tmp_path / "x").write_bytes(b"# mine\n-----BEGIN CERTIFICATE-----\n")
+    said = refused(run("cert", "lint", str(tmp_path / "x")), 1)
+    assert said.endswith("x cannot be read: block 1 (CERTIFICATE, line 2) has no END line")
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"\0" * 99])
 def test_files_that_are_no_certificate(tmp_path: Path, run: Run, content: bytes) -> None:
     (tmp_path / "x").write_bytes(content)
     result = run("cert", "lint", str(tmp_path / "x"), "--json")
