@@ -1,7 +1,6 @@
 """The home: the folder of one VPN, its paths, and the only ways files are written into it."""
 
 import contextlib
-import fcntl
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from . import guard, locks
 from .errors import SstpcaError
 
 SECRET = 0o600
@@ -72,14 +72,6 @@ def _refusal_named(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise SstpcaError(f"cannot write {path}: {error.strerror}") from error
-
-
-def _locked(descriptor: int, wait: bool) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +151,9 @@ class Home:
 
     @classmethod
     def open(cls, root: Path) -> "Home":
-        """Return the home in ``root``.
+        """Return the home in ``root``, closed to all other users.
 
-        :raises SstpcaError: if there is none, or it cannot be read.
+        :raises SstpcaError: if there is none, it cannot be read, or it is somebody else's.
         """
         home = cls(root)
         try:
@@ -183,12 +175,13 @@ class Home:
                 f"the home {root} cannot be read",
                 "run this as the user who owns it (often root), or name another with --home",
             )
+        guard.keep_to_owner(root)
         return home
 
     def make(self) -> None:
         """Make the folder if it is missing, readable by its owner alone.
 
-        :raises SstpcaError: if it cannot be made.
+        :raises SstpcaError: if it cannot be made, or others can write into what is there.
         """
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -198,20 +191,25 @@ class Home:
             ) from None
         except OSError as error:
             raise SstpcaError(f"cannot make the home {self.root}: {error.strerror}") from error
+        guard.keep_to_owner(self.root, new=True)
 
     @contextlib.contextmanager
     def changing_certificates(self, *, wait: bool = True) -> Iterator[bool]:
         """Keep all others from changing pairs and authority.
 
         :param wait: whether to wait until they have finished; gives False if not, and they have it.
-        :raises SstpcaError: if the folder cannot be read.
+        :raises SstpcaError: if the folder cannot be read, or they do not finish.
         """
         try:
             descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise SstpcaError(f"cannot read {self.root}: {error.strerror}") from error
         try:
-            yield _locked(descriptor, wait)
+            if wait:
+                locks.take(descriptor, f"the certificates of {self.root}")
+                yield True
+            else:
+                yield locks.try_take(descriptor)
         finally:
             os.close(descriptor)
 
@@ -225,14 +223,11 @@ class Home:
             self.root / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, SECRET
         )
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            raise SstpcaError(
-                f"a server is already running for the home {self.root}",
-                "stop it first, or serve another home",
-            ) from None
-        try:
+            if not locks.try_take(descriptor):
+                raise SstpcaError(
+                    f"a server is already running for the home {self.root}",
+                    "stop it first, or serve another home",
+                )
             yield
         finally:
             os.close(descriptor)

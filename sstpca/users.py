@@ -12,6 +12,7 @@ from sstpca.server.ppp.mschapv2 import nt_hash
 from . import profiles
 from . import store as tables
 from .errors import InvalidInput, SstpcaError
+from .home import Home
 from .names import check_user_name, is_text, quoted, user_key
 from .pki import inventory
 from .secrets import Sealer, check_password
@@ -218,17 +219,17 @@ def change(
         return _get(connection, name)
 
 
-def remove(store: Store, names: Iterable[str]) -> list[User]:
+def remove(home: Home, store: Store, names: Iterable[str]) -> list[User]:
     """Remove the users ``names``, all of them or, on an error, none; their sessions end.
 
-    Their certificates are revoked: a later user of the same name is somebody else, and must neither
-    be logged in by them nor be given them.
+    Their certificates are revoked, a renewal's that has begun as well: a later user of the same
+    name is somebody else, and must neither be logged in by them nor be given them.
 
     :returns: the users who were removed.
     :raises SstpcaError: if one of them does not exist.
     """
     removed = []
-    with store.writing(durable=True) as connection:
+    with home.changing_certificates(), store.writing(durable=True) as connection:
         for name in names:
             user = _get(connection, name)
             _end_sessions(connection, user, "the user was removed")

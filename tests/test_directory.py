@@ -21,6 +21,7 @@ from sstpca.sessions import StoreBackend
 from sstpca.store import Store
 from tests.conftest import Run
 from tests.support.issuer import CLIENT, Issuer
+from tests.support.revoked import mark_revoked
 
 NOW = datetime.now(UTC)
 
@@ -41,7 +42,7 @@ def issue(home: Home, store: Store, name: str, upn: str = "someone@else") -> byt
 
 
 def revoke(store: Store, name: str) -> None:
-    inventory.mark_revoked(store, inventory.current(store, name), revocation.REASONS[0], NOW)
+    mark_revoked(store, inventory.current(store, name), revocation.REASONS[0], NOW)
 
 
 def refusal(directory: StoreDirectory, der: bytes) -> str:
@@ -107,7 +108,7 @@ def test_a_disabled_user(home: Home, store: Store, directory: StoreDirectory) ->
 
 def test_a_removed_user(home: Home, store: Store, directory: StoreDirectory) -> None:
     der = issue(home, store, "alice")
-    users.remove(store, ["alice"])
+    users.remove(home, store, ["alice"])
     assert refusal(directory, der).endswith(" of 'alice' is revoked")
 
 
@@ -115,7 +116,7 @@ def test_a_later_user_of_the_same_name_is_somebody_else(
     home: Home, store: Store, sealer: Sealer, directory: StoreDirectory
 ) -> None:
     former, last, bobs = (issue(home, store, name) for name in ("alice", "alice", "bob"))
-    users.remove(store, ["ALICE"])
+    users.remove(home, store, ["ALICE"])
     users.add(store, sealer, "alice", "clientPass")
     for der in (former, last):
         assert refusal(directory, der).endswith(" is revoked")
@@ -149,5 +150,5 @@ def test_sessions_end_with_their_certificate(
     sessions.close(last)
     del traffic[last]
     assert sessions.beat(traffic) == {}
-    users.remove(store, ["bob"])
+    users.remove(home, store, ["bob"])
     assert sessions.beat(traffic) == {bobs: "the user was removed"}

@@ -52,20 +52,20 @@ def test_the_latest_bundle_counts(
     assert [one.user for one in without(store, old)] == ["carol"]
 
 
-def test_who_may_not_log_in_does_not_count(store: Store, new: x509.Certificate) -> None:
+def test_who_may_not_log_in_does_not_count(home: Home, store: Store, new: x509.Certificate) -> None:
     users.set_enabled(store, ["carol", "alice"], False)
     assert [one.user for one in without(store, new)] == ["Bob"]
 
 
 def test_a_bundle_of_an_earlier_user_of_that_name_is_none(
-    store: Store, sealer: Sealer, new: x509.Certificate
+    home: Home, store: Store, sealer: Sealer, new: x509.Certificate
 ) -> None:
     note(store, "alice", [new], made=1e9)
-    users.remove(store, ["Bob", "carol"])
+    users.remove(home, store, ["Bob", "carol"])
     assert without(store, new) == [Without("alice", None)]
     assert carriers(store, new) == ["alice"]
 
 
-def test_who_is_gone_does_not_count(store: Store, new: x509.Certificate) -> None:
-    users.remove(store, ["alice", "Bob", "carol"])
+def test_who_is_gone_does_not_count(home: Home, store: Store, new: x509.Certificate) -> None:
+    users.remove(home, store, ["alice", "Bob", "carol"])
     assert without(store, new) == []

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sstpca import profiles, users
 from sstpca.errors import InvalidInput, SstpcaError
+from sstpca.home import Home
 from sstpca.profiles import AccessProfile, checked, parse_pool, parse_route
 from sstpca.secrets import Sealer
 from sstpca.store import Store
@@ -98,13 +99,13 @@ def test_change_replaces_fields_and_pools(store: Store) -> None:
     assert profiles.get(store, "default") == changed
 
 
-def test_a_profile_in_use_stays(store: Store, sealer: Sealer) -> None:
+def test_a_profile_in_use_stays(home: Home, store: Store, sealer: Sealer) -> None:
     profiles.add(store, profile())
     for number in range(7):
         users.add(store, sealer, f"user{number}", "correct horse", profile="office")
     with pytest.raises(SstpcaError, match=r"in use: user0, .*user4 and 2 more"):
         profiles.remove(store, "office")
-    users.remove(store, [f"user{number}" for number in range(7)])
+    users.remove(home, store, [f"user{number}" for number in range(7)])
     profiles.remove(store, "office")
     with pytest.raises(SstpcaError, match="no access profile 'office'"):
         profiles.remove(store, "office")

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sstpca import profiles, users
 from sstpca import store as tables
 from sstpca.errors import InvalidInput, SstpcaError
+from sstpca.home import Home
 from sstpca.profiles import AccessProfile
 from sstpca.secrets import Sealer
 from sstpca.store import Store
@@ -174,7 +175,7 @@ def test_disabling_ends_the_sessions_and_enabling_does_not(store: Store, sealer:
 
 
 def test_removing_ends_the_sessions_and_keeps_an_earlier_reason(
-    store: Store, sealer: Sealer
+    home: Home, store: Store, sealer: Sealer
 ) -> None:
     alice = add(store, sealer, "alice")
     first, second = session_of(store, alice), session_of(store, alice)
@@ -182,24 +183,26 @@ def test_removing_ends_the_sessions_and_keeps_an_earlier_reason(
         connection.execute(
             tables.sessions.update().where(tables.sessions.c.id == first).values(kill="earlier")
         )
-    assert [user.name for user in users.remove(store, ["alice"])] == ["alice"]
+    assert [user.name for user in users.remove(home, store, ["alice"])] == ["alice"]
     assert reason(store, first) == "earlier"
     assert reason(store, second) == "the user was removed"
     assert users.list_all(store) == []
 
 
-def test_the_number_of_a_removed_user_is_not_given_again(store: Store, sealer: Sealer) -> None:
+def test_the_number_of_a_removed_user_is_not_given_again(
+    home: Home, store: Store, sealer: Sealer
+) -> None:
     alice = add(store, sealer, "alice")
-    users.remove(store, ["alice"])
+    users.remove(home, store, ["alice"])
     assert add(store, sealer, "mallory").id != alice.id
 
 
-def test_one_unknown_name_undoes_all(store: Store, sealer: Sealer) -> None:
+def test_one_unknown_name_undoes_all(home: Home, store: Store, sealer: Sealer) -> None:
     alice = add(store, sealer, "alice")
     hers = session_of(store, alice)
     with pytest.raises(SstpcaError, match="no user 'bob'"):
         users.set_enabled(store, ["alice", "bob"], False)
     with pytest.raises(SstpcaError, match="no user 'bob'"):
-        users.remove(store, ["alice", "bob"])
+        users.remove(home, store, ["alice", "bob"])
     assert users.list_all(store) == [alice]
     assert reason(store, hers) is None

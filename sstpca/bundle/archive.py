@@ -3,7 +3,6 @@
 import contextlib
 import ctypes
 import errno
-import fcntl
 import hashlib
 import io
 import os
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from .. import locks
 from ..errors import SstpcaError
 from ..home import SECRET
 from ..reading import read_file
@@ -68,14 +68,14 @@ def holding(where: Path) -> Iterator[None]:
     What a run that was killed has left half-made in it is removed. Processes that are forked in
     the meantime hold it as well, until they end.
 
-    :raises SstpcaError: if the file system refuses.
+    :raises SstpcaError: if the file system refuses, or another run does not end.
     """
     with _errors_named(where):
         where.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(where, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        locks.take(descriptor, f"the bundles in {where}")
         with _errors_named(where):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
             for left in where.glob(f"{_ASIDE}*"):
                 shutil.rmtree(left)
         yield

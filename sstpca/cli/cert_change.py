@@ -365,8 +365,8 @@ def revoke(context: Context, name: str, reason: str, yes: bool) -> None:
     if not ask.confirm(f"Revoke the certificate {entry.serial} of '{entry.name}'?", yes=yes):
         talk("nothing was changed")
         return
-    inventory.mark_revoked(store, entry, reason, datetime.now(UTC))
-    talk(f"certificate {entry.serial} of '{entry.name}' revoked")
+    for one in revocation.revoke(home, store, entry, reason, datetime.now(UTC)):
+        talk(f"certificate {one.serial} of '{one.name}' revoked")
     if entry.replaced is None:
         how = f"rekey {shlex.quote(entry.name)}" if entry.issuer_sha256 else "import FILE..."
         talk(f"for a new pair: sstpca cert {how}")

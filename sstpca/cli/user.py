@@ -313,7 +313,7 @@ def remove(context: Context, names: tuple[str, ...], yes: bool) -> None:
     store = context.store()
     found = list(dict.fromkeys(users.get(store, name).name for name in names))
     if ask.confirm(f"Remove {', '.join(found)}?", yes=yes):
-        _report(users.remove(store, found), "removed")
+        _report(users.remove(context.home(), store, found), "removed")
     else:
         talk("nothing was changed")
 

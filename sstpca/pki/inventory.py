@@ -260,17 +260,17 @@ def holders(store: Store) -> dict[str, tuple[str, bool]]:
         return {row.key: (row.name, bool(row.usable)) for row in connection.execute(wanted)}
 
 
-def mark_revoked(store: Store, entry: Entry, reason: str, now: datetime) -> None:
+def revoke(connection: sa.Connection, entry: Entry, reason: str, now: datetime) -> None:
     """Revoke ``entry`` for ``reason``, one of RFC 5280 5.3.1.
 
+    :param connection: of Store.writing; the caller holds ``home.changing_certificates()``.
     :raises SstpcaError: if it is revoked already.
     """
-    with store.writing(durable=True) as connection:
-        changed = connection.execute(
-            certificates.update()
-            .where(certificates.c.id == entry.id, certificates.c.revoked.is_(None))
-            .values(revoked=now.timestamp(), reason=reason)
-        )
+    changed = connection.execute(
+        certificates.update()
+        .where(certificates.c.id == entry.id, certificates.c.revoked.is_(None))
+        .values(revoked=now.timestamp(), reason=reason)
+    )
     if not changed.rowcount:
         raise _revoked_already(entry)
 

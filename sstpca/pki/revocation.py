@@ -1,6 +1,6 @@
 """Revocation lists, for those who want one; the Windows SSTP client needs none."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,14 +13,15 @@ from ..errors import SstpcaError
 from ..home import PUBLIC, Home, write_file
 from ..reading import MissingFile, read_file
 from ..store import Store
-from . import inventory
+from . import inventory, pairs
 from .authority import Authority, check_alive
 from .inventory import Entry
 
+COMPROMISED: Final = "keyCompromise"
 #: RFC 5280 5.3.1, those that can be said of a leaf for good
 REASONS: Final = (
     "unspecified",
-    "keyCompromise",
+    COMPROMISED,
     "affiliationChanged",
     "superseded",
     "cessationOfOperation",
@@ -34,6 +35,40 @@ PEM_NAME: Final = "ca.crl.pem"
 _SKEW: Final = timedelta(days=1)
 # a million of revoked certificates
 _LIST_MAX: Final = 64 << 20
+
+
+def revoke(home: Home, store: Store, entry: Entry, reason: str, now: datetime) -> tuple[Entry, ...]:
+    """Revoke ``entry`` for good, and what was issued for its key while somebody decided to.
+
+    A renewal that has begun is waited for: its certificate has the same key. Of a key that others
+    may have, every certificate is revoked.
+
+    :param entry: as it was when it was chosen.
+    :param reason: one of REASONS.
+    :returns: what was revoked, ``entry`` first.
+    :raises SstpcaError: if it is revoked already, or something cannot be read or written.
+    """
+    with pairs.changing(home, store):
+        chosen = [entry, *_of_its_key(store, entry, reason)]
+        with store.writing(durable=True) as connection:
+            for one in chosen:
+                inventory.revoke(connection, one, reason, now)
+    return tuple(chosen)
+
+
+def _of_its_key(store: Store, entry: Entry, reason: str) -> Iterator[Entry]:
+    """Yield the other certificates that are to be revoked with ``entry``."""
+    key = entry.certificate.public_key()
+    for one in inventory.list_all(store):
+        later = entry.replaced is None and one.id > entry.id and one.name == entry.name
+        if (
+            (later or reason == COMPROMISED)
+            and one.revoked is None
+            and one.id != entry.id
+            and one.profile != inventory.AUTHORITY
+            and one.certificate.public_key() == key
+        ):
+            yield one
 
 
 def make_list(
@@ -107,12 +142,13 @@ def write_list(
     """
     check_alive(authority.certificate, now)
     der, pem = ((folder or home.root) / name for name in (DER_NAME, PEM_NAME))
-    issuer, everything = inventory.digest(authority.certificate), inventory.list_revoked(store)
-    revoked = [one for one in everything if one.issuer_sha256 == issuer]
-    others = {one.sha256 for one in inventory.list_authorities(store)} - {issuer}
-    former = sum(one.issuer_sha256 in others for one in everything)
+    issuer = inventory.digest(authority.certificate)
     with home.changing_certificates():
         authority.check_current(home)
+        everything = inventory.list_revoked(store)
+        revoked = [one for one in everything if one.issuer_sha256 == issuer]
+        others = {one.sha256 for one in inventory.list_authorities(store)} - {issuer}
+        former = sum(one.issuer_sha256 in others for one in everything)
         number = max(int(now.timestamp() * 1000), _number(der) + 1)
         made = make_list(authority, revoked, now, number=number, days=days)
         write_file(pem, made.public_bytes(serialization.Encoding.PEM), PUBLIC)

@@ -13,6 +13,7 @@ from sstpca.pki import inventory
 from sstpca.pki.certificates import sha1_fingerprint
 from sstpca.store import Store
 from tests.bundle.samples import issue_for, user_named
+from tests.support.revoked import mark_revoked
 
 
 @pytest.mark.parametrize("legacy", [False, True])
@@ -45,9 +46,7 @@ def test_a_pair_that_is_not_the_one_recorded_is_refused(home: Home, store: Store
 def test_who_has_none_that_counts(home: Home, store: Store) -> None:
     users = [user_named(name) for name in ("Alice", "bob", "carol")]
     issue_for(home, store, "alice", "carol")
-    inventory.mark_revoked(
-        store, inventory.current(store, "carol"), "superseded", datetime.now(UTC)
-    )
+    mark_revoked(store, inventory.current(store, "carol"), "superseded", datetime.now(UTC))
     found = user_certificates(store)
     assert set(found) == {"alice", "carol"}
     missing = user_certificate.without_valid(users, found)

@@ -28,6 +28,7 @@ from sstpca.pki.keys import KeyType
 from sstpca.secrets import Sealer
 from sstpca.store import Store
 from tests.bundle.samples import add_profile, issue_for
+from tests.support.revoked import mark_revoked
 
 PASSWORD = "correct horse battery"
 
@@ -230,12 +231,12 @@ def test_another_access_profile(
 
 
 def test_a_user_who_is_disabled_or_gone(
-    alice: str, make: Make, verify: Verify, state: State, store: Store
+    home: Home, alice: str, make: Make, verify: Verify, state: State, store: Store
 ) -> None:
     made = make(alice)
     users.set_enabled(store, [alice], False)
     assert bad(verify(made)) == {"user": "the user 'alice' is disabled"}
-    users.remove(store, [alice])
+    users.remove(home, store, [alice])
     assert bad(verify(made)) == {"user": "there is no user 'alice'"}
     assert state() == {"alice": ("outdated", "there is no such user any more")}
 
@@ -330,7 +331,7 @@ def test_a_certificate(
     assert bad(verdict) == {}
     assert verdict.findings[-1].text.endswith("but for the secret in 'bob.p12'")
     entry = inventory.current(store, staff)
-    inventory.mark_revoked(store, entry, "keyCompromise", datetime.now(UTC))
+    mark_revoked(store, entry, "keyCompromise", datetime.now(UTC))
     assert bad(verify(made))["certificate"]
     assert state()["bob"] == ("outdated", "the user's certificate is revoked")
     issue_for(home, store, staff)

@@ -13,6 +13,7 @@ from sstpca.pki.due import Due, Urgency, due
 from sstpca.pki.identity import identity_to_pem
 from sstpca.pki.keys import KeyType
 from sstpca.store import Store
+from tests.support.revoked import mark_revoked
 
 NOW = datetime.now(UTC)
 MONTH = timedelta(days=30)
@@ -95,9 +96,9 @@ def test_before_the_beginning(home: Home, store: Store) -> None:
 def test_revoked(home: Home, store: Store) -> None:
     """A user's is meant to be; the server's is not."""
     issue(home, store, "alice")
-    inventory.mark_revoked(store, inventory.current(store, "alice"), "unspecified", NOW)
+    mark_revoked(store, inventory.current(store, "alice"), "unspecified", NOW)
     assert look(home, store, days=370, within=timedelta()) == []
-    inventory.mark_revoked(store, inventory.current(store, "server"), "keyCompromise", NOW)
+    mark_revoked(store, inventory.current(store, "server"), "keyCompromise", NOW)
     found = look(home, store)
     assert told(found) == [("server", Urgency.WRONG)]
     assert found[0].why == "is revoked"

@@ -34,6 +34,7 @@ from tests.support.forge import (
     make,
     server_extensions,
 )
+from tests.support.revoked import mark_revoked
 from tests.support.steps import STEPS_MAX, failing_at, in_a_child, kill_me
 
 KEYS = [ec.generate_private_key(ec.SECP256R1()) for _ in range(4)]
@@ -274,7 +275,7 @@ def test_the_same_again_and_the_one_before_again(home: Home, opened: Store) -> N
 def test_a_revoked_one_is_refused(home: Home, opened: Store) -> None:
     found = prepared(home, LEAF, *CHAIN, KEY)
     install(home, opened, found, NOW)
-    inventory.mark_revoked(opened, inventory.current(opened, SERVER), "keyCompromise", NOW)
+    mark_revoked(opened, inventory.current(opened, SERVER), "keyCompromise", NOW)
     before = home.server_identity.read_bytes()
     with pytest.raises(SstpcaError, match=r"is revoked: .*0x800B010C"):
         install(home, opened, found, NOW)

@@ -18,6 +18,7 @@ from sstpca.pki.identity import identity_to_pem, load_server_certificate
 from sstpca.pki.inventory import AUTHORITY, State
 from sstpca.pki.keys import KeyType
 from sstpca.store import Store
+from tests.support.revoked import mark_revoked
 
 NOW = datetime.now(UTC)
 HOSTS = parse_hosts(["vpn.example.com"])
@@ -164,7 +165,7 @@ def test_states(store: Store, authority: Authority) -> None:
     assert entry.state(entry.not_before - 1) is State.NOT_YET
     assert entry.state(entry.not_after) is State.VALID
     assert entry.state(entry.not_after + 1) is State.EXPIRED
-    inventory.mark_revoked(store, entry, "superseded", NOW)
+    mark_revoked(store, entry, "superseded", NOW)
     entry = inventory.current(store, "alice")
     assert entry.state(entry.not_after + 1) is State.REVOKED
     assert (entry.reason, entry.revoked) == ("superseded", NOW.timestamp())
@@ -176,13 +177,13 @@ def test_revoked_once_and_for_all(store: Store, authority: Authority) -> None:
     record(store, certificate, "alice")
     entry, fingerprint = inventory.current(store, "alice"), sha256_fingerprint(certificate)
     assert not inventory.revoked(store, fingerprint)
-    inventory.mark_revoked(store, entry, "keyCompromise", NOW)
+    mark_revoked(store, entry, "keyCompromise", NOW)
     for text in (fingerprint, fingerprint.lower(), entry.sha256, entry.sha256.upper()):
         assert inventory.revoked(store, text)
     assert not inventory.revoked(store, entry.sha256[:-1])
     assert not inventory.revoked(store, "")
     with pytest.raises(SstpcaError, match="revoked already"):
-        inventory.mark_revoked(store, entry, "superseded", NOW + timedelta(days=1))
+        mark_revoked(store, entry, "superseded", NOW + timedelta(days=1))
     assert inventory.current(store, "alice").reason == "keyCompromise"
     # a newer one of the name is another
     second = leaf(authority)

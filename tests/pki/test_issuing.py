@@ -16,6 +16,7 @@ from sstpca.pki.keys import KeyType, key_to_pem
 from sstpca.pki.profiles import distribution_url
 from sstpca.pki.subjects import Subject
 from sstpca.store import Store
+from tests.support.revoked import mark_revoked
 
 NOW = datetime.now(UTC)
 LATER = NOW + timedelta(days=100)
@@ -104,7 +105,7 @@ def test_a_name_is_taken_until_its_certificate_ends(
     issue(home, store, authority, "ALICE", existing=Existing.REPLACE)
     assert leaf_of(home, "alice") != first
     assert {path.name for path in home.certificates.iterdir()} == {"alice.pem", "bob.pem"}
-    inventory.mark_revoked(store, inventory.current(store, "alice"), "superseded", NOW)
+    mark_revoked(store, inventory.current(store, "alice"), "superseded", NOW)
     issue(home, store, authority, "alice")
     assert inventory.current(store, "alice").revoked is None
 
@@ -145,7 +146,7 @@ def test_the_server_is_never_known_by_a_wildcard_alone(home: Home) -> None:
 
 def test_what_cannot_be_renewed(home: Home, store: Store, authority: Authority) -> None:
     issue(home, store, authority, "alice", "bob", "carol")
-    inventory.mark_revoked(store, inventory.current(store, "alice"), "superseded", NOW)
+    mark_revoked(store, inventory.current(store, "alice"), "superseded", NOW)
     home.pair("bob").unlink()
     home.pair("carol").write_bytes(home.server_identity.read_bytes())
     before = inventory.list_all(store)
@@ -186,7 +187,7 @@ def test_one_of_another_authority_is_left_alone(
 
 def test_what_is_due(home: Home, store: Store, authority: Authority) -> None:
     issue(home, store, authority, "alice", "bob", "carol")
-    inventory.mark_revoked(store, inventory.current(store, "carol"), "superseded", NOW)
+    mark_revoked(store, inventory.current(store, "carol"), "superseded", NOW)
     issuing.renew(home, store, authority, ["bob"], LATER)
 
     def due(days: int, when: datetime = NOW) -> list[str]:

@@ -17,6 +17,7 @@ from sstpca.pki.identity import load_identity
 from sstpca.pki.keys import KeyType, key_to_pem, make_key
 from sstpca.pki.pairs import check_pair_name
 from sstpca.store import Store
+from tests.support.revoked import mark_revoked
 from tests.support.steps import STEPS_MAX, failing_at, in_a_child, kill_me
 
 NOW = datetime.now(UTC)
@@ -62,7 +63,7 @@ def revoke_alice(home: Home) -> None:
     with opened(home) as (store, _):
         entry = inventory.current(store, "alice")
         if entry.revoked is None:
-            inventory.mark_revoked(store, entry, "keyCompromise", NOW)
+            mark_revoked(store, entry, "keyCompromise", NOW)
 
 
 ACTIONS = [issue_three, renew_two, rekey_alice, rekey_server, revoke_alice]

@@ -15,6 +15,7 @@ from sstpca.pki.authority import Authority
 from sstpca.pki.keys import KeyType, PublicKey
 from sstpca.store import Store
 from tests.support.requirements import require
+from tests.support.revoked import mark_revoked
 
 NOW = datetime.now(UTC)
 HOSTS = parse_hosts(["vpn.example.com"])
@@ -37,7 +38,7 @@ def issue(home: Home, store: Store, authority: Authority, *names: str) -> None:
 
 def revoke(store: Store, name: str, reason: str) -> int:
     entry = inventory.current(store, name)
-    inventory.mark_revoked(store, entry, reason, NOW)
+    mark_revoked(store, entry, reason, NOW)
     return int(entry.serial, 16)
 
 
