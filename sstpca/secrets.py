@@ -5,6 +5,7 @@ to whoever has it, so the database holds it encrypted; the key lives outside the
 """
 
 import base64
+import hmac
 import os
 import secrets
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ PASSWORD_MIN: Final = 8
 PASSWORD_MAX: Final = 256
 
 _NONCE_BYTES: Final = 12
+# what the key is used for beside AES-GCM
+_MARK: Final = b"sstpca digest 1\n"
 # no l and 1, no o and 0; 32 signs carry 5 bits each
 _ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 _GROUPS: Final = 4
@@ -117,6 +120,14 @@ class Sealer:
                 "restore database.key from the same backup as sstpca.db, or set a new password",
             )
         return nt_hash
+
+    def mark(self, digest: str) -> str:
+        """Return what shows whoever has the key that ``digest`` was seen before, and nobody else.
+
+        HMAC-SHA256 (RFC 2104) in lower-case hexadecimal: a digest over a password that somebody
+        has typed would let a thief of the database try passwords.
+        """
+        return hmac.digest(self.key, _MARK + digest.encode(), "sha256").hex()
 
 
 def _decoded(text: str, where: str) -> bytes:

@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from .errors import SstpcaError
 from .home import SECRET
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 metadata = sa.MetaData()
 
@@ -161,11 +161,14 @@ bundles = sa.Table(
     sa.Column("templates", sa.Text, nullable=False),
     sa.Column("told", sa.String(64), nullable=False),
     sa.Column("certificate", sa.String(64), nullable=False),
-    # of the zip, and where it was written
+    # of the zip, and where it was written; the SHA-256 is empty where a password is in it, which it
+    # would help to guess. The other one takes the key of the home; see secrets.Sealer.mark
     sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("mark", sa.String(64), nullable=False, server_default=""),
     sa.Column("path", sa.Text, nullable=False),
     sqlite_autoincrement=True,
 )
+bundles_mark = sa.Index("bundles_mark", bundles.c.mark)
 
 
 def _prepare_sqlite(engine: sa.Engine) -> None:
@@ -246,17 +249,26 @@ class Store:
     def _migrate(self) -> int:
         """Add what older versions lack, whoever is first; return the version.
 
-        Version 2 has the table of certificates; version 3 that of bundles, and profiles.client.
+        Version 2 has the table of certificates; version 3 that of bundles, and profiles.client;
+        version 4 bundles.mark, and no SHA-256 of a bundle that may have a password in it.
         """
         with self.writing() as connection:
             metadata.create_all(connection)
-            columns = {column["name"] for column in sa.inspect(connection).get_columns("profiles")}
-            if "client" not in columns:
-                connection.exec_driver_sql(
-                    "ALTER TABLE profiles ADD COLUMN client JSON NOT NULL DEFAULT '{}'"
-                )
+            _add_column(connection, "profiles", "client JSON NOT NULL DEFAULT '{}'")
+            if _add_column(connection, "bundles", "mark VARCHAR(64) NOT NULL DEFAULT ''"):
+                # what is overwritten is to be gone from the file
+                connection.exec_driver_sql("PRAGMA secure_delete=ON")
+                password_possible = bundles.c.certificate == ""
+                connection.execute(bundles.update().where(password_possible).values(sha256=""))
+                bundles_mark.create(connection, checkfirst=True)
             connection.execute(schema.update().values(version=SCHEMA_VERSION))
+        self._forget_log()
         return SCHEMA_VERSION
+
+    def _forget_log(self) -> None:
+        """Empty the write-ahead log, which has older states; whoever reads just now keeps it."""
+        with _translated(self._engine), self._engine.connect() as connection:
+            connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close all connections."""
@@ -282,6 +294,15 @@ class Store:
             connection = plain.execution_options(writing=True, durable=durable)
             with connection.begin():
                 yield connection
+
+
+def _add_column(connection: sa.Connection, table: str, column: str) -> bool:
+    """Add a column to a table that lacks it; return whether it did."""
+    known = {one["name"] for one in sa.inspect(connection).get_columns(table)}
+    if column.split()[0] in known:
+        return False
+    connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {column}")
+    return True
 
 
 def _engine(path: Path, *, pooled: bool = False) -> sa.Engine:

@@ -4,6 +4,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def test_who_waits_goes_on(
         foreign.communicate("")
         released.append(1)
 
-    monkeypatch.setattr(locks.time, "sleep", release)
+    monkeypatch.setattr(time, "sleep", release)
     with home.changing_certificates() as held:
         assert held
     assert len(released) == 1

@@ -26,6 +26,7 @@ Of many users::
     record            remembers what was made
     fitting, listing  whether that still fits; the same of all users
     verify, reading   proves it of a file; reads one from anywhere, with care
+    comparing         finds the password in it, and each byte that would be another now
 
 For administrators::
 

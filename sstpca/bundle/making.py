@@ -10,6 +10,7 @@ from ..pki import inventory
 from ..pki.certificates import sha256_fingerprint
 from ..pki.inventory import Entry
 from ..profiles import AccessProfile
+from ..secrets import Sealer
 from ..settings import Settings
 from ..store import now
 from ..users import User
@@ -80,6 +81,7 @@ class Workshop:
         self._logo = logo.of_home(home, settings)
         self._language = wish.language or settings.bundle.language
         self._renderer = Renderer(self._language, wish.templates)
+        self._sealer = Sealer.load(home)
         self.output = wish.output or home.bundles
 
     @property
@@ -115,7 +117,7 @@ class Workshop:
 
         :raises SstpcaError: if the pair of the user cannot be read.
         """
-        password = order.password if self.wish.save_password else None
+        password = order.password if self._saves_password(order) else None
         if order.certificate is None:
             return Secrets(password)
         made = user_certificate.make(
@@ -125,6 +127,9 @@ class Workshop:
             legacy=self.wish.legacy,
         )
         return Secrets(password, made)
+
+    def _saves_password(self, order: Order) -> bool:
+        return self.wish.save_password and order.password is not None
 
     def unused_templates(self) -> list[str]:
         """Return the files among the administrator's templates that have no use, by name."""
@@ -160,7 +165,7 @@ class Workshop:
 
     def _pretended(self, order: Order) -> Secrets:
         """Return secrets for a bundle that nobody gets; encrypting a real key takes its time."""
-        password = order.password if self.wish.save_password else None
+        password = order.password if self._saves_password(order) else None
         pretended = user_certificate.pretended() if order.certificate is not None else None
         return Secrets(password, pretended)
 
@@ -229,6 +234,7 @@ class Workshop:
             templates="" if templates is None else str(templates.resolve()),
             told=told(order.profile, self._settings, self._logo),
             certificate="" if order.certificate is None else order.certificate.sha256,
-            sha256=written.sha256,
+            sha256="" if self._saves_password(order) else written.sha256,
+            mark=self._sealer.mark(written.sha256),
             path=str(written.path.resolve()),
         )

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..names import user_key
+from ..secrets import Sealer
 from ..store import Store, bundles
 
 
@@ -22,7 +23,8 @@ class Made:
     :param templates: the administrator's folder of templates; empty if there is none.
     :param told: see :func:`fitting.told`.
     :param certificate: SHA-256 of the user's certificate in it, or empty.
-    :param sha256: of the zip.
+    :param sha256: of the zip; empty if a password is in it.
+    :param mark: what secrets.Sealer.mark makes of that digest, by which a zip is known again.
     :param path: where the zip was written.
     """
 
@@ -39,6 +41,7 @@ class Made:
     told: str
     certificate: str
     sha256: str
+    mark: str
     path: str
 
 
@@ -66,11 +69,14 @@ def add(connection: sa.Connection, made: Iterable[Made]) -> None:
         connection.execute(bundles.insert(), rows)
 
 
-def find(store: Store, sha256: str) -> Made | None:
+def find(store: Store, sealer: Sealer, sha256: str) -> Made | None:
     """Return the newest bundle whose zip has this SHA-256, in lower-case hexadecimal."""
-    statement = sa.select(bundles).where(bundles.c.sha256 == sha256)
+    known = bundles.c.mark == sealer.mark(sha256)
+    # those of before there were marks
+    known |= (bundles.c.sha256 == sha256) & (bundles.c.mark == "")
     with store.reading() as connection:
-        row = connection.execute(statement.order_by(bundles.c.id.desc())).first()
+        statement = sa.select(bundles).where(known).order_by(bundles.c.id.desc())
+        row = connection.execute(statement).first()
     return None if row is None else _made(row)
 
 

@@ -12,23 +12,25 @@ from ..clients import SignIn
 from ..errors import SstpcaError
 from ..home import Home
 from ..names import quoted, some, user_key
-from ..pki import exporting, inventory
-from ..pki.certificates import UNREADABLE, sha1_fingerprint
+from ..pki import inventory
+from ..pki.certificates import UNREADABLE
 from ..pki.chains import is_authority
+from ..secrets import Sealer
 from ..settings import Settings
 from ..store import Store
 from ..users import User
 from . import platforms, reading, record, user_certificate
-from .context import Secrets, UserCertificate
+from .comparing import compare
 from .fitting import Present
 from .making import Order, Wish, Workshop
 from .record import Made
-from .signing import unsigned
 from .sums import SUMS
 
-# that no user has, to see which files have a secret in them
-_PRETENDED: Final = ("pretended-one", "pretended-two")
 _NAMED_MAX: Final = 8
+_UNRECORDED: Final = (
+    "there is a secret in it, and it is not as any bundle that was made here: whose it is, and "
+    "who has seen it, nobody knows"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,10 @@ class Verdict:
 class Verifier:
     """Compares bundles with what the home says now, which is read once."""
 
-    def __init__(self, home: Home, store: Store, settings: Settings) -> None:
+    def __init__(self, home: Home, store: Store, sealer: Sealer, settings: Settings) -> None:
         self._home = home
         self._store = store
+        self._sealer = sealer
         self._settings = settings
         self._profiles = {one.name: one for one in profiles.list_all(store)}
         self._present: Present | None = None
@@ -92,7 +95,7 @@ class Verifier:
             text = f"all {len(found.files) - 1} files are as {SUMS} says"
             findings.append(Finding("sums", True, text))
         findings.append(self._server)
-        made = record.find(self._store, found.sha256)
+        made = record.find(self._store, self._sealer, found.sha256)
         name = path.name.removesuffix(".zip") if made is None else made.user
         user = None if self._present is None else self._present.users.get(user_key(name))
         findings += self._of_user(name, user)
@@ -133,20 +136,19 @@ class Verifier:
         """Compare with the bundle that would be made now."""
         workshop = Workshop(self._home, self._settings, self._wish(user, made, files))
         order = Order(user, self._profiles[user.profile])
-        best = min(
-            (_compared(files, *two) for two in _made_now(workshop, order, present)),
-            key=lambda compared: len(compared.differing) + len(compared.strange),
-        )
+        found = compare(workshop, order, present, files)
         for what, names in (
-            ("would be different now", best.differing),
-            ("would not be there now", best.strange),
+            ("would be different now", found.differing),
+            ("would not be there now", found.strange),
         ):
             if names:
                 yield Finding("files", False, f"{_several(names)} {what}")
-        if not (best.differing or best.strange):
-            text = f"a bundle made now would be the same{_aside(best.secret)}"
+        if found.same:
+            text = f"a bundle made now would be the same{_aside(found.secret)}"
             yield Finding("files", True, text)
-        if made is not None and not made.certificate and best.secret:
+        if found.secret and made is None:
+            yield Finding("record", False, _UNRECORDED)
+        if found.secret and made is not None and not made.certificate:
             yield from _of_password(user, made)
 
     def _wish(self, user: User, made: Made | None, files: Mapping[str, bytes]) -> Wish:
@@ -156,66 +158,6 @@ class Verifier:
         if last is None:
             return Wish(systems)
         return Wish(systems, last.language, Path(last.templates) if last.templates else None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Compared:
-    """How a bundle differs from one made now, by names of files; ``secret`` are not compared."""
-
-    differing: list[str]
-    strange: list[str]
-    secret: list[str]
-
-
-def _compared(
-    files: Mapping[str, bytes], one: Mapping[str, bytes], other: Mapping[str, bytes]
-) -> _Compared:
-    """Compare ``files`` with two bundles that differ in the secret alone."""
-    secret = sorted(name for name in one if name != SUMS and one[name] != other.get(name))
-    compared = sorted(set(one) - set(secret) - {SUMS})
-    differing = [name for name in compared if _plain(name, files.get(name)) != one[name]]
-    differing += [name for name in secret if name not in files]
-    return _Compared(differing, sorted(set(files) - set(one)), secret)
-
-
-def _plain(name: str, content: bytes | None) -> bytes | None:
-    """Return a script without its signature, which Windows itself looks at; others as they are."""
-    return unsigned(content) if content is not None and name.endswith(".ps1") else content
-
-
-_TwoFiles = tuple[dict[str, bytes], dict[str, bytes]]
-
-
-def _made_now(workshop: Workshop, order: Order, present: Present) -> Iterator[_TwoFiles]:
-    """Yield what would be made now, each twice, with two secrets that nobody has.
-
-    First comes that without a saved password: nobody can see from outside which it was.
-    """
-
-    def files(secrets: Secrets) -> dict[str, bytes]:
-        return workshop.files(workshop.bundle(order, secrets))
-
-    first, second = _PRETENDED
-    if order.profile.client.sign_in is SignIn.EAP_TLS:
-        one, other = (
-            Secrets(None, _pretended_certificate(order.user, present, pretended))
-            for pretended in _PRETENDED
-        )
-        yield files(one), files(other)
-        return
-    without = files(Secrets())
-    yield without, without
-    yield files(Secrets(first)), files(Secrets(second))
-
-
-def _pretended_certificate(user: User, present: Present, pretended: str) -> UserCertificate:
-    entry = present.certificates.get(user_key(user.name))
-    return UserCertificate(
-        file=f"{exporting.file_stem(user.name)}.p12",
-        content=pretended.encode(),
-        sha1="0" * 40 if entry is None else sha1_fingerprint(entry.certificate),
-        password=pretended,
-    )
 
 
 def _of_authorities(present: Present, files: Mapping[str, bytes]) -> Iterator[Finding]:

@@ -103,7 +103,7 @@ def _as_json(one: "Listed") -> dict[str, Any]:
             "connection": made.connection,
             "authorities": list(made.authorities),
             "certificate": made.certificate or None,
-            "sha256": made.sha256,
+            "sha256": made.sha256 or None,
             "path": made.path,
         }
     return said
@@ -118,8 +118,9 @@ def _as_json(one: "Listed") -> dict[str, Any]:
 def verify(context: Context, files: tuple[Path, ...], as_json: bool) -> None:
     """Prove that each bundle FILE, a zip or a folder, still fits the home and its server.
 
-    It is compared with what a bundle made now would be, secrets aside. The exit status is 1 if one
-    does not fit.
+    It is compared with what a bundle made now would be, with the same secret in it. One with a
+    secret that was not made here, or was changed since, never fits. The exit status is 1 if one
+    does not.
 
     \b
         sstpca bundle verify bundles/alice.zip
@@ -127,7 +128,7 @@ def verify(context: Context, files: tuple[Path, ...], as_json: bool) -> None:
     """
     from ..bundle.verify import Verifier
 
-    verifier = Verifier(context.home(), context.store(), context.settings())
+    verifier = Verifier(context.home(), context.store(), context.sealer(), context.settings())
     verdicts = [verifier.verify(path) for path in files]
     if as_json:
         echo_json([_verdict_as_json(one) for one in verdicts])

@@ -21,7 +21,7 @@ What is done with them::
 
     issuing           issues, renews, rekeys
     requests          asks another authority
-    revocation        lists of what is revoked
+    revocation        revokes; lists of what is revoked
     rollover          from one authority to the next; succession puts its files in place
     pending           files that wait until the inventory knows of them
     due, calendar     what expires when

@@ -5,6 +5,7 @@ import os
 import re
 import stat
 import zipfile
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -224,7 +225,9 @@ def test_one_that_fails_is_named_and_the_others_are_made(
     assert [one.user for one in record.latest(store)] == ["bob"]
 
 
-def test_what_was_made_is_recorded(run: Run, home: Home, alice: str, store: Store) -> None:
+def test_what_was_made_is_recorded(
+    run: Run, home: Home, alice: str, store: Store, sealer: Sealer
+) -> None:
     run("bundle", alice, "--language", "de", "--for", "linux,windows")
     [made] = record.latest(store)
     assert (made.user, made.profile, made.language) == ("alice", "default", "de")
@@ -233,8 +236,9 @@ def test_what_was_made_is_recorded(run: Run, home: Home, alice: str, store: Stor
     assert made.authorities == (inventory.digest(load_ca_certificate(home)),)
     assert made.path == str(home.bundles / "alice.zip")
     assert made.made_by == inventory.login()
-    assert record.find(store, made.sha256) == made
-    assert record.find(store, "0" * 64) is None
+    assert made.sha256 == sha256(Path(made.path).read_bytes()).hexdigest()
+    assert record.find(store, sealer, made.sha256) == made
+    assert record.find(store, sealer, "0" * 64) is None
 
 
 def test_new_passwords_are_shown_once(

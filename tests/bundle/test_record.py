@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sstpca.bundle import record
 from sstpca.bundle.record import Made
 from sstpca.errors import SstpcaError
+from sstpca.secrets import Sealer
 from sstpca.store import Store
 
 ALICE = Made(
@@ -24,14 +25,24 @@ ALICE = Made(
     told="ef" * 32,
     certificate="01" * 32,
     sha256="23" * 32,
+    mark="",
     path="/srv/alice.zip",
 )
 
 
-def test_what_is_recorded_comes_back(store: Store) -> None:
+def test_what_is_recorded_comes_back(store: Store, sealer: Sealer) -> None:
     record.record(store, [ALICE])
     assert record.latest(store) == [ALICE]
-    assert record.find(store, ALICE.sha256) == ALICE
+    assert record.find(store, sealer, ALICE.sha256) == ALICE
+
+
+def test_a_bundle_is_known_by_its_mark_to_who_has_the_key(store: Store, sealer: Sealer) -> None:
+    digest = "67" * 32
+    marked = dataclasses.replace(ALICE, sha256="", mark=sealer.mark(digest))
+    record.record(store, [marked])
+    assert record.find(store, sealer, digest) == marked
+    assert record.find(store, sealer, "") is None
+    assert record.find(store, Sealer(bytes(32)), digest) is None
 
 
 def test_nothing_to_record_is_no_error(store: Store) -> None:
@@ -49,11 +60,11 @@ def test_the_last_of_each_user_by_name(store: Store) -> None:
     assert record.history(store, "carol") == []
 
 
-def test_the_newest_of_the_same_bytes(store: Store) -> None:
+def test_the_newest_of_the_same_bytes(store: Store, sealer: Sealer) -> None:
     again = dataclasses.replace(ALICE, made=ALICE.made + 1)
     record.record(store, [ALICE, again])
-    assert record.find(store, ALICE.sha256) == again
-    assert record.find(store, "00" * 32) is None
+    assert record.find(store, sealer, ALICE.sha256) == again
+    assert record.find(store, sealer, "00" * 32) is None
 
 
 def test_a_transaction_that_fails_leaves_no_record(store: Store) -> None:

@@ -1,8 +1,9 @@
 """Proving that a bundle still fits, and the list of who has which."""
 
+import random
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -13,7 +14,7 @@ from sstpca import profiles, settings, users
 from sstpca.bundle import archive, crew, listing, record
 from sstpca.bundle.making import Order, Result, Wish, Workshop
 from sstpca.bundle.platforms import PLATFORMS
-from sstpca.bundle.sums import with_sums
+from sstpca.bundle.sums import SUMS, with_sums
 from sstpca.bundle.verify import Verdict, Verifier
 from sstpca.cli.context import Context
 from sstpca.cli.making import Known
@@ -63,11 +64,11 @@ def make(home: Home, store: Store) -> Make:
 
 
 @pytest.fixture
-def verify(home: Home, store: Store) -> Callable[[Path], Verdict]:
+def verify(home: Home, store: Store, sealer: Sealer) -> Callable[[Path], Verdict]:
     """Look at a bundle with what the home says in that moment."""
 
     def verifier(path: Path) -> Verdict:
-        return Verifier(home, store, settings.load(home.settings)).verify(path)
+        return Verifier(home, store, sealer, settings.load(home.settings)).verify(path)
 
     return verifier
 
@@ -256,6 +257,106 @@ def test_a_file_that_was_changed_with_its_sum(
     files["more.cmd"] = b""
     forged.write_bytes(archive.zipped(files))
     assert bad(verify(forged))["sums"] == "'more.cmd' does not belong to it"
+
+
+def unpacked(made: Path) -> dict[str, bytes]:
+    folder = made.with_suffix("")
+    files = (one for one in folder.rglob("*") if one.is_file())
+    return {one.relative_to(folder).as_posix(): one.read_bytes() for one in files}
+
+
+def packed(path: Path, files: dict[str, bytes], *, sums: bool = True) -> Path:
+    path.write_bytes(archive.zipped(with_sums(files) if sums else files))
+    return path
+
+
+def test_what_was_slipped_beside_a_password(
+    alice: str, make: Make, verify: Verify, tmp_path: Path
+) -> None:
+    """A router would get one more administrator; the file has a secret in it as well."""
+    made = make(alice, Wish(("routeros",), save_password=True), PASSWORD)
+    files = unpacked(made)
+    files["routeros/client.rsc"] += b"/user add name=support group=full password=x\n"
+    found = bad(verify(packed(tmp_path / "alice.zip", files)))
+    assert found == {"files": "'routeros/client.rsc' would be different now"}
+
+
+def test_a_password_of_somebody_else(
+    alice: str, make: Make, verify: Verify, tmp_path: Path
+) -> None:
+    """All is as it would be with that password, but it is no bundle of ours."""
+    made = make(alice, Wish(PLATFORMS, save_password=True), PASSWORD)
+    other = {
+        name: content.replace(PASSWORD.encode(), b"another password")
+        for name, content in unpacked(made).items()
+    }
+    found = bad(verify(packed(tmp_path / "alice.zip", other)))
+    assert found.keys() == {"record"}
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize(
+    "password", ["O\"B\\r$n?'s [x] `;#", " \u00fc\u20ac\U0001f511\u2019 long ", "x" * 256]
+)
+def test_any_password_is_found_in_any_spelling(
+    alice: str, make: Make, verify: Verify, platform: str, password: str
+) -> None:
+    verdict = verify(make(alice, Wish((platform,), save_password=True), password))
+    assert bad(verdict) == {}
+    assert verdict.findings[-1].text.startswith("a bundle made now would be the same")
+
+
+def tampered(
+    files: dict[str, bytes], name: str, chance: random.Random
+) -> Iterator[dict[str, bytes]]:
+    """Yield ``files`` with one of them changed in each way that anybody could."""
+    content = files[name]
+    where = chance.randrange(len(content))
+    flipped = bytes([content[where] ^ (1 << chance.randrange(8))])
+    yield {**files, name: content[:where] + flipped + content[where + 1 :]}
+    yield {**files, name: content[:where]}
+    yield {**files, name: content + chance.choice([b"\n", b" ", b"\0", b"\r\n# x\r\n"])}
+    yield {other: content for other, content in files.items() if other != name}
+
+
+@pytest.mark.parametrize(
+    ("sign_in", "saved"),
+    [
+        (SignIn.MSCHAPV2, False),
+        (SignIn.MSCHAPV2, True),
+        (SignIn.EAP_MSCHAPV2, True),
+        (SignIn.EAP_TLS, False),
+    ],
+)
+def test_no_file_of_a_bundle_can_be_changed(
+    home: Home,
+    store: Store,
+    sealer: Sealer,
+    make: Make,
+    verify: Verify,
+    tmp_path: Path,
+    sign_in: SignIn,
+    saved: bool,
+) -> None:
+    add_profile(store, "staff", sign_in)
+    users.add(store, sealer, "bob", PASSWORD, profile="staff")
+    issue_for(home, store, "bob")
+    made = make("bob", Wish(PLATFORMS, save_password=saved), PASSWORD if saved else None)
+    files = unpacked(made)
+    assert bad(verify(packed(tmp_path / "bob.zip", files, sums=False))) == {}
+    chance = random.Random(f"{sign_in} {saved}")
+    for name in files:
+        ways = list(tampered(files, name, chance))
+        # all ways for what has a secret in it and for the list; of the others, one
+        thorough = name == SUMS or name.endswith((".rsc", ".json", ".p12", "password"))
+        for forged in ways if thorough else [chance.choice(ways)]:
+            # the attacker makes the list anew, unless that is what was changed
+            path = packed(tmp_path / "bob.zip", forged, sums=name != SUMS)
+            assert not verify(path).fits, name
+    for more in ("autorun.inf", "linux/more.sh", "password.txt"):
+        if more not in files:
+            forged = {**files, more: b"x"}
+            assert not verify(packed(tmp_path / "bob.zip", forged)).fits, more
 
 
 def test_a_certificate_that_cannot_be_read(
