@@ -4,7 +4,7 @@ Each name is a module. What certificates and keys are::
 
     profiles          what each kind of certificate contains
     subjects          the names that it is for, checked
-    keys              private keys
+    keys              private keys; stretching makes their passphrases work
     certificates      PEM and fingerprints
     loading           a certificate read to its last field; extensions has those of others
     describe          a certificate in people's words

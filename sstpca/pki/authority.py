@@ -1,5 +1,6 @@
 """The authority: a certificate and its key, made or loaded, that issues server certificates."""
 
+import contextlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from ..errors import SstpcaError
-from ..home import Home
+from ..home import SECRET, Home, write_file
 from ..names import Hosts
 from ..reading import read_file
 from .keys import (
@@ -17,6 +18,7 @@ from .keys import (
     PrivateKey,
     PublicKey,
     key_from_pem,
+    key_to_pem,
     make_authority_key,
     make_key,
 )
@@ -27,6 +29,7 @@ from .profiles import (
     make_leaf,
     make_server_certificate,
 )
+from .stretching import is_weak
 from .subjects import Subject, check_permitted
 
 
@@ -63,22 +66,27 @@ class Authority:
         :raises SstpcaError: if a file is missing or damaged, the passphrase is wrong, or the key
             is another certificate's.
         """
-        return cls._load(home.ca_certificate, home.ca_key, passphrase)
+        return cls._load(home, home.ca_certificate, home.ca_key, passphrase)
 
     @classmethod
     def load_next(cls, home: Home, passphrase: bytes | None) -> "Authority":
         """Return the authority that will follow; see :meth:`load`."""
-        return cls._load(home.next_ca_certificate, home.next_ca_key, passphrase)
+        return cls._load(home, home.next_ca_certificate, home.next_ca_key, passphrase)
 
     @classmethod
-    def _load(cls, place: Path, key_place: Path, passphrase: bytes | None) -> "Authority":
+    def _load(
+        cls, home: Home, place: Path, key_place: Path, passphrase: bytes | None
+    ) -> "Authority":
         certificate = _load_one(place)
-        key = key_from_pem(read_file(key_place, "the authority's key"), key_place, passphrase)
+        pem = read_file(key_place, "the authority's key")
+        key = key_from_pem(pem, key_place, passphrase)
         if key.public_key() != certificate.public_key():
             raise SstpcaError(
                 f"the key {key_place} does not belong to the certificate {place}",
                 "restore both from the same backup",
             )
+        if passphrase is not None and is_weak(pem):
+            _strengthen(home, key_place, pem, key_to_pem(key, passphrase))
         return cls(certificate, key)
 
     def check_current(self, home: Home) -> None:
@@ -116,6 +124,16 @@ class Authority:
             key.public_key(), hosts, self.certificate, self.key, now
         )
         return Issued(certificate, key)
+
+
+def _strengthen(home: Home, path: Path, old: bytes, new: bytes) -> None:
+    """Put ``new`` in the place of the same key that an earlier release encrypted.
+
+    It is no matter if that cannot be now: the next command does it.
+    """
+    with contextlib.suppress(SstpcaError), home.changing_certificates(wait=False) as held:
+        if held and read_file(path, "the authority's key") == old:
+            write_file(path, new, SECRET)
 
 
 def check_alive(certificate: x509.Certificate, now: datetime) -> None:

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from ..errors import InvalidInput, SstpcaError
 from ..reading import without_mark
+from . import stretching
 from .pem import blocks
 from .work import check_work
 
@@ -121,12 +122,13 @@ def check_new_passphrase(text: str) -> bytes:
 
 
 def key_to_pem(key: PrivateKey, passphrase: bytes | None = None) -> bytes:
-    """Return ``key`` as PKCS#8 PEM, encrypted when there is a ``passphrase``."""
-    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    """Return ``key`` as PKCS#8 PEM, encrypted when there is a ``passphrase``; see stretching."""
     if passphrase is not None:
-        encryption = serialization.BestAvailableEncryption(passphrase)
+        return stretching.encrypt(key, passphrase)
     return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
     )
 
 
@@ -134,7 +136,7 @@ def key_from_pem(pem: bytes, path: Path, passphrase: bytes | None = None) -> Pri
     """Return the private key in ``pem``, which was read from ``path``.
 
     :raises SstpcaError: if there is none, it is of an unknown kind, or the passphrase is wrong,
-        missing, or one too many.
+        missing, one too many, or it would take very long to try it.
     """
     try:
         key = serialization.load_pem_private_key(_key_block(pem, path), passphrase)
