@@ -41,6 +41,7 @@ class Plan:
 
     :param connection: the name on the users' machines; empty: "VPN" and the host.
     :param key_type: of the server.
+    :param name_constraints: whether the authority is bound to the hosts.
     :raises InvalidInput: if Windows would not take that name.
     """
 
@@ -49,6 +50,7 @@ class Plan:
     connection: str = ""
     key_type: KeyType = KeyType.RSA
     ca_key_type: KeyType = AUTHORITY_KEY
+    name_constraints: bool = True
 
     def __post_init__(self) -> None:
         if self.connection:
@@ -132,7 +134,7 @@ def make_home(
     refuse_existing(home)
     network = network or choose_network()
     now = now or datetime.now(UTC)
-    authority = Authority.make(plan.hosts, now, plan.ca_key_type)
+    authority = Authority.make(plan.hosts, now, plan.ca_key_type, constrained=plan.name_constraints)
     server = authority.issue_server(plan.hosts, plan.key_type, now)
     with _making(home):
         profile = _write(home, plan, passphrase, network, authority, server)

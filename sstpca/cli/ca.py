@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..pki import inventory, revocation
-from ..pki.authority import Authority, load_ca_certificate
+from ..pki.authority import Authority, load_ca_certificate, note_on_purposes
 from ..pki.describe import describe
 from ..pki.inventory import Entry
 from . import ask, rollover
@@ -15,7 +15,7 @@ from .cert import description, opened
 from .cert_change import passphrase_option
 from .context import Context
 from .init import init
-from .output import echo_json, iso, pairs, talk
+from .output import echo_json, iso, pairs, talk, warn
 
 
 @click.group()
@@ -55,6 +55,7 @@ def show(context: Context, as_json: bool) -> None:
                 "not_after": iso(one.not_after),
                 "permitted": one.permitted,
                 "excluded": one.excluded,
+                "usages": one.usages,
                 "sha256": one.sha256,
                 "sha1": one.sha1,
                 "private_key": key,
@@ -70,6 +71,9 @@ def show(context: Context, as_json: bool) -> None:
         until = f"until {other.not_valid_after_utc:%Y-%m-%d}"
         rows.append((f"{role} authority", f"{rollover.common_name(other)}, {until}"))
     click.echo(pairs(rows, indent="  "))
+    note = note_on_purposes(home)
+    if note:
+        warn(note)
 
 
 def _counts(entries: list[Entry]) -> dict[str, int]:

@@ -46,6 +46,11 @@ from .output import pairs, program, talk, warn
     show_default=True,
     help="The authority's key.",
 )
+@click.option(
+    "--no-name-constraints",
+    is_flag=True,
+    help="For clients that know no name constraints: the authority can issue for every host then.",
+)
 @click.pass_obj
 def init(
     context: Context,
@@ -57,12 +62,14 @@ def init(
     no_passphrase: bool,
     key_type: str,
     ca_key_type: str,
+    no_name_constraints: bool,
 ) -> None:
     """Make the home of a VPN.
 
     That is a folder with the authority, the server certificate, the settings and the database of
-    users. HOST is what users' machines connect to: a DNS name, or an IP address. The authority can issue
-    for exactly these and nothing else. The passphrase for its key is taken from --passphrase-file,
+    users. HOST is what users' machines connect to: a DNS name, or an IP address. The authority can
+    issue certificates of servers for exactly these, and of users: of nothing else, neither for
+    programs nor for mail. The passphrase for its key is taken from --passphrase-file,
     SSTPCA_CA_PASSPHRASE, or a question.
 
     \b
@@ -71,7 +78,8 @@ def init(
         sstpca --home /srv/vpn init 203.0.113.5 --no-passphrase
     """
     kinds = KeyType(key_type), KeyType(ca_key_type)
-    plan = Plan(parse_hosts(hosts, addresses), port, connection, *kinds)
+    named = parse_hosts(hosts, addresses)
+    plan = Plan(named, port, connection, *kinds, name_constraints=not no_name_constraints)
     refuse_existing(Home(context.home_path))
     passphrase = ask.new_passphrase(passphrase_file, no_passphrase)
     made = make_home(context.home_path, plan, passphrase)

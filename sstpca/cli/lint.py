@@ -14,7 +14,7 @@ from cryptography import x509
 from ..errors import InvalidInput, SstpcaError
 from ..home import Home
 from ..names import Hosts, quoted
-from ..pki.authority import client_roots, former_authorities
+from ..pki.authority import client_roots, former_authorities, note_on_purposes
 from ..pki.certificates import (
     sha1_fingerprint,
     sha256_fingerprint,
@@ -23,10 +23,11 @@ from ..pki.due import due, unknown_end
 from ..pki.identity import load_server_certificate, served_hosts
 from ..pki.keys import key_from_pem
 from ..pki.lint import Report, lint, split_port
-from ..pki.lint_findings import Finding, Severity, Windows, error, warning
+from ..pki.lint_findings import Finding, Severity, Windows, error, note, warning
 from ..pki.loading import load_certificate
 from ..pki.parsing import certificates_in
 from ..pki.probe import Probe, check_server, probe
+from ..pki.profiles import is_for_vpn_only
 from ..reading import read_file
 from .cert import cert
 from .context import Context
@@ -103,7 +104,7 @@ def lint_command(
         )
     more = [*case.findings, *_other_certificate(home, case, report.leaf)]
     if home.exists:
-        more += _former_authority(home, report)
+        more += [*_former_authority(home, report), *_wide_authority(home, report)]
     report = report.with_more(more)
     if as_json:
         echo_json(_as_json(case, report))
@@ -208,6 +209,17 @@ def _former_authority(home: Home, report: Report) -> Iterator[Finding]:
             "since the rollover do not trust it",
             "sstpca cert renew NAME",
             Windows.UNTRUSTED_ROOT,
+        )
+
+
+def _wide_authority(home: Home, report: Report) -> Iterator[Finding]:
+    """Look whether the authority above is one of this home that could issue for more than a VPN."""
+    wide = [one for one in client_roots(home) if not is_for_vpn_only(one)]
+    if set(report.path) & set(wide):
+        yield note(
+            "authority-purposes",
+            "the authority can also certify publishers of programs and senders of mail",
+            "make a next one that cannot: sstpca ca rollover begin",
         )
 
 
@@ -337,7 +349,7 @@ def check(ctx: click.Context, days: int, as_json: bool) -> None:
             for one in found
         ]
         click.echo(table(("", "NAME", "WHAT"), rows, empty="all certificates are in order"))
-        note = unknown_end(context.home(), now)
-        if note:
-            talk(f"note: {note}")
+        for said in (unknown_end(context.home(), now), note_on_purposes(context.home())):
+            if said:
+                talk(f"note: {said}")
     ctx.exit(1 if found else 0)

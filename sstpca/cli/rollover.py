@@ -64,9 +64,18 @@ def group() -> None:
     help="A file with the passphrase for its key.",
 )
 @click.option("--no-passphrase", is_flag=True, help="Leave its key unencrypted.")
+@click.option(
+    "--name-constraints/--no-name-constraints",
+    default=None,
+    help="Whether it can issue for the hosts of the settings only.  [default: as before]",
+)
 @click.pass_obj
 def begin(
-    context: Context, key_type: str | None, passphrase_file: Path | None, no_passphrase: bool
+    context: Context,
+    key_type: str | None,
+    passphrase_file: Path | None,
+    no_passphrase: bool,
+    name_constraints: bool | None,
 ) -> None:
     """Make the next authority, for the hosts of the settings.
 
@@ -81,7 +90,9 @@ def begin(
     passphrase = ask.new_passphrase(passphrase_file, no_passphrase)
     kind = None if key_type is None else KeyType(key_type)
     own = issuer_of(home, load_server_certificate(home)) is not None
-    made = rollover.begin(home, store, passphrase, datetime.now(UTC), kind=kind)
+    made = rollover.begin(
+        home, store, passphrase, datetime.now(UTC), kind=kind, constrained=name_constraints
+    )
     click.echo(home.next_ca_certificate)
     talk(
         f"the next authority is {quoted(common_name(made))}, until {made.not_valid_after_utc:%Y-%m-%d}; "

@@ -25,6 +25,7 @@ from .keys import (
 from .loading import certificates_from_pem
 from .profiles import (
     Profile,
+    is_for_vpn_only,
     make_authority_certificate,
     make_leaf,
     make_server_certificate,
@@ -50,14 +51,24 @@ class Authority:
 
     @classmethod
     def make(
-        cls, hosts: Hosts, now: datetime, kind: KeyType = AUTHORITY_KEY, generation: int = 1
+        cls,
+        hosts: Hosts,
+        now: datetime,
+        kind: KeyType = AUTHORITY_KEY,
+        generation: int = 1,
+        *,
+        constrained: bool = True,
     ) -> "Authority":
         """Return a new authority that can issue for ``hosts`` and nothing else.
 
         :param generation: the how many-th of its home, by which people tell it from the others.
+        :param constrained: False: for every host; see profiles.make_authority_certificate.
         """
         key = make_authority_key(kind)
-        return cls(make_authority_certificate(key, hosts, now, generation), key)
+        certificate = make_authority_certificate(
+            key, hosts, now, generation, constrained=constrained
+        )
+        return cls(certificate, key)
 
     @classmethod
     def load(cls, home: Home, passphrase: bytes | None) -> "Authority":
@@ -207,6 +218,20 @@ def issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
         return False
     return True
+
+
+def note_on_purposes(home: Home) -> str:
+    """Return what is to be said of an authority that an earlier release made; empty if nothing is.
+
+    :raises SstpcaError: if the file is missing or damaged.
+    """
+    if is_for_vpn_only(load_ca_certificate(home)):
+        return ""
+    note = (
+        "the authority's key can also certify publishers of programs and senders of mail, and every "
+        "PC that has a bundle trusts it: sstpca ca rollover "
+    )
+    return note + ("status" if home.next_ca_certificate.exists() else "begin makes one that cannot")
 
 
 def former_authorities(home: Home) -> tuple[x509.Certificate, ...]:

@@ -10,7 +10,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from .certificates import sha1_fingerprint, sha256_fingerprint
 from .extensions import read_extensions
 from .keys import describe_key
-from .subjects import upn_of
+from .subjects import NOBODY, upn_of
 
 _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
@@ -18,6 +18,10 @@ _PURPOSES: Final = {
     ExtendedKeyUsageOID.SERVER_AUTH: "serverAuth",
     ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth",
     ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE: "any",
+}
+_NOBODY: Final[dict[x509.GeneralName, str]] = {
+    x509.RFC822Name(NOBODY): "all mail",
+    x509.UniformResourceIdentifier(NOBODY): "all URIs",
 }
 _USAGES: Final = {
     "digital_signature": "digitalSignature",
@@ -78,13 +82,13 @@ def describe(certificate: x509.Certificate, now: datetime) -> Description:
         key=describe_key(certificate.public_key()),
         sha256=sha256_fingerprint(certificate),
         sha1=sha1_fingerprint(certificate),
-        permitted=() if constraints is None else _subtrees(constraints.permitted_subtrees),
-        excluded=() if constraints is None else _subtrees(constraints.excluded_subtrees),
+        permitted=_permitted(constraints),
+        excluded=_excluded(constraints),
     )
 
 
 def san_texts(certificate: x509.Certificate) -> tuple[str, ...]:
-    """Return the subject alternative names: ``DNS x``, ``IP y``, ``UPN z``."""
+    """Return the subject alternative names: ``DNS x``, ``IP y``, ``mail z``, ``URI u``, ``UPN v``."""
     san = _extension(certificate, x509.SubjectAlternativeName)
     return () if san is None else tuple(map(_name, san))
 
@@ -105,8 +109,19 @@ def _usages(certificate: x509.Certificate) -> tuple[str, ...]:
     )
 
 
-def _subtrees(names: list[x509.GeneralName] | None) -> tuple[str, ...]:
-    return tuple(map(_name, names or ()))
+def _permitted(constraints: x509.NameConstraints | None) -> tuple[str, ...]:
+    names = () if constraints is None else constraints.permitted_subtrees or ()
+    return tuple(_name(one) for one in names if one not in _NOBODY)
+
+
+def _excluded(constraints: x509.NameConstraints | None) -> tuple[str, ...]:
+    if constraints is None:
+        return ()
+    # to permit what nobody has is to exclude all
+    nobody = [
+        text for one, text in _NOBODY.items() if one in (constraints.permitted_subtrees or ())
+    ]
+    return (*map(_name, constraints.excluded_subtrees or ()), *nobody)
 
 
 def _name(name: x509.GeneralName) -> str:
@@ -115,6 +130,10 @@ def _name(name: x509.GeneralName) -> str:
             return f"DNS {name.value}"
         case x509.IPAddress():
             return f"IP {name.value}"
+        case x509.RFC822Name():
+            return f"mail {name.value}"
+        case x509.UniformResourceIdentifier():
+            return f"URI {name.value}"
         case x509.OtherName():
             upn = upn_of(name)
             return f"otherName {name.type_id.dotted_string}" if upn is None else f"UPN {upn}"

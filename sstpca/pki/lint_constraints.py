@@ -3,11 +3,14 @@
 Since Vista, Windows does as the RFC says: a kind of name that is not mentioned is free.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
+from urllib.parse import urlsplit
 
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from .lint_read import Readable
 
@@ -34,6 +37,10 @@ def _constrained(one: Readable) -> Iterator[x509.GeneralName]:
     yield from (name for name in san or () if type(name) in _FITS)
     if one.subject.rdns:
         yield x509.DirectoryName(one.subject)
+    # 4.2.1.10: an address of mail in the subject, as before there were alternative names
+    for attribute in one.subject.get_attributes_for_oid(NameOID.EMAIL_ADDRESS):
+        with contextlib.suppress(ValueError):
+            yield x509.RFC822Name(str(attribute.value))
 
 
 def _same_kind(name: x509.GeneralName, subtrees: _Names) -> Iterable[Any]:
@@ -67,11 +74,22 @@ def _mail_fits(name: str, limit: str) -> bool:
     )
 
 
+def _uri_fits(name: str, limit: str) -> bool:
+    """Compare the host of a URI; one without a host fits nothing that it could be permitted by."""
+    try:
+        host = (urlsplit(name).hostname or "").lower()
+    except ValueError:
+        return False
+    limit = limit.lower()
+    return host.endswith(limit) if limit.startswith(".") else host == limit
+
+
 _FITS: dict[type[x509.GeneralName], Callable[[Any, Any], bool]] = {
     x509.DNSName: _dns_fits,
     x509.IPAddress: _address_fits,
     x509.DirectoryName: _directory_fits,
     x509.RFC822Name: _mail_fits,
+    x509.UniformResourceIdentifier: _uri_fits,
 }
 
 

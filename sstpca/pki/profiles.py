@@ -6,7 +6,8 @@
     basic constraints  CA, path length 0    no CA                   no CA
     key usage          keyCertSign,         digitalSignature, for   digitalSignature
                        cRLSign              RSA keyEncipherment
-    extended usage     none                 serverAuth              clientAuth
+    extended usage     serverAuth,          serverAuth              clientAuth
+                       clientAuth
     name constraints   the hosts, critical  none                    none
     valid for          10 years             at most 397 days        397 days
     key                see keys.KeyType     see keys.KeyType        see keys.KeyType
@@ -15,6 +16,32 @@ All have a random serial number of 159 bits, identifiers of their own and their 
 SHA-256 signature, and begin a day early for clocks that are behind. Unless somebody asks for it,
 leaves have neither a CRL distribution point nor an AIA: the Windows SSTP client checks revocation
 and fails hard when what is written there cannot be reached (0x80092013).
+
+Every PC of the company trusts the authority as a root, so whoever has its key must be able to do
+nothing with it but what the VPN does. Two extensions see to that; what the verifiers make of them:
+
+Extended key usage. RFC 5280 4.2.1.12 speaks of the key of the certificate itself; as a limit for
+everything below, it is taken by Windows ("supported by every certificate in the path": wincrypt.h,
+CERT_USAGE_MATCH), NSS, Go, and OpenSSL for TLS and S/MIME. So nothing that the authority signs is
+good for code or mail there. OpenSSL's purpose codesign, osslsigncode and GnuTLS ask the last
+certificate alone: they still take a script that was signed so.
+
+Name constraints, RFC 5280 4.2.1.10: a kind of name that is not mentioned is free.
+
+- DNS names, addresses: the hosts, or none.
+- Mail, URI: permitted at the host "invalid", which nobody has (RFC 6761 6.4). To exclude "" would
+  say it more plainly, but is nothing to OpenSSL, and "." is an error to Go and GnuTLS. A URI without
+  a host, which no server has, GnuTLS lets through.
+- Directory names stay free. A critical constraint on them ends every chain in the cryptography
+  package (since 50) and in Go ("unhandled critical extension"), and RFC 5280 wants it critical. They
+  do not find a server: that is done by the kinds above, and OpenSSL, GnuTLS and NSS hold a common
+  name that looks like a host against them where there is none of these.
+- Principal names (UPN, an otherName): Windows knows a constraint on them; to OpenSSL and the
+  cryptography package it makes every user's certificate invalid, and to Go every certificate.
+  Windows logs nobody on by an authority that is not in the domain's NTAuth store, and this home's
+  server by no certificate that is not in its inventory.
+
+Windows evaluates all these kinds (learn.microsoft.com, "Name constraints", cc780153).
 """
 
 import secrets
@@ -30,7 +57,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ..names import COMMON_NAME_MAX, Hosts
 from .keys import PrivateKey, PublicKey
-from .subjects import Subject, dns_names
+from .subjects import NOBODY, Subject, dns_names
 
 AUTHORITY_DAYS: Final = 3653
 # Apple refuses more than 398 days of a TLS certificate, whoever issued it
@@ -40,22 +67,25 @@ CLOCK_SKEW: Final = timedelta(days=1)
 
 _SECOND: Final = timedelta(seconds=1)
 _EVERYTHING: Final = {4: "0.0.0.0/0", 6: "::/0"}
-# RFC 6761 6.4: no name ends in it, so to permit it alone is to permit none
-_NO_NAME: Final = x509.DNSName("invalid")
+_NO_NAME: Final = x509.DNSName(NOBODY)
+#: all that a certificate of an authority can be for
+PURPOSES: Final = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
 
 
 def make_authority_certificate(
-    key: PrivateKey, hosts: Hosts, now: datetime, generation: int = 1
+    key: PrivateKey, hosts: Hosts, now: datetime, generation: int = 1, *, constrained: bool = True
 ) -> x509.Certificate:
     """Return a self-signed certificate of an authority that can only issue for ``hosts``.
 
     :param now: an aware time; the certificate begins a day before it.
     :param generation: its number in its home; the second is "VPN CA G2".
+    :param constrained: False leaves the name constraints out, for clients that do not know them;
+        it can issue for every host then.
     """
     begin = _begin(now)
     name = _common_name(_authority_name(hosts.first, generation))
     usage = _key_usage(key_cert_sign=True, crl_sign=True)
-    return (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -65,10 +95,12 @@ def make_authority_certificate(
         .not_valid_after(begin + timedelta(days=AUTHORITY_DAYS) - _SECOND)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
-        .add_extension(name_constraints(hosts), critical=True)
+        .add_extension(x509.ExtendedKeyUsage(PURPOSES), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
     )
+    if constrained:
+        builder = builder.add_extension(name_constraints(hosts), critical=True)
+    return builder.sign(key, hashes.SHA256())
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +213,8 @@ def subject_alternative_name(hosts: Hosts) -> x509.SubjectAlternativeName:
 def name_constraints(hosts: Hosts) -> x509.NameConstraints:
     """Permit exactly ``hosts``, and exclude the kinds of names that are not among them.
 
-    RFC 5280 4.2.1.10: a permitted name includes those below it, which cannot be helped; a kind
-    that is not mentioned would be free.
+    A permitted name includes those below it, which cannot be helped. What verifiers make of each
+    kind is said above.
     """
     names = [x509.DNSName(name) for name in dns_names(hosts)]
     addresses = [x509.IPAddress(ip_network(address)) for address in hosts.addresses]
@@ -192,7 +224,26 @@ def name_constraints(hosts: Hosts) -> x509.NameConstraints:
         for version, prefix in _EVERYTHING.items()
         if version not in served
     ]
-    return x509.NameConstraints([*(names or [_NO_NAME]), *addresses], excluded or None)
+    nobody = [x509.RFC822Name(NOBODY), x509.UniformResourceIdentifier(NOBODY)]
+    permitted = [*(names or [_NO_NAME]), *addresses, *nobody]
+    return x509.NameConstraints(permitted, excluded or None)
+
+
+def is_constrained(authority: x509.Certificate) -> bool:
+    """Return whether there are names for which ``authority`` cannot issue."""
+    found = authority.extensions
+    return any(isinstance(one.value, x509.NameConstraints) for one in found)
+
+
+def is_for_vpn_only(authority: x509.Certificate) -> bool:
+    """Return whether nothing but servers and users can be certified by ``authority``.
+
+    Those that earlier releases made could certify publishers of programs and senders of mail.
+    """
+    for one in authority.extensions:
+        if isinstance(one.value, x509.ExtendedKeyUsage):
+            return set(one.value) <= set(PURPOSES)
+    return False
 
 
 def _begin(now: datetime) -> datetime:

@@ -52,11 +52,13 @@ def begin(
     now: datetime,
     *,
     kind: KeyType | None = None,
+    constrained: bool | None = None,
 ) -> x509.Certificate:
     """Make the next authority, for the hosts of the settings, and return its certificate.
 
     :param passphrase: encrypts its key; None leaves it plain.
     :param kind: of its key; by default as the present one's.
+    :param constrained: whether it has name constraints; by default as the present one.
     :raises SstpcaError: if there is one already, or a file or the database cannot be written;
         nothing has changed then.
     """
@@ -65,7 +67,10 @@ def begin(
         refuse_second(home, store)
         known = inventory.list_authorities(store)
         present = inventory.current(store, inventory.AUTHORITY).certificate
-        made = Authority.make(hosts, now, kind or key_type(present.public_key()), len(known) + 1)
+        if constrained is None:
+            constrained = profiles.is_constrained(present)
+        kind = kind or key_type(present.public_key())
+        made = Authority.make(hosts, now, kind, len(known) + 1, constrained=constrained)
         write_file(pending(home.next_ca_key), key_to_pem(made.key, passphrase), SECRET)
         content = certificate_to_pem(made.certificate)
         write_file(pending(home.next_ca_certificate), content, PUBLIC)

@@ -24,6 +24,8 @@ from ..names import (
 # Microsoft's szOID_NT_PRINCIPAL_NAME: an otherName with a UTF8String
 UPN: Final = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
 UPN_MAX: Final = 255
+#: RFC 6761 6.4: no name ends in it, so to permit it alone is to permit none
+NOBODY: Final = "invalid"
 
 _UTF8_STRING: Final = 0x0C
 # what OpenSSL takes for a host name in a common name, and holds against the name constraints

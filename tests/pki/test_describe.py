@@ -21,9 +21,9 @@ def test_what_is_said(fast_key: ec.EllipticCurvePrivateKey) -> None:
     assert authority.authority
     assert authority.path_length == 0
     assert authority.permitted == ("DNS vpn.example.com", "IP 192.0.2.1/32")
-    assert authority.excluded == ("IP ::/0",)
+    assert authority.excluded == ("IP ::/0", "all mail", "all URIs")
     assert authority.key == "ECDSA secp256r1"
-    assert authority.usages == ("keyCertSign", "cRLSign")
+    assert authority.usages == ("keyCertSign", "cRLSign", "serverAuth", "clientAuth")
     leaf = make_server_certificate(fast_key.public_key(), hosts, certificate, fast_key, NOW)
     server = describe(leaf, NOW + timedelta(days=400))
     assert server.names == ("DNS vpn.example.com", "IP 192.0.2.1")

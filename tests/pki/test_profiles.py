@@ -17,7 +17,12 @@ from hypothesis import strategies as st
 from sstpca.names import Hosts, parse_hosts
 from sstpca.pki.certificates import certificate_to_pem
 from sstpca.pki.keys import AUTHORITY_KEY, KeyType, make_authority_key, make_server_key
-from sstpca.pki.profiles import make_authority_certificate, make_server_certificate
+from sstpca.pki.profiles import (
+    is_constrained,
+    is_for_vpn_only,
+    make_authority_certificate,
+    make_server_certificate,
+)
 from tests.support.requirements import require
 
 NOW = datetime.now(UTC)
@@ -112,7 +117,9 @@ def constraints(certificate: x509.Certificate) -> tuple[list[object], list[objec
     extension = certificate.extensions.get_extension_for_class(x509.NameConstraints)
     assert extension.critical
     permitted, excluded = extension.value.permitted_subtrees, extension.value.excluded_subtrees
-    return [one.value for one in permitted or []], [one.value for one in excluded or []]
+    *hosts, mail, uri = permitted or []
+    assert (mail, uri) == (x509.RFC822Name("invalid"), x509.UniformResourceIdentifier("invalid"))
+    return [one.value for one in hosts], [one.value for one in excluded or []]
 
 
 ALL_4, ALL_6 = ip_network("0.0.0.0/0"), ip_network("::/0")
@@ -145,6 +152,15 @@ def test_the_constraints_name_what_is_served_and_exclude_the_other_kinds(
     assert constraints(Pair(fast_key, parse_hosts(typed)).authority) == (permitted, excluded)
 
 
+def test_an_authority_without_constraints_keeps_its_purposes(
+    fast_key: ec.EllipticCurvePrivateKey,
+) -> None:
+    hosts = parse_hosts(["vpn.example.com"])
+    one = make_authority_certificate(fast_key, hosts, NOW, constrained=False)
+    assert not is_constrained(one)
+    assert is_for_vpn_only(one)
+
+
 def usage(certificate: x509.Certificate) -> set[str]:
     extension = certificate.extensions.get_extension_for_class(x509.KeyUsage)
     assert extension.critical
@@ -159,6 +175,13 @@ def test_the_authority(fast_key: ec.EllipticCurvePrivateKey) -> None:
     assert basic.critical
     assert (basic.value.ca, basic.value.path_length) == (True, 0)
     assert usage(one) == {"key_cert_sign", "crl_sign"}
+    purposes = one.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+    assert set(purposes.value) == {
+        ExtendedKeyUsageOID.SERVER_AUTH,
+        ExtendedKeyUsageOID.CLIENT_AUTH,
+    }
+    assert is_constrained(one)
+    assert is_for_vpn_only(one)
     assert one.not_valid_before_utc == NOW.replace(microsecond=0) - DAY
     assert timedelta(days=3651) < one.not_valid_after_utc - NOW < timedelta(days=3653)
     assert one.subject == one.issuer

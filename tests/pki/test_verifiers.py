@@ -7,16 +7,18 @@ has a rule or two that the others lack; a certificate for Windows should not nee
 import shutil
 import ssl
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import verification
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from sstpca.names import parse_hosts
 from sstpca.pki.certificates import certificate_to_pem
@@ -32,7 +34,9 @@ from tests.support.requirements import require
 from tests.support.tls import Server
 
 NOW = datetime.now(UTC)
+HOSTS = parse_hosts(["vpn.example.com"])
 SERVER_AUTH, CLIENT_AUTH = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"
+MAIL = "1.3.6.1.5.5.7.3.4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,18 @@ class Case:
         )
         return "" if done.returncode == 0 else done.stdout + done.stderr or "failed"
 
+
+DIGITAL_SIGNATURE = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=False,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 Make = Callable[[x509.Certificate, x509.Certificate], Case]
 Verify = Callable[[Case, str], str]
@@ -106,7 +122,8 @@ def nss(case: Case, host: str) -> str:
 def nss_database(case: Case) -> None:
     (case.folder / "nss").mkdir()
     assert case.run("certutil", "-N", "-d", "sql:nss", "--empty-password") == ""
-    trust = ("-n", "ca", "-t", "CT,,", "-i", "ca.pem")
+    # for everything: servers, clients, mail, programs
+    trust = ("-n", "ca", "-t", "CT,C,C", "-i", "ca.pem")
     assert case.run("certutil", "-A", "-d", "sql:nss", *trust) == ""
 
 
@@ -226,7 +243,7 @@ def test_nothing_but_an_ipv6_address(case: Make, fast_key: ec.EllipticCurvePriva
 def test_a_users_certificate_is_good_for_clients_only(
     case: Make, fast_key: ec.EllipticCurvePrivateKey, name: str, upn: str
 ) -> None:
-    root = make_authority_certificate(fast_key, parse_hosts(["vpn.example.com"]), NOW)
+    root = make_authority_certificate(fast_key, HOSTS, NOW)
     subject = Subject.of_user(name, upn)
     leaf = make_leaf(USER, subject, fast_key.public_key(), root, fast_key, NOW)
     one = case(root, leaf)
@@ -252,3 +269,112 @@ def test_a_users_certificate_is_good_for_clients_only(
     check(by_nss, "0", "1")
     policy = verification.PolicyBuilder().time(NOW).store(verification.Store([root]))
     assert policy.build_client_verifier().verify(leaf, []).chain == [leaf, root]
+
+
+def signed(
+    root: x509.Certificate,
+    key: ec.EllipticCurvePrivateKey,
+    purpose: x509.ObjectIdentifier,
+    names: Sequence[x509.GeneralName],
+    common_name: str = "Contoso",
+) -> x509.Certificate:
+    """Sign with the authority's key what we would not: the key in the wrong hands."""
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)]))
+        .issuer_name(root.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW - timedelta(hours=1))
+        .not_valid_after(NOW + timedelta(days=30))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(DIGITAL_SIGNATURE, critical=True)
+        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False
+        )
+    )
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    return builder.sign(key, hashes.SHA256())
+
+
+@pytest.mark.parametrize("constrained", [True, False])
+def test_it_certifies_no_publisher_of_programs(
+    case: Make, fast_key: ec.EllipticCurvePrivateKey, constrained: bool
+) -> None:
+    """NSS looks at the authority's purposes as Windows does; OpenSSL 3 does not, for programs."""
+    root = make_authority_certificate(fast_key, HOSTS, NOW, constrained=constrained)
+    leaf = signed(root, fast_key, ExtendedKeyUsageOID.CODE_SIGNING, [])
+    one = case(root, leaf)
+    nss_database(one)
+    assert one.run("vfychain", "-d", "sql:nss", "-pp", "-u", "6", "-a", "leaf.pem") != ""
+
+
+@pytest.mark.parametrize("constrained", [True, False])
+@pytest.mark.parametrize("names", [[x509.RFC822Name("boss@bank.example")], []])
+def test_it_certifies_no_sender_of_mail(
+    case: Make,
+    fast_key: ec.EllipticCurvePrivateKey,
+    constrained: bool,
+    names: list[x509.GeneralName],
+) -> None:
+    root = make_authority_certificate(fast_key, HOSTS, NOW, constrained=constrained)
+    leaf = signed(root, fast_key, ExtendedKeyUsageOID.EMAIL_PROTECTION, names)
+    one = case(root, leaf)
+    nss_database(one)
+    smime = ("-CAfile", "ca.pem", "-purpose", "smimesign", "leaf.pem")
+    assert "unsuitable certificate purpose" in one.run("openssl", "verify", *smime)
+    assert one.run("vfychain", "-d", "sql:nss", "-pp", "-u", "4", "-a", "leaf.pem") != ""
+    if constrained and names:
+        files = ("--load-ca-certificate=ca.pem", "--infile=leaf.pem")
+        complaint = one.run("certtool", "--verify", *files, f"--verify-purpose={MAIL}")
+        assert "violates the signer's constraints" in complaint
+
+
+@verifiers
+@pytest.mark.parametrize(
+    "name",
+    [
+        x509.RFC822Name("boss@bank.example"),
+        x509.UniformResourceIdentifier("https://www.bank.example/"),
+        x509.UniformResourceIdentifier("https://vpn.example.com/"),
+    ],
+)
+def test_other_kinds_of_names_are_refused_beside_the_hosts(
+    case: Make, fast_key: ec.EllipticCurvePrivateKey, verify: Verify, name: x509.GeneralName
+) -> None:
+    """GnuTLS finds nobody by a URI, and looks at none."""
+    root = make_authority_certificate(fast_key, HOSTS, NOW)
+    host, server = x509.DNSName("vpn.example.com"), ExtendedKeyUsageOID.SERVER_AUTH
+    assert verify(case(root, signed(root, fast_key, server, [host])), host.value) == ""
+    complaint = verify(case(root, signed(root, fast_key, server, [host, name])), host.value)
+    ignored = verify is gnutls and isinstance(name, x509.UniformResourceIdentifier)
+    assert (complaint == "") is ignored
+
+
+@verifiers
+@pytest.mark.parametrize(
+    "names", [[x509.UniformResourceIdentifier("https://www.bank.example/")], []]
+)
+def test_a_server_without_a_host_name(
+    case: Make,
+    fast_key: ec.EllipticCurvePrivateKey,
+    verify: Verify,
+    names: list[x509.GeneralName],
+) -> None:
+    """Old clients find the host in the common name then."""
+    root = make_authority_certificate(fast_key, HOSTS, NOW)
+    server = ExtendedKeyUsageOID.SERVER_AUTH
+    leaf = signed(root, fast_key, server, names, common_name="www.bank.example")
+    assert verify(case(root, leaf), "www.bank.example") != ""
+
+
+@verifiers
+def test_without_constraints_the_server_verifies_as_well(
+    case: Make, fast_key: ec.EllipticCurvePrivateKey, verify: Verify
+) -> None:
+    root = make_authority_certificate(fast_key, HOSTS, NOW, constrained=False)
+    leaf = make_server_certificate(fast_key.public_key(), HOSTS, root, fast_key, NOW)
+    assert verify(case(root, leaf), "vpn.example.com") == ""
