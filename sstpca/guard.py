@@ -45,24 +45,24 @@ def keep_to_owner(root: Path, *, new: bool = False) -> None:
                 f"every user of this machine can write into the home {root} (mode {_mode(status)})",
                 f"make sure that its files are yours, then: chmod 700 {root}",
             )
-    _close(root, status)
+    if _close(root, status) and not new:
+        _LOG.warning("%s was open to other users (mode %s): closed it", root, _mode(status))
 
 
-def _close(root: Path, status: os.stat_result) -> None:
-    """Take the rights of others; where that is not ours to do, rights to write are refused."""
+def _close(root: Path, status: os.stat_result) -> bool:
+    """Take the rights of others, and return whether it was ours to do; otherwise none may write."""
     try:
         root.chmod(_OWN)
         closed = not root.stat().st_mode & _OTHERS
     except OSError:
         closed = False
-    if closed:
-        _LOG.warning("%s was open to other users (mode %s): closed it", root, _mode(status))
-    elif status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if not closed and status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise SstpcaError(
             f"other users can write into the home {root} (mode {_mode(status)}), and that cannot "
             "be changed from here",
             "put the home into a folder on a file system with owners and modes, mode 700",
         )
+    return closed
 
 
 def _owners() -> set[int]:

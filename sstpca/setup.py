@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -50,7 +50,7 @@ class Plan:
     connection: str = ""
     key_type: KeyType = KeyType.RSA
     ca_key_type: KeyType = AUTHORITY_KEY
-    name_constraints: bool = True
+    name_constraints: bool = field(default=True, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.connection:

@@ -56,7 +56,11 @@ def test_a_home_into_which_everybody_can_write_is_refused(home: Home, run: Run, 
 
 @pytest.mark.parametrize("given", [0o755, 0o775, 0o777])
 def test_an_empty_folder_becomes_a_home_that_is_closed(
-    home: Home, run_in: Callable[..., object], tmp_path: Path, given: int
+    home: Home,
+    run_in: Callable[..., object],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    given: int,
 ) -> None:
     new = tmp_path / "new"
     new.mkdir()
@@ -66,6 +70,7 @@ def test_an_empty_folder_becomes_a_home_that_is_closed(
     run_in(new, *INIT)
     assert rights(new) == 0o700
     assert Home.open(new).exists
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize("given", [0o755, 0o777, 0o1777])

@@ -13,10 +13,13 @@ from cryptography.hazmat.primitives import hashes
 from sstpca.cli import main
 from sstpca.home import Home
 from sstpca.names import parse_hosts
-from sstpca.pki import authority
 from sstpca.pki.authority import load_ca_certificate, load_next_certificate
 from sstpca.pki.keys import KeyType, PrivateKey
-from sstpca.pki.profiles import is_constrained, is_for_vpn_only
+from sstpca.pki.profiles import (
+    is_constrained,
+    is_for_vpn_only,
+    make_authority_certificate,
+)
 from sstpca.setup import Plan, make_home
 from tests.conftest import NETWORK, Run
 
@@ -26,7 +29,7 @@ NOTE = "can also certify publishers of programs and senders of mail"
 @pytest.fixture
 def old_home(home: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A home whose authority has no extended key usage, as in earlier releases."""
-    made = authority.make_authority_certificate
+    made = make_authority_certificate
 
     def make(key: PrivateKey, *values: Any, **more: Any) -> x509.Certificate:
         one = made(key, *values, **more)
@@ -44,7 +47,7 @@ def old_home(home: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
     kind = KeyType.ECDSA
     plan = Plan(parse_hosts(["vpn.example.com"]), key_type=kind, ca_key_type=kind)
     with monkeypatch.context() as patch:
-        patch.setattr(authority, "make_authority_certificate", make)
+        patch.setattr("sstpca.pki.authority.make_authority_certificate", make)
         make_home(home.root, plan, None, network=NETWORK)
     return home
 
