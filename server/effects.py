@@ -8,6 +8,7 @@ from .sstp.effects import Close, Note, Send
 
 __all__ = [
     "Admit",
+    "Bind",
     "Close",
     "Deliver",
     "Down",
@@ -22,8 +23,16 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
+class Bind:
+    """The crypto binding holds: give what was promised, and answer with :meth:`Session.bound`.
+
+    Whatever the client has sent behind its Call-Connected is to wait for that answer.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Up:
-    """IP may flow: the crypto binding holds and IPCP is open.
+    """IP may flow: the session has its interface, and IPCP is open.
 
     :param mtu: the largest IP packet the client takes, in bytes.
     """
@@ -44,5 +53,5 @@ class Deliver:
 
 
 Effect: TypeAlias = (
-    Send | LookUp | Handshake | Admit | Identified | Up | Down | Deliver | Note | Close
+    Send | LookUp | Handshake | Admit | Bind | Identified | Up | Down | Deliver | Note | Close
 )

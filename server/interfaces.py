@@ -35,7 +35,7 @@ class CertificateRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """What a session is given: its number, its address, and what goes with it."""
+    """What a login is promised, and a session is given: number, address, and what goes with it."""
 
     session: int
     address: IPv4Address
@@ -64,11 +64,24 @@ class Directory(Protocol):
 class Sessions(Protocol):
     """The sessions of all workers, and the leases. Called from a thread, one call at a time."""
 
-    def open(self, account: Account, *, peer: str, client: str) -> Lease | None:
-        """Register a session for ``account`` and lease an address; None when none is free."""
+    def promise(self, account: Account, *, peer: str, client: str) -> Lease | None:
+        """Keep an address for a login of ``account`` whose crypto binding does not hold yet.
+
+        It counts among the user's own sessions and ends nobody's. :meth:`close` gives it back.
+
+        :returns: None when no address is free.
+        """
+
+    def bind(self, session: int) -> str:
+        """The binding holds: make what was promised a session.
+
+        What it takes over, from older sessions of the same user, ends.
+
+        :returns: why there can be no session any more; empty if it is one now.
+        """
 
     def started(self, session: int, interface: str) -> None:
-        """Note the interface of a session that is up."""
+        """Note the interface of a session."""
 
     def close(self, session: int) -> None:
         """Forget the session; its address is free. A session that is gone already is no error.

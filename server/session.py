@@ -1,6 +1,6 @@
 """One client's session: the SSTP call and the PPP link in it, and when IP may flow. No I/O."""
 
-from .effects import Deliver, Down, Effect, Up
+from .effects import Bind, Deliver, Down, Effect, Up
 from .interfaces import Account, Lease
 from .ppp import effects as ppp
 from .ppp.frames import FrameError, Protocol, decode
@@ -13,13 +13,15 @@ from .sstp.wire import Data, encode
 class Session:
     """Bytes and answers go in, effects come out; call :meth:`tick` at :attr:`deadline`.
 
-    IP flows only while the crypto binding holds and IPCP is open ([MS-SSTP] 3.3.5.2.3).
+    IP flows only while the crypto binding holds and IPCP is open ([MS-SSTP] 3.3.5.2.3). Which of
+    the two comes first is up to the client; until the binding holds its address is only promised.
     """
 
     def __init__(self, call: Call, link: Link) -> None:
         self._call = call
         self._link = link
-        self._bound = False
+        self._promised = False  # the client has a lease that waits for its binding
+        self._given = False  # the driver has done what Bind asks for
         self._mtu: int | None = None
         self._reason = ""
         self._closed = False
@@ -51,7 +53,13 @@ class Session:
 
     def leased(self, lease: Lease | None, now: float) -> list[Effect]:
         """The answer to :class:`Admit`."""
+        self._promised = lease is not None
         return self._from_link(self._link.leased(lease, now), now)
+
+    def bound(self) -> list[Effect]:
+        """The answer to :class:`Bind`: interface and address are there."""
+        self._given = True
+        return self._raise()
 
     def terminate(self, reason: str, now: float) -> list[Effect]:
         """End the session politely: the link first, then the call."""
@@ -78,8 +86,7 @@ class Session:
                 case sstp.Frame(frame):
                     result += self._frame(frame, now)
                 case sstp.Bound():
-                    self._bound = True
-                    result += self._raise()
+                    result += [Bind()] if self._promised else []
                 case sstp.Close(reason):
                     result += self._lower()
                     self._closed = True
@@ -126,7 +133,7 @@ class Session:
         return result
 
     def _raise(self) -> list[Effect]:
-        if self.up or not self._bound or self._mtu is None:
+        if self.up or not self._given or self._mtu is None or not self._call.carries:
             return []
         self.up = True
         return [Up(self._mtu)]

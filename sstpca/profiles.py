@@ -23,6 +23,10 @@ POOLS_MAX: Final = 64
 ROUTES_MAX: Final = 256
 # IPCP has options for a primary and a secondary server, RFC 1877
 DNS_MAX: Final = 2
+# More than a person has devices, and little of a pool. RouterOS (only-one), accel-ppp
+# (single-session) and RRAS set no limit unless told; Cisco's ASA allows three.
+SESSIONS: Final = 10
+SESSIONS_MAX: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class AccessProfile:
     :param routes: what goes through the tunnel when it is not full.
     :param full_tunnel: whether all traffic of the client goes through the tunnel.
     :param client: what else the client is told, in the bundles.
+    :param sessions: how many sessions one user may have at a time. One more ends the one that has
+        been silent for the longest time.
     """
 
     name: str
@@ -44,6 +50,7 @@ class AccessProfile:
     dns_suffix: str = ""
     full_tunnel: bool = True
     client: Client = field(default_factory=Client)
+    sessions: int = SESSIONS
 
 
 def parse_pool(text: str) -> Pool:
@@ -158,6 +165,11 @@ def checked(profile: AccessProfile) -> AccessProfile:
         raise InvalidInput(f"{len(profile.routes)} routes are more than {ROUTES_MAX}")
     if any(route.prefixlen == 0 for route in profile.routes):
         raise InvalidInput("a route to everything is a full tunnel", "use --full-tunnel instead")
+    if not 1 <= profile.sessions <= SESSIONS_MAX:
+        raise InvalidInput(
+            f"a user has 1 to {SESSIONS_MAX} sessions, not {profile.sessions}",
+            f"for example: --sessions {SESSIONS}",
+        )
     suffix = check_host_name(profile.dns_suffix) if profile.dns_suffix else ""
     return replace(
         profile,
@@ -286,6 +298,7 @@ def _all(connection: sa.Connection) -> dict[int, AccessProfile]:
             dns_suffix=row.dns_suffix,
             full_tunnel=row.full_tunnel,
             client=clients.from_json(row.client),
+            sessions=row.sessions,
         )
         for row in connection.execute(sa.select(tables.profiles))
     }
@@ -300,6 +313,7 @@ def _columns(profile: AccessProfile) -> dict[str, Any]:
         "dns_suffix": profile.dns_suffix,
         "full_tunnel": profile.full_tunnel,
         "client": clients.to_json(profile.client),
+        "sessions": profile.sessions,
     }
 
 

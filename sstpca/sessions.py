@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from sstpca.server.interfaces import Account, Directory, Lease, Sessions
 
+from . import leases
 from . import store as tables
 from .directory import StoreDirectory
 from .errors import SstpcaError
@@ -27,9 +28,6 @@ _SEEN_EVERY: Final = 5.0
 
 #: Certificates asked about in one query.
 _CERTIFICATES: Final = 500
-
-#: Addresses asked about in one query when a free one is looked for.
-_PROBE: Final = 256
 
 
 def _this_host() -> str:
@@ -50,8 +48,8 @@ class StoreSessions:
         self._over: set[int] = set()
         self._seen = 0.0
 
-    def open(self, account: Account, *, peer: str, client: str) -> Lease | None:
-        """Lease an address of the user's access profile, and register the session with it."""
+    def promise(self, account: Account, *, peer: str, client: str) -> Lease | None:
+        """Keep an address of the user's access profile for a login, and register it."""
         with self._store.writing() as connection:
             row = connection.execute(
                 sa.select(tables.users.c.static_address, tables.profiles)
@@ -60,11 +58,14 @@ class StoreSessions:
             ).first()
             if row is None:
                 return None
-            if row.static_address is not None:
-                address = _take_over(connection, account, row.static_address)
-            else:
-                address = _free_address(connection, account, row.id)
-            if address is None:
+            promised = leases.promise(
+                connection,
+                account,
+                profile=row.id,
+                most=row.sessions,
+                static_address=row.static_address,
+            )
+            if promised is None:
                 return None
             session = connection.scalars(
                 tables.sessions.insert()
@@ -73,11 +74,13 @@ class StoreSessions:
                     worker_id=self._worker,
                     user_id=account.id,
                     user=account.name,
-                    address=address,
+                    address=promised.address if promised.free else None,
+                    promised=promised.address,
                     peer=peer,
                     interface="",
                     client=client,
                     started=now(),
+                    heard=now(),
                     received=0,
                     sent=0,
                 )
@@ -85,7 +88,13 @@ class StoreSessions:
         if account.certificate:
             self._certificates[session] = account.certificate
         dns = tuple(IPv4Address(server) for server in row.dns)
-        return Lease(session, IPv4Address(address), IPv4Address(row.local_address), dns)
+        address, local = IPv4Address(promised.address), IPv4Address(row.local_address)
+        return Lease(session, address, local, dns)
+
+    def bind(self, session: int) -> str:
+        """Make a session of what was promised, and end what it takes over."""
+        with self._store.writing() as connection:
+            return leases.keep(connection, session)
 
     def started(self, session: int, interface: str) -> None:
         """Note the interface of a session."""
@@ -113,7 +122,7 @@ class StoreSessions:
         if self._over:
             self._sweep()
         changed = [
-            {"session": session, "in": count[0], "out": count[1]}
+            self._change(session, count)
             for session, count in traffic.items()
             if self._written.get(session) != count
         ]
@@ -132,6 +141,12 @@ class StoreSessions:
             for session in traffic
         }
         return {session: reason for session, reason in ending.items() if reason}
+
+    def _change(self, session: int, count: tuple[int, int]) -> dict[str, Any]:
+        """Return what to write of a session; who is only sent packets may be gone."""
+        received, sent = count
+        heard = now() if self._written.get(session, (0, 0))[0] != received else None
+        return {"session": session, "in": received, "out": sent, "heard": heard}
 
     def _revoked(self) -> dict[int, str]:
         """Return the sessions whose certificate has been revoked since, and what to say of it."""
@@ -152,7 +167,7 @@ class StoreSessions:
             if certificate in revoked
         }
 
-    def _write(self, changed: list[dict[str, int]]) -> None:
+    def _write(self, changed: list[dict[str, Any]]) -> None:
         """Note that this worker lives, and what its sessions carried."""
         sessions, workers = tables.sessions, tables.workers
         self._seen = now()
@@ -164,60 +179,13 @@ class StoreSessions:
                 connection.execute(
                     sessions.update()
                     .where(sessions.c.id == sa.bindparam("session"))
-                    .values(received=sa.bindparam("in"), sent=sa.bindparam("out")),
+                    .values(
+                        received=sa.bindparam("in"),
+                        sent=sa.bindparam("out"),
+                        heard=sa.func.coalesce(sa.bindparam("heard"), sessions.c.heard),
+                    ),
                     changed,
                 )
-
-
-def _take_over(connection: sa.Connection, account: Account, address: int) -> int | None:
-    """Lease a static address; an older session of the same user gives it up and ends.
-
-    A client that comes back after a broken connection finds its old session still there for up
-    to two minutes; it must not keep the user from the address.
-    """
-    sessions = tables.sessions
-    connection.execute(
-        sessions.update()
-        .where(sessions.c.address == address, sessions.c.user_id == account.id)
-        .values(address=None, kill="replaced by a newer login of the same user")
-    )
-    taken = connection.scalar(sa.select(sessions.c.id).where(sessions.c.address == address))
-    return address if taken is None else None
-
-
-def _free_address(connection: sa.Connection, account: Account, profile: int) -> int | None:
-    """Return a free address of the profile's pools; the same user tends to get the same one."""
-    pools, sessions, people = tables.pools, tables.sessions, tables.users
-    ranges = [
-        range(row.first, row.last + 1)
-        for row in connection.execute(
-            sa.select(pools).where(pools.c.profile_id == profile).order_by(pools.c.first)
-        )
-    ]
-    candidates = _from(ranges, account.id * 7)
-    while some := list(itertools.islice(candidates, _PROBE)):
-        taken = set(
-            connection.scalars(
-                sa.union(
-                    sa.select(sessions.c.address).where(sessions.c.address.in_(some)),
-                    sa.select(people.c.static_address).where(people.c.static_address.in_(some)),
-                )
-            )
-        )
-        free = next((address for address in some if address not in taken), None)
-        if free is not None:
-            return free
-    return None
-
-
-def _from(ranges: list[range], start: int) -> Iterator[int]:
-    """Yield every number of the ranges once, beginning ``start`` numbers in (modulo their count)."""
-    total = sum(map(len, ranges))
-    if total:
-        start %= total
-        everything = itertools.chain.from_iterable
-        yield from itertools.islice(everything(ranges), start, None)
-        yield from itertools.islice(everything(ranges), start)
 
 
 class StoreBackend:
@@ -274,13 +242,13 @@ class SessionView:
 
 
 def list_sessions(store: Store) -> list[SessionView]:
-    """Return the sessions of all workers that live, oldest first."""
+    """Return the sessions of all workers that live, oldest first; a promise is none yet."""
     sessions, workers = tables.sessions, tables.workers
     with store.reading() as connection:
         rows = connection.execute(
             sa.select(sessions, workers.c.pid)
             .join(workers, sessions.c.worker_id == workers.c.id)
-            .where(workers.c.seen >= now() - _STALE)
+            .where(workers.c.seen >= now() - _STALE, sessions.c.promised.is_(None))
             .order_by(sessions.c.id)
         ).all()
     return [_view(row) for row in rows]
@@ -309,7 +277,11 @@ def end_sessions(store: Store, numbers: Iterable[int], *, reason: str, patience:
     sessions = tables.sessions
     wanted = sa.select(sessions.c.id).where(sessions.c.id.in_(list(numbers)))
     with store.writing() as connection:
-        connection.execute(sessions.update().where(sessions.c.id.in_(wanted)).values(kill=reason))
+        connection.execute(
+            sessions.update()
+            .where(sessions.c.id.in_(wanted))
+            .values(kill=sa.func.coalesce(sessions.c.kill, reason))
+        )
     end = time.monotonic() + patience
     while True:
         with store.reading() as connection:

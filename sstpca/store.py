@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from .errors import SstpcaError
 from .home import SECRET
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 metadata = sa.MetaData()
 
@@ -36,6 +36,8 @@ profiles = sa.Table(
     sa.Column("full_tunnel", sa.Boolean, nullable=False),
     # JSON object, see clients.py
     sa.Column("client", sa.JSON, nullable=False, server_default="{}"),
+    # how many sessions one user may have at a time
+    sa.Column("sessions", sa.Integer, nullable=False, server_default=sa.text("10")),
 )
 
 pools = sa.Table(
@@ -75,7 +77,7 @@ workers = sa.Table(
     sa.Column("seen", sa.Float, nullable=False),
 )
 
-# A session's row is also the lease of its address.
+# A session's row is also the lease of its address, or what keeps it until the binding holds.
 sessions = sa.Table(
     "sessions",
     metadata,
@@ -83,12 +85,17 @@ sessions = sa.Table(
     sa.Column("worker_id", sa.ForeignKey("workers.id", ondelete="CASCADE"), nullable=False),
     sa.Column("user_id", sa.Integer, nullable=False),
     sa.Column("user", sa.String(64), nullable=False),
-    # NULL once a newer login of the same user has taken the address over
+    # NULL once a newer login of the same user has taken the address over, and while one of the
+    # user's sessions still has the address that this login was promised
     sa.Column("address", sa.BigInteger, unique=True),
+    # the address that was promised; NULL once the crypto binding holds, and it is a session
+    sa.Column("promised", sa.BigInteger),
     sa.Column("peer", sa.String(64), nullable=False),
     sa.Column("interface", sa.String(16), nullable=False),
     sa.Column("client", sa.String(128), nullable=False),
     sa.Column("started", sa.Float, nullable=False),
+    # when the client last sent an IP packet, as far as its worker has written that
+    sa.Column("heard", sa.Float, nullable=False, server_default=sa.text("0")),
     sa.Column("received", sa.BigInteger, nullable=False),
     sa.Column("sent", sa.BigInteger, nullable=False),
     # why the session is to end; its worker looks at it every second
@@ -250,7 +257,8 @@ class Store:
         """Add what older versions lack, whoever is first; return the version.
 
         Version 2 has the table of certificates; version 3 that of bundles, and profiles.client;
-        version 4 bundles.mark, and no SHA-256 of a bundle that may have a password in it.
+        version 4 bundles.mark, and no SHA-256 of a bundle that may have a password in it;
+        version 5 the columns of what is promised before the crypto binding.
         """
         with self.writing() as connection:
             metadata.create_all(connection)
@@ -261,6 +269,9 @@ class Store:
                 password_possible = bundles.c.certificate == ""
                 connection.execute(bundles.update().where(password_possible).values(sha256=""))
                 bundles_mark.create(connection, checkfirst=True)
+            _add_column(connection, "profiles", "sessions INTEGER NOT NULL DEFAULT 10")
+            _add_column(connection, "sessions", "promised BIGINT")
+            _add_column(connection, "sessions", "heard FLOAT NOT NULL DEFAULT 0")
             connection.execute(schema.update().values(version=SCHEMA_VERSION))
         self._forget_log()
         return SCHEMA_VERSION

@@ -141,7 +141,7 @@ def test_sessions_end_with_their_certificate(
         directory.by_certificate(issue(home, store, "Bob")),
         directory.by_certificate(issue(home, store, "alice")),
     ]
-    leases = [sessions.open(account, peer="203.0.113.9:1", client="") for account in accounts]
+    leases = [sessions.promise(account, peer="203.0.113.9:1", client="") for account in accounts]
     traffic = {lease.session: (0, 0) for lease in leases if lease}
     assert sessions.beat(traffic) == {}
     revoke(store, "alice")

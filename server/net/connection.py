@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable, Coroutine
+from logging import INFO, WARNING
 from typing import Any, Final, assert_never
 
 from ..dataplane.inbound import Inbound
@@ -10,6 +11,7 @@ from ..dataplane.outbound import Outbound
 from ..dataplane.stream import TlsStream
 from ..effects import (
     Admit,
+    Bind,
     Close,
     Deliver,
     Down,
@@ -22,16 +24,16 @@ from ..effects import (
     Up,
 )
 from ..errors import ServerError
-from ..interfaces import Account, Lease
+from ..interfaces import Account
 from ..log import SessionLog
 from ..ppp.link import Link
 from ..session import Session
 from ..sstp.call import Call
 from ..sstp.wire import WireError
+from .admission import Admission
 from .closing import LINGER, close_gently
 from .eap_tls import EapTls
 from .entrance import Progress
-from .interface import Interface
 from .shared import Shared
 from .sources import Source
 from .tls import Certificate
@@ -39,7 +41,7 @@ from .tls import Certificate
 #: Bytes of unsent control packets at which a client is no longer read: it asks faster than it reads.
 _CROWDED: Final = 256 * 1024
 
-#: SSTP packets that a client may send before it is admitted. A login takes less than fifty; the
+#: SSTP packets that a client may send before its crypto binding holds. A login takes less than fifty; the
 #: state machines are no place for a flood of them.
 _PACKETS_OF_A_STRANGER: Final = 512
 
@@ -57,7 +59,7 @@ class Connection:
     :param certificate: the one that this connection has shown, whatever new ones are shown now.
     :param source: where it comes from, which pays for what it costs before its login.
     :param coalesce: whether the client takes several SSTP packets in one TLS record.
-    :param admitted: is told when the client has logged in.
+    :param admitted: is told when the client has logged in, and its crypto binding holds.
     :param ended: is told when the session is over.
     """
 
@@ -95,11 +97,13 @@ class Connection:
         )
         self._eap_tls = EapTls(shared.contexts, certificate, shared.directory)
         self._timer: asyncio.TimerHandle | None = None
-        self._lease: Lease | None = None
-        self._tun = Interface(shared)
+        self._admission = Admission(shared, self._log)
+        self._tun = self._admission.interface
         self._been_up = False
-        self._allowed = _PACKETS_OF_A_STRANGER
+        self._allowed: int | None = _PACKETS_OF_A_STRANGER  # None once it is no stranger any more
         self._progress = Progress.CALLING
+        #: Packets that wait for the interface; None if none have to.
+        self._held: list[bytes] | None = None
         self._ended = False
 
     def start(self, rest: bytes) -> None:
@@ -120,7 +124,8 @@ class Connection:
     @property
     def session(self) -> int | None:
         """The session's number, once it has one."""
-        return self._lease.session if self._lease else None
+        lease = self._admission.lease
+        return lease.session if lease else None
 
     @property
     def traffic(self) -> tuple[int, int]:
@@ -135,8 +140,8 @@ class Connection:
         """End the session politely."""
         if not self._ended:
             self._perform(self._session.terminate(reason, self._loop.time()))
-            # a newer session may have the address already; what waits for an answer is PPP and SSTP
-            self._close_tun()
+            # what waits for an answer is PPP and SSTP
+            self._withdraw()
 
     # What the event loop calls
 
@@ -156,7 +161,7 @@ class Connection:
                 self._lose("the server has a problem")
 
     def _readable(self) -> None:
-        if self._ended:
+        if self._ended or self._held is not None:
             return None
         self._session.heard(self._loop.time())
         try:
@@ -169,17 +174,22 @@ class Connection:
         return None
 
     def _receive(self, packets: list[bytes]) -> None:
-        now = self._loop.time()
-        if self._lease is None:
+        if self._allowed is not None:
             self._allowed -= len(packets)
             if self._allowed < 0:
                 return self._lose("too many packets before its login")
         elif len(packets) > _PACKETS_OF_A_TURN:
             return self._lose("a flood of control packets")
-        for packet in packets:
+        return self._take(packets)
+
+    def _take(self, packets: list[bytes]) -> None:
+        for position, packet in enumerate(packets):
+            if self._held is not None:
+                self._held += packets[position:]
+                break
             if not self._ended:
-                self._do_all(self._session.receive(packet, now))
-        return self._settle()
+                self._do_all(self._session.receive(packet, self._loop.time()))
+        self._settle()
 
     def _tun_readable(self) -> None:
         try:
@@ -237,7 +247,11 @@ class Connection:
                 self._log.know(user=account.name)
                 self._log.info("logged in by %s", how)
                 self._progress = Progress.PROVEN
-                self._spawn(self._admit(account))
+                self._spawn(self._promise(account))
+            case Bind():
+                self._allowed, self._held = None, []
+                self._admitted(self)
+                self._spawn(self._give())
             case Identified(text):
                 self._client = f"{self._client} {text}".strip()[:_CLIENT]
                 self._log.info("the client calls itself %s", text)
@@ -248,17 +262,11 @@ class Connection:
             case Deliver(packet):
                 self._inbound.deliver(packet)
             case Note(text, warning):
-                self._note(text, warning=warning)
+                self._log.log(WARNING if warning else INFO, "%s", text)
             case Close(reason):
                 self._end(reason)
             case _:
                 assert_never(effect)
-
-    def _note(self, text: str, *, warning: bool) -> None:
-        if warning:
-            self._log.warning("%s", text)
-        else:
-            self._log.info("%s", text)
 
     def _arm(self) -> None:
         """Have :meth:`_tick` called at the session's deadline."""
@@ -272,7 +280,7 @@ class Connection:
         )
 
     def _watch(self) -> None:
-        """Read the TUN and the client only as fast as the client reads."""
+        """Read the TUN and the client only as fast as the client reads, and as it has a TUN."""
         descriptor = self._stream.fileno()
         waiting = self._stream.waiting
         if waiting:
@@ -284,7 +292,7 @@ class Connection:
                 self._loop.remove_reader(self._tun.descriptor)
             else:
                 self._loop.add_reader(self._tun.descriptor, self._safely, self._tun_readable)
-        if waiting > _CROWDED:
+        if waiting > _CROWDED or self._held is not None:
             self._loop.remove_reader(descriptor)
         else:
             self._loop.add_reader(descriptor, self._safely, self._readable)
@@ -315,27 +323,26 @@ class Connection:
         if answer is not None and not self._ended:
             self._perform(self._session.handshaken(answer, self._loop.time()))
 
-    async def _admit(self, account: Account) -> None:
-        lease = await self._shared.ask(
-            lambda: self._shared.sessions.open(account, peer=self._peer, client=self._client)
-        )
-        if self._ended:
-            if lease is not None:
-                await self._shared.ask(self._shared.sessions.close, lease.session)
-            return
-        if lease is not None:
-            self._log.know(session=lease.session)
-            self._lease = lease
-            self._admitted(self)
-            # ready before the client is told: its first packets follow its last word of PPP at once
-            await self._tun.make(lease)
-        if self._ended:
-            self._tun.close()
-        else:
+    async def _promise(self, account: Account) -> None:
+        lease = await self._admission.promise(account, peer=self._peer, client=self._client)
+        if not self._ended:
             self._perform(self._session.leased(lease, self._loop.time()))
 
+    async def _give(self) -> None:
+        """Give the client its interface; what it has sent since its Call-Connected waits for that."""
+        try:
+            refusal = await self._admission.give()
+            if refusal:
+                self.terminate(refusal)
+            elif not self._ended:
+                self._perform(self._session.bound())
+        finally:
+            held, self._held = self._held or [], None
+            self._safely(lambda: self._take(held))
+            self._safely(self._readable)
+
     def _bring_up(self, mtu: int) -> None:
-        lease = self._lease
+        lease = self._admission.lease
         if lease is None:
             raise ServerError("a session without a lease cannot carry packets")
         self._inbound.open(self._tun.descriptor, lease.address.packed)
@@ -351,9 +358,9 @@ class Connection:
         if self._tun.descriptor >= 0:
             self._loop.remove_reader(self._tun.descriptor)
 
-    def _close_tun(self) -> None:
+    def _withdraw(self) -> None:
         self._bring_down()
-        self._tun.close()
+        self._admission.withdraw()
 
     # The end
 
@@ -383,17 +390,10 @@ class Connection:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._close_tun()
+        self._bring_down()
+        self._admission.end()
         self._loop.remove_reader(self._stream.fileno())
         self._loop.remove_writer(self._stream.fileno())
         received, sent = self.traffic
         self._log.info("ended: %s (%d bytes received, %d sent)", reason, received, sent)
-        if self._lease is not None:
-            self._shared.spawn(self._release(self._lease))
         self._gone(self)
-
-    async def _release(self, lease: Lease) -> None:
-        try:
-            await self._shared.ask(self._shared.sessions.close, lease.session)
-        except Exception as error:  # the beat or the supervisor frees it later
-            self._log.error("%s", error)

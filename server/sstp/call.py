@@ -28,6 +28,11 @@ from .wire import (
 
 #: Seconds for a good Call-Connect-Request, and again for Call-Connected: [MS-SSTP] 3.3.2.1.
 NEGOTIATION: Final = 60.0
+#: Seconds for Call-Connected once the client is told that it is in: of silence, and at most. Windows
+#: sends it at once; clients that open IPCP first need three round trips more. An address is kept for
+#: that long, so that it is less than what 3.3.2.1 allows.
+BINDING: Final = 10.0
+BINDING_MOST: Final = 30.0
 #: Seconds of silence after which we ask, and then after which we give up: 3.1.2.3.
 HELLO: Final = 60.0
 #: Seconds for the answer to our Call-Abort; and to let the last one arrive: 3.1.2.1.
@@ -97,6 +102,7 @@ class Call:
 
     __slots__ = (
         "_asked",
+        "_binding",
         "_certificates",
         "_heard",
         "_held",
@@ -123,6 +129,7 @@ class Call:
         self._heard: float | None = None  # when, if anything came since the Hello timer was set
         self._asked = False  # whether our Echo-Request is unanswered
         self._reason = ""
+        self._binding: float | None = None  # until when Call-Connected is waited for, at most
 
     @property
     def carries(self) -> bool:
@@ -147,8 +154,10 @@ class Call:
 
         :param hlaks: it, and what else this kind of client may make of it.
         """
-        if self.state is State.SERVER_CALL_CONNECTED_PENDING:
+        if self.state is State.SERVER_CALL_CONNECTED_PENDING and self.deadline is not None:
             self._hlaks = hlaks
+            self._binding = min(now + BINDING_MOST, self.deadline)
+            self._await_binding(now)
         return self._happen(_Arrival(Event.KEYED), now)
 
     def disconnect(self, now: float) -> list[Effect]:
@@ -213,6 +222,11 @@ class Call:
         self._enter(State.SERVER_CALL_CONNECTED, now + HELLO)
         return [Bound()]
 
+    def _await_binding(self, now: float) -> None:
+        """Give the client time for Call-Connected: it is in, and may open IPCP before."""
+        if self._binding is not None:
+            self.deadline = min(now + BINDING, self._binding)
+
     def _unbound(self, fault: Fault, now: float) -> list[Effect]:
         why = f"crypto binding refused: {fault.value}"
         if fault is Fault.FORM:
@@ -222,12 +236,15 @@ class Call:
     def _expire(self, _: _Arrival, now: float) -> list[Effect]:
         early = self.state is State.SERVER_CONNECT_REQUEST_PENDING
         awaited = Event.CALL_CONNECT_REQUEST if early else Event.CALL_CONNECTED
-        why = f"no {awaited.value} in {NEGOTIATION:.0f} seconds"
+        late = f"in {NEGOTIATION:.0f} seconds" if self._binding is None else "after the login"
+        why = f"no {awaited.value} {late}"
         return self._abort(Status.NEGOTIATION_TIMEOUT, why, now)
 
     # Running
 
-    def _deliver(self, arrival: _Arrival, _: float) -> list[Effect]:
+    def _deliver(self, arrival: _Arrival, now: float) -> list[Effect]:
+        if self.state is State.SERVER_CALL_CONNECTED_PENDING:
+            self._await_binding(now)
         return [Frame(arrival.packet[HEADER_SIZE:])]
 
     def _echo(self, _: _Arrival, __: float) -> list[Effect]:

@@ -46,6 +46,13 @@ def _profile_options(command: Callable[..., Any]) -> Callable[..., Any]:
             default=None,
             help="All traffic through the tunnel (default), or only that of the routes.",
         ),
+        click.option(
+            "--sessions",
+            type=int,
+            metavar="N",
+            help=f"How many each user may have at a time ({profiles.SESSIONS}); one more ends the "
+            "one that has been silent for the longest time.",
+        ),
         *_client_options(),
     )
     for option in reversed(options):
@@ -124,6 +131,7 @@ def _changes(
     routes: tuple[str, ...],
     dns_suffix: str | None,
     full_tunnel: bool | None,
+    sessions: int | None,
     client: Client,
     **client_options: Any,
 ) -> dict[str, Any]:
@@ -147,6 +155,8 @@ def _changes(
         changes["dns_suffix"] = dns_suffix
     if full_tunnel is not None:
         changes["full_tunnel"] = full_tunnel
+    if sessions is not None:
+        changes["sessions"] = sessions
     return changes
 
 
@@ -183,16 +193,17 @@ def add(context: Context, /, name: str, **options: Any) -> None:
 def set_(context: Context, /, name: str, no_dns: bool, no_routes: bool, **options: Any) -> None:
     """Change the access profile NAME.
 
-    Addresses, DNS servers and sign-in count from the next login of its users; all but the
-    addresses and DNS servers is in their bundles, which have to be made and installed again. Options
-    that can be repeated replace what was there. An empty value takes away (--dns-suffix ""), but
-    for --dns and --route there are --no-dns and --no-routes.
+    Addresses, DNS servers, sign-in and the number of sessions count from the next login of its
+    users; all but addresses, DNS servers and that number is in their bundles, which have to be made
+    and installed again. Options that can be repeated replace what was there. An empty value takes
+    away (--dns-suffix ""), but for --dns and --route there are --no-dns and --no-routes.
 
     \b
         sstpca profile set default --dns 10.1.0.53
         sstpca profile set default --split-tunnel --route 10.1.0.0/16
         sstpca profile set default --name-rule corp.example.com=10.1.0.53
         sstpca profile set default --sign-in eap-tls
+        sstpca profile set default --sessions 1
     """
     changes = _changes(client=profiles.get(context.store(), name).client, **options)
     for flag, field in ((no_dns, "dns"), (no_routes, "routes")):
@@ -251,6 +262,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
                 ("name", found.name),
                 ("local address", str(found.local_address)),
                 ("pools", _pools(found)),
+                ("sessions", f"{found.sessions} of each user"),
                 ("DNS servers", _joined(found.dns)),
                 ("DNS suffix", found.dns_suffix or "none"),
                 ("tunnel", _tunnel(found)),
@@ -340,5 +352,6 @@ def _as_json(one: AccessProfile) -> dict[str, Any]:
         "routes": list(map(str, one.routes)),
         "dns_suffix": one.dns_suffix,
         "full_tunnel": one.full_tunnel,
+        "sessions": one.sessions,
         **clients.to_json(one.client),
     }

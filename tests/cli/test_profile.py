@@ -26,6 +26,7 @@ def test_add_and_show(run: Run) -> None:
         "name           office\n"
         "local address  10.98.0.1\n"
         "pools          10.98.0.10-10.98.0.20, 10.98.1.5\n"
+        "sessions       10 of each user\n"
         "DNS servers    10.1.0.53, 10.1.0.54\n"
         "DNS suffix     corp.example\n"
         "tunnel         split\n"
@@ -49,6 +50,7 @@ def test_the_lists(run: Run) -> None:
         "routes": [],
         "dns_suffix": "",
         "full_tunnel": True,
+        "sessions": 10,
         "sign_in": "mschapv2",
         "name_rules": [],
         "proxy": "",
@@ -81,6 +83,8 @@ def test_the_lists(run: Run) -> None:
         (["set", "default", "--dns", "9.9.9.9", "--no-dns"], 2, "--dns and --no-dns"),
         (["set", "default", "--route", "10.0.0.0/8", "--no-routes"], 2, "--route and --no-routes"),
         (["set", "office", "--no-dns"], 1, "no access profile 'office'"),
+        (["set", "default", "--sessions", "0"], 2, "1 to 10000 sessions, not 0"),
+        (["set", "default", "--sessions", "10001"], 2, "1 to 10000 sessions"),
         (["set", "default", "--proxy", "proxy"], 2, "is not a proxy"),
         (["set", "default", "--name-rule", "a b=10.0.0.1"], 2, "not a rule for names"),
         (["set", "default", "--split-tunnel", "--trigger-app", "mail"], 2, "neither the path"),
@@ -110,6 +114,14 @@ def test_set_replaces_only_what_is_given(run: Run, store: Store) -> None:
     assert run("profile", "set", "default", "--no-dns", "--dns-suffix", "").exit_code == 0
     assert profiles.get(store, "default").dns == ()
     assert profiles.get(store, "default").dns_suffix == ""
+
+
+def test_the_number_of_sessions(run: Run, store: Store) -> None:
+    assert run("profile", "add", "office", *OFFICE, "--sessions", "3").exit_code == 0
+    assert profiles.get(store, "office").sessions == 3
+    result = run("profile", "set", "office", "--sessions", "1")
+    assert "bundle" not in result.stderr
+    assert "sessions       1 of each user\n" in run("profile", "show", "office").stdout
 
 
 def test_what_clients_are_told(run: Run, store: Store) -> None:

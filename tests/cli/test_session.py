@@ -27,10 +27,11 @@ def sessions(home: Home) -> Sessions:
     _, sessions = StoreBackend(home).join(os.getpid())
     for name in ("alice", "Bob"):
         user = users.add(store, sealer, name, "correct horse")
-        lease = sessions.open(
+        lease = sessions.promise(
             Account(user.id, user.name, bytes(16), True), peer="203.0.113.9:5000", client="x"
         )
         assert lease is not None
+        assert sessions.bind(lease.session) == ""
         sessions.started(lease.session, f"sstp{lease.session}")
         sessions.beat({lease.session: (1_500, 2_000_000)})
     return sessions

@@ -1,5 +1,6 @@
 """Call and link together: IP flows exactly while the binding holds and IPCP is open."""
 
+from ipaddress import IPv4Address
 from typing import Any, cast
 
 import pytest
@@ -7,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sstpca.server import effects
+from sstpca.server.interfaces import Lease
 from sstpca.server.ppp import effects as ppp
 from sstpca.server.ppp.link import Link
 from sstpca.server.session import Session
 from sstpca.server.sstp import effects as sstp
 from sstpca.server.sstp.call import Call
 
+LEASE = Lease(1, IPv4Address("10.99.0.10"), IPv4Address("10.99.0.1"))
 PACKET = b"\x45" + bytes(19)
 IP_FRAME = b"\xff\x03\x00\x21" + PACKET
 
@@ -44,9 +47,17 @@ def link() -> Scripted:
     return Scripted()
 
 
+def promised(call: Scripted, link: Scripted) -> Session:
+    """Return a session that waits for its binding."""
+    session = Session(cast("Call", call), cast("Link", link))
+    session.leased(LEASE, 0.0)
+    link.asked.clear()
+    return session
+
+
 @pytest.fixture
 def session(call: Scripted, link: Scripted) -> Session:
-    return Session(cast("Call", call), cast("Link", link))
+    return promised(call, link)
 
 
 def from_call(session: Session, call: Scripted, *wanted: Any) -> list[effects.Effect]:
@@ -62,7 +73,9 @@ def from_link(session: Session, link: Scripted, *wanted: Any) -> list[effects.Ef
 def test_up_needs_both(session: Session, call: Scripted, link: Scripted) -> None:
     assert from_link(session, link, ppp.NetworkUp(1400)) == []
     assert from_call(session, call, sstp.Frame(IP_FRAME)) == []
-    assert from_call(session, call, sstp.Bound()) == [effects.Up(1400)]
+    assert from_call(session, call, sstp.Bound()) == [effects.Bind()]
+    assert from_call(session, call, sstp.Frame(IP_FRAME)) == []
+    assert session.bound() == [effects.Up(1400)]
     assert from_call(session, call, sstp.Frame(IP_FRAME)) == [effects.Deliver(PACKET)]
     assert from_link(session, link, ppp.NetworkDown()) == [effects.Down()]
     assert from_call(session, call, sstp.Frame(IP_FRAME)) == []
@@ -70,15 +83,37 @@ def test_up_needs_both(session: Session, call: Scripted, link: Scripted) -> None
 
 
 def test_binding_first(session: Session, call: Scripted, link: Scripted) -> None:
-    assert from_call(session, call, sstp.Bound()) == []
+    assert from_call(session, call, sstp.Bound()) == [effects.Bind()]
+    assert session.bound() == []
     assert from_link(session, link, ppp.NetworkUp(1400)) == [effects.Up(1400)]
 
 
 def test_the_key_goes_to_the_call(session: Session, call: Scripted, link: Scripted) -> None:
     call.answers["keyed"] = [sstp.Bound()]
-    from_link(session, link, ppp.Authenticated((bytes(32),)), ppp.NetworkUp(1400))
+    done = from_link(session, link, ppp.Authenticated((bytes(32),)), ppp.NetworkUp(1400))
     assert ("keyed", (bytes(32),), 1.0) in call.asked
-    assert session.up
+    assert done == [effects.Bind()]
+
+
+def test_a_binding_without_a_lease_is_for_nothing(call: Scripted, link: Scripted) -> None:
+    session = Session(cast("Call", call), cast("Link", link))
+    session.leased(None, 0.0)
+    assert from_call(session, call, sstp.Bound()) == []
+
+
+@pytest.mark.parametrize("ends", ["call", "link"])
+def test_what_comes_after_the_end_raises_nothing(
+    session: Session, call: Scripted, link: Scripted, ends: str
+) -> None:
+    """The interface takes its time to make."""
+    from_link(session, link, ppp.NetworkUp(1400))
+    from_call(session, call, sstp.Bound())
+    if ends == "call":
+        call.carries = False
+    else:
+        from_link(session, link, ppp.NetworkDown(), ppp.LinkDown("enough"))
+    assert session.bound() == []
+    assert not session.up
 
 
 def test_frames_reach_the_link_and_come_back_in_packets(
@@ -96,6 +131,7 @@ def test_the_end_of_the_link_ends_the_call_with_its_reason(
     session: Session, call: Scripted, link: Scripted
 ) -> None:
     from_call(session, call, sstp.Bound())
+    session.bound()
     from_link(session, link, ppp.NetworkUp(1400))
     call.answers["disconnect"] = [effects.Send(b"bye")]
     assert from_link(session, link, ppp.LinkDown("enough")) == [
@@ -108,6 +144,7 @@ def test_the_end_of_the_link_ends_the_call_with_its_reason(
 
 def test_a_call_that_ends_carries_nothing(session: Session, call: Scripted, link: Scripted) -> None:
     from_call(session, call, sstp.Bound())
+    session.bound()
     from_link(session, link, ppp.NetworkUp(1400))
     call.carries = False
     assert from_call(session, call, sstp.Send(b"ack")) == [effects.Down(), effects.Send(b"ack")]
@@ -125,24 +162,30 @@ def test_the_earliest_deadline_counts(session: Session, call: Scripted, link: Sc
 
 
 happenings = st.sampled_from(
-    [sstp.Bound(), sstp.Frame(IP_FRAME), ppp.NetworkUp(1400), ppp.NetworkDown()]
+    [sstp.Bound(), "given", sstp.Frame(IP_FRAME), ppp.NetworkUp(1400), ppp.NetworkDown()]
 )
 
 
 @given(st.lists(happenings, max_size=20))
 def test_no_packet_without_both(script: list[Any]) -> None:
     call, link = Scripted(), Scripted()
-    session = Session(cast("Call", call), cast("Link", link))
-    bound = network = up = False
+    session = promised(call, link)
+    bound = given = network = up = False
     for step in script:
-        source = from_call if isinstance(step, sstp.Bound | sstp.Frame) else from_link
-        result = source(session, call if source is from_call else link, step)
+        if step == "given" and not bound:
+            continue
+        if step == "given":
+            given, result = True, session.bound()
+        elif isinstance(step, sstp.Bound | sstp.Frame):
+            result = from_call(session, call, step)
+        else:
+            result = from_link(session, link, step)
         bound |= isinstance(step, sstp.Bound)
         network = (network or isinstance(step, ppp.NetworkUp)) and not isinstance(
             step, ppp.NetworkDown
         )
         assert (effects.Deliver(PACKET) in result) == (
-            isinstance(step, sstp.Frame) and bound and network
+            isinstance(step, sstp.Frame) and given and network
         )
         up = (up or effects.Up(1400) in result) and effects.Down() not in result
-        assert up == (bound and network) == session.up
+        assert up == (given and network) == session.up

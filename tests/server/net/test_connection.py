@@ -5,6 +5,7 @@ import logging
 import socket
 import threading
 import time
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import cast
 
@@ -13,9 +14,10 @@ from pyroute2 import AsyncIPRoute
 
 from sstpca.server.config import Config
 from sstpca.server.dataplane.stream import TlsStream
-from sstpca.server.effects import Effect, Handshake, LookUp, Note
-from sstpca.server.interfaces import Directory, Sessions
+from sstpca.server.effects import Bind, Deliver, Effect, Handshake, LookUp, Note, Up
+from sstpca.server.interfaces import Directory, Lease, Sessions
 from sstpca.server.log import LOGGER, TextFormatter
+from sstpca.server.net.admission import Admission
 from sstpca.server.net.connection import Connection
 from sstpca.server.net.eap_tls import EapTls
 from sstpca.server.net.shared import Shared
@@ -77,6 +79,7 @@ def logged(
     return caplog
 
 
+LEASE = Lease(1, IPv4Address("10.99.0.10"), IPv4Address("10.99.0.1"))
 CERTIFICATE = Certificate({}, CertificateHashes(bytes(20), bytes(32)), b"")
 
 
@@ -240,3 +243,76 @@ def test_handshakes_hold_neither_the_loop_nor_each_other(
     assert answered == [Handshaken(b"hello")]
     assert len(made) == 2, "the third was asked for in vain"
     assert threading.get_ident() not in made
+
+
+IP = bytes.fromhex("4500001400000000400000000a63000a0a630001")
+CONNECTED, DATA = b"\x10\x00\x00\x05\x01", b"\x10\x00\x00\x1c\xff\x03\x00\x21" + IP
+
+
+@pytest.mark.parametrize("outcome", ["given", "refused", "gone"])
+def test_what_follows_the_binding_waits_for_the_interface(
+    wire: tuple[TlsStream, socket.socket], monkeypatch: pytest.MonkeyPatch, outcome: str
+) -> None:
+    """The client may send packets right behind its Call-Connected; none is lost, or comes through
+    before."""
+    near, far = wire
+    inside, outside = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    outside.setblocking(False)
+    heard: list[bytes] = []
+    admitted: list[Connection] = []
+    ready: list[asyncio.Event] = []
+
+    def receive(_: Session, packet: bytes, _now: float) -> list[Effect]:
+        heard.append(packet)
+        return [Bind()] if packet == CONNECTED else [Deliver(IP)]
+
+    def bound(session: Session) -> list[Effect]:
+        session.up = True
+        return [Up(1400)]
+
+    async def give(admission: Admission) -> str:
+        await ready[0].wait()
+        if outcome == "refused":
+            return "the user was disabled"
+        admission.interface.descriptor = inside.fileno()
+        return ""
+
+    async def run() -> None:
+        ready.append(asyncio.Event())
+        connection = Connection(
+            shared(),
+            near,
+            certificate=CERTIFICATE,
+            peer="x",
+            source=Source(0.0),
+            coalesce=True,
+            admitted=admitted.append,
+            ended=lambda _: None,
+        )
+        monkeypatch.setattr(connection._admission, "lease", LEASE)
+        connection.start(b"")
+        far.send(CONNECTED + DATA)
+        await asyncio.sleep(0.1)
+        far.send(DATA)
+        await asyncio.sleep(0.1)
+        assert (heard, admitted) == ([CONNECTED], [connection])
+        with pytest.raises(BlockingIOError):
+            outside.recv(2000)
+        if outcome == "gone":
+            connection.drop("enough")
+        ready[0].set()
+        await asyncio.sleep(0.2)
+        # the packets of a session that is up go past it
+        assert heard[1:] == {"given": [DATA], "refused": [DATA, DATA], "gone": []}[outcome]
+        connection.drop("enough")
+
+    monkeypatch.setattr(Session, "receive", receive)
+    monkeypatch.setattr(Session, "bound", bound)
+    monkeypatch.setattr(Admission, "give", give)
+    monkeypatch.setattr(Admission, "end", lambda _: None)
+    with far, inside, outside:
+        asyncio.run(run())
+        for _ in range(2 if outcome == "given" else 0):
+            assert outside.recv(2000) == IP
+        with pytest.raises(BlockingIOError):
+            outside.recv(2000)

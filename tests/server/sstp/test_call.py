@@ -266,6 +266,42 @@ def test_a_held_one_still_expires() -> None:
     assert_aborts(call, call.tick(60), abort(Status.NEGOTIATION_TIMEOUT), 60)
 
 
+def expired(call: Call, after: float, told: float, talks_every: float) -> float:
+    """Return when a call ends whose login was over at ``after``, and that only talks PPP then.
+
+    :param talks_every: seconds between two frames of the client, until ``told``.
+    """
+    assert call.keyed((HLAK,), after) == []
+    now = after
+    while (now := now + talks_every) <= told:
+        assert call.tick(now) == []
+        assert call.receive(DATA, now) == [Frame(FRAME)]
+    assert call.deadline is not None
+    late = call.deadline
+    assert call.tick(late - 0.1) == []
+    text = assert_aborts(call, call.tick(late), abort(Status.NEGOTIATION_TIMEOUT), late)
+    assert text == "no Call-Connected after the login"
+    return late - after
+
+
+def test_an_address_is_kept_for_seconds_without_a_binding() -> None:
+    """Not for the minute of 3.3.2.1; while IPCP goes on a little longer, but not for ever."""
+    assert expired(in_pending(), 1, told=1, talks_every=1) == 10
+    assert expired(in_pending(), 1, told=11, talks_every=5) == 20
+    assert expired(in_pending(), 1, told=30, talks_every=5) == 30
+    assert expired(in_pending(), 55, told=55, talks_every=1) == 5
+
+
+def test_the_binding_of_a_client_that_opens_ipcp_first() -> None:
+    """Three round trips of five seconds after the login: mac-os-sstp-client, SSTP-Client-iOS."""
+    call = in_pending()
+    call.keyed((HLAK,), 25)
+    for now in (30, 35, 40):
+        assert call.receive(DATA, now) == [Frame(FRAME)]
+        assert call.tick(now) == []
+    assert call.receive(CONNECTED, 45) == [Bound()]
+
+
 def test_a_second_one_after_the_binding() -> None:
     call = in_up()
     assert_aborts(call, call.receive(CONNECTED, 0), abort(Status.UNACCEPTED_FRAME_RECEIVED))

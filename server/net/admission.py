@@ -1,0 +1,70 @@
+"""What one client is given: promised at its login, handed over when its crypto binding holds."""
+
+from ..errors import ServerError
+from ..interfaces import Account, Lease
+from ..log import SessionLog
+from .interface import Interface
+from .shared import Shared
+
+
+class Admission:
+    """The lease and the interface of one connection.
+
+    :ivar lease: None until something is promised.
+    """
+
+    def __init__(self, shared: Shared, log: SessionLog) -> None:
+        self._shared = shared
+        self._log = log
+        self._over = False
+        self.lease: Lease | None = None
+        self.interface = Interface(shared)
+
+    async def promise(self, account: Account, *, peer: str, client: str) -> Lease | None:
+        """Have an address kept, without anything that packets could pass.
+
+        :returns: None if none is free.
+        """
+        sessions = self._shared.sessions
+        lease = await self._shared.ask(
+            lambda: sessions.promise(account, peer=peer, client=client),
+        )
+        if lease is not None:
+            self.lease = lease
+            self._log.know(session=lease.session)
+            if self._over:
+                await self._release(lease)
+        return lease
+
+    async def give(self) -> str:
+        """Make it a session, with an interface that is ready.
+
+        :returns: why there is none; empty if there is.
+        :raises ServerError: if the machine does not let us.
+        """
+        if self.lease is None:
+            raise ServerError("there is nothing to give")
+        refusal = await self._shared.ask(self._shared.sessions.bind, self.lease.session)
+        if refusal or self._over:
+            return refusal
+        await self.interface.make(self.lease)
+        if self._over:
+            self.interface.close()
+        return ""
+
+    def withdraw(self) -> None:
+        """Let no packet pass any more: a newer session may have the address already."""
+        self._over = True
+        self.interface.close()
+
+    def end(self) -> None:
+        """Give everything back."""
+        self.withdraw()
+        if self.lease is not None:
+            self._shared.spawn(self._release(self.lease))
+
+    async def _release(self, lease: Lease) -> None:
+        try:
+            await self._shared.ask(self._shared.sessions.close, lease.session)
+        except Exception as error:  # the beat or the supervisor frees it later
+            self._log.error("%s", error)
