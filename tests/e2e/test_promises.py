@@ -58,7 +58,8 @@ def test_one_user_cannot_take_the_pool(vpn: Vpn) -> None:
         with ExitStack() as stack:
             clients = [promised(vpn, stack) for _ in range(13)]
             assert len({client.address for client in clients}) == 3
-            vpn.client("bob").login().ping(vpn.network.host)
+            bob = stack.enter_context(vpn.client("bob").login())
+            bob.ping(vpn.network.host)
             own = stack.enter_context(vpn.client("alice").login())
             own.ping(vpn.network.host)
     finally:
