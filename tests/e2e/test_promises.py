@@ -33,7 +33,6 @@ def test_a_promise_is_nothing_and_ends_nobody(vpn: Vpn) -> None:
     with ExitStack() as stack:
         running = stack.enter_context(vpn.client("bob").login())
         before = vpn.interfaces()
-        began = time.monotonic()
         relayed = promised(vpn, stack, "bob")
         assert relayed.address == running.address
         relayed.send_packet(packets.echo(relayed.address, LOCAL, 1, b"let me in"))
@@ -45,7 +44,6 @@ def test_a_promise_is_nothing_and_ends_nobody(vpn: Vpn) -> None:
         with pytest.raises(Aborted) as aborted:
             relayed.listen(20.0)
         assert aborted.value.status == NEGOTIATION_TIMEOUT
-        assert time.monotonic() - began < 15
         assert vpn.server.said("no Call-Connected after the login")
         running.ping(vpn.network.host)
     wait_for(vpn.idle, 5.0, "the end of the sessions")
