@@ -17,6 +17,7 @@ class Config:
     :param interface: prefix of the sessions' interfaces.
     :param table: name of the nftables table.
     :param mtu: the largest IP packet in the tunnel, in bytes.
+    :param due: says that the certificate ends soon, and what to do; empty while it does not.
     :param nat: whether clients reach other networks under this machine's address.
     """
 
@@ -29,3 +30,4 @@ class Config:
     table: str
     mtu: int
     nat: bool
+    due: Callable[[], str] = str

@@ -6,6 +6,7 @@ left to free its leases, to replace it, and to take the rules down at the end.
 
 import asyncio
 import contextlib
+import math
 import os
 import resource
 import signal
@@ -28,6 +29,9 @@ _ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 
 #: Seconds between a worker's start and its replacement, at least: no storm of broken workers.
 _RESPAWN: Final = 1.0
+
+#: Seconds until a certificate that ends soon is spoken of again: a day.
+_REMIND: Final = 86_400.0
 
 #: Seconds until a store that failed is asked again.
 _RETRY: Final = 5.0
@@ -128,6 +132,7 @@ class _Supervisor:
         self._workers: dict[int, float] = {}
         #: Workers that ended and whose sessions the store still has.
         self._lost: set[int] = set()
+        self._reminded = -math.inf
 
     def run(self) -> None:
         """Keep the workers running until a signal says stop; then stop them."""
@@ -136,10 +141,12 @@ class _Supervisor:
         names = [sock.getsockname() for sock in self._listeners]
         addresses = ", ".join(f"{name[0]} port {name[1]}" for name in names)
         LOGGER.info("listening on %s with %d workers", addresses, self._config.workers)
+        self._remind()
         while not self._asked_to_end():
             self._replace()
             self._forget()
             self._look()
+            self._remind()
         LOGGER.info("stopping")
         self._stop()
 
@@ -181,6 +188,18 @@ class _Supervisor:
                 LOGGER.info("new connections are shown the certificate with SHA-256 %s", digest)
         except Exception as error:  # whatever the file has, the port must stay served
             LOGGER.error("%s; new connections are shown the certificate before", error)
+
+    def _remind(self) -> None:
+        """Say once a day that the server's certificate ends soon, or has ended."""
+        now = time.monotonic()
+        if now < self._reminded + _REMIND:
+            return
+        self._reminded = now
+        try:
+            if due := self._config.due():
+                LOGGER.warning("%s", due)
+        except Exception as error:  # whatever the file has, the port must stay served
+            LOGGER.error("%s", error)
 
     def _stop(self) -> None:
         for pid in self._workers:

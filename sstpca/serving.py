@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import os
+from datetime import UTC, datetime
 
 from sstpca.server.config import Config
 from sstpca.server.errors import ServerError
@@ -11,7 +12,7 @@ from sstpca.server.service import serve as run_server
 
 from .errors import SstpcaError
 from .home import Home
-from .pki.identity import load_identity
+from .pki.identity import ending, load_identity
 from .secrets import Sealer
 from .sessions import StoreBackend
 from .settings import Settings
@@ -49,7 +50,12 @@ def _config(home: Home, settings: Settings) -> Config:
         table=f"sstpca_{table}",
         mtu=server.mtu,
         nat=server.nat,
+        due=functools.partial(_due, home),
     )
+
+
+def _due(home: Home) -> str:
+    return ending(home, datetime.now(UTC))
 
 
 def _check_identity(home: Home) -> None:

@@ -1,5 +1,6 @@
 """What a bundle says: the only values that a template sees, complete before anything is written."""
 
+import shlex
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -75,10 +76,12 @@ class Trust:
         server's certificate and, while a next one is being handed out, that as well. None where
         the server's certificate is one that Windows trusts by itself.
     :param eap_roots: the roots that EAP pins; none if they are not known.
+    :param eap_objection: what EAP alone refuses in the server's certificate, in words; mostly empty.
     """
 
     authorities: tuple[x509.Certificate, ...]
     eap_roots: tuple[x509.Certificate, ...]
+    eap_objection: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +184,12 @@ def deployment_for(profile: AccessProfile, settings: Settings, trust: Trust) -> 
             "of a private authority's, make this machine trust it: cp root.crt "
             "/usr/local/share/ca-certificates/ && update-ca-certificates (public ones: install "
             "the package ca-certificates)",
+        )
+    if profile.client.sign_in is SignIn.EAP_TLS and trust.eap_objection:
+        raise SstpcaError(
+            f"no client could use the sign-in eap-tls: {trust.eap_objection}",
+            "get a certificate without that, or another sign-in: sstpca profile set "
+            f"{shlex.quote(profile.name)} --sign-in mschapv2",
         )
     return Bundle(
         user="",

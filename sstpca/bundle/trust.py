@@ -1,9 +1,16 @@
 """Whom the clients of a home have to trust."""
 
+from datetime import UTC, datetime
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from ..home import Home
+from ..names import parse_hosts
 from ..pki.authority import trusted
 from ..pki.chains import root_of
-from ..pki.identity import load_identity
+from ..pki.identity import Identity, load_identity, served_hosts
+from ..pki.lint import lint
+from ..pki.lint_eap import OBJECTIONS
 from .context import Trust
 
 
@@ -13,8 +20,21 @@ def load(home: Home) -> Trust:
     :raises SstpcaError: if Windows would refuse the server's certificate.
     """
     identity = load_identity(home)
+    objection = _objection(home, identity)
     if identity.own:
         authorities = trusted(home)
-        return Trust(authorities, authorities)
+        return Trust(authorities, authorities, objection)
     root = root_of((identity.certificate, *identity.chain))
-    return Trust((), () if root is None else (root,))
+    return Trust((), () if root is None else (root,), objection)
+
+
+def _objection(home: Home, identity: Identity) -> str:
+    """Return what Windows' EAP refuses, though its SSTP does not."""
+    report = lint(
+        [identity.certificate.public_bytes(Encoding.DER)],
+        hosts=parse_hosts([served_hosts(home).first]),
+        trusted=(),
+        now=datetime.now(UTC),
+        what="the server's certificate",
+    )
+    return next((one.found for one in report.findings if one.check in OBJECTIONS), "")

@@ -228,7 +228,11 @@ def _done(pair: Pair, done: str) -> str:
 
 @cert.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--due", metavar="TIME", help="All that end within that time: 30d, 4w.")
+@click.option(
+    "--due",
+    metavar="TIME",
+    help="All that end within that time (30d, 4w), or in the last third of a short life.",
+)
 @_days_option(AUTHORITY_DAYS)
 @passphrase_option
 @click.pass_obj

@@ -314,7 +314,7 @@ def _finding_as_json(one: Finding) -> dict[str, Any]:
     type=click.IntRange(0, 36500),
     default=30,
     show_default=True,
-    help="How long before its end a certificate is due.",
+    help="How long before its end a certificate is due; of a short life, a third.",
 )
 @click.option("--json", "as_json", is_flag=True, help="A JSON array for machines.")
 @click.pass_context

@@ -37,6 +37,6 @@ To and from elsewhere::
 What Windows would object to::
 
     probe             what a running server shows
-    lint              looks at it: lint_read reads, then lint_leaf, lint_names, lint_chain and
-                      lint_constraints say lint_findings
+    lint              looks at it: lint_read reads, then lint_leaf, lint_eap, lint_names,
+                      lint_chain and lint_constraints say lint_findings
 """

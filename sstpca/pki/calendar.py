@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ..home import SERVER
@@ -10,11 +10,11 @@ from .inventory import AUTHORITY, NEXT, Entry
 
 # RFC 5545 3.1, in bytes without the line break
 _LINE_MAX: Final = 75
-_ALARM_DAYS: Final = 30
+_ALARM: Final = timedelta(days=30)
 
 
 def make_calendar(entries: Iterable[Entry], authority: str, host: str) -> bytes:
-    """Return a calendar with the day each of ``entries`` ends, and an alarm 30 days before.
+    """Return a calendar with the day each of ``entries`` ends, and an alarm 30 days before, or a third of a short life.
 
     A renewed certificate keeps its event, which moves: read again, the calendar is up to date.
 
@@ -45,10 +45,15 @@ def _event(entry: Entry, authority: str, host: str) -> list[str]:
         "BEGIN:VALARM",
         "ACTION:DISPLAY",
         f"DESCRIPTION:{_escaped(title)}",
-        f"TRIGGER:-P{_ALARM_DAYS}D",
+        f"TRIGGER:{_trigger(entry.due_before(_ALARM))}",
         "END:VALARM",
         "END:VEVENT",
     ]
+
+
+def _trigger(before: timedelta) -> str:
+    """Return the DURATION of an alarm, RFC 5545 3.3.6."""
+    return f"-P{before.days}D" if before.days else f"-PT{before.seconds // 3600}H"
 
 
 def _what(entry: Entry) -> str:

@@ -1,10 +1,13 @@
 """Certificates as PEM, and the fingerprints people compare."""
 
+from datetime import timedelta
 from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
+
+_SHORT: Final = timedelta(days=90)
 
 UNREADABLE: Final = (
     ValueError,
@@ -16,6 +19,15 @@ UNREADABLE: Final = (
     x509.InvalidVersion,
 )
 """What reading a hostile or damaged certificate, or any field of it, may raise."""
+
+
+def due_before(life: timedelta, within: timedelta) -> timedelta:
+    """Return how long before its end a certificate is due.
+
+    :param life: how long it is valid; of less than 90 days, no more than a third counts.
+    :param within: of any other.
+    """
+    return min(within, life / 3) if life < _SHORT else within
 
 
 def certificate_to_pem(certificate: x509.Certificate) -> bytes:

@@ -52,7 +52,8 @@ def due(home: Home, store: Store, within: timedelta, now: datetime) -> list[Due]
 
     A user's revoked certificate does not: that is how it is meant to end.
 
-    :param within: how long before its end a certificate is due; an authority's is at least a year.
+    :param within: how long before its end a certificate is due, and of a short life a third; an
+        authority's is at least a year.
     :raises SstpcaError: if a file or the database cannot be read.
     """
     tidy(home, store)
@@ -97,7 +98,7 @@ def _judge(entry: Entry, within: timedelta, now: datetime) -> Iterator[Due]:
             yield Due(entry.name, Urgency.WRONG, entry.not_after, why, "correct the clock")
         case State.REVOKED if entry.name in (SERVER, AUTHORITY):
             yield _due(entry, Urgency.WRONG, "is revoked")
-        case State.VALID if left < within:
+        case State.VALID if left < entry.due_before(within):
             yield _due(entry, Urgency.DUE, f"ends on {end}, in {left.days} days")
         case State.VALID | State.REVOKED | State.REPLACED:
             return

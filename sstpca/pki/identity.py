@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cryptography import x509
@@ -15,7 +15,7 @@ from ..names import Hosts, parse_hosts
 from ..reading import read_file
 from . import lint_leaf
 from .authority import client_roots
-from .certificates import certificate_to_pem
+from .certificates import certificate_to_pem, due_before
 from .keys import PrivateKey, key_from_pem, key_to_pem
 from .lint import lint
 from .lint_findings import Finding, Severity
@@ -24,6 +24,9 @@ from .loading import certificates_from_pem
 
 # Windows takes these names, other clients that bundles are for do not
 _REFUSED: Final = frozenset({"name-cn-only", "address-as-name"})
+_SOON: Final = timedelta(days=30)
+_RENEW: Final = "sstpca cert renew server"
+_REPLACE: Final = "get a new one from whoever issued it, then sstpca cert import FILE..."
 # in a home there is more to say than the checks know
 _HINTS: Final = {
     "name": "correct names and addresses in settings.toml, or get a certificate for all of them",
@@ -77,7 +80,8 @@ def load_identity(home: Home, now: datetime | None = None) -> Identity:
     if key.public_key() != leaf.public_key():
         raise SstpcaError(
             f"the key in {home.server_identity} does not fit its certificate",
-            "put key and certificate of the same pair into it, or restore it from a backup",
+            "put key and certificate of the same pair into it, restore it from a backup, or make "
+            "another: sstpca cert rekey server",
         )
     return Identity(leaf, tuple(chain), check_leaf(home, leaf, hosts, now, chain), key)
 
@@ -107,13 +111,37 @@ def check_leaf(
     )
     for finding in report.findings:
         if finding.severity is Severity.ERROR or finding.check in _REFUSED:
-            raise _refusal(finding)
+            raise _refusal(finding, _RENEW if roots else _REPLACE)
     return bool(roots)
 
 
-def _refusal(finding: Finding) -> SstpcaError:
+def _refusal(finding: Finding, renewal: str = "") -> SstpcaError:
+    """Return what to say; ``renewal`` is the way to a certificate that has not expired."""
     windows = "" if finding.windows is None else f": Windows says {finding.windows.code}"
-    return SstpcaError(finding.found + windows, _HINTS.get(finding.check, finding.fix))
+    return SstpcaError(finding.found + windows, _hint(finding, renewal))
+
+
+def _hint(finding: Finding, renewal: str) -> str:
+    if finding.check == "expired" and renewal:
+        return f"{renewal}; if it is not that late, correct this machine's clock"
+    return _HINTS.get(finding.check, finding.fix)
+
+
+def ending(home: Home, now: datetime) -> str:
+    """Return a line on the server's certificate if it is due or has expired, and the way out.
+
+    :param now: an aware time.
+    :raises SstpcaError: if the file cannot be read.
+    """
+    leaf = load_server_certificate(home)
+    end = leaf.not_valid_after_utc
+    if end - now >= due_before(end - leaf.not_valid_before_utc, _SOON):
+        return ""
+    own = any(one.subject == leaf.issuer for one in client_roots(home))
+    when = f"ends on {end:%Y-%m-%d %H:%M} UTC, in {(end - now).days} days"
+    if now > end:
+        when = f"expired on {end:%Y-%m-%d %H:%M} UTC, and Windows does not connect (0x800B0101)"
+    return f"the server's certificate {when}: {_RENEW if own else _REPLACE}"
 
 
 def served_hosts(home: Home) -> Hosts:

@@ -8,7 +8,7 @@ import os
 import pwd
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ from ..errors import SstpcaError
 from ..home import SERVER
 from ..names import quoted, user_key
 from ..store import Store, certificates
+from .certificates import due_before
 from .describe import san_texts
 
 AUTHORITY: Final = "authority"
@@ -81,6 +82,10 @@ class Entry:
         if now > self.not_after:
             return State.EXPIRED
         return State.NOT_YET if now < self.not_before else State.VALID
+
+    def due_before(self, within: timedelta) -> timedelta:
+        """Return how long before its end the certificate is due: ``within``, or a third of it."""
+        return due_before(timedelta(seconds=self.not_after - self.not_before), within)
 
     @property
     def certificate(self) -> x509.Certificate:

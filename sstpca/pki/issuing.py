@@ -352,6 +352,8 @@ def _ours(store: Store, entry: Entry) -> Entry:
 def due(home: Home, store: Store, within: timedelta, now: datetime) -> list[Entry]:
     """Return what a renewal is worth while for: it ends ``within`` that time, or has ended.
 
+    Of a short life, it is the last third.
+
     Not among them are revoked ones, those of others' authorities, and those that could not get a
     later end because the authority ends then.
     """
@@ -362,6 +364,6 @@ def due(home: Home, store: Store, within: timedelta, now: datetime) -> list[Entr
         if entry.profile in profiles.PROFILES
         and entry.issuer_sha256 in issuers
         and entry.state(now.timestamp()) is not State.REVOKED
-        and entry.not_after <= (now + within).timestamp()
+        and entry.not_after <= (now + entry.due_before(within)).timestamp()
         and entry.not_after + _WORTH_IT.total_seconds() < last
     ]

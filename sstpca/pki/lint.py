@@ -1,6 +1,6 @@
 """What the Windows SSTP client would object to in a server's certificate: [MS-SSTP] 3.2.4.1.
 
-The checks stand in lint_leaf (one certificate by itself), lint_names (what users dial),
+The checks stand in lint_leaf (one certificate by itself), lint_eap, lint_names (what users dial),
 lint_chain (the path to a root) and lint_constraints; lint_findings has what they answer.
 """
 
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from ..errors import InvalidInput
 from ..names import Hosts, parse_hosts, quoted
 from .lint_chain import End, Path, PublicRoots, build, check_path
+from .lint_eap import check_eap
 from .lint_findings import Finding, Severity, error, note, warning
 from .lint_leaf import check_form, check_key, check_lifetime, check_purpose, check_validity
 from .lint_names import check_names, check_wildcards
@@ -150,6 +151,7 @@ def _check_leaf(
 ) -> Iterator[Finding]:
     yield from check_validity(leaf, now)
     yield from check_purpose(leaf)
+    yield from check_eap(leaf)
     if hosts is None:
         yield note("no-name", f"{leaf.what} was not compared with a name", "say --name HOST")
     else:

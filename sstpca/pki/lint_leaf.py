@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAlgorithmOID
 
+from .certificates import due_before
 from .keys import describe_key
 from .lint_findings import Finding, Windows, error, note, warning
 from .lint_read import Readable
@@ -67,7 +68,7 @@ def check_validity(one: Readable, now: datetime) -> Iterator[Finding]:
             "wait until then; if it is later than that, correct this machine's clock",
             Windows.EXPIRED,
         )
-    elif one.end - now < min(_SOON, (one.end - one.begin) / 3):
+    elif one.end - now < due_before(one.end - one.begin, _SOON):
         yield warning(
             "ends-soon",
             f"{one.what} ends on {one.end:%Y-%m-%d}, in {(one.end - now).days} days",

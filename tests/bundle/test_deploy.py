@@ -277,6 +277,17 @@ def test_eap_needs_a_root(profile: AccessProfile, settings: Settings) -> None:
         deployment_for(other, settings, Trust((), ()))
 
 
+def test_eap_needs_a_certificate_that_windows_eap_takes(
+    profile: AccessProfile, settings: Settings, authority: x509.Certificate
+) -> None:
+    trust = Trust((authority,), (authority,), "the server's certificate has an empty subject")
+    eap = dataclasses.replace(profile, client=Client(sign_in=SignIn.EAP_TLS))
+    with pytest.raises(SstpcaError, match="eap-tls: the server's certificate has an empty subject"):
+        deployment_for(eap, settings, trust)
+    other = dataclasses.replace(profile, client=Client(sign_in=SignIn.EAP_MSCHAPV2))
+    deployment_for(other, settings, trust)
+
+
 def test_a_name_that_windows_refuses(profile: AccessProfile, authority: x509.Certificate) -> None:
     strange = Settings(
         server=Server(names=("vpn.example.com",)), bundle=BundleSettings(connection="a/b")

@@ -7,11 +7,13 @@ import pytest
 from sstpca.errors import SstpcaError
 from sstpca.home import Home
 from sstpca.names import parse_hosts
-from sstpca.pki import inventory
+from sstpca.pki import inventory, issuing
 from sstpca.pki.authority import Authority
 from sstpca.pki.due import Due, Urgency, due
 from sstpca.pki.identity import identity_to_pem
-from sstpca.pki.keys import KeyType
+from sstpca.pki.keys import KeyType, make_key
+from sstpca.pki.profiles import SERVER, SERVER_DAYS, make_leaf
+from sstpca.pki.subjects import Subject
 from sstpca.store import Store
 from tests.support.revoked import mark_revoked
 
@@ -25,10 +27,20 @@ def home(quick_home: Home) -> Home:
     return quick_home
 
 
-def issue(home: Home, store: Store, name: str, now: datetime = NOW) -> None:
+def issue(
+    home: Home, store: Store, name: str, now: datetime = NOW, days: int = SERVER_DAYS
+) -> None:
     """Record a user's certificate that begins a day before ``now``."""
     authority = Authority.load(home, None)
-    certificate = authority.issue_server(HOSTS, KeyType.ECDSA, now).certificate
+    certificate = make_leaf(
+        SERVER,
+        Subject.of_hosts(HOSTS),
+        make_key(KeyType.ECDSA).public_key(),
+        authority.certificate,
+        authority.key,
+        now,
+        days=days,
+    )
     with store.writing() as connection:
         inventory.record(
             connection,
@@ -53,6 +65,22 @@ def test_a_new_home_is_in_order(home: Home, store: Store) -> None:
     issue(home, store, "alice")
     assert look(home, store) == []
     assert look(home, store, days=360) == []
+
+
+@pytest.mark.parametrize("days", [2, 6, 45, 89])
+def test_a_short_life_is_due_in_its_last_third(home: Home, store: Store, days: int) -> None:
+    issue(home, store, "alice", days=days)
+    [entry] = [one for one in inventory.list_current(store) if one.name == "alice"]
+    third = timedelta(seconds=entry.not_after - entry.not_before) / 3
+    assert third < MONTH
+    end, hour = datetime.fromtimestamp(entry.not_after, UTC), timedelta(hours=1)
+    assert due(home, store, MONTH, NOW) == []
+    assert due(home, store, MONTH, end - third - hour) == []
+    assert told(due(home, store, MONTH, end - third + hour)) == [("alice", Urgency.DUE)]
+    assert [one.name for one in issuing.due(home, store, MONTH, end - third - hour)] == []
+    assert [one.name for one in issuing.due(home, store, MONTH, end - third + hour)] == ["alice"]
+    # who asks for less than that gets it
+    assert due(home, store, hour, end - 2 * hour) == []
 
 
 def test_near_the_end(home: Home, store: Store) -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from sstpca.errors import InvalidInput, SstpcaError
 from sstpca.names import Hosts, parse_hosts
-from sstpca.pki import lint_chain, lint_leaf, lint_names
+from sstpca.pki import lint_chain, lint_eap, lint_leaf, lint_names
 from sstpca.pki.authority import Authority
 from sstpca.pki.keys import KeyType
 from sstpca.pki.lint import CHAIN_MAX, Report, lint, split_port
@@ -236,7 +236,8 @@ DEFECTS: dict[str, Case] = {
         lambda w: w.chain(without=x509.SubjectAlternativeName, subject="a.example"), WRONG_NAME,
     ),
     "no name at all": (
-        lambda w: w.chain(without=x509.SubjectAlternativeName, subject=x509.Name([])), WRONG_NAME,
+        lambda w: w.chain(without=x509.SubjectAlternativeName, subject=x509.Name([])),
+        {*WRONG_NAME, ("eap-subject", "note", None)},
     ),
     # time
     "expired": (lambda w: w.chain(begin=NOW - 9 * DAY, end=NOW - DAY), {
@@ -259,7 +260,7 @@ DEFECTS: dict[str, Case] = {
     }),
     "any EKU": (
         lambda w: w.chain(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])),
-        set(),
+        {("eap-eku", "note", None)},
     ),
     "client's EKU": (
         lambda w: w.chain(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])),
@@ -332,6 +333,13 @@ DEFECTS: dict[str, Case] = {
     "unknown but not critical": (lambda w: w.chain(unknown(5)), set()),
     "known and critical": (lambda w: w.chain(critical=(x509.ExtensionType,)), set()),
     "twice": (twice, {("unreadable", "error", "0x80090327")}),
+    "no subject": (
+        lambda w: w.chain(subject=x509.Name([])), {("eap-subject", "note", None)},
+    ),
+    "a wildcard as CN": (
+        lambda w: w.chain(san(DNS("*.example.com")), subject="*.example.com"),
+        {("eap-wildcard", "note", None)},
+    ),
     "policies that are none": (
         lambda w: w.chain(
             x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.32"), b"\x05\x00")
@@ -402,7 +410,7 @@ def test_every_check_has_a_planted_defect() -> None:
     made = re.compile(r"(?:error|warning|note|Finding)\(\s*\"([a-z0-9-]+)\"")
     checks = {
         check
-        for module in (lint_module, lint_chain, lint_leaf, lint_names)
+        for module in (lint_module, lint_chain, lint_eap, lint_leaf, lint_names)
         for check in made.findall(inspect.getsource(module))
     }
     # these need another question or another set of roots, and have tests of their own

@@ -1,5 +1,6 @@
 """The supervisor where the end-to-end tests would have to wait for the database's time-outs."""
 
+import dataclasses
 import logging
 from pathlib import Path
 from typing import cast
@@ -24,6 +25,50 @@ class Failing:
         if self.fails:
             raise OSError("as if")
         self.forgotten.append(pid)
+
+
+def supervisor_of(config: Config) -> _Supervisor:
+    return _Supervisor(
+        config, cast("CertificateFile", None), [], cast("Backend", Failing()), frozenset()
+    )
+
+
+def test_a_certificate_that_ends_soon_is_said_once_a_day(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LOGGER, "propagate", True)
+    clock = [1000.0]
+    monkeypatch.setattr("sstpca.server.service.time.monotonic", lambda: clock[0])
+    said = ["it ends in 19 days: sstpca cert renew server"]
+    config = Config("vpn", (), Path("none"), lambda: None, 1, "sstp", "t", 1400, True)
+    supervisor = supervisor_of(dataclasses.replace(config, due=lambda: said[0]))
+    with caplog.at_level(logging.WARNING, "sstpca"):
+        for _ in range(3):
+            supervisor._remind()
+        assert caplog.messages == said
+        clock[0] += 86_399
+        supervisor._remind()
+        assert len(caplog.messages) == 1
+        clock[0] += 2
+        supervisor._remind()
+        assert caplog.messages == said * 2
+        said[0], clock[0] = "", clock[0] + 86_401
+        supervisor._remind()
+        assert len(caplog.messages) == 2
+
+
+def test_a_certificate_that_cannot_be_looked_at_does_not_end_the_server(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LOGGER, "propagate", True)
+
+    def gone() -> str:
+        raise OSError("as if")
+
+    config = Config("vpn", (), Path("none"), lambda: None, 1, "sstp", "t", 1400, True, gone)
+    with caplog.at_level(logging.ERROR, "sstpca"):
+        supervisor_of(config)._remind()
+    assert caplog.messages == ["as if"]
 
 
 def test_the_leases_of_a_dead_worker_come_free_when_the_store_answers_again(
