@@ -74,6 +74,17 @@ def _refusal_named(path: Path) -> Iterator[None]:
         raise SstpcaError(f"cannot write {path}: {error.strerror}") from error
 
 
+def unwritable(path: Path) -> tuple[str, str]:
+    """Return why ``path`` may not be written, as far as can be seen, and what to do about it."""
+    with contextlib.suppress(OSError):
+        if os.statvfs(path.parent).f_flag & os.ST_RDONLY:
+            return (
+                "its file system is read-only",
+                "mount it writable, or restore a backup of the home elsewhere",
+            )
+    return "it is not yours to write", "run this as the user who owns the home (often root)"
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
     """The paths of one VPN. ``settings.toml`` is written last: with it, the home exists."""

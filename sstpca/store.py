@@ -6,17 +6,22 @@ another database is the same code. Times are seconds since 1970 (UTC), IPv4 addr
 
 import contextlib
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool, QueuePool
 
 from .errors import SstpcaError
-from .home import SECRET
+from .home import SECRET, unwritable
+from .names import quoted
 
 SCHEMA_VERSION = 5
+
+_DAMAGED: Final = "restore it from a backup of the home"
 
 metadata = sa.MetaData()
 
@@ -233,18 +238,14 @@ class Store:
         :raises SstpcaError: if it is missing, no database of ours, or of a newer release.
         """
         if not path.exists():
-            raise SstpcaError(
-                f"the database {path} is missing", "restore it from a backup of the home"
-            )
+            raise SstpcaError(f"the database {path} is missing", _DAMAGED)
         store = cls(_engine(path, pooled=pooled))
-        try:
-            with store.reading() as connection:
-                version = connection.scalar(sa.select(schema.c.version))
-        except SstpcaError as error:
-            raise SstpcaError(
-                str(error), "is it yours to write? if it is damaged, restore it from a backup"
-            ) from error
-        if version is not None and version < SCHEMA_VERSION:
+        with store.reading() as connection:
+            ours = sa.inspect(connection).has_table(schema.name)
+            version = connection.scalar(sa.select(schema.c.version)) if ours else None
+        if version is None:
+            raise SstpcaError(f"{path} is not a database of sstpca", _DAMAGED)
+        if version < SCHEMA_VERSION:
             version = store._migrate()
         if version != SCHEMA_VERSION:
             raise SstpcaError(
@@ -328,13 +329,43 @@ def _engine(path: Path, *, pooled: bool = False) -> sa.Engine:
 
 @contextlib.contextmanager
 def _translated(engine: sa.Engine) -> Iterator[None]:
-    """Turn the driver's complaints (locked, read-only, full, not a database) into our error."""
+    """Turn the driver's complaints (locked, read-only, full, not a database) into our error.
+
+    Those that only a mistake of ours can cause (of an API, of a constraint) stay as they are.
+    """
     try:
         yield
-    except sa.exc.IntegrityError:
+    except (sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.DataError):
         raise
     except sa.exc.DatabaseError as error:
-        raise SstpcaError(f"database {engine.url.database}: {error.orig}") from error
+        raise refusal(Path(str(engine.url.database)), error.orig) from error
+
+
+# SQLite's primary result codes, https://sqlite.org/rescode.html
+_SQLITE: Final = {
+    sqlite3.SQLITE_BUSY: ("another program has kept it busy for too long", "try again"),
+    sqlite3.SQLITE_LOCKED: ("another program has kept it busy for too long", "try again"),
+    sqlite3.SQLITE_NOMEM: ("there is not enough memory", ""),
+    sqlite3.SQLITE_FULL: ("there is no space left on the disk", "make room on it"),
+    sqlite3.SQLITE_IOERR: ("the disk fails", "look into the system's log (dmesg)"),
+    sqlite3.SQLITE_CORRUPT: ("it is damaged", _DAMAGED),
+    sqlite3.SQLITE_NOTADB: ("it is not a database", _DAMAGED),
+    sqlite3.SQLITE_PERM: ("it is not yours to write", "run this as the user who owns the home"),
+}
+_UNWRITABLE: Final = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN})
+
+
+def refusal(path: Path, error: BaseException | None) -> SstpcaError:
+    """Return the error for what the driver complained of: ours where we know it, else in quotes.
+
+    :param error: one of sqlite3's; another driver's words are shown as they are.
+    """
+    # the low byte of an extended code is its primary one
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    what, hint = _SQLITE.get(code, (f"SQLite says {quoted(str(error))}", ""))
+    if code in _UNWRITABLE:
+        what, hint = unwritable(path)
+    return SstpcaError(f"the database {path} cannot be used: {what}", hint)
 
 
 def now() -> float:

@@ -36,7 +36,7 @@ from .eap_tls import EapTls
 from .entrance import Progress
 from .shared import Shared
 from .sources import Source
-from .tls import Certificate
+from .tls import Certificate, explained
 
 #: Bytes of unsent control packets at which a client is no longer read: it asks faster than it reads.
 _CROWDED: Final = 256 * 1024
@@ -195,7 +195,7 @@ class Connection:
         try:
             self._outbound.pump(self._tun.descriptor, self._shared.config.mtu)
         except OSError as error:
-            return self._lose(f"connection lost: {error.strerror or error}")
+            return self._lose(f"connection lost: {explained(error)}")
         return self._watch() if self._stream.waiting else None
 
     def _writable(self) -> None:
@@ -204,7 +204,7 @@ class Connection:
         except OSError as error:
             if self._ended:
                 return self._hang_up()
-            return self._lose(f"connection lost: {error.strerror or error}")
+            return self._lose(f"connection lost: {explained(error)}")
         if self._ended:
             return None if self._stream.waiting else self._hang_up()
         return self._watch()
@@ -232,7 +232,7 @@ class Connection:
             try:
                 self._do(effect)
             except OSError as error:
-                self._lose(f"connection lost: {error.strerror or error}")
+                self._lose(f"connection lost: {explained(error)}")
 
     def _do(self, effect: Effect) -> None:
         match effect:

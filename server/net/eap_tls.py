@@ -8,6 +8,7 @@ another key than it should, and the binding would not hold. What 1.3 would add, 
 nobody sees on its way, the TLS around the call has added already.
 """
 
+from ssl import AlertDescription
 from typing import Final, cast
 
 from cryptography import x509
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import SSL, crypto
 
+from ..errors import quotation
 from ..interfaces import Account, CertificateRefused, Directory
 from ..ppp.effects import Handshaken
 from .hello import Group, HelloError, alert_record, read_hello
@@ -42,6 +44,28 @@ _VERIFY_ERRORS: Final = {
     21: "was not issued by this server's authority",
     26: "is not for clients (its extended key usage lacks clientAuth)",
 }
+
+# what a client says of the server, RFC 5246 7.2.2; the words are those of .tls
+_ALERTS: Final = {
+    AlertDescription.ALERT_DESCRIPTION_HANDSHAKE_FAILURE: (
+        "the client takes none of the server's cipher suites or keys"
+    ),
+    AlertDescription.ALERT_DESCRIPTION_BAD_CERTIFICATE: (
+        "the client does not believe the server certificate"
+    ),
+    AlertDescription.ALERT_DESCRIPTION_CERTIFICATE_UNKNOWN: (
+        "the client does not believe the server certificate"
+    ),
+    AlertDescription.ALERT_DESCRIPTION_CERTIFICATE_EXPIRED: (
+        "the server certificate has expired by the client's clock"
+    ),
+    AlertDescription.ALERT_DESCRIPTION_UNKNOWN_CA: (
+        "the client does not know the server certificate's authority"
+    ),
+    AlertDescription.ALERT_DESCRIPTION_PROTOCOL_VERSION: "the client does not take TLS 1.2",
+}
+# the handshake message Certificate (11) with an empty list, RFC 5246 7.4.6
+_NO_CERTIFICATE: Final = bytes.fromhex("0b 000003 000000")
 
 
 class Contexts:
@@ -77,6 +101,7 @@ def _make_context(pem: bytes, roots: tuple[bytes, ...], group: Group) -> SSL.Con
     context.set_cipher_list(SUITES.encode())
     context.set_tmp_ecdh(_CURVES[group]())
     context.set_verify_depth(_DEPTH)
+    context.set_info_callback(_hear)
     key = load_pem_private_key(pem, None)
     context.use_privatekey(cast("rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey", key))
     leaf, *chain = x509.load_pem_x509_certificates(pem)
@@ -130,25 +155,36 @@ class EapTls:
         except SSL.Error as error:
             if self._judge.problem is not None:
                 raise self._judge.problem from None
-            return self._refused(tls, error)
+            return self._refused(tls, self._why(data, error))
         key = tls.export_keying_material(_KEY_LABEL, _KEY_SIZE)
         return Handshaken(self._output(tls), account=self._judge.account, key=key)
 
-    def _refused(self, tls: SSL.Connection, error: SSL.Error) -> Handshaken:
+    def _why(self, data: bytes, error: SSL.Error) -> str:
+        """Return why the handshake failed: what was found in it, else what OpenSSL says."""
+        if self._judge.refusal:
+            return self._judge.refusal
+        if self._judge.alert is not None:
+            said = f"the client breaks TLS off with alert {self._judge.alert} (RFC 5246 7.2)"
+            return f"TLS: {_ALERTS.get(self._judge.alert, said)}"
+        if _NO_CERTIFICATE in data:
+            return "TLS: the client shows no certificate"
+        return f"TLS: OpenSSL says {quotation(_last(error))}"
+
+    def _refused(self, tls: SSL.Connection, why: str) -> Handshaken:
         """Pass OpenSSL's alert on, but not where it was us who refused.
 
         For that, OpenSSL's alert would be internal_error, and have people look for one. EAP's
         Failure alone says no more than that there is no way in.
         """
-        refusal = self._judge.refusal
-        alert = b"" if self._judge.trusted and refusal else self._output(tls)
-        return Handshaken(alert, refusal=refusal or _text(error))
+        ours = self._judge.trusted and self._judge.refusal
+        return Handshaken(b"" if ours else self._output(tls), refusal=why)
 
     def _begin(self, group: Group) -> SSL.Connection:
         roots = self._directory.client_roots()
         context = self._contexts.get(self._certificate, roots, group)
         tls = SSL.Connection(context, None)
         tls.set_accept_state()
+        tls.set_app_data(self._judge)
         tls.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, self._judge.verify)
         return tls
 
@@ -168,6 +204,7 @@ class _Judge:
 
     :ivar trusted: whether OpenSSL found nothing wrong with the last certificate it showed.
     :ivar problem: what the directory raised; OpenSSL's C would swallow it.
+    :ivar alert: the last one that the client sent, if it did.
     """
 
     def __init__(self, directory: Directory) -> None:
@@ -176,6 +213,7 @@ class _Judge:
         self.trusted = False
         self.refusal = ""
         self.problem: Exception | None = None
+        self.alert: int | None = None
 
     def verify(
         self, _tls: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int
@@ -210,7 +248,13 @@ def _verify_text(error: int) -> str:
     return _VERIFY_ERRORS.get(error, f"does not verify (OpenSSL's error {error})")
 
 
-def _text(error: SSL.Error) -> str:
-    """Return OpenSSL's own words, the last of them."""
-    reasons = [entry[2] for entry in (error.args[0] if error.args else [])]
-    return f"TLS: {reasons[-1] if reasons else 'the handshake failed'}"
+def _hear(tls: SSL.Connection, where: int, what: int) -> None:
+    """Called back by OpenSSL: keep the number of an alert, of which its text is not ours."""
+    if where & SSL.SSL_CB_READ_ALERT == SSL.SSL_CB_READ_ALERT:
+        tls.get_app_data().alert = what & 0xFF
+
+
+def _last(error: SSL.Error) -> str:
+    """Return the last of the reasons that OpenSSL has put on its stack."""
+    stack = error.args[0] if error.args else ()
+    return str(stack[-1][-1]) if stack else "nothing"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ..errors import ServerError
+from ..errors import ServerError, quotation
 from ..sstp.binding import CertificateHashes
 from .hello import ClientHello, Group, HelloError, read_hello
 
@@ -24,13 +24,29 @@ _RETRY: Final = 60.0
 #: clients with nothing else: RouterOS offers ECDHE-RSA-AES256-SHA unless it is told better.
 SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!aNULL:!AESCCM"
 
-#: What OpenSSL's reasons mean for those who run the server.
+#: What OpenSSL's reasons (SSL_R_..., of a handshake or a pair) mean for those who run the server.
 _REASONS: Final = {
     "NO_SHARED_CIPHER": (
         "no cipher suite in common with the client; if it is a RouterOS router, set pfs=yes there "
         "(/interface sstp-client set NAME pfs=yes), and give this server an RSA key"
     ),
     "UNSUPPORTED_PROTOCOL": "the client knows no TLS 1.2; if it is a Windows 7, update it",
+    "VERSION_TOO_LOW": "the client knows no TLS 1.2; if it is a Windows 7, update it",
+    "HTTP_REQUEST": "the client speaks HTTP without TLS",
+    "WRONG_VERSION_NUMBER": "what the client sends is not TLS",
+    "UNEXPECTED_EOF_WHILE_READING": "the client closed the connection",
+    "BAD_RECORD_TYPE": "what the client sends is not TLS",
+    "DECRYPTION_FAILED_OR_BAD_RECORD_MAC": "a record of the client is damaged",
+    "TLSV1_ALERT_UNKNOWN_CA": "the client does not know the server certificate's authority",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "the client does not believe the server certificate",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "the client does not believe the server certificate",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the server certificate has expired by the client's clock",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the client takes none of the server's cipher suites or keys",
+    "KEY_VALUES_MISMATCH": "its key does not fit its certificate",
+    "EE_KEY_TOO_SMALL": "its key is shorter than this machine's TLS allows",
+    "CA_KEY_TOO_SMALL": "an authority's key is shorter than this machine's TLS allows",
+    "CA_MD_TOO_WEAK": "a signature in its chain is weaker than this machine's TLS allows",
+    "EE_MD_TOO_WEAK": "its signature is weaker than this machine's TLS allows",
 }
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
@@ -77,7 +93,8 @@ def load(path: Path) -> Certificate:
         ours = [group for group in Group if _CURVES[group] or _prefers_hybrid()]
         contexts = {group: _make_context(group, pem) for group in ours}
     except OSError as error:
-        raise ServerError(f"{path} cannot be used as server certificate: {error}") from error
+        why = explained(error)
+        raise ServerError(f"{path} cannot be used as server certificate: {why}") from error
     der = ssl.PEM_cert_to_DER_cert(leaf.group())
     # SHA-1 is what the protocol offers older clients; S324 does not apply
     sha1 = hashlib.sha1(der, usedforsecurity=False).digest()
@@ -120,9 +137,15 @@ def _prefers_hybrid() -> bool:
 
 
 def explained(error: OSError) -> str:
-    """Return why TLS failed, and where there is something to do about it, what."""
-    reason = str(getattr(error, "reason", None) or "")
-    return _REASONS.get(reason, reason) or error.strerror or str(error)
+    """Return why TLS, or the socket or file below it, failed, and perhaps what to do about it.
+
+    ``reason`` is OpenSSL's own constant; which there are depends on its version.
+    """
+    if isinstance(error, ssl.SSLError):
+        # one that Python raises itself has none
+        reason = getattr(error, "reason", None) or ""
+        return _REASONS.get(reason) or f"OpenSSL says {quotation(reason or error)}"
+    return error.strerror or quotation(error)
 
 
 def _load_chain(context: ssl.SSLContext, pem: bytes) -> None:
@@ -131,7 +154,8 @@ def _load_chain(context: ssl.SSLContext, pem: bytes) -> None:
     with os.fdopen(descriptor, "wb") as file:
         file.write(pem)
         file.flush()
-        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+        # without the password, OpenSSL would ask a terminal for that of an encrypted key
+        context.load_cert_chain(f"/proc/self/fd/{descriptor}", password="")
 
 
 class CertificateFile:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from pyroute2 import AsyncIPRoute
+from pyroute2.netlink.exceptions import NetlinkError
 
-from ..errors import ServerError
+from ..errors import ServerError, quotation
 
 DEVICE: Final = Path("/dev/net/tun")
 
@@ -70,8 +71,9 @@ async def configure(
         index = socket.if_nametoindex(name)
         await route.addr("add", index=index, local=str(local), address=str(peer), prefixlen=32)
         await route.link("set", index=index, mtu=mtu, state="up")
-    except Exception as error:  # pyroute2's NetlinkError is no OSError
-        raise ServerError(f"the interface {name} cannot be set up: {error}") from error
+    except (OSError, NetlinkError) as error:
+        why = _reason(error)
+        raise ServerError(f"the interface {name} cannot be set up: {why}") from error
 
 
 async def set_mtu(name: str, mtu: int, *, route: AsyncIPRoute) -> None:
@@ -81,5 +83,12 @@ async def set_mtu(name: str, mtu: int, *, route: AsyncIPRoute) -> None:
     """
     try:
         await route.link("set", index=socket.if_nametoindex(name), mtu=mtu)
-    except Exception as error:  # pyroute2's NetlinkError is no OSError
-        raise ServerError(f"the interface {name} cannot take MTU {mtu}: {error}") from error
+    except (OSError, NetlinkError) as error:
+        why = _reason(error)
+        raise ServerError(f"the interface {name} cannot take MTU {mtu}: {why}") from error
+
+
+def _reason(error: OSError | NetlinkError) -> str:
+    """Return the kernel's reason in its own words; pyroute2 has a number and a text of its own."""
+    code = error.code if isinstance(error, NetlinkError) else error.errno
+    return os.strerror(code) if code else quotation(error)

@@ -22,7 +22,7 @@ from ..errors import SstpcaError
 from ..home import SECRET, Home
 from ..names import quoted
 from ..reading import open_file, read_file
-from ..store import Store
+from ..store import Store, refusal
 from . import pairs
 from .files import writing_new
 from .sealed import MAGIC, Sealed, Sealing
@@ -171,11 +171,12 @@ def copy_database(path: Path) -> bytes:
             verdict = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
             if verdict != "ok":
                 raise SstpcaError(
-                    f"the database {path} is damaged: {verdict}", "restore an earlier backup"
+                    f"the database {path} is damaged: SQLite says {quoted(str(verdict))}",
+                    "restore an earlier backup",
                 )
             return copy.serialize()
     except sqlite3.Error as error:
-        raise SstpcaError(f"database {path}: {error}") from error
+        raise refusal(path, error) from error
 
 
 def refuse_occupied(root: Path) -> None:

@@ -79,16 +79,28 @@ def prepare(home: Home, contents: Contents, now: datetime) -> Import:
     )
 
 
+# OpenSSL's SSL_R_... constants
+_TOO_WEAK: Final = {
+    "EE_KEY_TOO_SMALL": "its key is too short",
+    "CA_KEY_TOO_SMALL": "an authority's key in its chain is too short",
+    "EE_MD_TOO_WEAK": "its signature is too weak",
+    "CA_MD_TOO_WEAK": "a signature in its chain is too weak",
+}
+
+
 def _try_out(pem: bytes) -> None:
     """Make sure that this machine's TLS takes the pair: its policy may want more than Windows."""
     descriptor = os.memfd_create("server.pem", os.MFD_CLOEXEC)
     try:
         os.write(descriptor, pem)
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(f"/proc/self/fd/{descriptor}")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+            f"/proc/self/fd/{descriptor}", password=""
+        )
     except ssl.SSLError as error:
-        reason = (error.reason or str(error)).replace("_", " ").lower()
+        reason = getattr(error, "reason", None) or str(error)
         raise SstpcaError(
-            f"TLS on this machine does not take the certificate: {reason}",
+            "TLS on this machine does not take the certificate: "
+            + _TOO_WEAK.get(reason, f"OpenSSL says {quoted(reason)}"),
             "get one with an RSA key of 2048 bits or more, or ECDSA, signed with SHA-256",
         ) from None
     finally:

@@ -68,7 +68,10 @@ def test_the_newest_of_the_same_bytes(store: Store, sealer: Sealer) -> None:
 
 
 def test_a_transaction_that_fails_leaves_no_record(store: Store) -> None:
-    with pytest.raises(SstpcaError, match="no such table"), store.writing() as connection:
+    with (
+        pytest.raises(SstpcaError, match="cannot be used: SQLite says 'no such table"),
+        store.writing() as connection,
+    ):
         record.add(connection, [ALICE])
         connection.execute(sa.text("DELETE FROM missing"))
     assert record.latest(store) == []

@@ -162,7 +162,7 @@ def test_where_nothing_can_be_written(
     assert line == f"cannot restore into {new}: Permission denied"
     assert not new.exists()
     line = refused(run_in(open_home.root, "ca", "backup", str(tmp_path / "x"), *given), 1)
-    assert line.startswith(f"database {open_home.database}: ")
+    assert line.startswith(f"the database {open_home.database} cannot be used: it is not yours")
     assert not (tmp_path / "x").exists()
 
 

@@ -291,7 +291,7 @@ def test_a_home_that_cannot_be_written(
         ("ca", "crl"),
     ):
         result = CliRunner().invoke(main, ["--home", str(open_home.root), *command])
-        assert "readonly" in refused(result, 1) or "unable to open" in result.stderr
+        assert refused(result, 1).endswith("it is not yours to write")
     assert {path.name: path.read_bytes() for path in open_home.root.iterdir()} == before
 
 

@@ -83,7 +83,8 @@ def test_an_unreadable_home(
 def test_a_read_only_home(open_home: Home, refused: Refused, as_nobody: Callable[[], None]) -> None:
     as_nobody()
     line = refused(run_in(open_home.root, "user", "add", "alice", "--generate"), 1)
-    assert line.startswith(f"database {open_home.database}: ")
+    why = "it is not yours to write"
+    assert line == f"the database {open_home.database} cannot be used: {why}"
     line = refused(run_in(open_home.root / "new", "init", "a.example", "--no-passphrase"), 1)
     assert line == f"cannot make the home {open_home.root / 'new'}: Permission denied"
 
@@ -102,7 +103,8 @@ def test_a_folder_that_cannot_be_written_into(
 
 
 @pytest.mark.parametrize(
-    ("content", "why"), [(b"garbage" * 1000, "file is not a database"), (b"", "no such table")]
+    ("content", "why"),
+    [(b"garbage" * 1000, "it is not a database"), (b"", "is not a database of sstpca")],
 )
 def test_a_database_that_is_none(
     home: Home, run: Run, refused: Refused, content: bytes, why: str

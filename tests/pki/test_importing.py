@@ -168,7 +168,7 @@ def test_a_chain_that_has_expired(home: Home) -> None:
     [
         (ec.generate_private_key(ec.SECP521R1()), r"secp521r1.*0x80090326"),
         # Windows would take it, but OpenSSL as Debian sets it up would not
-        (rsa.generate_private_key(65537, 1024), r"TLS on this machine .*: ee key too small"),
+        (rsa.generate_private_key(65537, 1024), r"TLS on this machine .*: its key is too short"),
     ],
 )
 def test_a_key_that_somebody_does_not_take(home: Home, key: PrivateKey, complaint: str) -> None:

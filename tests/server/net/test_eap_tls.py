@@ -149,7 +149,7 @@ def test_a_certificate_signed_by_a_clients(issuer: Issuer, server: EapTls, peopl
 def test_without_a_certificate(issuer: Issuer, server: EapTls) -> None:
     client = eap.Certificate("alice@x", b"", issuer.pem, piece=65536)
     answer = exchange(server, client)
-    assert "did not return a certificate" in answer.refusal
+    assert answer.refusal == "TLS: the client shows no certificate"
 
 
 def test_the_directory_refuses_and_the_client_does_not_learn_why(
@@ -176,7 +176,7 @@ def test_a_client_that_does_not_trust_us(issuer: Issuer, server: EapTls, people:
     client = eap.Certificate("alice", mine.pem, Issuer.make().pem, piece=65536)
     answer = server.receive(client.respond(b"\x20")[5:])
     answer = server.receive(client.respond(b"\0" + answer.data)[5:])
-    assert "unknown ca" in answer.refusal
+    assert answer.refusal == "TLS: the client does not know the server certificate's authority"
     assert people.asked == []
 
 

@@ -88,7 +88,11 @@ def check_suites(context: ssl.SSLContext) -> None:
     ("error", "said"),
     [
         (ConnectionResetError(104, "Connection reset by peer"), "Connection reset by peer"),
-        (OSError("odd"), "odd"),
+        (OSError("odd"), "'odd'"),
+        (
+            ssl.SSLError(1, "[SSL: NEW] new one (_ssl.c:1)"),
+            "OpenSSL says '[SSL: NEW] new one (_ssl.c:1)'",
+        ),
     ],
 )
 def test_other_reasons_are_said_as_they_are(error: OSError, said: str) -> None:
