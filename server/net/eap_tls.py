@@ -46,7 +46,7 @@ _VERIFY_ERRORS: Final = {
 }
 
 # what a client says of the server, RFC 5246 7.2.2; the words are those of .tls
-_ALERTS: Final = {
+_ALERTS: Final[dict[int, str]] = {
     AlertDescription.ALERT_DESCRIPTION_HANDSHAKE_FAILURE: (
         "the client takes none of the server's cipher suites or keys"
     ),

@@ -1,13 +1,15 @@
 """The command line: one module for each group of commands."""
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from .. import __version__
-from ..errors import SstpcaError
+from ..errors import InvalidInput, SstpcaError
 from . import cert_files, lint
 from .bundle import bundle
 from .ca import ca
@@ -21,30 +23,54 @@ from .quickstart import quickstart
 from .routeros import routeros
 from .serve import serve
 from .session import session
+from .usage import Group, explained
 from .user import user
 
 # 128 + SIGINT, as shells have it
 _INTERRUPTED = 130
 
 
-class Commands(click.Group):
+class Commands(Group):
     """The one place where a domain error becomes a message and an exit status."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Read the options in front of the command."""
+        with _edge():
+            return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what the operator can act on is one line, without a traceback."""
-        try:
+        with _edge():
             return super().invoke(ctx)
-        except SstpcaError as error:
-            _complain(str(error), error.hint)
-            ctx.exit(error.exit_code)
-        except (KeyboardInterrupt, click.Abort):
-            click.echo("interrupted", err=True)
-            ctx.exit(_INTERRUPTED)
-        except BrokenPipeError:
-            raise  # click ends quietly
-        except OSError as error:
-            _complain(_system_error(error), "")
-            ctx.exit(1)
+
+
+@contextlib.contextmanager
+def _edge() -> Iterator[None]:
+    try:
+        yield
+    except click.UsageError as error:
+        refused = explained(error)
+        _end(refused.exit_code, str(refused), refused.hint)
+    except SstpcaError as error:
+        _end(error.exit_code, str(error), error.hint)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        raise click.exceptions.Exit(_INTERRUPTED) from None
+    except BrokenPipeError:
+        raise  # click ends quietly
+    except OSError as error:
+        _end(1, _system_error(error), "")
+
+
+def _end(code: int, message: str, hint: str) -> NoReturn:
+    _complain(message, hint)
+    raise click.exceptions.Exit(code)
 
 
 def _complain(message: str, hint: str) -> None:
@@ -64,11 +90,11 @@ class _Folder(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Refuse what is empty."""
         if value == "":
-            self.fail("it is empty; name a folder, or leave the option out", param, ctx)
+            raise InvalidInput("--home is empty", "name a folder, or leave the option out")
         return super().convert(value, param, ctx)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("sstpca", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--home",
     type=_Folder(path_type=Path, readable=False),

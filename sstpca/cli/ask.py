@@ -1,5 +1,6 @@
 """Secrets from the person at the terminal, a pipe or a file; never from the command line."""
 
+import getpass
 import os
 import sys
 from collections.abc import Callable
@@ -129,7 +130,12 @@ def confirm(question: str, *, yes: bool) -> bool:
         return True
     if not interactive():
         raise InvalidInput("there is no terminal to ask first", "say --yes if you mean it")
-    return click.confirm(question, err=True)
+    while True:
+        answer = visible(f"{question} [y/N]: ").strip().lower()
+        if answer in ("y", "yes"):
+            return True
+        if answer in ("", "n", "no"):
+            return False
 
 
 def from_file(path: Path, what: str) -> str:
@@ -148,8 +154,38 @@ def secret(question: str, *, twice: bool) -> str:
 
     :param twice: whether it is a new one, and a slip would not be noticed.
     """
-    answer: str = click.prompt(question, hide_input=True, confirmation_prompt=twice, err=True)
-    return answer
+    while True:
+        answer = hidden(f"{question}: ")
+        if answer and (not twice or answer == hidden("Repeat for confirmation: ")):
+            return answer
+        if answer:
+            click.echo("the two are not the same; once more", err=True)
+
+
+# not click's questions: they put a blank on standard output, which is for results
+def visible(question: str) -> str:
+    """Ask on standard error; return the line that was typed.
+
+    :raises click.Abort: if there is none (Ctrl-D).
+    """
+    click.echo(question, nl=False, err=True)
+    line = sys.stdin.readline()
+    if not line:
+        click.echo(err=True)
+        raise click.Abort
+    return line.rstrip("\r\n")
+
+
+def hidden(question: str) -> str:
+    """Ask on the terminal; return the line that was typed, which does not appear there.
+
+    :raises click.Abort: if there is none (Ctrl-D), or Ctrl-C.
+    """
+    try:
+        return getpass.getpass(question, sys.stderr)
+    except (EOFError, KeyboardInterrupt):
+        click.echo(err=True)
+        raise click.Abort from None
 
 
 def _text(path: Path, what: str, most: int) -> str:

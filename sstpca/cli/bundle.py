@@ -10,6 +10,7 @@ from ..errors import SstpcaError
 from .bundle_make import make
 from .context import Context
 from .output import echo_json, iso, local, program, table, talk
+from .usage import Group
 
 # jinja2 takes its time to import, and other commands do not need it
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ..bundle.verify import Verdict
 
 
-class _MakingGroup(click.Group):
+class _MakingGroup(Group):
     """A group whose first word may be left out: then it is about making."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -18,7 +18,7 @@ from ..pki.issuing import Existing
 from ..pki.keys import KeyType
 from ..secrets import generate_password
 from ..users import User
-from . import ask
+from . import ask, usage
 from .cert_change import passphrase_option
 from .context import Context
 from .output import counted, program, progress, talk, warn
@@ -56,7 +56,7 @@ issue_option = click.option(
 )
 
 
-@click.command()
+@click.command(cls=usage.Command)
 @click.argument("names", nargs=-1, metavar="[USER]...")
 @click.option("--all", "all_", is_flag=True, help="For all users who are enabled.")
 @click.option("--profile", metavar="NAME", help="For all of them with this access profile.")

@@ -16,9 +16,10 @@ from .cert_change import passphrase_option
 from .context import Context
 from .init import init
 from .output import echo_json, iso, pairs, talk, warn
+from .usage import Group
 
 
-@click.group()
+@click.group(cls=Group)
 def ca() -> None:
     """Make, show and keep the authority.
 

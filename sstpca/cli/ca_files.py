@@ -17,7 +17,7 @@ from ..pki.certificates import certificate_to_pem, sha256_fingerprint
 from ..pki.files import refuse_existing, write_new
 from ..pki.keys import check_new_passphrase, check_passphrase
 from ..pki.rollover import following
-from . import ask
+from . import ask, usage
 from .cert import opened
 from .context import Context
 from .output import talk, warn
@@ -58,7 +58,7 @@ def put_out(content: bytes, output: Path | None, *, force: bool) -> None:
     click.echo(content, nl=False)
 
 
-@click.command()
+@click.command(cls=usage.Command)
 @click.option(
     "--format",
     "format_",
@@ -89,7 +89,7 @@ def export(context: Context, format_: str, next_: bool, output: Path | None, for
         talk("clients are to trust the next authority as well: sstpca ca export --next")
 
 
-@click.command()
+@click.command(cls=usage.Command)
 @click.argument("file", type=click.Path(path_type=Path, readable=False))
 @_passphrase_option
 @force_option
@@ -116,7 +116,7 @@ def backup(context: Context, file: Path, passphrase_file: Path | None, force: bo
     )
 
 
-@click.command()
+@click.command(cls=usage.Command)
 @click.argument("file", type=click.Path(path_type=Path, readable=False))
 @_passphrase_option
 @click.pass_obj

@@ -19,11 +19,12 @@ from ..store import Store
 from .context import Context
 from .output import echo_json, iso, local, table, talk, warn
 from .output import pairs as lines_of
+from .usage import Group
 
 _DAY = 86400
 
 
-@click.group()
+@click.group(cls=Group)
 def cert() -> None:
     """Issue, show, renew and revoke certificates.
 

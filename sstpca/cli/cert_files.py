@@ -29,6 +29,7 @@ from .cert_change import RUNNING
 from .context import Context
 from .output import pairs as lines_of
 from .output import talk, warn
+from .usage import Group
 
 Command = Callable[..., Any]
 
@@ -307,7 +308,7 @@ def _describe(found: Import) -> None:
         warn(f"the certificate of {quoted(one.subject.rfc4514_string())} has no part in the chain")
 
 
-@click.group()
+@click.group(cls=Group)
 def server() -> None:
     """Prepare the server: a certificate of another authority, or a RouterOS router in its place.
 

@@ -8,9 +8,10 @@ from .. import profiles
 from .context import Context
 from .output import talk
 from .signing import sign_options, signer
+from .usage import Command
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--profile",
     default=profiles.DEFAULT,

@@ -11,9 +11,10 @@ from ..setup import Made, Plan, make_home, refuse_existing
 from . import ask
 from .context import Context
 from .output import pairs, program, talk, warn
+from .usage import Command
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("hosts", nargs=-1, required=True, metavar="HOST...")
 @click.option("--ip", "addresses", multiple=True, metavar="ADDR", help="An address served as well.")
 @click.option(

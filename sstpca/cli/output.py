@@ -86,8 +86,9 @@ def local(moment: float) -> str:
 
 def program() -> str:
     """Return how to call this program for the same home, for a hint of what to do next."""
-    root = click.get_current_context().find_root()
-    if root.get_parameter_source("home") is ParameterSource.COMMANDLINE:
+    context = click.get_current_context(silent=True)
+    root = context.find_root() if context is not None else None
+    if root is not None and root.get_parameter_source("home") is ParameterSource.COMMANDLINE:
         return f"sstpca --home {shlex.quote(str(root.params['home']))}"
     return "sstpca"
 
@@ -98,8 +99,10 @@ def for_this_home(text: str) -> str:
     Without it, "sstpca user list" would be about another VPN than the rest of the line.
     """
     name = program()
+    if name == "sstpca":
+        return text
     root = click.get_current_context().find_root().command
-    if name == "sstpca" or not isinstance(root, click.Group):
+    if not isinstance(root, click.Group):
         return text
     commands = "|".join(map(re.escape, root.commands))
     return re.sub(rf"\bsstpca (?=(?:{commands})\b)", lambda _: f"{name} ", text)

@@ -14,13 +14,14 @@ from ..names import check_ipv4
 from ..profiles import AccessProfile, Pool, parse_pool, parse_route
 from .context import Context
 from .output import echo_json, pairs, program, table, talk, warn
+from .usage import Group
 
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _IN_BUNDLES: Final = frozenset({"routes", "dns_suffix", "full_tunnel", "client"})
 
 
-@click.group()
+@click.group(cls=Group)
 def profile() -> None:
     """Add, show, change and remove access profiles.
 

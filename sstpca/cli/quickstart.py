@@ -11,12 +11,13 @@ from ..settings import Settings
 from ..setup import Plan, make_home
 from .context import Context
 from .init import report
+from .usage import Command
 
 #: The user of the first run, where none is named.
 _FIRST_USER = "alice"
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("hosts", nargs=-1, metavar="[HOST]...")
 @click.option("--user", "name", help="The user to make; in a new home alice, if none is given.")
 @click.option("--port", type=click.IntRange(1, 65535), help="The TCP port; 443 in a new home.")

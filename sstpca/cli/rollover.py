@@ -32,12 +32,13 @@ from .cert import opened
 from .cert_change import RUNNING, passphrase_option
 from .context import Context
 from .output import counted, echo_json, iso, local, program, table, talk, warn
+from .usage import Group
 
 # as much of a fingerprint as tells one from the other
 _DIGITS: Final = 16
 
 
-@click.group("rollover")
+@click.group("rollover", cls=Group)
 def group() -> None:
     """Go from one authority to the next, with no user left behind.
 

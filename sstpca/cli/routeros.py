@@ -17,12 +17,13 @@ from . import ask, ca_files
 from .cert import opened
 from .context import Context
 from .output import program, table, talk, warn
+from .usage import Command
 
 if TYPE_CHECKING:
     from ..bundle.router import Router
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--output",
     type=click.Path(path_type=Path, readable=False),

@@ -3,9 +3,10 @@
 import click
 
 from .context import Context
+from .usage import Command
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),

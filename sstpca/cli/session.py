@@ -8,12 +8,13 @@ from ..errors import InvalidInput, SstpcaError
 from ..sessions import SessionView, end_sessions, list_sessions
 from .context import Context
 from .output import echo_json, iso, local, table
+from .usage import Group
 
 #: Seconds that `session kill` waits: a polite end takes two or three, with a silent client more.
 _PATIENCE = 20.0
 
 
-@click.group()
+@click.group(cls=Group)
 def session() -> None:
     """See and end the sessions of all workers.
 

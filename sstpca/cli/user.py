@@ -27,9 +27,10 @@ from .bundle_make import (
 from .cert_change import passphrase_option
 from .context import Context
 from .output import echo_json, iso, local, pairs, program, table, talk, warn
+from .usage import Group
 
 
-@click.group()
+@click.group(cls=Group)
 def user() -> None:
     """Add, show, change and remove users.
 

@@ -52,6 +52,7 @@ def rows(home: Home) -> Callable[[], list[object]]:
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let commands think that somebody is there to answer."""
     monkeypatch.setattr(ask, "interactive", lambda: True)
+    monkeypatch.setattr(ask, "hidden", ask.visible)
 
 
 @pytest.fixture

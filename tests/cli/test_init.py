@@ -243,5 +243,5 @@ def test_a_home_without_a_name_is_no_home(
     monkeypatch.chdir(folder)
     result = CliRunner().invoke(main, ["--home", "", *command])
     assert result.exit_code == 2
-    assert "it is empty; name a folder" in result.stderr
+    assert result.stderr == "error: --home is empty\nname a folder, or leave the option out\n"
     assert not list(folder.iterdir())

@@ -1,0 +1,140 @@
+"""What is said of a command line that is none: one line, and what to type instead.
+
+click finds the mistakes; the sentences are ours, the same with each of its versions.
+"""
+
+import contextlib
+import difflib
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import click
+
+from ..errors import InvalidInput
+from ..names import quoted
+
+#: exit status of a command line that is none
+MISUSE: Final = 2
+
+
+class Command(click.Command):
+    """A command that says in our words which argument is one too many."""
+
+    allow_extra_args = True
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the arguments; refuse those that nobody asked for."""
+        with _context_known(ctx):
+            rest = super().parse_args(ctx, args)
+        if rest and not ctx.resilient_parsing:
+            raise InvalidInput(f"{quoted(rest[0])} is one argument too many", see_help(ctx))
+        return rest
+
+
+class Group(click.Group):
+    """A group of commands; without one of them, it shows its help on standard error."""
+
+    command_class = Command
+    group_class = type
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the options in front of the command."""
+        if not args and self.no_args_is_help and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), err=True)
+            ctx.exit(MISUSE)
+        with _context_known(ctx):
+            return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is named; refuse what is none."""
+        name = str(args[0])
+        if self.get_command(ctx, name) is None and name[:1] != "-" and not ctx.resilient_parsing:
+            raise InvalidInput(
+                f"{_path(ctx)} has no command {quoted(name)}", _near(name, self.commands, ctx)
+            )
+        return super().resolve_command(ctx, args)
+
+
+@contextlib.contextmanager
+def _context_known(ctx: click.Context) -> Iterator[None]:
+    """Note in an error which command it is about, where click's parser does not."""
+    try:
+        yield
+    except click.UsageError as error:
+        error.ctx = error.ctx or ctx
+        raise
+
+
+def explained(error: click.UsageError) -> InvalidInput:
+    """Return what click refuses in words of ours; what is not foreseen is a quotation."""
+    ctx, hint = error.ctx, see_help(error.ctx)
+    match error:
+        case click.NoSuchOption():
+            known = () if ctx is None else [name for one in ctx.command.params for name in one.opts]
+            what = f"{_path(ctx)} has no option {quoted(error.option_name)}"
+            return InvalidInput(what, _near(error.option_name, known, ctx))
+        case click.MissingParameter(param=click.Parameter() as param):
+            return InvalidInput(f"{_name(param)} is missing", hint)
+        case click.BadParameter(param=click.Parameter() as param):
+            return InvalidInput(f"{_name(param)} {_expected(param.type, error)}", hint)
+        case click.BadOptionUsage():
+            wants = "takes no value" if _is_flag(error.option_name, ctx) else "needs a value"
+            return InvalidInput(f"{error.option_name} {wants}", hint)
+        case _:
+            return InvalidInput(f"the command line cannot be read: {quoted(error.message)}", hint)
+
+
+def _expected(kind: click.ParamType, error: click.BadParameter) -> str:
+    """Return what a value of this kind has to be."""
+    match kind:
+        case click.IntRange(min=least, max=most) if None not in (least, most):
+            return f"has to be a whole number from {least} to {most}"
+        case click.IntRange(min=least) if least is not None:
+            return f"has to be a whole number of at least {least}"
+        case click.Choice(choices=choices):
+            return f"has to be one of: {', '.join(map(str, choices))}"
+        case _ if kind is click.INT or isinstance(kind, click.IntRange):
+            return "has to be a whole number"
+        case click.Path(file_okay=False):
+            return "has to be a folder that can be read"
+        case click.Path():
+            return "has to be a file that can be read"
+        case _:
+            return f"cannot be used: {quoted(error.message)}"
+
+
+def _name(param: click.Parameter) -> str:
+    if isinstance(param, click.Option):
+        return max(param.opts, key=len)
+    return param.human_readable_name.strip("[].")
+
+
+def _is_flag(name: str, ctx: click.Context | None) -> bool:
+    params = () if ctx is None else ctx.command.params
+    return any(
+        isinstance(one, click.Option)
+        and (one.is_flag or one.count)
+        and name in (*one.opts, *one.secondary_opts)
+        for one in params
+    )
+
+
+def _path(ctx: click.Context | None) -> str:
+    """Return the command as it is typed, without what may stand in front of it."""
+    names: list[str] = []
+    while ctx is not None and ctx.parent is not None:
+        names.insert(0, str(ctx.info_name))
+        ctx = ctx.parent
+    return " ".join(["sstpca", *names])
+
+
+def see_help(ctx: click.Context | None) -> str:
+    """Return the hint that names the help of this command."""
+    return f"see '{_path(ctx)} --help'"
+
+
+def _near(name: str, known: Iterable[str], ctx: click.Context | None) -> str:
+    near: list[Any] = difflib.get_close_matches(name, list(known), 1)
+    return f"did you mean {near[0]}?" if near else see_help(ctx)
