@@ -10,11 +10,22 @@ from typing import BinaryIO
 
 from . import guard, locks
 from .errors import SstpcaError
+from .names import quoted, some
+from .reading import MissingFile, read_file
 
 SECRET = 0o600
 PUBLIC = 0o644
 # the pair that this home's own server shows
 SERVER = "server"
+
+_WAYS_BACK = {
+    "server.pem": "make another: sstpca cert rekey server",
+    "ca.crt": "restore it from a backup of the home; bundles have it as well, in their .cer file",
+    "database.key": (
+        "restore it from a backup; without one, make another (umask 077; openssl rand -base64 32 "
+        "> {path}) and give each user a new password: sstpca user passwd NAME"
+    ),
+}
 
 
 def write_file(path: Path, content: bytes, mode: int) -> None:
@@ -83,6 +94,35 @@ def unwritable(path: Path) -> tuple[str, str]:
                 "mount it writable, or restore a backup of the home elsewhere",
             )
     return "it is not yours to write", "run this as the user who owns the home (often root)"
+
+
+def read_own(path: Path, what: str) -> bytes:
+    """Return the bytes of a file of a home, see :func:`reading.read_file`.
+
+    :raises MissingFile: if it is gone, with the way to get it back.
+    :raises SstpcaError: if it cannot be read.
+    """
+    try:
+        return read_file(path, what)
+    except MissingFile:
+        hint = _WAYS_BACK.get(path.name, "restore it from a backup of the home")
+        raise MissingFile(f"{what} {path} is missing", hint.format(path=path)) from None
+
+
+def _no_home(root: Path) -> SstpcaError:
+    """Return the error for a folder without settings.toml; advice depends on what is in it."""
+    what, other = f"there is no sstpca home in {root}", "name another with --home or SSTPCA_HOME"
+    try:
+        found = sorted(one.name for one in root.iterdir() if one.name[0] != ".")
+    except OSError:
+        found = []
+    if {"ca.key", "sstpca.db"} & set(found):
+        return SstpcaError(
+            f"{what}: its settings.toml is missing", f"restore it from a backup, or {other}"
+        )
+    if found:
+        return SstpcaError(f"{what}, but other files: {some(list(map(quoted, found)), 3)}", other)
+    return SstpcaError(what, f"make one with 'sstpca init HOST', or {other}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +211,7 @@ class Home:
             home.settings.stat()
             readable = os.access(home.settings, os.R_OK) and os.access(root, os.R_OK | os.X_OK)
         except FileNotFoundError:
-            raise SstpcaError(
-                f"there is no sstpca home in {root}",
-                "make one with 'sstpca init HOST', or name another with --home or SSTPCA_HOME",
-            ) from None
+            raise _no_home(root) from None
         except NotADirectoryError:
             raise SstpcaError(
                 f"the home {root} is not a folder", "name another with --home or SSTPCA_HOME"

@@ -15,8 +15,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from .errors import InvalidInput, SstpcaError
-from .home import Home
-from .reading import read_text
+from .home import Home, read_own
+from .reading import decode
 
 KEY_VARIABLE: Final = "SSTPCA_DATABASE_KEY"
 KEY_BYTES: Final = 32
@@ -96,8 +96,9 @@ class Sealer:
         text = os.environ.get(KEY_VARIABLE)
         if text is not None:
             return cls(_decoded(text, KEY_VARIABLE))
-        content = read_text(home.database_key, "the database key")
-        return cls(_decoded(content, str(home.database_key)))
+        path = home.database_key
+        content = decode(read_own(path, "the database key"), f"the database key {path}")
+        return cls(_decoded(content, str(path)))
 
     def seal(self, nt_hash: bytes, user_key: str) -> bytes:
         """Return the 16 bytes of ``nt_hash`` encrypted for the user ``user_key``."""

@@ -108,7 +108,7 @@ def test_a_broken_key_is_named_but_not_shown(
     with pytest.raises(SstpcaError, match=r"database\.key is not a database key"):
         Sealer.load(home)
     home.database_key.unlink()
-    with pytest.raises(SstpcaError, match=r"cannot read the database key .*database\.key"):
+    with pytest.raises(SstpcaError, match=r"the database key .*database\.key is missing"):
         Sealer.load(home)
 
 

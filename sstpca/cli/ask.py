@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from ..errors import InvalidInput, SstpcaError
-from ..home import Home
+from ..home import Home, read_own
 from ..pki.keys import check_new_passphrase, check_passphrase
 from ..reading import STANDARD_INPUT, decode, read_file, shown
 from ..secrets import check_password, generate_password
@@ -86,7 +86,7 @@ def passphrase(home: Home, file: Path | None, *, following: bool = False) -> byt
         ask.
     """
     key = home.next_ca_key if following else home.ca_key
-    if b"ENCRYPTED" not in read_file(key, "the authority's key"):
+    if b"ENCRYPTED" not in read_own(key, "the authority's key"):
         return None
     given = _given(file, check_passphrase)
     if given is not None:

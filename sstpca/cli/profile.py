@@ -140,6 +140,14 @@ def _changes(
 
     :param client: as it is until now.
     """
+    for option, values, hint in (
+        ("--local", [] if local is None else [local], "for example: --local 10.98.0.1"),
+        ("--pool", pools, "for example: --pool 10.98.0.10-10.98.0.250"),
+        ("--dns", dns, "leave it out, or say --no-dns with 'sstpca profile set' to give none"),
+        ("--route", routes, "leave it out, or say --no-routes with 'sstpca profile set'"),
+    ):
+        if any(not value.strip() for value in values):
+            raise InvalidInput(f"{option} is empty", hint)
     changes: dict[str, Any] = {}
     client_changes = _client_changes(**client_options)
     if client_changes:

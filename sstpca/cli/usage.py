@@ -86,7 +86,7 @@ def explained(error: click.UsageError) -> InvalidInput:
             return InvalidInput(f"the command line cannot be read: {quoted(error.message)}", hint)
 
 
-def _expected(kind: click.ParamType, error: click.BadParameter) -> str:
+def _expected(kind: object, error: click.BadParameter) -> str:
     """Return what a value of this kind has to be."""
     match kind:
         case click.IntRange(min=least, max=most) if None not in (least, most):

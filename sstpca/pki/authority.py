@@ -9,9 +9,8 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from ..errors import SstpcaError
-from ..home import SECRET, Home, write_file
+from ..home import SECRET, Home, read_own, write_file
 from ..names import Hosts
-from ..reading import read_file
 from .keys import (
     AUTHORITY_KEY,
     KeyType,
@@ -89,7 +88,7 @@ class Authority:
         cls, home: Home, place: Path, key_place: Path, passphrase: bytes | None
     ) -> "Authority":
         certificate = _load_one(place)
-        pem = read_file(key_place, "the authority's key")
+        pem = read_own(key_place, "the authority's key")
         key = key_from_pem(pem, key_place, passphrase)
         if key.public_key() != certificate.public_key():
             raise SstpcaError(
@@ -143,7 +142,7 @@ def _strengthen(home: Home, path: Path, old: bytes, new: bytes) -> None:
     It is no matter if that cannot be now: the next command does it.
     """
     with contextlib.suppress(SstpcaError), home.changing_certificates(wait=False) as held:
-        if held and read_file(path, "the authority's key") == old:
+        if held and read_own(path, "the authority's key") == old:
             write_file(path, new, SECRET)
 
 
@@ -242,7 +241,7 @@ def former_authorities(home: Home) -> tuple[x509.Certificate, ...]:
     path = home.previous_ca_certificate
     if not path.exists():
         return ()
-    return certificates_from_pem(read_file(path, "the former authority's certificate"), path)
+    return certificates_from_pem(read_own(path, "the former authority's certificate"), path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,14 +276,14 @@ def _load_all(home: Home) -> _Authorities:
 
 def _server_leaf(home: Home) -> x509.Certificate | None:
     try:
-        pem = read_file(home.server_identity, "the server certificate")
+        pem = read_own(home.server_identity, "the server certificate")
         return certificates_from_pem(pem, home.server_identity)[0]
     except SstpcaError:
         return None
 
 
 def _load_one(path: Path) -> x509.Certificate:
-    certificates = certificates_from_pem(read_file(path, "the authority's certificate"), path)
+    certificates = certificates_from_pem(read_own(path, "the authority's certificate"), path)
     if len(certificates) != 1:
         raise SstpcaError(f"{path} has {len(certificates)} certificates, not one")
     return certificates[0]

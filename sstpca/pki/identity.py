@@ -10,9 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from .. import settings
 from ..errors import SstpcaError
-from ..home import Home
+from ..home import Home, read_own
 from ..names import Hosts, parse_hosts
-from ..reading import read_file
 from . import lint_leaf
 from .authority import client_roots
 from .certificates import certificate_to_pem, due_before
@@ -59,7 +58,7 @@ def load_server_certificate(home: Home) -> x509.Certificate:
 
     :raises SstpcaError: if the file is missing or has no certificate.
     """
-    pem = read_file(home.server_identity, "the server certificate")
+    pem = read_own(home.server_identity, "the server certificate")
     return certificates_from_pem(pem, home.server_identity)[0]
 
 
@@ -74,7 +73,7 @@ def load_identity(home: Home, now: datetime | None = None) -> Identity:
     """
     now = datetime.now(UTC) if now is None else now
     hosts = served_hosts(home)
-    pem = read_file(home.server_identity, "the server's key and certificate")
+    pem = read_own(home.server_identity, "the server's key and certificate")
     leaf, *chain = certificates_from_pem(pem, home.server_identity)
     key = key_from_pem(pem, home.server_identity)
     if key.public_key() != leaf.public_key():

@@ -17,9 +17,8 @@ from typing import Final
 from cryptography import x509
 
 from ..errors import InvalidInput, SstpcaError
-from ..home import SECRET, SERVER, Home, write_file, write_files
+from ..home import SECRET, SERVER, Home, read_own, write_file, write_files
 from ..names import check_user_name, quoted, user_key
-from ..reading import read_file
 from ..store import Store
 from . import inventory, succession
 from .adoption import adopt
@@ -72,7 +71,7 @@ def load(home: Home, name: str, profile: str) -> Pair:
     :raises SstpcaError: if the file is missing or damaged, or the key is another certificate's.
     """
     path = home.pair(name)
-    pem = read_file(path, f"the pair '{name}'")
+    pem = read_own(path, f"the pair '{name}'")
     certificates, key = certificates_from_pem(pem, path), key_from_pem(pem, path)
     if certificates[0].public_key() != key.public_key():
         raise SstpcaError(
@@ -158,7 +157,7 @@ def keep_server(home: Home, now: datetime) -> Path | None:
     """
     if not home.server_identity.exists():
         return None
-    content = read_file(home.server_identity, "the server's key and certificate")
+    content = read_own(home.server_identity, "the server's key and certificate")
     try:
         home.certificates.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
@@ -220,7 +219,7 @@ def settle(home: Home, store: Store) -> None:
 def _recorded(store: Store, path: Path) -> bool:
     """Return whether ``path`` holds a pair that has been recorded, and not been replaced since."""
     try:
-        leaf = certificates_from_pem(read_file(path, "the new pair"), path)[0]
+        leaf = certificates_from_pem(read_own(path, "the new pair"), path)[0]
     except SstpcaError:
         return False
     return inventory.is_current(store, leaf)

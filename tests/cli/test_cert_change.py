@@ -144,7 +144,7 @@ def test_a_timer(home: Home, run: Run, refused: Refused, monkeypatch: pytest.Mon
     done = run("cert", "renew", "--due", "60w")
     assert done.exit_code == 1
     assert done.stdout.splitlines() == [str(home.pair("alice")), str(home.server_identity)]
-    assert "warning: cannot read the pair 'bob'" in done.stderr
+    assert "warning: the pair 'bob'" in done.stderr
     assert "error: 1 of 3 certificates could not be renewed" in done.stderr
     for wrong in ("30", "0d", "d", "-1d", "30h", "12345d"):
         assert "is no time" in refused(run("cert", "renew", "--due", wrong), 2)
@@ -274,7 +274,7 @@ def test_a_key_of_another_authority(home: Home, run: Run, refused: Refused) -> N
 
 def test_a_key_that_is_not_here(home: Home, run: Run, refused: Refused) -> None:
     home.ca_key.unlink()
-    assert "cannot read the authority's key" in refused(run("cert", "renew", "server"), 1)
+    assert "ca.key is missing" in refused(run("cert", "renew", "server"), 1)
     assert "private key  not here" in run("ca", "show").stdout
 
 

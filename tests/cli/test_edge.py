@@ -58,6 +58,50 @@ def test_no_home(tmp_path: Path, refused: Refused, arguments: list[str]) -> None
     assert not (tmp_path / "none").exists()
 
 
+def test_another_folder_is_no_home(tmp_path: Path, refused: Refused) -> None:
+    (tmp_path / ".hidden").touch()
+    result = run_in(tmp_path, "user", "list")
+    assert refused(result, 1) == f"there is no sstpca home in {tmp_path}"
+    assert " init HOST'" in result.stderr
+    for name in ("a", "b"):
+        (tmp_path / name).touch()
+    result = run_in(tmp_path, "user", "list")
+    assert refused(result, 1) == f"there is no sstpca home in {tmp_path}, but other files: 'a', 'b'"
+    assert "init" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "hint"),
+    [
+        ("server.pem", ["cert", "show"], "make another: sstpca --home {home} cert rekey server"),
+        ("ca.crt", ["ca", "show"], "restore it from a backup of the home; bundles have it"),
+        ("ca.key", ["cert", "renew", "server"], "restore it from a backup of the home"),
+        ("database.key", ["user", "passwd", "alice", "--generate"], "openssl rand -base64 32"),
+        ("sstpca.db", ["user", "list"], "restore it from a backup of the home"),
+        ("settings.toml", ["user", "list"], "restore it from a backup, or name another"),
+    ],
+)
+def test_a_file_of_the_home_that_is_gone(
+    home: Home, run: Run, refused: Refused, name: str, arguments: list[str], hint: str
+) -> None:
+    run("user", "add", "alice", "--generate")
+    (home.root / name).unlink()
+    result = run(*arguments)
+    assert f"{name} is missing" in refused(result, 1)
+    assert hint.format(home=home.root) in result.stderr
+
+
+def test_a_new_server_pair_where_the_old_one_is_gone(home: Home, run: Run) -> None:
+    home.server_identity.unlink()
+    assert run("cert", "rekey", "server").exit_code == 0
+    assert run("cert", "show").exit_code == 0
+
+
+@pytest.mark.parametrize("option", ["--local", "--pool", "--dns", "--route"])
+def test_an_empty_address(run: Run, refused: Refused, option: str) -> None:
+    assert refused(run("profile", "set", "default", option, ""), 2) == f"{option} is empty"
+
+
 @pytest.mark.parametrize("arguments", [*READERS, ["init", "vpn.example.com", "--no-passphrase"]])
 def test_a_home_that_is_a_file(tmp_path: Path, refused: Refused, arguments: list[str]) -> None:
     path = tmp_path / "file"
