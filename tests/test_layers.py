@@ -132,7 +132,7 @@ def taken_apart(source: str) -> Iterator[tuple[str, int]]:
         }
         known = {name for name in errors if name}
         for node in ast.walk(function):
-            if not isinstance(node, ast.expr | ast.Match):
+            if not isinstance(node, ast.expr | ast.stmt):
                 continue
             match node:
                 case ast.Call(func=ast.Attribute(value=value, attr=attr), args=args):
@@ -146,7 +146,7 @@ def taken_apart(source: str) -> Iterator[tuple[str, int]]:
                 case _:
                     found = False
             if found:
-                yield function.name, getattr(node, "lineno", 0)
+                yield function.name, node.lineno
 
 
 @pytest.mark.parametrize(
