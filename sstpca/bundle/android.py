@@ -10,9 +10,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..clients import SignIn
+from ..names import quoted
 from .context import Bundle
 from .plain_name import crt_name
 from .render import Renderer
+
+# Seconds for the whole sign-in. What is sent before the app listens is lost there, and comes again
+# after three seconds, which is the app's own limit
+_SIGN_IN: Final = 20
+# Every ten seconds, so for five minutes: a server that starts anew is back by then
+_RETRIES: Final = 30
 
 Value = bool | int | str | tuple[str, ...]
 
@@ -50,19 +57,32 @@ class Section:
     fields: tuple[Field, ...]
 
 
-def files(renderer: Renderer, bundle: Bundle) -> dict[str, bytes]:
-    """Return the files by name, in the folder ``android``.
+def unable(bundle: Bundle) -> tuple[str, str] | None:
+    """Return why there is no connection from Android and what helps; None if there is one.
 
-    The app cannot sign in by certificate: where the access profile wants that, the sheet says so,
-    and there is no profile.
+    The app sends names in US-ASCII (client/ppp/auth/MSCHAPV2Client.kt), others as question marks.
     """
-    protocols = _PROTOCOLS.get(bundle.client.sign_in)
+    if bundle.client.sign_in not in _PROTOCOLS:
+        return (
+            "Open SSTP Client for Android cannot sign in with a certificate, but users of the "
+            f"access profile {quoted(bundle.profile)} sign in with {bundle.login}",
+            "give this user an access profile with --sign-in mschapv2 or eap-mschapv2",
+        )
+    if not bundle.user.isascii():
+        return (
+            "Open SSTP Client for Android sends names in ASCII only, so "
+            f"{quoted(bundle.user)} cannot log in with it",
+            "give this user a name in ASCII",
+        )
+    return None
+
+
+def files(renderer: Renderer, bundle: Bundle) -> dict[str, bytes]:
+    """Return the files by name, in the folder ``android``."""
     found = {crt_name(one.file): one.der for one in bundle.authorities}
-    values: dict[str, object] = {"sections": (), "certificates": sorted(found)}
-    if protocols is not None:
-        made = sections(bundle, protocols)
-        values["sections"] = made
-        found["profile.json"] = profile(made, bundle.secrets.password)
+    made = sections(bundle, _PROTOCOLS[bundle.client.sign_in])
+    values: dict[str, object] = {"sections": made, "certificates": sorted(found)}
+    found["profile.json"] = profile(made, bundle.secrets.password)
     found["index.html"] = renderer.page("android/index.html.j2", bundle, **values)
     return {f"android/{name}": content for name, content in found.items()}
 
@@ -112,7 +132,7 @@ def _sign_in(protocols: tuple[str, ...]) -> tuple[Field, ...]:
     title = "Select Authentication Protocols"
     return (
         Field("PPP_AUTH_PROTOCOLS", title, protocols, ("PAP", "MSCHAPv2")),
-        Field("PPP_AUTH_TIMEOUT", "Timeout Period (second)", 3, 3),
+        Field("PPP_AUTH_TIMEOUT", "Timeout Period (second)", _SIGN_IN, 3),
     )
 
 
@@ -126,12 +146,12 @@ def _network() -> tuple[Field, ...]:
 
 def _routing(bundle: Bundle) -> tuple[Field, ...]:
     """Return where traffic goes; a split tunnel without routes takes the private networks."""
-    some, split = bool(bundle.routes), bundle.split_tunnel
+    some, split = bool(bundle.all_routes), bundle.split_tunnel
     private = "Route Private/Unique-Local Addresses"
-    routes = "\n".join(bundle.routes)
+    routes = "\n".join(bundle.all_routes)
     return (
         Field("ROUTE_DO_ADD_DEFAULT_ROUTE", "Add Default Route", not split, True),
-        Field("ROUTE_DO_ROUTE_PRIVATE_ADDRESSES", private, split and not some, False),
+        Field("ROUTE_DO_ROUTE_PRIVATE_ADDRESSES", private, split and not bundle.routes, False),
         Field("ROUTE_DO_ADD_CUSTOM_ROUTES", "Add Custom Routes", some, False),
         Field("ROUTE_CUSTOM_ROUTES", "Edit Custom Routes", routes, "", shown=some),
         Field("ROUTE_DO_ENABLE_APP_BASED_RULE", "Enable App-Based Rule", False, False),
@@ -141,7 +161,7 @@ def _routing(bundle: Bundle) -> tuple[Field, ...]:
 def _reconnection() -> tuple[Field, ...]:
     return (
         Field("RECONNECTION_ENABLED", "Enable Reconnection", True, False),
-        Field("RECONNECTION_COUNT", "Retry Count", 3, 3),
+        Field("RECONNECTION_COUNT", "Retry Count", _RETRIES, 3),
         Field("RECONNECTION_INTERVAL", "Retry Interval (second)", 10, 10),
     )
 

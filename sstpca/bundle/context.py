@@ -103,6 +103,7 @@ class Bundle:
     :param profile: the name of the user's access profile.
     :param server: what Windows calls the server address: the host, with the port unless it is 443.
     :param routes: the networks that go through the VPN when not everything does.
+    :param dns_routes: the DNS servers outside those networks, which have to go there, too.
     :param client: sign-in, rules for names, proxy, triggers.
     :param authorities: see :class:`Trust`; so are ``eap_roots``, which EAP-TLS always has.
     :param facts: the same for a person or a QR code, one ``key: value`` a line.
@@ -127,6 +128,12 @@ class Bundle:
     logo: Logo | None
     facts: str
     secrets: Secrets = Secrets()
+    dns_routes: tuple[str, ...] = ()
+
+    @property
+    def all_routes(self) -> tuple[str, ...]:
+        """What a client has to send through the VPN when not everything goes there."""
+        return self.routes + self.dns_routes
 
     @property
     def login(self) -> str:
@@ -200,6 +207,7 @@ def deployment_for(profile: AccessProfile, settings: Settings, trust: Trust) -> 
         server=address_of(settings),
         split_tunnel=not profile.full_tunnel,
         routes=() if profile.full_tunnel else tuple(str(route) for route in profile.routes),
+        dns_routes=dns_routes(profile),
         dns=tuple(map(str, profile.dns)),
         dns_suffix=profile.dns_suffix,
         client=profile.client,
@@ -210,6 +218,21 @@ def deployment_for(profile: AccessProfile, settings: Settings, trust: Trust) -> 
         eap_roots=certificates_of(trust.eap_roots),
         logo=None,
         facts="",
+    )
+
+
+def dns_routes(profile: AccessProfile) -> tuple[str, ...]:
+    """Return routes to the DNS servers of ``profile`` that no other route through the VPN leads to.
+
+    Without, the names of a split tunnel are asked for on the wrong side, if at all.
+    """
+    if profile.full_tunnel:
+        return ()
+    ruled = (server for rule in profile.client.name_rules for server in rule.servers)
+    return tuple(
+        f"{server}/32"
+        for server in dict.fromkeys((*profile.dns, *ruled))
+        if not any(server in route for route in profile.routes)
     )
 
 

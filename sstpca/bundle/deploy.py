@@ -80,7 +80,7 @@ def _phonebook_script(renderer: Renderer, bundle: Bundle, section: bytes) -> byt
         "admin/phonebook.ps1.j2",
         bundle,
         failures=FAILURES,
-        fingerprint=_digest(*lines, *bundle.routes),
+        fingerprint=_digest(*lines, *bundle.all_routes),
         section=lines,
     )
 

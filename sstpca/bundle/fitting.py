@@ -16,7 +16,7 @@ from ..settings import Settings
 from ..store import Store, now
 from ..users import User
 from . import logo, trust
-from .context import address_of
+from .context import address_of, dns_routes
 from .logo import Logo
 from .record import Made
 
@@ -30,7 +30,7 @@ def told(profile: AccessProfile, settings: Settings, picture: Logo | None) -> st
     ruled = any(rule.servers for rule in profile.client.name_rules)
     values = {
         "full_tunnel": profile.full_tunnel,
-        "routes": [] if profile.full_tunnel else [str(one) for one in profile.routes],
+        "routes": _routes(profile),
         "dns": [str(one) for one in profile.dns] if ruled else [],
         "dns_suffix": profile.dns_suffix,
         "client": clients.to_json(profile.client),
@@ -39,6 +39,12 @@ def told(profile: AccessProfile, settings: Settings, picture: Logo | None) -> st
         "logo": "" if picture is None else hashlib.sha256(picture.content).hexdigest(),
     }
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _routes(profile: AccessProfile) -> list[str]:
+    if profile.full_tunnel:
+        return []
+    return [*map(str, profile.routes), *dns_routes(profile)]
 
 
 def user_certificates(store: Store) -> dict[str, Entry]:

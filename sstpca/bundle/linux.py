@@ -22,18 +22,24 @@ REFUSED: Final = {
 Lines = list[tuple[str, str]]
 
 
-def files(renderer: Renderer, bundle: Bundle) -> dict[str, bytes]:
-    """Return the files by name, in the folder ``linux``.
+def unable(bundle: Bundle) -> tuple[str, str] | None:
+    """Return why there is no connection from Linux and what helps; None if there is one."""
+    if ":" not in bundle.host:
+        return None
+    return (
+        f"clients on Linux cannot be told to connect to {bundle.host}: NetworkManager's plug-in "
+        "wants a name or an IPv4 address for the server",
+        "give the server one",
+    )
 
-    NetworkManager's plug-in takes no IPv6 address for the server: the only file says so then.
-    """
-    if ":" in bundle.host:
-        return {"linux/README.txt": renderer.text("linux/no-ipv6.txt.j2", bundle)}
+
+def files(renderer: Renderer, bundle: Bundle) -> dict[str, bytes]:
+    """Return the files by name, in the folder ``linux``."""
     templates = ["README.txt", "install.sh", "uninstall.sh", "peer"]
     if bundle.client.sign_in.with_password:
         # with a certificate, NetworkManager's plug-in says the name of its file for the user's
         templates.append("connection")
-    if bundle.routes:
+    if bundle.all_routes:
         templates.append("ip-up")
     values = _values(bundle)
     found = {one: renderer.text(f"linux/{one}.j2", bundle, **values) for one in templates}
@@ -107,7 +113,7 @@ def ipv4(bundle: Bundle) -> Lines:
         lines.append(("dns-search", _list(search)))
     if bundle.split_tunnel:
         lines.append(("never-default", "true"))
-    lines += [(f"route{n}", route) for n, route in enumerate(bundle.routes, 1)]
+    lines += [(f"route{n}", route) for n, route in enumerate(bundle.all_routes, 1)]
     return lines
 
 

@@ -107,8 +107,10 @@ class Workshop:
     def files(self, bundle: Bundle) -> dict[str, bytes]:
         """Return the files of ``bundle`` by name.
 
-        :raises SstpcaError: if a template is wrong, or the scripts cannot be signed.
+        :raises SstpcaError: if a platform cannot do what it takes, a template is wrong, or the
+            scripts cannot be signed.
         """
+        platforms.check(bundle, self.wish.platforms)
         files = platforms.files(self._renderer, bundle, self.wish.platforms)
         return signed(files, self.wish.signer)
 
@@ -138,10 +140,11 @@ class Workshop:
     def check_profiles(self, profiles: Iterable[AccessProfile]) -> None:
         """Find out whether anybody with ``profiles`` can have a bundle, before it takes anything.
 
-        :raises SstpcaError: see context.deployment_for.
+        :raises SstpcaError: see context.deployment_for and platforms.check.
         """
         for one in {profile.name: profile for profile in profiles}.values():
-            deployment_for(one, self._settings, self._trust)
+            alike = deployment_for(one, self._settings, self._trust)
+            platforms.check(alike, self.wish.platforms)
 
     def check(self, orders: Iterable[Order]) -> None:
         """Find out what would go wrong before anything is written.
@@ -155,7 +158,8 @@ class Workshop:
         for order in orders:
             if self.wish.sheets is not None:
                 sheet.check_free(self.wish.sheets, order.user.name, self.output)
-            self.bundle(order, self._pretended(order))
+            pretended = self.bundle(order, self._pretended(order))
+            platforms.check(pretended, self.wish.platforms)
             if order.profile.name not in tried:
                 tried.add(order.profile.name)
                 bundle = self.bundle(order, self.secrets(order))

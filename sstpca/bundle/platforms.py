@@ -3,12 +3,19 @@
 from collections.abc import Callable, Collection
 from typing import Final
 
-from ..errors import InvalidInput
+from ..errors import InvalidInput, SstpcaError
 from ..names import quoted
 from . import android, apple, linux, routeros, windows
 from .context import Bundle
 from .render import Renderer
 from .sums import with_sums
+
+_UNABLE: Final[dict[str, Callable[[Bundle], tuple[str, str] | None]]] = {
+    "linux": linux.unable,
+    "android": android.unable,
+    "routeros": routeros.unable,
+}
+"""What says why there is no connection from a platform; those left out can do it all."""
 
 _FILES: Final[dict[str, Callable[[Renderer, Bundle], dict[str, bytes]]]] = {
     "windows": windows.files,
@@ -32,6 +39,18 @@ def parse(text: str) -> tuple[str, ...]:
             f"there are no bundles for {quoted(strange[0])}", f"there are: {', '.join(PLATFORMS)}"
         )
     return tuple(one for one in PLATFORMS if one in asked)
+
+
+def check(bundle: Bundle, platforms: Collection[str]) -> None:
+    """Make sure that the clients of ``platforms`` can do what ``bundle`` asks of them.
+
+    :raises SstpcaError: saying what one cannot: files that lead nowhere are not handed out.
+    """
+    for platform in platforms:
+        found = _UNABLE[platform](bundle) if platform in _UNABLE else None
+        if found is not None:
+            reason, remedy = found
+            raise SstpcaError(reason, f"{remedy}, or leave {platform} out of --for")
 
 
 def files(renderer: Renderer, bundle: Bundle, platforms: Collection[str]) -> dict[str, bytes]:

@@ -46,7 +46,7 @@ def profile_xml(renderer: Renderer, bundle: Bundle, protocol: Protocol) -> bytes
         client=bundle.client,
         protocol=protocol.value,
         eap=Markup(eap_config(bundle)),  # noqa: S704 it is XML, with its values escaped
-        routes=[tuple(route.split("/")) for route in bundle.routes],
+        routes=[tuple(route.split("/")) for route in bundle.all_routes],
     )
     if _NO_CHAR.search(content.decode()):
         raise InvalidInput("a value has a character that cannot be in XML")

@@ -3,7 +3,9 @@
 from cryptography import x509
 
 from ..clients import SignIn
+from ..names import quoted
 from ..pki.exporting import ROUTEROS_PREFIX
+from ..pki.profiles import is_constrained
 from .context import Bundle, Certificate
 from .plain_name import crt_name, plain_name
 from .render import Renderer
@@ -12,20 +14,27 @@ from .render import Renderer
 _DISTANCE = 2
 
 
-def files(renderer: Renderer, bundle: Bundle) -> dict[str, bytes]:
-    """Return the files by name, in the folder ``routeros``.
+def unable(bundle: Bundle) -> tuple[str, str] | None:
+    """Return why a router cannot connect and what helps; None if it can."""
+    if bundle.client.sign_in is SignIn.MSCHAPV2:
+        return None
+    return (
+        "a RouterOS router signs in with MS-CHAPv2 only, but users of the access profile "
+        f"{quoted(bundle.profile)} sign in with {bundle.login}",
+        "give this user an access profile with --sign-in mschapv2",
+    )
 
-    RouterOS signs in with MS-CHAPv2 only: where the access profile wants EAP, the only file says
-    so.
-    """
-    if bundle.client.sign_in is not SignIn.MSCHAPV2:
-        return {"routeros/README.txt": renderer.text("routeros/no-eap.txt.j2", bundle)}
+
+def files(renderer: Renderer, bundle: Bundle) -> dict[str, bytes]:
+    """Return the files by name, in the folder ``routeros``."""
     name = plain_name(bundle.connection)
     values: dict[str, object] = {
         "name": name,
         "comment": f"sstpca: {bundle.connection}",
         "authorities": [(_file(one), fingerprint(one)) for one in bundle.authorities],
-        "constrained": any(map(_constrained, bundle.authorities)),
+        "constrained": any(
+            is_constrained(x509.load_der_x509_certificate(one.der)) for one in bundle.authorities
+        ),
         "routes": _routes(bundle),
         "sni": "yes" if bundle.by_name else "no",
     }
@@ -40,12 +49,6 @@ def _file(certificate: Certificate) -> str:
     return f"{ROUTEROS_PREFIX}-{crt_name(certificate.file)}"
 
 
-def _constrained(certificate: Certificate) -> bool:
-    """Return whether an authority may issue for some names only (RFC 5280 4.2.1.10)."""
-    found = x509.load_der_x509_certificate(certificate.der).extensions
-    return any(isinstance(one.value, x509.NameConstraints) for one in found)
-
-
 def fingerprint(certificate: Certificate) -> str:
     """Return the SHA-256 of a certificate as RouterOS shows it: 64 lower-case digits."""
     return certificate.sha256.replace(":", "").lower()
@@ -54,5 +57,5 @@ def fingerprint(certificate: Certificate) -> str:
 def _routes(bundle: Bundle) -> list[tuple[str, int]]:
     """Return destinations and distances of the routes through the tunnel."""
     if bundle.split_tunnel:
-        return [(route, 1) for route in bundle.routes]
+        return [(route, 1) for route in bundle.all_routes]
     return [("0.0.0.0/0", _DISTANCE)]

@@ -1,4 +1,5 @@
 import dataclasses
+from ipaddress import IPv4Address
 
 import pytest
 from cryptography import x509
@@ -11,11 +12,12 @@ from sstpca.bundle.context import (
     bundle_for,
     certificate_of,
     certificates_of,
+    dns_routes,
     facts,
     file_name,
     server_address,
 )
-from sstpca.clients import Client, SignIn
+from sstpca.clients import Client, NameRule, SignIn
 from sstpca.errors import InvalidInput, SstpcaError
 from sstpca.profiles import AccessProfile
 from sstpca.settings import Bundle as BundleSettings
@@ -156,3 +158,35 @@ def test_what_a_sign_in_needs_is_there(
     with pytest.raises(SstpcaError, match=why):
         bundle_for(user_named("alice"), asking, settings, trust, secrets=secrets)
     assert "secret word" not in repr(secrets)
+
+
+@pytest.mark.parametrize(
+    ("dns", "ruled", "full", "expected"),
+    [
+        (("10.0.0.53",), (), False, ()),
+        (("192.168.8.53",), (), False, ("192.168.8.53/32",)),
+        (("10.0.0.53", "9.9.9.9"), (), False, ("9.9.9.9/32",)),
+        ((), ("192.168.7.1", "172.16.0.1"), False, ("172.16.0.1/32",)),
+        (("9.9.9.9",), ("9.9.9.9",), False, ("9.9.9.9/32",)),
+        (("9.9.9.9",), (), True, ()),
+    ],
+)
+def test_dns_servers_outside_the_routes_get_their_own(
+    settings: Settings,
+    profile: AccessProfile,
+    authority: x509.Certificate,
+    dns: tuple[str, ...],
+    ruled: tuple[str, ...],
+    full: bool,
+    expected: tuple[str, ...],
+) -> None:
+    rule = NameRule("corp.example.com", tuple(map(IPv4Address, ruled)))
+    changed = dataclasses.replace(
+        profile,
+        dns=tuple(map(IPv4Address, dns)),
+        client=Client(name_rules=(rule,)),
+        full_tunnel=full,
+    )
+    assert dns_routes(changed) == expected
+    bundle = bundle_for(user_named("alice"), changed, settings, trust_in(authority))
+    assert bundle.all_routes == bundle.routes + expected

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sstpca.bundle.context import Bundle, Secrets, UserCertificate
+from sstpca.bundle import platforms
+from sstpca.bundle.context import Bundle, Secrets
 from sstpca.clients import Client, SignIn
+from sstpca.errors import SstpcaError
 from tests.bundle.html import Page
 from tests.bundle.samples import MakeBundle, files_of
 
@@ -78,14 +80,38 @@ def test_eap(make_bundle: MakeBundle) -> None:
 
 
 def test_a_certificate_is_nothing_for_the_app(make_bundle: MakeBundle) -> None:
-    certificate = UserCertificate("alice.p12", b"\0p12", "AB", "its password")
-    bundle = make_bundle(
-        client=Client(sign_in=SignIn.EAP_TLS), secrets=Secrets(certificate=certificate)
-    )
-    assert "android/profile.json" not in files_of(bundle, "android")
-    page = sheet(bundle, "android")
-    assert "no app for Android" in page.text
-    assert "Import Profile" not in page.text
+    bundle = make_bundle(client=Client(sign_in=SignIn.EAP_TLS))
+    with pytest.raises(SstpcaError, match="cannot sign in with a certificate"):
+        platforms.check(bundle, ("android",))
+
+
+def test_names_that_the_app_cannot_send(make_bundle: MakeBundle) -> None:
+    for name in ("j\u00fcrgen", "\u0430lice"):
+        with pytest.raises(SstpcaError, match="ASCII"):
+            platforms.check(make_bundle(user=name), ("windows", "android"))
+    platforms.check(make_bundle(user="j\u00fcrgen"), ("windows", "linux", "apple"))
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_what_the_app_says_is_explained(make_bundle: MakeBundle, language: str) -> None:
+    """All that its sources send in a login, client/ppp/PPPClient.kt and others."""
+    text = sheet(make_bundle(language=language), "android").text
+    for code in (
+        *("OSC: ERR_UNEXPECTED", "PPP: ERR_TERMINATE_REQUESTED", "PPP: ERR_PROTOCOL_REJECTED"),
+        *("SSL: ERR_UNEXPECTED_MESSAGE", "SSL: ERR_TIMEOUT", "CHAP: ERR_TIMEOUT"),
+        *("EAP: ERR_TIMEOUT", "CERT_PATH: ERR_VERIFICATION_FAILED", "Save Profile", "Enable IPv6"),
+        "untrusted certificate",
+    ):
+        assert code in text, code
+    assert "notifications" in text or "Benachrichtigungen" in text
+
+
+def test_the_limits_of_the_app(make_bundle: MakeBundle) -> None:
+    found = profile(make_bundle())["intSetting"]
+    # more than our own three seconds, several times: what the app has missed comes again then
+    assert found["PPP_AUTH_TIMEOUT"] >= 10
+    # a server that starts anew is back within minutes
+    assert found["RECONNECTION_COUNT"] * found["RECONNECTION_INTERVAL"] >= 300
 
 
 @pytest.mark.parametrize(

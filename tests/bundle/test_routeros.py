@@ -8,9 +8,11 @@ from cryptography import x509
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from sstpca.bundle import platforms
 from sstpca.bundle.context import Bundle, Secrets
 from sstpca.bundle.quoting import routeros
 from sstpca.clients import Client, SignIn
+from sstpca.errors import SstpcaError
 from tests.bundle.rsc import (
     Group,
     Statement,
@@ -129,9 +131,8 @@ def test_undo_takes_back_all_that_was_added(make_bundle: MakeBundle) -> None:
 
 def test_eap_is_not_for_routers(make_bundle: MakeBundle) -> None:
     bundle = make_bundle(client=Client(sign_in=SignIn.EAP_MSCHAPV2))
-    files = files_of(bundle, "routeros")
-    assert set(files) == {"routeros/README.txt", "SHA256SUMS"}
-    assert "EAP-MSCHAPv2" in files["routeros/README.txt"].decode()
+    with pytest.raises(SstpcaError, match=r"signs in with MS-CHAPv2 only.* EAP-MSCHAPv2"):
+        platforms.check(bundle, ("windows", "routeros"))
 
 
 def test_an_address_has_no_sni(make_bundle: MakeBundle) -> None:

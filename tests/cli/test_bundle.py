@@ -18,6 +18,7 @@ from sstpca.bundle.platforms import PLATFORMS
 from sstpca.clients import SignIn
 from sstpca.errors import SstpcaError
 from sstpca.home import Home
+from sstpca.pki import inventory
 from sstpca.secrets import Sealer
 from sstpca.server.ppp.mschapv2 import nt_hash
 from sstpca.store import Store
@@ -452,3 +453,40 @@ def test_a_password_that_nobody_needs_is_on_no_sheet(
     assert run("user", "add", "zoe", *options).exit_code == 0
     page = (tmp_path / "s" / "zoe.html").read_text()
     assert len(re.findall(rf">{GENERATED}<", page)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "sign_in", "system", "complaint"),
+    [
+        ("siteb", SignIn.EAP_TLS, "routeros", "a RouterOS router signs in with MS-CHAPv2 only"),
+        ("siteb", SignIn.EAP_MSCHAPV2, "windows,routeros", "sign in with EAP-MSCHAPv2"),
+        ("siteb", SignIn.EAP_TLS, "android", "cannot sign in with a certificate"),
+        ("j\u00fcrgen", SignIn.MSCHAPV2, "windows,android", "sends names in ASCII only"),
+    ],
+)
+def test_what_a_client_cannot_do_is_said_and_nothing_is_made(
+    run: Run,
+    home: Home,
+    refused: Refused,
+    store: Store,
+    sealer: Sealer,
+    name: str,
+    sign_in: SignIn,
+    system: str,
+    complaint: str,
+) -> None:
+    add_profile(store, "staff", sign_in)
+    users.add(store, sealer, name, PASSWORD, profile="staff")
+    before = inventory.list_current(store)
+    issue = ["--issue"] if sign_in is SignIn.EAP_TLS else []
+    result = run("bundle", name, "--for", system, *issue)
+    assert complaint in refused(result, 1)
+    assert f"leave {system.split(',')[-1]} out of --for" in result.stderr
+    assert "Hand over" not in result.output
+    assert not home.bundles.exists() or not list(home.bundles.iterdir())
+    assert record.latest(store) == []
+    assert inventory.list_current(store) == before
+    result = run("user", "add", f"{name}2", "--generate", "--bundle", "--profile", "staff",
+                 "--for", system, *issue)  # fmt: skip
+    assert result.exit_code == 1
+    assert [one.name for one in users.list_all(store)] == [name]
