@@ -37,7 +37,7 @@ def ready(monkeypatch: pytest.MonkeyPatch, home: Home) -> None:
     """Spend no time on keys: init takes those of another home."""
     authority = Authority.load(home, None)
     issued = authority.issue_server(PLAN.hosts, KeyType.ECDSA, datetime.now(UTC))
-    monkeypatch.setattr(Authority, "make", lambda *_: authority)
+    monkeypatch.setattr(Authority, "make", lambda *_, **_more: authority)
     monkeypatch.setattr(Authority, "issue_server", lambda *_: issued)
 
 
