@@ -3,6 +3,7 @@
 The server has no store of its own. ``sstpca`` gives it one (sstpca/serving.py); so can others.
 """
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Protocol
@@ -103,8 +104,11 @@ class Backend(Protocol):
     def reset(self) -> None:
         """No worker of this machine runs: forget what an earlier run left."""
 
-    def join(self, pid: int) -> tuple[Directory, Sessions]:
-        """Register the calling worker process; what it returns is for that process alone."""
+    def join(self, pid: int) -> AbstractContextManager[tuple[Directory, Sessions]]:
+        """Register the calling worker process; what it gives is for that process alone.
+
+        At the end of the context, what it opened is closed.
+        """
 
     def forget(self, pid: int) -> None:
         """The worker ``pid`` has ended: forget its sessions, free their addresses."""

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
+from .addresses import IPAddress, Kind, kind_of
 from .errors import InvalidInput
-
-IPAddress = IPv4Address | IPv6Address
 
 # RFC 1035 2.3.4, as text without the final dot
 HOST_MAX: Final = 253
@@ -216,18 +215,15 @@ def check_address(text: str) -> IPAddress:
     address = _maybe_address(text)
     if address is None:
         raise InvalidInput(f"{quoted(text)} is not an IP address")
-    if isinstance(address, IPv6Address) and (address.scope_id or address.ipv4_mapped):
+    kind = kind_of(address)
+    if kind is Kind.MAPPED or (isinstance(address, IPv6Address) and address.scope_id):
         raise InvalidInput(
             f"{quoted(text)} cannot be in a certificate",
             "give a plain IPv4 address, or an IPv6 address without a zone (%)",
         )
-    if address.is_multicast or address.is_unspecified or _is_class_e(address):
+    if kind in (Kind.MULTICAST, Kind.UNSPECIFIED, Kind.RESERVED):
         raise InvalidInput(f"{address} is not the address of one machine")
     return address
-
-
-def _is_class_e(address: IPAddress) -> bool:
-    return isinstance(address, IPv4Address) and address.is_reserved
 
 
 def check_ipv4(text: str) -> IPv4Address:

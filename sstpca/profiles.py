@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from . import clients
 from . import store as tables
+from .addresses import Kind, kind_of
 from .clients import Client
 from .errors import InvalidInput, SstpcaError
 from .names import check_host_name, check_ipv4, check_profile_name, quoted, some
@@ -95,8 +96,7 @@ def check_client_address(address: IPv4Address, what: str) -> IPv4Address:
     :param what: names it in the error.
     :raises InvalidInput: if it is not a unicast address of one machine.
     """
-    special = address.is_multicast or address.is_loopback or address.is_reserved
-    if special or address.is_link_local or int(address) < 1 << 24:
+    if kind_of(address) is not Kind.UNICAST:
         raise InvalidInput(f"{what} {address} is not a unicast address that can be routed")
     network = _classful(address)
     if address in (network.network_address, network.broadcast_address):
@@ -137,12 +137,13 @@ def _check_dns(dns: tuple[IPv4Address, ...]) -> None:
     if len(dns) > DNS_MAX:
         raise InvalidInput(f"{len(dns)} DNS servers are more than the {DNS_MAX} that PPP carries")
     for server in dns:
-        if server.is_loopback:
+        kind = kind_of(server)
+        if kind is Kind.LOOPBACK:
             raise InvalidInput(
                 f"the DNS server {server} is the client itself",
                 "give the address of the resolver as clients reach it",
             )
-        if server.is_multicast or server.is_reserved or server.is_unspecified:
+        if kind in (Kind.MULTICAST, Kind.RESERVED, Kind.UNSPECIFIED):
             raise InvalidInput(f"the DNS server {server} is not the address of one machine")
 
 

@@ -1,8 +1,9 @@
 """Sessions and leases in the database: the server's store, and what the administrator sees of it."""
 
+import contextlib
 import itertools
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -204,17 +205,21 @@ class StoreBackend:
                 )
             )
 
-    def join(self, pid: int) -> tuple[Directory, Sessions]:
-        """Register the worker process ``pid``."""
+    @contextlib.contextmanager
+    def join(self, pid: int) -> Iterator[tuple[Directory, Sessions]]:
+        """Register the worker process ``pid``; its database is open until the end of this."""
         store = Store.open(self._home.database, pooled=True)
-        with store.writing() as connection:
-            worker = connection.scalars(
-                tables.workers.insert()
-                .returning(tables.workers.c.id)
-                .values(host=_this_host(), pid=pid, seen=now())
-            ).one()
-        directory = StoreDirectory(self._home, store, Sealer.load(self._home))
-        return directory, StoreSessions(store, worker)
+        try:
+            with store.writing() as connection:
+                worker = connection.scalars(
+                    tables.workers.insert()
+                    .returning(tables.workers.c.id)
+                    .values(host=_this_host(), pid=pid, seen=now())
+                ).one()
+            directory = StoreDirectory(self._home, store, Sealer.load(self._home))
+            yield directory, StoreSessions(store, worker)
+        finally:
+            store.close()
 
     def forget(self, pid: int) -> None:
         """Remove what the worker left."""

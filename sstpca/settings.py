@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from . import toml
+from .addresses import IPAddress
 from .errors import InvalidInput, SstpcaError
-from .names import IPAddress, check_address, parse_hosts, quoted
+from .names import check_address, parse_hosts, quoted
 from .reading import read_text
 
 _INTERFACE: Final = re.compile(r"[a-z][a-z0-9_]{0,8}")

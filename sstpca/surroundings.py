@@ -7,6 +7,8 @@ from ipaddress import IPv4Address, IPv4Network, ip_address
 from pathlib import Path
 from typing import Any, Final
 
+from .addresses import Kind, kind_of
+
 _RESOLV_CONF: Final = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 _ROUTES: Final = Path("/proc/net/route")
 _AF_INET: Final = 2
@@ -88,7 +90,7 @@ def parse_resolvers(text: str) -> list[IPv4Address]:
         if len(words) >= 2 and words[0] == "nameserver":
             with contextlib.suppress(ValueError):
                 address = IPv4Address(words[1])
-                if not (address.is_loopback or address.is_unspecified or address.is_multicast):
+                if kind_of(address) in (Kind.UNICAST, Kind.LINK_LOCAL):
                     found[address] = None
     return list(found)
 
@@ -107,7 +109,7 @@ def own_hosts() -> list[str]:
         with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.connect((far, 9))
             address = ip_address(probe.getsockname()[0].partition("%")[0])
-            if not (address.is_loopback or address.is_link_local):
+            if kind_of(address) is Kind.UNICAST:
                 found[str(address)] = None
     return list(found) or ["127.0.0.1"]
 

@@ -133,7 +133,6 @@ def test_sessions_end_with_their_certificate(
     home: Home, store: Store, directory: StoreDirectory
 ) -> None:
     """And no others of the same user."""
-    _, sessions = StoreBackend(home).join(os.getpid())
     by_password = directory.account("alice")
     assert by_password is not None
     accounts = [
@@ -141,14 +140,17 @@ def test_sessions_end_with_their_certificate(
         directory.by_certificate(issue(home, store, "Bob")),
         directory.by_certificate(issue(home, store, "alice")),
     ]
-    leases = [sessions.promise(account, peer="203.0.113.9:1", client="") for account in accounts]
-    traffic = {lease.session: (0, 0) for lease in leases if lease}
-    assert sessions.beat(traffic) == {}
-    revoke(store, "alice")
-    _, bobs, last = traffic
-    assert sessions.beat(traffic) == {last: "its certificate was revoked"}
-    sessions.close(last)
-    del traffic[last]
-    assert sessions.beat(traffic) == {}
-    users.remove(home, store, ["bob"])
-    assert sessions.beat(traffic) == {bobs: "the user was removed"}
+    with StoreBackend(home).join(os.getpid()) as (_, sessions):
+        leases = [
+            sessions.promise(account, peer="203.0.113.9:1", client="") for account in accounts
+        ]
+        traffic = {lease.session: (0, 0) for lease in leases if lease}
+        assert sessions.beat(traffic) == {}
+        revoke(store, "alice")
+        _, bobs, last = traffic
+        assert sessions.beat(traffic) == {last: "its certificate was revoked"}
+        sessions.close(last)
+        del traffic[last]
+        assert sessions.beat(traffic) == {}
+        users.remove(home, store, ["bob"])
+        assert sessions.beat(traffic) == {bobs: "the user was removed"}

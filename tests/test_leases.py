@@ -1,7 +1,7 @@
 """What a login is promised before its crypto binding holds, and what it takes over then."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
 
 import pytest
@@ -27,9 +27,9 @@ def store(home: Home) -> Store:
 
 
 @pytest.fixture
-def sessions(home: Home) -> Sessions:
-    _, sessions = StoreBackend(home).join(os.getpid())
-    return sessions
+def sessions(home: Home) -> Iterator[Sessions]:
+    with StoreBackend(home).join(os.getpid()) as (_, sessions):
+        yield sessions
 
 
 @pytest.fixture

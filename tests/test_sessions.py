@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 import pytest
@@ -14,6 +15,7 @@ from sstpca.secrets import Sealer
 from sstpca.server.interfaces import Account, Lease, Sessions
 from sstpca.sessions import StoreBackend, end_sessions, list_sessions
 from sstpca.store import Store
+from tests.support.files import open_files
 
 
 @pytest.fixture
@@ -24,6 +26,13 @@ def store(home: Home) -> Store:
 @pytest.fixture
 def backend(home: Home) -> StoreBackend:
     return StoreBackend(home)
+
+
+@pytest.fixture
+def sessions(backend: StoreBackend) -> Iterator[Sessions]:
+    """What a worker has."""
+    with backend.join(os.getpid()) as (_, sessions):
+        yield sessions
 
 
 def add(home: Home, store: Store, name: str, **more: object) -> Account:
@@ -47,18 +56,17 @@ def addresses(sessions: Sessions, *accounts: Account) -> list[IPv4Address | None
 def test_the_directory_gives_the_user_in_any_case(home: Home, backend: StoreBackend) -> None:
     store = Store.open(home.database)
     users.add(store, Sealer.load(home), "Alice", "clientPass")
-    directory, _ = backend.join(os.getpid())
-    account = directory.account("ALICE")
+    with backend.join(os.getpid()) as (directory, _):
+        account = directory.account("ALICE")
+        assert directory.account("bob") is None
     assert account is not None
     # RFC 2759 9.2
     assert account.nt_hash.hex().upper() == "44EBBA8D5312B8D611474411F56989AE"
     assert (account.name, account.enabled) == ("Alice", True)
     assert "44EB" not in repr(account).upper()
-    assert directory.account("bob") is None
 
 
-def test_a_lease_has_what_the_profile_says(home: Home, store: Store, backend: StoreBackend) -> None:
-    _, sessions = backend.join(os.getpid())
+def test_a_lease_has_what_the_profile_says(home: Home, store: Store, sessions: Sessions) -> None:
     lease = begin(sessions, add(home, store, "alice"), "MSRASV5.20")
     profile = profiles.get(store, "default")
     assert lease is not None
@@ -69,12 +77,9 @@ def test_a_lease_has_what_the_profile_says(home: Home, store: Store, backend: St
     assert (seen.client, seen.worker) == ("MSRASV5.20", os.getpid())
 
 
-def test_a_small_pool_runs_out_and_comes_free(
-    home: Home, store: Store, backend: StoreBackend
-) -> None:
+def test_a_small_pool_runs_out_and_comes_free(home: Home, store: Store, sessions: Sessions) -> None:
     first, last = IPv4Address("10.1.0.10"), IPv4Address("10.1.0.12")
     profiles.change(store, "default", local_address=IPv4Address("10.1.0.1"), pools=((first, last),))
-    _, sessions = backend.join(os.getpid())
     accounts = [add(home, store, f"user{i}") for i in range(4)]
     leases = [begin(sessions, account) for account in accounts]
     given = {lease.address for lease in leases if lease}
@@ -86,10 +91,9 @@ def test_a_small_pool_runs_out_and_comes_free(
     sessions.close(leases[0].session)
 
 
-def test_a_static_address_is_nobody_elses(home: Home, store: Store, backend: StoreBackend) -> None:
+def test_a_static_address_is_nobody_elses(home: Home, store: Store, sessions: Sessions) -> None:
     first, last = IPv4Address("10.1.0.10"), IPv4Address("10.1.0.11")
     profiles.change(store, "default", local_address=IPv4Address("10.1.0.1"), pools=((first, last),))
-    _, sessions = backend.join(os.getpid())
     alice = add(home, store, "alice", static_address=first)
     others = [add(home, store, name) for name in ("bob", "carol")]
     assert addresses(sessions, *others) == [last, None]
@@ -97,9 +101,8 @@ def test_a_static_address_is_nobody_elses(home: Home, store: Store, backend: Sto
 
 
 def test_a_new_login_takes_the_static_address_over(
-    home: Home, store: Store, backend: StoreBackend
+    home: Home, store: Store, sessions: Sessions
 ) -> None:
-    _, sessions = backend.join(os.getpid())
     alice = add(home, store, "alice", static_address=IPv4Address("10.99.9.9"))
     old, new = (begin(sessions, alice) for _ in range(2))
     assert old is not None
@@ -111,9 +114,8 @@ def test_a_new_login_takes_the_static_address_over(
 
 
 def test_the_beat_writes_the_traffic_and_brings_the_orders(
-    home: Home, store: Store, backend: StoreBackend
+    home: Home, store: Store, sessions: Sessions
 ) -> None:
-    _, sessions = backend.join(os.getpid())
     lease = begin(sessions, add(home, store, "alice"))
     assert lease is not None
     sessions.started(lease.session, "sstp7")
@@ -129,28 +131,23 @@ def test_the_beat_writes_the_traffic_and_brings_the_orders(
     assert sessions.beat({lease.session: (1, 1)}) == {lease.session: "its lease was taken away"}
 
 
-def test_disabling_a_user_ends_the_sessions(
-    home: Home, store: Store, backend: StoreBackend
-) -> None:
-    _, sessions = backend.join(os.getpid())
+def test_disabling_a_user_ends_the_sessions(home: Home, store: Store, sessions: Sessions) -> None:
     lease = begin(sessions, add(home, store, "alice"))
     assert lease is not None
     users.set_enabled(store, ["alice"], False)
     assert sessions.beat({lease.session: (0, 0)}) == {lease.session: "the user was disabled"}
 
 
-def test_a_disabled_user_gets_no_lease(home: Home, store: Store, backend: StoreBackend) -> None:
+def test_a_disabled_user_gets_no_lease(home: Home, store: Store, sessions: Sessions) -> None:
     # the account was looked up just before
-    _, sessions = backend.join(os.getpid())
     alice = add(home, store, "alice")
     users.set_enabled(store, ["alice"], False)
     assert addresses(sessions, alice) == [None]
 
 
 def test_a_lease_comes_free_when_the_database_answers_again(
-    home: Home, store: Store, backend: StoreBackend
+    home: Home, store: Store, sessions: Sessions
 ) -> None:
-    _, sessions = backend.join(os.getpid())
     lease = begin(sessions, add(home, store, "alice"))
     assert lease is not None
     with store.writing() as connection:
@@ -170,14 +167,20 @@ def test_a_lease_comes_free_when_the_database_answers_again(
 
 def test_a_dead_worker_leaves_nothing(home: Home, store: Store, backend: StoreBackend) -> None:
     account = add(home, store, "alice")
-    _, one = backend.join(4_000_001)
-    _, two = backend.join(4_000_002)
-    assert None not in addresses(one, account, account)
-    assert None not in addresses(two, account)
+    with backend.join(4_000_001) as (_, one), backend.join(4_000_002) as (_, two):
+        assert None not in addresses(one, account, account)
+        assert None not in addresses(two, account)
     backend.forget(4_000_001)
     assert [seen.worker for seen in list_sessions(store)] == [4_000_002]
     backend.reset()
     assert list_sessions(store) == []
+
+
+def test_a_worker_that_stops_closes_its_database(home: Home, backend: StoreBackend) -> None:
+    with backend.join(os.getpid()) as (directory, _):
+        assert directory.account("bob") is None
+        assert home.database in open_files()
+    assert home.database not in open_files()
 
 
 def test_workers_at_once_never_share_an_address(
@@ -195,8 +198,8 @@ def test_workers_at_once_never_share_an_address(
     found: list[list[IPv4Address | None]] = []
 
     def work() -> None:
-        _, sessions = backend.join(os.getpid())
-        found.append(addresses(sessions, *[account] * 10))
+        with backend.join(os.getpid()) as (_, sessions):
+            found.append(addresses(sessions, *[account] * 10))
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:

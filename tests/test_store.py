@@ -14,6 +14,7 @@ from sstpca.errors import SstpcaError
 from sstpca.home import Home
 from sstpca.secrets import Sealer
 from sstpca.store import SCHEMA_VERSION, Store
+from tests.support.files import open_files
 
 # what each version lacks that the next one has
 LACKS = {
@@ -104,3 +105,11 @@ def test_a_newer_release_is_refused(home: Home) -> None:
     connection.close()
     with pytest.raises(SstpcaError, match=f"version {SCHEMA_VERSION + 1}"):
         Store.open(home.database)
+
+
+@pytest.mark.parametrize("content", [b"", b"no database\n" * 100])
+def test_what_is_no_database_is_closed_again(home: Home, content: bytes) -> None:
+    home.database.write_bytes(content)
+    with pytest.raises(SstpcaError) as caught:
+        Store.open(home.database)
+    assert home.database not in open_files(), caught

@@ -37,10 +37,10 @@ async def work(
     supervisor: int,
 ) -> None:
     """Be a worker of the process ``supervisor``, until SIGTERM or its death."""
-    directory, sessions = backend.join(os.getpid())
-    async with AsyncIPRoute() as route:
-        shared = Shared(config, identity, directory, sessions, route)
-        await Worker(shared, listeners).run(supervisor)
+    with backend.join(os.getpid()) as (directory, sessions):
+        async with AsyncIPRoute() as route:
+            shared = Shared(config, identity, directory, sessions, route)
+            await Worker(shared, listeners).run(supervisor)
 
 
 class Worker:

@@ -8,7 +8,8 @@ from typing import Final
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from ..names import Hosts, IPAddress, quoted
+from ..addresses import IPAddress
+from ..names import Hosts, quoted
 from .lint_findings import Finding, Windows, error, note, warning
 from .lint_read import Readable
 

@@ -10,11 +10,11 @@ from Crypto.Util.asn1 import DerObject
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from ..addresses import IPAddress
 from ..errors import InvalidInput, SstpcaError
 from ..names import (
     COMMON_NAME_MAX,
     Hosts,
-    IPAddress,
     check_host_name,
     check_user_name,
     parse_hosts,

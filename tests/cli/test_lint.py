@@ -30,7 +30,7 @@ from tests.support.forge import (
     server_extensions,
     usage,
 )
-from tests.support.tls import Server
+from tests.support.tls import Server, server_context
 
 Run = Callable[..., Result]
 Refused = Callable[[Result, int], str]
@@ -180,7 +180,7 @@ def test_a_key_that_does_not_fit(home: Home, run: Run, issuer: Issuer) -> None:
 
 
 def context(home: Home) -> ssl.SSLContext:
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made = server_context()
     made.load_cert_chain(home.server_identity)
     return made
 

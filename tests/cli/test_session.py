@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from click.testing import Result
@@ -21,20 +21,20 @@ Refused = Callable[[Result, int], str]
 
 
 @pytest.fixture
-def sessions(home: Home) -> Sessions:
+def sessions(home: Home) -> Iterator[Sessions]:
     """The sessions of a worker: one of alice and one of Bob."""
     store, sealer = Store.open(home.database), Sealer.load(home)
-    _, sessions = StoreBackend(home).join(os.getpid())
-    for name in ("alice", "Bob"):
-        user = users.add(store, sealer, name, "correct horse")
-        lease = sessions.promise(
-            Account(user.id, user.name, bytes(16), True), peer="203.0.113.9:5000", client="x"
-        )
-        assert lease is not None
-        assert sessions.bind(lease.session) == ""
-        sessions.started(lease.session, f"sstp{lease.session}")
-        sessions.beat({lease.session: (1_500, 2_000_000)})
-    return sessions
+    with StoreBackend(home).join(os.getpid()) as (_, sessions):
+        for name in ("alice", "Bob"):
+            user = users.add(store, sealer, name, "correct horse")
+            lease = sessions.promise(
+                Account(user.id, user.name, bytes(16), True), peer="203.0.113.9:5000", client="x"
+            )
+            assert lease is not None
+            assert sessions.bind(lease.session) == ""
+            sessions.started(lease.session, f"sstp{lease.session}")
+            sessions.beat({lease.session: (1_500, 2_000_000)})
+        yield sessions
 
 
 def test_nobody_is_connected(run: Run) -> None:

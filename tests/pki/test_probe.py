@@ -12,7 +12,7 @@ from sstpca.pki import probe as module
 from sstpca.pki.authority import load_ca_certificate
 from sstpca.pki.certificates import certificate_to_pem
 from sstpca.pki.probe import SRA_PATH, Hello, Probe, check_server, probe
-from tests.support.tls import ANSWER, Server
+from tests.support.tls import ANSWER, Server, server_context
 
 NAME = "vpn.example.com"
 
@@ -33,7 +33,7 @@ def serve(home: Home) -> Iterator[Callable[..., Server]]:
             answer: bytes = ANSWER,
             tls: bool = True,
         ) -> Server:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context = server_context()
             context.load_cert_chain(home.server_identity)
             if setting is not None:
                 setting(context)

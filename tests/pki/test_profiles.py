@@ -23,6 +23,7 @@ from sstpca.pki.profiles import (
     make_authority_certificate,
     make_server_certificate,
 )
+from tests.support.addresses import addresses
 from tests.support.requirements import require
 
 NOW = datetime.now(UTC)
@@ -32,9 +33,6 @@ same_key = settings(suppress_health_check=[HealthCheck.function_scoped_fixture],
 
 labels = st.from_regex(r"[a-z]([a-z0-9]{0,20}[a-z0-9])?", fullmatch=True)
 names = st.lists(labels, min_size=1, max_size=3).map(".".join).filter(lambda name: len(name) < 65)
-addresses = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)).filter(
-    lambda address: not (address.is_multicast or address.is_unspecified or address.is_reserved)
-)
 hosts = (
     st.tuples(
         st.lists(names, max_size=4, unique=True), st.lists(addresses, max_size=3, unique=True)

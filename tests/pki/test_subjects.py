@@ -36,6 +36,7 @@ from sstpca.pki.subjects import (
     check_wildcard,
     upn_of,
 )
+from tests.support.addresses import addresses
 from tests.support.requirements import require
 
 NOW = datetime.now(UTC)
@@ -43,9 +44,6 @@ same_key = settings(suppress_health_check=[HealthCheck.function_scoped_fixture],
 
 labels = st.from_regex(r"[a-z]([a-z0-9]{0,12}[a-z0-9])?", fullmatch=True)
 names = st.lists(labels, min_size=1, max_size=3).map(".".join).filter(lambda one: len(one) < 65)
-addresses = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)).filter(
-    lambda one: not (one.is_multicast or one.is_unspecified or one.is_reserved)
-)
 hosts = (
     st.tuples(
         st.lists(names, max_size=4, unique=True), st.lists(addresses, max_size=3, unique=True)

@@ -9,6 +9,15 @@ from typing import Self
 ANSWER = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
 
 
+def server_context() -> ssl.SSLContext:
+    """Return what a usual server has. Which suites are the default hangs on who built Python:
+    Debian's takes RSA key exchange, others do not.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers("ECDHE+AES")
+    return context
+
+
 class Server:
     """A server on a port of its own that answers whoever comes, in a thread."""
 
