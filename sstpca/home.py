@@ -197,8 +197,15 @@ class Home:
 
     @property
     def exists(self) -> bool:
-        """Whether an earlier ``init`` went through to the end."""
-        return self.settings.exists()
+        """Whether an earlier ``init`` went through to the end.
+
+        :raises OSError: if that cannot be seen, which ``Path.exists`` of Python 3.14 takes for no.
+        """
+        try:
+            self.settings.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
 
     @classmethod
     def open(cls, root: Path) -> "Home":
