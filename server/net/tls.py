@@ -1,5 +1,6 @@
 """The server's certificate as TLS presents it and as the crypto binding hashes it."""
 
+import codecs
 import contextlib
 import functools
 import hashlib
@@ -80,13 +81,20 @@ class Certificate:
         return self.contexts[hello.choose(self.contexts)]
 
 
+def _without_mark(pem: bytes) -> bytes:
+    """Return what an editor of Windows saved as OpenSSL reads it."""
+    if pem.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return pem.decode("utf-16", errors="replace").encode()
+    return pem.removeprefix(codecs.BOM_UTF8)
+
+
 def load(path: Path) -> Certificate:
     """Load a PEM file with the private key, the server's certificate and its chain.
 
     :raises ServerError: if it cannot be read, or the key does not fit.
     """
     try:
-        pem = path.read_bytes()
+        pem = _without_mark(path.read_bytes())
         leaf = _PEM.search(pem.decode(errors="replace"))
         if leaf is None:
             raise ServerError(f"{path} has no certificate")

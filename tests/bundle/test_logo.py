@@ -1,5 +1,6 @@
 """The picture of an organisation: what is taken, and what is not."""
 
+import struct
 from base64 import b64decode
 from pathlib import Path
 
@@ -55,6 +56,25 @@ def test_a_logo_that_is_too_large(tmp_path: Path) -> None:
     path.write_bytes(PNG.ljust(logo.SIZE_MAX + 1024, b"\0"))
     with pytest.raises(SstpcaError, match=r"the logo .* is too long: it has more than 256 KiB"):
         logo.load(path)
+
+
+def test_a_picture_that_is_small_only_as_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    for width, height in ((4097, 1), (1, 2**31 - 1), (0, 1)):
+        path.write_bytes(PNG[:16] + struct.pack(">II", width, height) + PNG[24:])
+        with pytest.raises(SstpcaError, match=f"has {width} by {height} pixels"):
+            logo.load(path)
+    path.write_bytes(PNG[:20])
+    with pytest.raises(SstpcaError, match="is a damaged PNG file"):
+        logo.load(path)
+    svg = tmp_path / "a.svg"
+    lol = b'<!DOCTYPE svg [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>' + SVG
+    for content in (lol, lol.decode().encode("utf-16")):
+        svg.write_bytes(content)
+        with pytest.raises(SstpcaError, match="entities within entities"):
+            logo.load(svg)
+    svg.write_bytes(SVG.decode().encode("utf-16"))
+    assert logo.load(svg).media_type == "image/svg+xml"
 
 
 def test_no_such_file(tmp_path: Path) -> None:

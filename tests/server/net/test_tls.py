@@ -63,6 +63,14 @@ def test_a_new_file_is_taken_up_once(home: Home, path: Path, other: Path) -> Non
     assert followed.look() is False
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_that_an_editor_of_windows_saved_is_the_same(path: Path, encoding: str) -> None:
+    before = load(path)
+    path.write_bytes(path.read_text().replace("\n", "\r\n").encode(encoding))
+    after = load(path)
+    assert after.hashes == before.hashes
+
+
 def test_a_file_written_in_its_place_is_taken_up(path: Path, other: Path) -> None:
     followed = CertificateFile(path, accept)
     before = followed.certificate.hashes
