@@ -48,8 +48,6 @@ class Admission:
         if refusal or self._over:
             return refusal
         await self.interface.make(self.lease)
-        if self._over:
-            self.interface.close()
         return ""
 
     def withdraw(self) -> None:
@@ -65,6 +63,7 @@ class Admission:
 
     async def _release(self, lease: Lease) -> None:
         try:
+            await self.interface.gone()  # nobody else may have its address before
             await self._shared.ask(self._shared.sessions.close, lease.session)
         except Exception as error:  # the beat or the supervisor frees it later
             self._log.error("%s", error)

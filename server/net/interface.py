@@ -1,6 +1,15 @@
-"""The interface of one session, from its login to its end."""
+"""The interface of one session, from its login to its end.
 
+The kernel takes its time over interfaces, 20 ms and more to take one away, and everybody who has to
+do with another one waits meanwhile. So all of that is done in threads, a few of them: the kernel
+takes interfaces away together as fast as one.
+"""
+
+import asyncio
 import os
+import threading
+
+from pyroute2 import IPRoute
 
 from ..interfaces import Lease
 from .shared import Shared
@@ -8,32 +17,36 @@ from .tun import configure, open_tun, set_mtu
 
 
 class Interface:
-    """Made once; :attr:`descriptor` is -1 before that, and again once it is gone."""
+    """Made once; :attr:`descriptor` is -1 before that, and again once it is going."""
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
+        self._making = asyncio.Lock()
+        self._going: asyncio.Task[None] | None = None
+        self._over = False
         self.descriptor = -1
         self.name = ""
 
     async def make(self, lease: Lease) -> None:
         """Make it, with the addresses of ``lease``, and note it in the store.
 
+        If it was closed meanwhile, it is gone again at once.
+
         :raises ServerError: if the machine does not let us.
         """
-        descriptor, name = open_tun(self._shared.config.interface)
-        try:
-            await configure(
-                name,
-                local=lease.local_address,
-                peer=lease.address,
-                mtu=self._shared.config.mtu,
-                route=self._shared.route,
-            )
-            await self._shared.ask(self._shared.sessions.started, lease.session, name)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        self.descriptor, self.name = descriptor, name
+        config = self._shared.config
+        async with self._making:
+            made = await self._shared.arrange(_make, config.interface, lease, config.mtu)
+            descriptor, name = made
+            try:
+                await self._shared.ask(self._shared.sessions.started, lease.session, name)
+            except BaseException:
+                self._take_away(descriptor)
+                raise
+            if self._over:
+                self._take_away(descriptor)
+            else:
+                self.descriptor, self.name = descriptor, name
 
     async def fit(self, mtu: int) -> None:
         """Have it take packets of at most ``mtu`` bytes, if it is still there.
@@ -41,10 +54,52 @@ class Interface:
         :raises ServerError: if the machine does not let us.
         """
         if self.descriptor >= 0:
-            await set_mtu(self.name, mtu, route=self._shared.route)
+            await self._shared.arrange(_fit, self.name, mtu)
 
     def close(self) -> None:
-        """Have it gone, and the route to the client's address with it."""
+        """Have it gone, and the route to the client's address with it; not waited for here."""
+        self._over = True
         if self.descriptor >= 0:
-            os.close(self.descriptor)
+            self._take_away(self.descriptor)
             self.descriptor = -1
+
+    async def gone(self) -> None:
+        """Wait until it is, once it was closed: before that, nobody else may have its address."""
+        async with self._making:
+            pass
+        if self._going is not None:
+            await self._going
+
+    def _take_away(self, descriptor: int) -> None:
+        self._going = self._shared.spawn(self._shared.arrange(os.close, descriptor))
+
+
+class _Kernel(threading.local):
+    """A netlink socket for each of the threads."""
+
+    def __init__(self) -> None:
+        self.route = IPRoute()
+
+
+_KERNEL = _Kernel()
+
+
+def _make(prefix: str, lease: Lease, mtu: int) -> tuple[int, str]:
+    """Return the descriptor and the name of a new interface that has its addresses and is up."""
+    descriptor, name = open_tun(prefix)
+    try:
+        configure(
+            name,
+            local=lease.local_address,
+            peer=lease.address,
+            mtu=mtu,
+            route=_KERNEL.route,
+        )
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor, name
+
+
+def _fit(name: str, mtu: int) -> None:
+    set_mtu(name, mtu, route=_KERNEL.route)

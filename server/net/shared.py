@@ -4,9 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, TypeVarTuple
-
-from pyroute2 import AsyncIPRoute
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 from ..config import Config
 from ..dataplane.inbound import SCRATCH
@@ -19,10 +17,14 @@ from .tls import CertificateFile
 _T = TypeVar("_T")
 _Args = TypeVarTuple("_Args")
 
+#: Interfaces that are made, changed or taken away at once. The kernel is as fast with four of them
+#: as with one; more would not be faster.
+_INTERFACES: Final = 4
+
 
 @dataclass(slots=True)
 class Shared:
-    """The process's event loop, certificate, store and netlink socket.
+    """The process's event loop, certificate, store and threads.
 
     :param identity: the certificate that new connections are shown.
     :param scratch: working memory for one read or one batch; nothing in it outlives a callback.
@@ -32,12 +34,14 @@ class Shared:
     identity: CertificateFile
     directory: Directory
     sessions: Sessions
-    route: AsyncIPRoute
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     scratch: bytearray = field(default_factory=lambda: bytearray(SCRATCH))
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     contexts: Contexts = field(default_factory=Contexts)
     _store: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "store"))
+    _interfaces: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(_INTERFACES, "interfaces")
+    )
     sources: Sources = field(init=False)
     handshakes: Handshakes = field(init=False)
 
@@ -45,12 +49,17 @@ class Shared:
         self.sources = Sources(self.loop.time)
         self.handshakes = Handshakes(self.loop, self.sources)
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run ``work`` beside everything else, and keep it alive."""
         task = self.loop.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+        return task
 
     async def ask(self, call: Callable[[*_Args], _T], *args: *_Args) -> _T:
         """Call the store, in its thread."""
         return await self.loop.run_in_executor(self._store, call, *args)
+
+    async def arrange(self, call: Callable[[*_Args], _T], *args: *_Args) -> _T:
+        """Have the kernel do something about interfaces, in one of the threads for those."""
+        return await self.loop.run_in_executor(self._interfaces, call, *args)

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
 
-from pyroute2 import AsyncIPRoute
+from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from ..errors import ServerError, quotation
@@ -57,8 +57,8 @@ def check_tun(prefix: str) -> None:
     os.close(descriptor)
 
 
-async def configure(
-    name: str, *, local: IPv4Address, peer: IPv4Address, mtu: int, route: AsyncIPRoute
+def configure(
+    name: str, *, local: IPv4Address, peer: IPv4Address, mtu: int, route: IPRoute
 ) -> None:
     """Give the interface its two addresses and its MTU in bytes, and bring it up.
 
@@ -69,20 +69,20 @@ async def configure(
         Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("1")
     try:
         index = socket.if_nametoindex(name)
-        await route.addr("add", index=index, local=str(local), address=str(peer), prefixlen=32)
-        await route.link("set", index=index, mtu=mtu, state="up")
+        route.addr("add", index=index, local=str(local), address=str(peer), prefixlen=32)
+        route.link("set", index=index, mtu=mtu, state="up")
     except (OSError, NetlinkError) as error:
         why = _reason(error)
         raise ServerError(f"the interface {name} cannot be set up: {why}") from error
 
 
-async def set_mtu(name: str, mtu: int, *, route: AsyncIPRoute) -> None:
+def set_mtu(name: str, mtu: int, *, route: IPRoute) -> None:
     """Change the interface's MTU, in bytes: the client takes smaller packets than others.
 
     :raises ServerError: if the kernel refuses.
     """
     try:
-        await route.link("set", index=socket.if_nametoindex(name), mtu=mtu)
+        route.link("set", index=socket.if_nametoindex(name), mtu=mtu)
     except (OSError, NetlinkError) as error:
         why = _reason(error)
         raise ServerError(f"the interface {name} cannot take MTU {mtu}: {why}") from error

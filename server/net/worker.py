@@ -7,8 +7,6 @@ import signal
 import socket
 from typing import Final
 
-from pyroute2 import AsyncIPRoute
-
 from ..config import Config
 from ..dataplane.stream import TlsStream
 from ..interfaces import Backend
@@ -38,9 +36,8 @@ async def work(
 ) -> None:
     """Be a worker of the process ``supervisor``, until SIGTERM or its death."""
     with backend.join(os.getpid()) as (directory, sessions):
-        async with AsyncIPRoute() as route:
-            shared = Shared(config, identity, directory, sessions, route)
-            await Worker(shared, listeners).run(supervisor)
+        shared = Shared(config, identity, directory, sessions)
+        await Worker(shared, listeners).run(supervisor)
 
 
 class Worker:

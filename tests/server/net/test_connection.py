@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from pyroute2 import AsyncIPRoute
 
 from sstpca.server.config import Config
 from sstpca.server.dataplane.stream import TlsStream
@@ -84,14 +83,12 @@ CERTIFICATE = Certificate({}, CertificateHashes(bytes(20), bytes(32)), b"")
 
 
 def shared() -> Shared:
-    nothing = cast("AsyncIPRoute", None)
     config = Config("vpn", (), Path("none"), lambda: None, 1, "sstp", "t", 1400, True)
     return Shared(
         config,
         cast("CertificateFile", None),
         cast("Directory", None),
         cast("Sessions", None),
-        nothing,
     )
 
 

@@ -1,0 +1,202 @@
+"""Interfaces come and go beside the loop; an address is free when the one before is gone."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from sstpca.server.config import Config
+from sstpca.server.interfaces import Account, Directory, Lease, Sessions
+from sstpca.server.log import SessionLog
+from sstpca.server.net import interface
+from sstpca.server.net.admission import Admission
+from sstpca.server.net.interface import Interface
+from sstpca.server.net.shared import Shared
+from sstpca.server.net.tls import CertificateFile
+
+LEASE = Lease(7, IPv4Address("10.99.0.10"), IPv4Address("10.99.0.1"))
+
+
+class Kernel:
+    """Makes pipes instead of interfaces, and takes its time when told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.said: list[str] = []
+        self.threads: set[int] = set()
+        monkeypatch.setattr(interface, "_make", self.make)
+        monkeypatch.setattr(interface.os, "close", self.close)
+
+    def make(self, _prefix: str, _lease: Lease, _mtu: int) -> tuple[int, str]:
+        self._wait()
+        self.said.append("made")
+        near, far = os.pipe()
+        CLOSE(far)
+        return near, "sstp0"
+
+    def close(self, descriptor: int) -> None:
+        self._wait()
+        self.said.append("gone")
+        CLOSE(descriptor)
+
+    def _wait(self) -> None:
+        self.threads.add(threading.get_ident())
+        self.go_on.wait(10.0)
+
+
+CLOSE = os.close
+
+
+class Book:
+    """The store, as far as interfaces are concerned."""
+
+    def __init__(self) -> None:
+        self.fails = False
+        self.said: list[str] = []
+
+    def started(self, _session: int, _interface: str) -> None:
+        if self.fails:
+            raise ConnectionError("the store is away")
+
+    def promise(self, *_: object, **_more: object) -> Lease:
+        return LEASE
+
+    def bind(self, _session: int) -> str:
+        return ""
+
+    def close(self, _session: int) -> None:
+        self.said.append("free")
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    return Kernel(monkeypatch)
+
+
+def shared(book: Book) -> Shared:
+    return Shared(
+        Config("vpn", (), Path("none"), lambda: None, 1, "sstp", "t", 1400, True),
+        cast("CertificateFile", None),
+        cast("Directory", None),
+        cast("Sessions", book),
+    )
+
+
+async def turns(count: int = 20) -> None:
+    """Let the loop turn: it would stand still if anybody waited in it."""
+    for _ in range(count):
+        await asyncio.sleep(0.001)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(10.0):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+def test_a_hundred_that_go_together_do_not_hold_the_loop(kernel: Kernel) -> None:
+    async def run() -> None:
+        common = shared(Book())
+        many = [Interface(common) for _ in range(100)]
+        await asyncio.gather(*(one.make(LEASE) for one in many))
+        kernel.go_on.clear()
+        for one in many:
+            one.close()
+            assert one.descriptor == -1
+        await turns()
+        assert kernel.said == ["made"] * 100
+        kernel.go_on.set()
+        await asyncio.gather(*(one.gone() for one in many))
+        assert kernel.said == ["made"] * 100 + ["gone"] * 100
+        assert threading.get_ident() not in kernel.threads
+        assert len(kernel.threads) <= 4
+
+    asyncio.run(run())
+
+
+def test_who_waits_for_its_end_waits_until_the_kernel_is_done(kernel: Kernel) -> None:
+    async def run() -> None:
+        common = shared(Book())
+        one = Interface(common)
+        await one.make(LEASE)
+        kernel.go_on.clear()
+        one.close()
+        waiting = asyncio.create_task(one.gone())
+        await turns()
+        assert not waiting.done()
+        assert common.tasks, "the worker does not end before"
+        kernel.go_on.set()
+        await waiting
+        assert kernel.said == ["made", "gone"]
+
+    asyncio.run(run())
+
+
+def test_closed_while_it_is_made(kernel: Kernel) -> None:
+    async def run() -> None:
+        one = Interface(shared(Book()))
+        kernel.go_on.clear()
+        making = asyncio.create_task(one.make(LEASE))
+        await turns()
+        one.close()
+        waiting = asyncio.create_task(one.gone())
+        await turns()
+        assert not waiting.done()
+        kernel.go_on.set()
+        await making
+        await waiting
+        assert one.descriptor == -1
+        assert kernel.said == ["made", "gone"]
+
+    asyncio.run(run())
+
+
+def test_the_store_does_not_take_it(kernel: Kernel) -> None:
+    async def run() -> None:
+        book = Book()
+        book.fails = True
+        one = Interface(shared(book))
+        with pytest.raises(ConnectionError):
+            await one.make(LEASE)
+        await one.gone()
+        assert kernel.said == ["made", "gone"]
+
+    asyncio.run(run())
+
+
+def test_one_that_never_was_is_gone(kernel: Kernel) -> None:
+    async def run() -> None:
+        one = Interface(shared(Book()))
+        one.close()
+        one.close()
+        await one.gone()
+        assert kernel.said == []
+
+    asyncio.run(run())
+
+
+def test_an_address_is_free_when_its_interface_is_gone(kernel: Kernel) -> None:
+    """Two interfaces with one address: the kernel would send its packets to the older one."""
+
+    async def run() -> None:
+        book = Book()
+        book.said = kernel.said
+        common = shared(book)
+        admission = Admission(common, SessionLog("x"))
+        await admission.promise(Account(1, "alice", b"", True), peer="x", client="")
+        await admission.give()
+        kernel.go_on.clear()
+        admission.end()
+        await turns()
+        assert kernel.said == ["made"]
+        kernel.go_on.set()
+        await until(lambda: not common.tasks)
+        assert kernel.said == ["made", "gone", "free"]
+
+    asyncio.run(run())
