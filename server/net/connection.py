@@ -31,6 +31,7 @@ from ..session import Session
 from ..sstp.call import Call
 from ..sstp.wire import WireError
 from .admission import Admission
+from .backlog import Backlog
 from .closing import LINGER, close_gently
 from .eap_tls import EapTls
 from .entrance import Progress
@@ -40,14 +41,6 @@ from .tls import Certificate, explained
 
 #: Bytes of unsent control packets at which a client is no longer read: it asks faster than it reads.
 _CROWDED: Final = 256 * 1024
-
-#: SSTP packets that a client may send before its crypto binding holds. A login takes less than fifty; the
-#: state machines are no place for a flood of them.
-_PACKETS_OF_A_STRANGER: Final = 512
-
-#: SSTP packets that do not go straight to the TUN, in one turn. Who has logged in has little to say
-#: beside IP packets, and must leave time to the others.
-_PACKETS_OF_A_TURN: Final = 1024
 
 #: Characters kept of what a client calls itself.
 _CLIENT: Final = 128
@@ -59,6 +52,7 @@ class Connection:
     :param certificate: the one that this connection has shown, whatever new ones are shown now.
     :param source: where it comes from, which pays for what it costs before its login.
     :param coalesce: whether the client takes several SSTP packets in one TLS record.
+    :ivar progress: how far it has come on its way to a login.
     :param admitted: is told when the client has logged in, and its crypto binding holds.
     :param ended: is told when the session is over.
     """
@@ -100,10 +94,11 @@ class Connection:
         self._admission = Admission(shared, self._log)
         self._tun = self._admission.interface
         self._been_up = False
-        self._allowed: int | None = _PACKETS_OF_A_STRANGER  # None once it is no stranger any more
-        self._progress = Progress.CALLING
-        #: Packets that wait for the interface; None if none have to.
-        self._held: list[bytes] | None = None
+        self._backlog = Backlog(
+            shared.turns, work=self._take, worked=self._worked, refuse=self._lose
+        )
+        self._stranger = True
+        self.progress = Progress.CALLING
         self._ended = False
 
     def start(self, rest: bytes) -> None:
@@ -115,11 +110,6 @@ class Connection:
             self._lose(str(error))
         # what TLS has in memory behind the request makes no socket readable
         self._loop.call_soon(self._safely, self._readable)
-
-    @property
-    def progress(self) -> Progress:
-        """How far it has come on its way to a login."""
-        return self._progress
 
     @property
     def session(self) -> int | None:
@@ -161,35 +151,41 @@ class Connection:
                 self._lose("the server has a problem")
 
     def _readable(self) -> None:
-        if self._ended or self._held is not None:
+        if self._ended or self._backlog.busy:
             return None
         self._session.heard(self._loop.time())
         try:
             packets, alive = self._inbound.read(self._stream)
         except WireError as error:
             return self._lose(str(error))
+        self._backlog.alive = alive
         self._receive(packets)
-        if not alive:
-            self._lose("the client closed the connection")
-        return None
+        return self._hear_the_end()
 
     def _receive(self, packets: list[bytes]) -> None:
-        if self._allowed is not None:
-            self._allowed -= len(packets)
-            if self._allowed < 0:
-                return self._lose("too many packets before its login")
-        elif len(packets) > _PACKETS_OF_A_TURN:
-            return self._lose("a flood of control packets")
-        return self._take(packets)
-
-    def _take(self, packets: list[bytes]) -> None:
-        for position, packet in enumerate(packets):
-            if self._held is not None:
-                self._held += packets[position:]
-                break
-            if not self._ended:
-                self._do_all(self._session.receive(packet, self._loop.time()))
+        """Have the packets worked on when it is their turn; until then, nothing more is read."""
+        self._backlog.add(packets, stranger=self._stranger)
         self._settle()
+
+    def _take(self, packet: bytes) -> None:
+        def take() -> None:
+            self._do_all(self._session.receive(packet, self._loop.time()))
+
+        if not self._ended:
+            self._safely(take)
+
+    def _worked(self, cost: float) -> None:
+        """Some packets are worked on, and have cost so much; a stranger and its source pay."""
+        if self._stranger:
+            self._shared.sources.charge(self._source, cost)
+            self._backlog.charge(cost)
+        self._hear_the_end()
+        self._safely(self._settle)
+
+    def _hear_the_end(self) -> None:
+        """The client may have said its last word, and all that it said be worked on."""
+        if not (self._backlog.alive or self._backlog.busy or self._ended):
+            self._lose("the client closed the connection")
 
     def _tun_readable(self) -> None:
         try:
@@ -246,10 +242,11 @@ class Connection:
             case Admit(account, how):
                 self._log.know(user=account.name)
                 self._log.info("logged in by %s", how)
-                self._progress = Progress.PROVEN
+                self.progress = Progress.PROVEN
                 self._spawn(self._promise(account))
             case Bind():
-                self._allowed, self._held = None, []
+                self._stranger = False
+                self._backlog.hold()
                 self._admitted(self)
                 self._spawn(self._give())
             case Identified(text):
@@ -292,7 +289,7 @@ class Connection:
                 self._loop.remove_reader(self._tun.descriptor)
             else:
                 self._loop.add_reader(self._tun.descriptor, self._safely, self._tun_readable)
-        if waiting > _CROWDED or self._held is not None:
+        if waiting > _CROWDED or self._backlog.busy:
             self._loop.remove_reader(descriptor)
         else:
             self._loop.add_reader(descriptor, self._safely, self._readable)
@@ -337,9 +334,8 @@ class Connection:
             elif not self._ended:
                 self._perform(self._session.bound())
         finally:
-            held, self._held = self._held or [], None
-            self._safely(lambda: self._take(held))
-            self._safely(self._readable)
+            self._backlog.go_on()
+            self._worked(0.0)
 
     def _bring_up(self, mtu: int) -> None:
         lease = self._admission.lease
@@ -387,6 +383,7 @@ class Connection:
 
     def _stop(self, reason: str) -> None:
         self._ended = True
+        self._backlog.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

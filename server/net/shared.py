@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar, TypeVarTuple
 from ..config import Config
 from ..dataplane.inbound import SCRATCH
 from ..interfaces import Directory, Sessions
+from .backlog import Turns
 from .eap_tls import Contexts
 from .handshakes import Handshakes
 from .sources import Sources
@@ -44,10 +45,12 @@ class Shared:
     )
     sources: Sources = field(init=False)
     handshakes: Handshakes = field(init=False)
+    turns: Turns = field(init=False)
 
     def __post_init__(self) -> None:
         self.sources = Sources(self.loop.time)
         self.handshakes = Handshakes(self.loop, self.sources)
+        self.turns = Turns(self.loop)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run ``work`` beside everything else, and keep it alive."""

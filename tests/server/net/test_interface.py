@@ -31,7 +31,7 @@ class Kernel:
         self.said: list[str] = []
         self.threads: set[int] = set()
         monkeypatch.setattr(interface, "_make", self.make)
-        monkeypatch.setattr(interface.os, "close", self.close)
+        monkeypatch.setattr(os, "close", self.close)
 
     def make(self, _prefix: str, _lease: Lease, _mtu: int) -> tuple[int, str]:
         self._wait()
