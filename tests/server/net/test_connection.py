@@ -4,7 +4,6 @@ import asyncio
 import logging
 import socket
 import threading
-import time
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import cast
@@ -199,10 +198,12 @@ def test_handshakes_hold_neither_the_loop_nor_each_other(
     asked = Handshake(b"hello")
     made: list[int] = []
     answered: list[Handshaken] = []
+    # the first takes as long as ten turns of the loop, the second until its client is gone
+    turned, gone = threading.Event(), threading.Event()
 
     def slow(_: EapTls, data: bytes) -> Handshaken:
         made.append(threading.get_ident())
-        time.sleep(0.2)
+        assert (turned if len(made) == 1 else gone).wait(20)
         return Handshaken(data)
 
     def take(_: Session, answer: Handshaken, _now: float) -> list[Effect]:
@@ -226,12 +227,14 @@ def test_handshakes_hold_neither_the_loop_nor_each_other(
         )
         connection.start(b"")
         far.send(ECHO * 3)
-        turns = 0
+        for _ in range(10):
+            await asyncio.sleep(0.01)
+        assert answered == []
+        turned.set()
         while not answered:
             await asyncio.sleep(0.01)
-            turns += 1
-        assert turns >= 10
         connection.drop("enough")
+        gone.set()
         while common.tasks:
             await asyncio.sleep(0.01)
 
