@@ -16,6 +16,18 @@ from .options import OptionError, Options, decode_options, encode_options
 
 MAX_FAILURE: Final = 5  # Configure-Naks without an Ack before giving in; RFC 1661 4.6
 
+#: Configure-Requests of the peer, and answers to ours, within :data:`CALM` seconds. With every option
+#: naked or rejected for itself it takes twenty; who needs more asks for the same again and again.
+MAX_ROUNDS: Final = 40
+CALM: Final = 60.0
+
+# what the peer sends to get on: each takes us a round further, or nowhere
+_ROUND: Final = (
+    Code.CONFIGURE_REQUEST,
+    Code.CONFIGURE_ACK,
+    Code.CONFIGURE_NAK,
+    Code.CONFIGURE_REJECT,
+)
 _EMPTY: Final = Packet(0, 0)
 
 
@@ -96,6 +108,8 @@ class Negotiator:
         self._answered = True  # nothing is asked yet
         self._naks_sent = 0
         self._naks_received = 0
+        self._rounds = 0
+        self._counted_from = 0.0
         self._why = ""
 
     @property
@@ -120,6 +134,8 @@ class Negotiator:
         """Take a packet with one of the seven common codes, or an unknown one (RFC 1661 5)."""
         if self.state in (State.INITIAL, State.STARTING):
             return []
+        if packet.code in _ROUND and self._goes_round(now):
+            return [GiveUp(f"the negotiation of {self._policy.name} leads nowhere")]
         match packet.code:
             case Code.CONFIGURE_REQUEST:
                 return self._asked(packet, now)
@@ -158,6 +174,13 @@ class Negotiator:
     def respond(self, packet: Packet, code: Code, data: bytes) -> SendFrame:
         """Return an answer to ``packet``, under its identifier."""
         return self._frame(Packet(code, packet.id, data))
+
+    def _goes_round(self, now: float) -> bool:
+        """Count a packet of the negotiation; return whether there have been too many of late."""
+        if now - self._counted_from >= CALM:
+            self._rounds, self._counted_from = 0, now
+        self._rounds += 1
+        return self._rounds > MAX_ROUNDS
 
     def _asked(self, packet: Packet, now: float) -> list[Output]:
         try:

@@ -6,6 +6,10 @@ from typing import Final
 
 _HEADER_SIZE: Final = 2  # type and length
 
+#: Options that a packet may have. LCP and IPCP know about thirty between them, and no client sends
+#: more than ten; a packet has room for 748 empty ones, and each of them costs us something.
+MAX_OPTIONS: Final = 32
+
 
 class OptionError(Exception):
     """The peer sent bytes that are not a list of options: RFC 1661 6 drops the whole packet."""
@@ -35,11 +39,14 @@ def encode_options(options: Iterable[Option]) -> bytes:
 def decode_options(data: bytes) -> Options:
     """Return the options in their order; none for no bytes.
 
-    :raises OptionError: an option's length is below two or leads beyond the end.
+    :raises OptionError: an option's length is below two or leads beyond the end, or there are more
+        than :data:`MAX_OPTIONS`.
     """
-    options = []
+    options: list[Option] = []
     at = 0
     while at < len(data):
+        if len(options) == MAX_OPTIONS:
+            raise OptionError(f"more than {MAX_OPTIONS} options")
         length = data[at + 1] if at + 1 < len(data) else 0
         if not _HEADER_SIZE <= length <= len(data) - at:
             raise OptionError(f"the option at byte {at} claims {length} of {len(data) - at} bytes")

@@ -10,7 +10,9 @@ from sstpca.server.ppp.automaton import Event, State
 from sstpca.server.ppp.effects import SendFrame
 from sstpca.server.ppp.frames import DEFAULT_MRU, Code, Packet, decode, decode_packet
 from sstpca.server.ppp.negotiation import (
+    CALM,
     MAX_FAILURE,
+    MAX_ROUNDS,
     Down,
     Finished,
     GiveUp,
@@ -246,3 +248,25 @@ def test_two_ends_nearly_always_open_although_a_third_is_lost() -> None:
         pump(*ends, random.Random(seed), 0.3)
         opened += all(end.state is State.OPENED for end in ends)
     assert opened >= 190
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        Packet(Code.CONFIGURE_REQUEST, 1, b"\x09\x02"),  # rejected, and asked for again
+        Packet(Code.CONFIGURE_REQUEST, 1, b"\x01\x03\x07"),  # not what it must be
+        Packet(Code.CONFIGURE_REQUEST, 1, b"\x01\x03\x01"),  # good, again and again
+        Packet(Code.CONFIGURE_NAK, 77, b"\x01\x03\x07"),
+    ],
+)
+def test_what_leads_nowhere_ends_by_count(asking: Negotiator, packet: Packet) -> None:
+    answers = [asking.receive(packet, 1.0) for _ in range(MAX_ROUNDS)]
+    assert not any(isinstance(output, GiveUp) for outputs in answers for output in outputs)
+    assert asking.receive(packet, 1.0) == [GiveUp("the negotiation of TEST leads nowhere")]
+
+
+def test_who_negotiates_anew_now_and_then_may_do_so_for_ever(asking: Negotiator) -> None:
+    good = Packet(Code.CONFIGURE_REQUEST, 1, b"\x01\x03\x01")
+    for number in range(10 * MAX_ROUNDS):
+        now = number * 2 * CALM / MAX_ROUNDS
+        assert not any(isinstance(one, GiveUp) for one in asking.receive(good, now))

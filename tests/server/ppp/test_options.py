@@ -6,7 +6,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sstpca.server.ppp.options import Option, OptionError, decode_options, encode_options
+from sstpca.server.ppp.options import (
+    MAX_OPTIONS,
+    Option,
+    OptionError,
+    decode_options,
+    encode_options,
+)
 
 options = st.lists(st.builds(Option, st.integers(0, 255), st.binary(max_size=253)), max_size=6)
 
@@ -38,3 +44,12 @@ def test_a_length_that_cannot_be(data: str) -> None:
 def test_garbage_raises_only_option_errors(junk: bytes) -> None:
     with contextlib.suppress(OptionError):
         assert encode_options(decode_options(junk)) == junk
+
+
+def test_nobody_has_748_options() -> None:
+    """RFC 1661 sets no limit; each costs us something."""
+    assert len(decode_options(b"\x63\x02" * MAX_OPTIONS)) == MAX_OPTIONS
+    with pytest.raises(OptionError):
+        decode_options(b"\x63\x02" * (MAX_OPTIONS + 1))
+    with pytest.raises(OptionError):
+        decode_options(b"\x63\x02" * 748)
