@@ -5,19 +5,64 @@ import logging
 import sys
 import time
 from collections.abc import MutableMapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 LOGGER = logging.getLogger("sstpca")
 
 _FIELDS = ("session", "user", "peer")
 
 
-class SessionLog(logging.LoggerAdapter[logging.Logger]):
-    """The log of one connection; the fields are filled in as they become known."""
+#: Lines about strangers in one beat at most: whoever knocks must not fill the disk. Warnings, such as
+#: a login that failed, get through when there is no room for the rest any more.
+_LINES: Final = 50
+_WARNINGS: Final = 50
 
-    def __init__(self, peer: str) -> None:
+
+class Remarks:
+    """Counts the lines about strangers of one worker and one beat."""
+
+    def __init__(self) -> None:
+        self._lines, self._warnings = 0, 0
+
+    def allow(self, level: int) -> bool:
+        """Whether there is room for a line of that level, which is counted; for errors there is."""
+        if level >= logging.ERROR:
+            return True
+        if level > logging.INFO:
+            self._warnings += 1
+            return self._warnings <= _WARNINGS
+        self._lines += 1
+        return self._lines <= _LINES
+
+    def sum_up(self) -> None:
+        """Say how much was passed over in silence, and begin anew."""
+        left = max(0, self._lines - _LINES)
+        warnings = max(0, self._warnings - _WARNINGS)
+        if left or warnings:
+            what = "%d more lines about strangers, %d of them warnings, were left out"
+            LOGGER.warning(what, left + warnings, warnings)
+        self._lines, self._warnings = 0, 0
+
+
+class SessionLog(logging.LoggerAdapter[logging.Logger]):
+    """The log of one connection; the fields are filled in as they become known.
+
+    :param remarks: decide whether there is a line about it, until it is trusted; None: there is.
+    """
+
+    def __init__(self, peer: str, remarks: Remarks | None = None) -> None:
         super().__init__(LOGGER, {"peer": peer})
         self._fields: dict[str, object] = {"peer": peer}
+        self._remarks = remarks
+
+    def trust(self) -> None:
+        """It is no stranger's any more."""
+        self._remarks = None
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        """Write a line, if there is room for it (logging.LoggerAdapter's way)."""
+        if self._remarks is None or self._remarks.allow(level):
+            super().log(level, msg, *args, **kwargs)
 
     def know(self, **fields: object) -> None:
         """Add ``session`` or ``user`` to every line from now on."""

@@ -1,8 +1,9 @@
 """Where the server meets the machine: sockets, TLS, TUN, nftables.
 
 A :mod:`.worker` accepts; :mod:`.entrance` sees to :mod:`.strangers`, with :mod:`.tls`: by
-:mod:`.sources`, which pay for it, after a look at their :mod:`.hello`, in :mod:`.handshakes`; :mod:`.admission` lets in; a
+:mod:`.sources`, which pay for it, after a look at their :mod:`.hello`, in :mod:`.handshakes`. A
 :mod:`.connection` performs what its session asks for, with what is :mod:`.shared` in the worker,
-and ends as :mod:`.closing` says. :mod:`.eap_tls` is the TLS within EAP. Packets go to the
+takes a little of its :mod:`.backlog` in each turn, and ends as :mod:`.closing` says;
+:mod:`.admission` lets it in. :mod:`.eap_tls` is the TLS within EAP. Packets go to the
 :mod:`.interface` of the session, a :mod:`.tun`, and through the :mod:`.firewall`.
 """

@@ -77,7 +77,7 @@ class Connection:
         self._peer = peer
         self._source = source
         self._client = ""
-        self._log = SessionLog(peer)
+        self._log = SessionLog(peer, shared.remarks)
         self._inbound = Inbound(shared.scratch)
         self._outbound = Outbound(stream, shared.scratch, coalesce=coalesce)
         self._session = Session(
@@ -246,12 +246,13 @@ class Connection:
                 self._spawn(self._promise(account))
             case Bind():
                 self._stranger = False
+                self._log.trust()
                 self._backlog.hold()
                 self._admitted(self)
                 self._spawn(self._give())
             case Identified(text):
                 self._client = f"{self._client} {text}".strip()[:_CLIENT]
-                self._log.info("the client calls itself %s", text)
+                self._log.info("the client calls itself '%s'", text)
             case Up(mtu):
                 self._bring_up(mtu)
             case Down():

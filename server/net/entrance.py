@@ -13,6 +13,7 @@ from typing import Final
 
 from ..dataplane.stream import TlsStream
 from ..log import LOGGER
+from ..ppp.effects import printable
 from ..sstp.preamble import Preamble, Request, accept_response, refusal
 from .closing import close_gently
 from .handshakes import Handshakes
@@ -186,5 +187,6 @@ class Entrance:
         else:
             stream.write(refusal(request, date))
             stream.flush()
-            self._leave(f"no SSTP request: {request.method} {request.target}"[:200])
+            asked = printable(f"{request.method} {request.target}", 150)
+            self._leave(f"no SSTP request: '{asked}'")
             close_gently(self._loop, stream)

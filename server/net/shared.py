@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar, TypeVarTuple
 from ..config import Config
 from ..dataplane.inbound import SCRATCH
 from ..interfaces import Directory, Sessions
+from ..log import Remarks
 from .backlog import Turns
 from .eap_tls import Contexts
 from .handshakes import Handshakes
@@ -43,6 +44,7 @@ class Shared:
     _interfaces: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(_INTERFACES, "interfaces")
     )
+    remarks: Remarks = field(default_factory=Remarks)
     sources: Sources = field(init=False)
     handshakes: Handshakes = field(init=False)
     turns: Turns = field(init=False)

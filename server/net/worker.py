@@ -10,7 +10,7 @@ from typing import Final
 from ..config import Config
 from ..dataplane.stream import TlsStream
 from ..interfaces import Backend
-from ..log import LOGGER
+from ..log import LOGGER, SessionLog
 from ..sstp.preamble import Request
 from .connection import Connection
 from .entrance import Entrance
@@ -22,9 +22,6 @@ from .tls import CertificateFile
 FAREWELL: Final = 8.0
 
 _BEAT: Final = 1.0
-
-#: Lines about strangers in the log in one beat at most: whoever knocks must not fill the disk.
-_REMARKS: Final = 50
 
 
 async def work(
@@ -53,7 +50,6 @@ class Worker:
         self._strangers = Strangers(shared.loop.time)
         self._connections: set[Connection] = set()
         self._stopping = asyncio.Event()
-        self._remarks = 0
 
     async def run(self, supervisor: int) -> None:
         """Work until SIGTERM, or until the process ``supervisor`` is no longer our parent."""
@@ -64,7 +60,7 @@ class Worker:
         beats = self._loop.create_task(self._beats())
         while not self._stopping.is_set() and os.getppid() == supervisor:
             await self._pause(_BEAT)
-            self._sum_up()
+            self._shared.remarks.sum_up()
             # what is of no use there, the supervisor says, once for all workers
             with contextlib.suppress(Exception):
                 self._shared.identity.look()
@@ -156,7 +152,7 @@ class Worker:
         def gone(entrance: Entrance, reason: str) -> None:
             self._strangers.remove(entrance)
             if reason:
-                self._remark(reason, peer)
+                SessionLog(peer, self._shared.remarks).info("%s", reason)
 
         self._strangers.make_room()
         entrance = Entrance(
@@ -168,17 +164,6 @@ class Worker:
             gone=gone,
         )
         self._strangers.add(entrance, source)
-
-    def _remark(self, reason: str, peer: str) -> None:
-        self._remarks += 1
-        if self._remarks <= _REMARKS:
-            LOGGER.info("%s", reason, extra={"peer": peer})
-
-    def _sum_up(self) -> None:
-        """Say how many strangers were passed over in silence."""
-        if self._remarks > _REMARKS:
-            LOGGER.warning("%d more came and went without a request", self._remarks - _REMARKS)
-        self._remarks = 0
 
     def _ended(self, connection: Connection) -> None:
         self._strangers.remove(connection)

@@ -116,5 +116,9 @@ Effect = (
 
 
 def printable(text: str, limit: int = 64) -> str:
-    """Return the printable characters of ``text``, at most ``limit`` of them, fit for a log."""
-    return "".join(filter(str.isprintable, text))[:limit]
+    """Return the printable characters of ``text``, at most ``limit`` of them, fit for a log.
+
+    What stands between quotes there cannot end them: quotes and backslashes get a backslash.
+    """
+    kept = "".join(filter(str.isprintable, text))[:limit]
+    return kept.replace("\\", "\\\\").replace("'", "\\'").replace('"', '\\"')

@@ -2,10 +2,12 @@
 
 import json
 import logging
+import re
 
 import pytest
 
-from sstpca.server.log import JsonFormatter, SessionLog, TextFormatter
+from sstpca.server.log import LOGGER, JsonFormatter, Remarks, SessionLog, TextFormatter
+from sstpca.server.ppp.effects import printable
 
 
 def record(log: SessionLog, text: str, *arguments: object) -> logging.LogRecord:
@@ -37,3 +39,34 @@ def test_what_a_client_sends_stays_on_its_line(hostile: str) -> None:
     log.know(user=hostile)
     for form in (TextFormatter(), JsonFormatter()):
         assert form.format(record(log, "%s", hostile)).isprintable()
+
+
+def test_lines_about_strangers_have_one_budget(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all connections together; a login that failed is said when noise is not any more."""
+    monkeypatch.setattr(LOGGER, "propagate", True)
+    caplog.set_level(logging.INFO, "sstpca")
+    remarks = Remarks()
+    for number in range(1000):
+        SessionLog(f"192.0.2.1:{number}", remarks).info("noise")
+    SessionLog("192.0.2.2:1", remarks).warning("login failed")
+    trusted = SessionLog("192.0.2.3:1", remarks)
+    trusted.trust()
+    trusted.info("up")
+    remarks.sum_up()
+    assert caplog.messages.count("noise") == 50
+    assert caplog.messages[50:] == [
+        "login failed",
+        "up",
+        "950 more lines about strangers, 0 of them warnings, were left out",
+    ]
+    remarks.sum_up()
+    assert len(caplog.messages) == 53
+
+
+@pytest.mark.parametrize("said", ["x': login failed for 'root", "x\\", 'y"', "'" * 500])
+def test_what_a_stranger_says_does_not_leave_its_quotes(said: str) -> None:
+    kept = printable(said)
+    assert re.fullmatch(r"([^'\"\\]|\\.)*", kept)
+    assert len(kept) <= 128
