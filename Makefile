@@ -1,10 +1,11 @@
 # make run    makes the CA, the server certificate, a user and her bundle, and runs the VPN server;
 #             HOST=vpn.example.com PORT=443 USER=alice say for what, with whom
+# make install   sets up the program .venv/bin/sstpca, and makes and runs nothing
 # make test   checks style and types and runs the whole test suite
-# Both set up .venv, and as root install the Debian packages they need.
+# All set up .venv, and as root install the Debian packages they need.
 #
 # For developers:
-# make lock          renews what both install, within the ranges of pyproject.toml
+# make lock          renews what they install, within the ranges of pyproject.toml
 # make test-newest   the suite with the newest releases inside those ranges, locked or not
 # make test-lowest   the suite with the lowest releases of what pyproject.toml names
 
@@ -22,14 +23,19 @@ APT := DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get -o DPkg::Lo
 apt = [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing $(1)" && \
 	{ $(APT) update -qq && $(APT) install -qq -y --no-install-recommends $(1); } >/dev/null
 
-.PHONY: run test lint lock test-newest test-lowest clean python
+.PHONY: run install test lint lock test-newest test-lowest clean python program
 
-run: python
+run: program
+	@set -f; exec $(BIN)/python -m sstpca quickstart $(call given,HOST,$$HOST) \
+		$(call given,PORT,--port "$$PORT") $(call given,USER,--user "$$USER")
+
+install: program
+	@echo "the program is $$PWD/$(BIN)/sstpca"
+
+program: python
 	@"$(PYTHON)" install/environment.py run
 	@PATH=$$PATH:/usr/sbin command -v nft >/dev/null || [ "$$(id -u)" != 0 ] || { $(call apt,nftables); } || \
 		echo "nftables could not be installed; the server needs its program nft" >&2
-	@set -f; exec $(BIN)/python -m sstpca quickstart $(call given,HOST,$$HOST) \
-		$(call given,PORT,--port "$$PORT") $(call given,USER,--user "$$USER")
 
 test: lint
 	$(BIN)/python -m pytest -n auto --dist loadfile

@@ -155,3 +155,19 @@ def test_a_checkout_that_cannot_be_written(tmp_path: Path) -> None:
     checkout.lock("", "")
     checkout.root.chmod(0o500)
     assert "run make as its owner" in refused(checkout.make("run"))
+
+
+def test_make_install_makes_the_program_and_no_vpn() -> None:
+    """Whoever restores a backup must be able to do so before there is another authority."""
+    plans = [
+        subprocess.run(
+            ["make", "--dry-run", target, f"PYTHON={sys.executable}"],
+            cwd=Path(__file__).parents[1],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for target in ("install", "run")
+    ]
+    assert all("install/environment.py run" in plan for plan in plans)
+    assert ["quickstart" in plan for plan in plans] == [False, True]

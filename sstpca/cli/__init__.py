@@ -9,13 +9,14 @@ from typing import Any, NoReturn
 import click
 
 from .. import __version__
-from ..errors import InvalidInput, SstpcaError
+from ..errors import SstpcaError
 from . import cert_files, lint
 from .bundle import bundle
 from .ca import ca
 from .cert import cert
 from .context import Context
 from .deploy import deploy
+from .home_option import new_folder
 from .init import init
 from .output import for_this_home
 from .profile import profile
@@ -84,20 +85,10 @@ def _system_error(error: OSError) -> str:
     return reason if error.filename is None else f"{error.filename}: {reason}"
 
 
-class _Folder(click.Path):
-    """A folder with a name: an empty one, of a variable that is not set, would be this folder."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Refuse what is empty."""
-        if value == "":
-            raise InvalidInput("--home is empty", "name a folder, or leave the option out")
-        return super().convert(value, param, ctx)
-
-
 @click.group("sstpca", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--home",
-    type=_Folder(path_type=Path, readable=False),
+    type=new_folder(),
     default=Path("out"),
     envvar="SSTPCA_HOME",
     show_default="./out",

@@ -23,9 +23,18 @@ class _MakingGroup(Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default command in front, where none is named."""
-        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
-            args.insert(0, "make")
+        at = _after_home(args)
+        if args[at:] and args[at] not in (*self.commands, *ctx.help_option_names):
+            args.insert(at, "make")
         return super().parse_args(ctx, args)
+
+
+def _after_home(args: list[str]) -> int:
+    """Return where the arguments behind ``--home`` begin."""
+    at = 0
+    while at < len(args) and args[at].partition("=")[0] == "--home":
+        at += 1 if "=" in args[at] else 2
+    return min(at, len(args))
 
 
 @click.group(cls=_MakingGroup)

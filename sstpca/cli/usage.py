@@ -12,12 +12,22 @@ import click
 
 from ..errors import InvalidInput
 from ..names import quoted
+from .home_option import later_home
 
 #: exit status of a command line that is none
 MISUSE: Final = 2
 
 
-class Command(click.Command):
+class _TakesHome(click.Command):
+    """What takes ``--home`` as well, where it stands behind another command."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the options and arguments, ``--home`` among them."""
+        params = super().get_params(ctx)
+        return params if ctx.parent is None else [*params, later_home()]
+
+
+class Command(_TakesHome):
     """A command that says in our words which argument is one too many."""
 
     allow_extra_args = True
@@ -31,7 +41,7 @@ class Command(click.Command):
         return rest
 
 
-class Group(click.Group):
+class Group(_TakesHome, click.Group):
     """A group of commands; without one of them, it shows its help on standard error."""
 
     command_class = Command
@@ -72,7 +82,11 @@ def explained(error: click.UsageError) -> InvalidInput:
     ctx, hint = error.ctx, see_help(error.ctx)
     match error:
         case click.NoSuchOption():
-            known = () if ctx is None else [name for one in ctx.command.params for name in one.opts]
+            known = (
+                ()
+                if ctx is None
+                else [name for one in ctx.command.get_params(ctx) for name in one.opts]
+            )
             what = f"{_path(ctx)} has no option {quoted(error.option_name)}"
             return InvalidInput(what, _near(error.option_name, known, ctx))
         case click.MissingParameter(param=click.Parameter() as param):
@@ -112,7 +126,7 @@ def _name(param: click.Parameter) -> str:
 
 
 def _is_flag(name: str, ctx: click.Context | None) -> bool:
-    params = () if ctx is None else ctx.command.params
+    params = () if ctx is None else ctx.command.get_params(ctx)
     return any(
         isinstance(one, click.Option)
         and (one.is_flag or one.count)

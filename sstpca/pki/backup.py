@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from .. import guard
 from ..errors import SstpcaError
 from ..home import SECRET, Home
 from ..names import quoted
@@ -38,6 +39,8 @@ _MODES: Final = 0o777
 _FOLDER_MODE: Final = 0o700
 # what a running server and interrupted commands leave; the database is copied in its own way
 _LEFT_OUT: Final = frozenset({"serve.lock", "init.unfinished"})
+# what keeps an empty folder in git, as out/ of a fresh clone
+_OF_THE_PLACE: Final = frozenset({".gitignore", ".gitkeep"})
 _DATABASE_PARTS: Final = ("", "-wal", "-shm", "-journal")
 # what tarfile may raise on an archive that it did not write
 _UNREADABLE: Final = (
@@ -180,7 +183,7 @@ def copy_database(path: Path) -> bytes:
 
 
 def refuse_occupied(root: Path) -> None:
-    """Make sure that nothing is in the folder ``root``, which need not exist.
+    """Make sure that nobody's files are in the folder ``root``, which need not exist.
 
     :raises SstpcaError: if something is, or nobody can look.
     """
@@ -194,6 +197,7 @@ def refuse_occupied(root: Path) -> None:
         ) from None
     except OSError as error:
         raise SstpcaError(f"cannot look into {root}: {error.strerror}") from error
+    found = [path for path in found if path.name not in _OF_THE_PLACE]
     if found:
         raise SstpcaError(
             f"{root} is not empty, it has {quoted(found[0].name)} in it; nothing was restored",
@@ -300,10 +304,13 @@ def _write(path: Path, entry: tarfile.TarInfo, archive: tarfile.TarFile) -> None
 @contextlib.contextmanager
 def _taking_place(root: Path) -> Iterator[Path]:
     """Give a folder that becomes ``root`` once the block has ended well, and is gone otherwise."""
-    # a mount point, as in a container, cannot be renamed over: its files are moved into it then
-    inside = root.is_mount()
+    # a mount point, as in a container, cannot be renamed over, nor can what is not quite empty, as
+    # out/ of a fresh clone: the files are moved into it then
     try:
+        inside = root.is_dir() and (root.is_mount() or any(root.iterdir()))
         root.parent.mkdir(parents=True, exist_ok=True)
+        if inside:
+            guard.keep_to_owner(root, new=True)
         folder = Path(
             tempfile.mkdtemp(prefix=f".{root.name}.restore.", dir=root if inside else root.parent)
         )

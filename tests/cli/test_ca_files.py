@@ -1,5 +1,6 @@
 """sstpca ca export, backup and restore."""
 
+import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -69,6 +70,29 @@ def test_backup_and_restore(home: Home, run: Run, tmp_path: Path, passphrase: st
     result = run_in(new, "ca", "restore", str(path), "--passphrase-file", passphrase)
     assert (result.exit_code, result.stdout) == (0, f"{new}\n")
     assert load_identity(Home.open(new)).own
+    assert run_in(new, "user", "list").exit_code == 0
+
+
+def test_out_of_a_fresh_clone_is_empty(
+    home: Home, run: Run, tmp_path: Path, passphrase: str, refused: Refused
+) -> None:
+    path, new = tmp_path / "vpn.backup", tmp_path / "clone" / "out"
+    run("ca", "backup", str(path), "--passphrase-file", passphrase)
+    new.mkdir(parents=True)
+    kept = Path(__file__).parents[2] / "out" / ".gitignore"
+    shutil.copy(kept, new)
+    new.chmod(0o755)
+    before = tree(home.root)
+    # what stops it in the middle leaves the folder as it was
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(path.read_bytes()[:-1])
+    given = ("--passphrase-file", passphrase)
+    refused(run_in(new, "ca", "restore", str(damaged), *given), 1)
+    assert [one.name for one in new.iterdir()] == [".gitignore"]
+    assert run_in(new, "ca", "restore", str(path), *given).exit_code == 0
+    assert new.stat().st_mode & 0o777 == 0o700
+    assert (new / ".gitignore").read_bytes() == kept.read_bytes()
+    assert before.keys() - tree(new).keys() <= {"sstpca.db-shm", "sstpca.db-wal"}
     assert run_in(new, "user", "list").exit_code == 0
 
 

@@ -1,13 +1,17 @@
 """A command line that is none: one line in our words, and what to type instead."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from sstpca.cli import main
 from sstpca.cli.usage import explained
+from sstpca.home import Home
+
+Run = Callable[..., Result]
 
 
 @pytest.mark.parametrize(
@@ -48,6 +52,57 @@ def test_without_a_command_there_is_help(typed: list[str]) -> None:
     result = CliRunner().invoke(main, typed)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith(" ".join(["Usage: sstpca", *typed]))
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "--home {home} user list",
+        "user --home {home} list",
+        "user list --home {home}",
+        "user list --home={home}",
+        "--home {home} user --home {home} list --home={home}",
+        "user show alice --home {home}",
+        "user show --home {home} alice",
+        "bundle --home {home} list",
+        "bundle --home={home} list",
+        "bundle list --home {home}",
+        "bundle --home {home} alice",
+        "bundle alice --home {home}",
+        "ca rollover status --home {home}",
+    ],
+)
+def test_the_home_is_taken_where_people_put_it(
+    home: Home, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, typed: str
+) -> None:
+    assert run("user", "add", "alice", "--generate").exit_code == 0
+    # neither the default nor the environment is meant
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SSTPCA_HOME", str(tmp_path / "none"))
+    result = CliRunner().invoke(main, typed.format(home=home.root).split())
+    assert result.exit_code == 0, result.output
+
+
+def test_a_home_behind_the_command_is_in_hints(home: Home) -> None:
+    result = CliRunner().invoke(main, ["user", "show", "bob", "--home", str(home.root)])
+    assert result.stderr.splitlines()[1] == f"see 'sstpca --home {home.root} user list'"
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("--home a user list --home b", "--home is given twice: 'a' and 'b'"),
+        ("user --home a list --home b", "--home is given twice: 'a' and 'b'"),
+        ("serve --home=", "--home is empty"),
+        ("serve --home", "--home needs a value"),
+        ("bundle --home", "--home needs a value"),
+        ("serve --hom x", "sstpca serve has no option '--hom'"),
+    ],
+)
+def test_a_home_that_cannot_be_meant(typed: str, message: str) -> None:
+    result = CliRunner().invoke(main, typed.split())
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.splitlines()[0] == f"error: {message}"
 
 
 def test_what_nobody_foresaw_is_quoted() -> None:
