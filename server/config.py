@@ -15,7 +15,7 @@ class Config:
     :param check: raises ServerError unless clients would believe what is in that file now.
     :param workers: processes.
     :param interface: prefix of the sessions' interfaces.
-    :param table: name of the nftables table.
+    :param table: name of the nftables table: ``sstpca_`` and what no other server's has.
     :param mtu: the largest IP packet in the tunnel, in bytes.
     :param due: says that the certificate ends soon, and what to do; empty while it does not.
     :param nat: whether clients reach other networks under this machine's address.

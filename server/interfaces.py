@@ -3,10 +3,11 @@
 The server has no store of its own. ``sstpca`` gives it one (sstpca/serving.py); so can others.
 """
 
+import enum
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
-from typing import Protocol
+from typing import Final, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +35,40 @@ class CertificateRefused(Exception):
     """
 
 
+@enum.unique
+class Access(enum.Flag):
+    """What is closed to a client, or between others and it, unless its lease opens it.
+
+    ``CLIENTS``: other clients. ``SERVER``: the services of the server's own machine.
+    ``LINK_LOCAL``: link-local addresses, among them those where clouds answer their machines.
+    ``MULTICAST``: multicast and broadcast. ``INBOUND``: others may open connections to the client.
+    """
+
+    CLIENTS = 0x01
+    SERVER = 0x02
+    LINK_LOCAL = 0x04
+    MULTICAST = 0x08
+    INBOUND = 0x10
+
+
+CLOSED: Final = Access(0)
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """What a login is promised, and a session is given: number, address, and what goes with it."""
+    """What a login is promised, and a session is given: number, address, and what goes with it.
+
+    :param dns: the DNS servers that the client is told.
+    :param resolvers: all that it may ask for names, ``dns`` and others: of those that are closed
+        to it otherwise, it reaches this service.
+    """
 
     session: int
     address: IPv4Address
     local_address: IPv4Address
     dns: tuple[IPv4Address, ...] = ()
+    resolvers: tuple[IPv4Address, ...] = ()
+    access: Access = CLOSED
 
 
 class Directory(Protocol):

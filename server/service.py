@@ -21,6 +21,7 @@ from .errors import ServerError
 from .interfaces import Backend
 from .log import LOGGER
 from .net import firewall
+from .net.forwarding import Forwarding
 from .net.tls import CertificateFile
 from .net.tun import check_tun
 from .net.worker import FAREWELL, work
@@ -49,14 +50,13 @@ def serve(config: Config, backend: Backend) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with _signals() as awaited, ExitStack() as stack:
         listeners = [stack.enter_context(sock) for sock in _listeners(config)]
-        forwarding = firewall.set_up(
-            config.table, prefix=config.interface, mtu=config.mtu, nat=config.nat
-        )
+        firewall.set_up(config.table, prefix=config.interface, mtu=config.mtu, nat=config.nat)
         stack.callback(firewall.take_down, config.table)
-        if forwarding:
-            LOGGER.info("turned IPv4 forwarding on for this machine (it stays on)")
+        forwarding = Forwarding(config.table, config.interface)
+        stack.callback(forwarding.close)
+        forwarding.open()
         backend.reset()
-        _Supervisor(config, identity, listeners, backend, awaited).run()
+        _Supervisor(config, identity, listeners, backend, awaited, forwarding).run()
         backend.reset()
 
 
@@ -123,12 +123,14 @@ class _Supervisor:
         listeners: list[socket.socket],
         backend: Backend,
         awaited: frozenset[signal.Signals],
+        forwarding: Forwarding,
     ) -> None:
         self._config = config
         self._identity = identity
         self._awaited = awaited
         self._listeners = listeners
         self._backend = backend
+        self._forwarding = forwarding
         self._workers: dict[int, float] = {}
         #: Workers that ended and whose sessions the store still has.
         self._lost: set[int] = set()
@@ -147,6 +149,7 @@ class _Supervisor:
             self._forget()
             self._look()
             self._remind()
+            self._watch_forwarding()
         LOGGER.info("stopping")
         self._stop()
 
@@ -199,6 +202,12 @@ class _Supervisor:
             if due := self._config.due():
                 LOGGER.warning("%s", due)
         except Exception as error:  # whatever the file has, the port must stay served
+            LOGGER.error("%s", error)
+
+    def _watch_forwarding(self) -> None:
+        try:
+            self._forwarding.look()
+        except Exception as error:  # interfaces that are there already go on
             LOGGER.error("%s", error)
 
     def _stop(self) -> None:

@@ -1,5 +1,6 @@
 """Access profiles: the addresses, DNS servers and routes that users are given."""
 
+import enum
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,17 @@ from .names import check_host_name, check_ipv4, check_profile_name, quoted, some
 from .store import Store
 
 Pool = tuple[IPv4Address, IPv4Address]
+
+
+@enum.unique
+class Reach(enum.Enum):
+    """What is closed to clients unless their access profile opens it."""
+
+    CLIENTS = "clients"
+    SERVER = "server"
+    LINK_LOCAL = "link-local"
+    MULTICAST = "multicast"
+
 
 DEFAULT: Final = "default"
 POOL_MAX: Final = 1 << 20
@@ -41,6 +53,8 @@ class AccessProfile:
     :param client: what else the client is told, in the bundles.
     :param sessions: how many sessions one user may have at a time. One more ends the one that has
         been silent for the longest time.
+    :param reach: what clients reach beside the networks behind the server.
+    :param inbound: whether other hosts may open connections to the clients.
     """
 
     name: str
@@ -52,6 +66,8 @@ class AccessProfile:
     full_tunnel: bool = True
     client: Client = field(default_factory=Client)
     sessions: int = SESSIONS
+    reach: frozenset[Reach] = frozenset()
+    inbound: bool = False
 
 
 def parse_pool(text: str) -> Pool:
@@ -85,6 +101,21 @@ def parse_route(text: str) -> IPv4Network:
             f"{quoted(text)} is not an IPv4 prefix", "for example: 10.1.0.0/16"
         ) from None
     raise InvalidInput(f"{quoted(text)} has bits set beyond its length", f"for example: {meant}")
+
+
+def parse_reach(text: str) -> frozenset[Reach]:
+    """Return what ``clients,server`` opens; the empty text opens nothing.
+
+    :raises InvalidInput: if there is something else in it.
+    """
+    try:
+        return frozenset(Reach(word.strip()) for word in text.split(",") if text.strip())
+    except ValueError:
+        known = ", ".join(one.value for one in Reach)
+        raise InvalidInput(
+            f"{quoted(text)} is not what a client could reach",
+            f"there are: {known}; the networks behind the server are open to all",
+        ) from None
 
 
 def check_client_address(address: IPv4Address, what: str) -> IPv4Address:
@@ -300,6 +331,8 @@ def _all(connection: sa.Connection) -> dict[int, AccessProfile]:
             full_tunnel=row.full_tunnel,
             client=clients.from_json(row.client),
             sessions=row.sessions,
+            reach=frozenset(map(Reach, row.reach)),
+            inbound=row.inbound,
         )
         for row in connection.execute(sa.select(tables.profiles))
     }
@@ -315,6 +348,8 @@ def _columns(profile: AccessProfile) -> dict[str, Any]:
         "full_tunnel": profile.full_tunnel,
         "client": clients.to_json(profile.client),
         "sessions": profile.sessions,
+        "reach": sorted(one.value for one in profile.reach),
+        "inbound": profile.inbound,
     }
 
 

@@ -11,13 +11,14 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from sstpca.server.interfaces import Account, Directory, Lease, Sessions
+from sstpca.server.interfaces import Access, Account, Directory, Lease, Sessions
 
-from . import leases
+from . import clients, leases
 from . import store as tables
 from .directory import StoreDirectory
 from .errors import SstpcaError
 from .home import Home
+from .profiles import Reach
 from .secrets import Sealer
 from .store import Store, now
 
@@ -29,6 +30,14 @@ _SEEN_EVERY: Final = 5.0
 
 #: Certificates asked about in one query.
 _CERTIFICATES: Final = 500
+
+
+_ACCESS: Final = {
+    Reach.CLIENTS: Access.CLIENTS,
+    Reach.SERVER: Access.SERVER,
+    Reach.LINK_LOCAL: Access.LINK_LOCAL,
+    Reach.MULTICAST: Access.MULTICAST,
+}
 
 
 def _this_host() -> str:
@@ -88,9 +97,7 @@ class StoreSessions:
             ).one()
         if account.certificate:
             self._certificates[session] = account.certificate
-        dns = tuple(IPv4Address(server) for server in row.dns)
-        address, local = IPv4Address(promised.address), IPv4Address(row.local_address)
-        return Lease(session, address, local, dns)
+        return _lease(session, promised.address, row)
 
     def bind(self, session: int) -> str:
         """Make a session of what was promised, and end what it takes over."""
@@ -187,6 +194,26 @@ class StoreSessions:
                     ),
                     changed,
                 )
+
+
+def _lease(session: int, address: int, profile: Any) -> Lease:
+    """Return the lease of ``address`` under an access profile.
+
+    :param profile: a row of the table.
+    """
+    dns = tuple(map(IPv4Address, profile.dns))
+    rules = clients.from_json(profile.client).name_rules
+    access = Access.INBOUND if profile.inbound else Access(0)
+    for reach in profile.reach:
+        access |= _ACCESS[Reach(reach)]
+    return Lease(
+        session,
+        IPv4Address(address),
+        IPv4Address(profile.local_address),
+        dns=dns,
+        resolvers=(*dns, *(server for rule in rules for server in rule.servers)),
+        access=access,
+    )
 
 
 class StoreBackend:

@@ -19,7 +19,7 @@ from .errors import SstpcaError
 from .home import SECRET, unwritable
 from .names import quoted
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 _DAMAGED: Final = "restore it from a backup of the home"
 
@@ -43,6 +43,9 @@ profiles = sa.Table(
     sa.Column("client", sa.JSON, nullable=False, server_default="{}"),
     # how many sessions one user may have at a time
     sa.Column("sessions", sa.Integer, nullable=False, server_default=sa.text("10")),
+    # JSON array of text, see profiles.Reach
+    sa.Column("reach", sa.JSON, nullable=False, server_default="[]"),
+    sa.Column("inbound", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 pools = sa.Table(
@@ -262,7 +265,8 @@ class Store:
 
         Version 2 has the table of certificates; version 3 that of bundles, and profiles.client;
         version 4 bundles.mark, and no SHA-256 of a bundle that may have a password in it;
-        version 5 the columns of what is promised before the crypto binding.
+        version 5 the columns of what is promised before the crypto binding; version 6
+        profiles.reach and profiles.inbound.
         """
         with self.writing() as connection:
             metadata.create_all(connection)
@@ -276,6 +280,8 @@ class Store:
             _add_column(connection, "profiles", "sessions INTEGER NOT NULL DEFAULT 10")
             _add_column(connection, "sessions", "promised BIGINT")
             _add_column(connection, "sessions", "heard FLOAT NOT NULL DEFAULT 0")
+            _add_column(connection, "profiles", "reach JSON NOT NULL DEFAULT '[]'")
+            _add_column(connection, "profiles", "inbound BOOLEAN NOT NULL DEFAULT 0")
             connection.execute(schema.update().values(version=SCHEMA_VERSION))
         self._forget_log()
         return SCHEMA_VERSION

@@ -9,10 +9,11 @@ import pytest
 import sqlalchemy as sa
 
 from sstpca import profiles, users
+from sstpca.clients import Client, parse_name_rule
 from sstpca.errors import SstpcaError
 from sstpca.home import Home
 from sstpca.secrets import Sealer
-from sstpca.server.interfaces import Account, Lease, Sessions
+from sstpca.server.interfaces import CLOSED, Account, Lease, Sessions
 from sstpca.sessions import StoreBackend, end_sessions, list_sessions
 from sstpca.store import Store
 from tests.support.files import open_files
@@ -64,6 +65,29 @@ def test_the_directory_gives_the_user_in_any_case(home: Home, backend: StoreBack
     assert account.nt_hash.hex().upper() == "44EBBA8D5312B8D611474411F56989AE"
     assert (account.name, account.enabled) == ("Alice", True)
     assert "44EB" not in repr(account).upper()
+
+
+def test_a_lease_has_what_the_profile_opens(home: Home, store: Store, sessions: Sessions) -> None:
+    alice = add(home, store, "alice")
+
+    def lease() -> Lease:
+        found = begin(sessions, alice)
+        assert found is not None
+        return found
+
+    assert lease().access is CLOSED
+    rule = parse_name_rule("corp.example=10.99.0.1")
+    profiles.change(
+        store,
+        "default",
+        reach=frozenset(profiles.Reach),
+        inbound=True,
+        full_tunnel=False,
+        dns=(IPv4Address("10.1.0.53"),),
+        client=Client(name_rules=(rule,)),
+    )
+    assert lease().access == ~CLOSED
+    assert lease().resolvers == (IPv4Address("10.1.0.53"), IPv4Address("10.99.0.1"))
 
 
 def test_a_lease_has_what_the_profile_says(home: Home, store: Store, sessions: Sessions) -> None:

@@ -18,6 +18,7 @@ from tests.support.files import open_files
 
 # what each version lacks that the next one has
 LACKS = {
+    5: "ALTER TABLE profiles DROP COLUMN reach; ALTER TABLE profiles DROP COLUMN inbound;",
     4: "ALTER TABLE profiles DROP COLUMN sessions; ALTER TABLE sessions DROP COLUMN promised;"
     " ALTER TABLE sessions DROP COLUMN heard;",
     3: "DROP INDEX bundles_mark; ALTER TABLE bundles DROP COLUMN mark;",
@@ -26,7 +27,7 @@ LACKS = {
 }
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4])
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
 def test_what_an_older_release_made_is_kept(home: Home, sealer: Sealer, version: int) -> None:
     store = Store.open(home.database)
     users.add(store, sealer, "alice", "correct horse battery")
@@ -42,6 +43,7 @@ def test_what_an_older_release_made_is_kept(home: Home, sealer: Sealer, version:
         store = Store.open(home.database)
         assert profiles.list_all(store) == before
         assert before[0].client == Client()
+        assert (before[0].reach, before[0].inbound) == (frozenset(), False)
         assert [user.name for user in users.list_all(store)] == ["alice"]
         assert record.latest(store) == []
         store.close()
@@ -63,7 +65,7 @@ def test_the_columns_are_those_of_a_new_database(home: Home) -> None:
 
     new = columns()
     connection = sqlite3.connect(home.database)
-    connection.executescript(LACKS[4] + LACKS[3] + LACKS[2] + "UPDATE schema SET version = 2;")
+    connection.executescript(LACKS[5] + LACKS[4] + LACKS[3] + LACKS[2] + "UPDATE schema SET version = 2;")
     connection.close()
     assert columns() != new
     Store.open(home.database).close()

@@ -5,5 +5,7 @@ A :mod:`.worker` accepts; :mod:`.entrance` sees to :mod:`.strangers`, with :mod:
 :mod:`.connection` performs what its session asks for, with what is :mod:`.shared` in the worker,
 takes a little of its :mod:`.backlog` in each turn, and ends as :mod:`.closing` says;
 :mod:`.admission` lets it in. :mod:`.eap_tls` is the TLS within EAP. Packets go to the
-:mod:`.interface` of the session, a :mod:`.tun`, and through the :mod:`.firewall`.
+:mod:`.interface` of the session, a :mod:`.tun`, and through the :mod:`.firewall`, which knows by
+the interface's :mod:`.group` what they may; :mod:`.forwarding` lets no others through. The rules
+get into the kernel by :mod:`.nft`.
 """

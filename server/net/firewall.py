@@ -1,27 +1,67 @@
-"""Forwarding, source NAT and MSS clamping, in an nftables table of our own.
+"""What passes between clients and the rest, in an nftables table of our own.
 
-The rules name the sessions' interfaces, never addresses, so an access profile made while the
-server runs needs no new rule. Matching the input interface after routing needs Linux 5.7.
+The rules name the sessions' interfaces and their groups (see :mod:`.group`), never addresses: an
+access profile made while the server runs needs no new rule, and a login changes none. Matching the
+input interface after routing needs Linux 5.7.
 """
 
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Final
 
-from ..errors import ServerError
-
-_FORWARDING: Final = Path("/proc/sys/net/ipv4/ip_forward")
+from ..interfaces import Access
+from ..log import LOGGER
+from .group import LINK_LOCAL, MARK, MARK_BITS, RESOLVER
+from .nft import NftError, nft
 
 # IPv4 and TCP headers without options
 _HEADERS: Final = 40
 
+# A packet from a session comes from the session's address, and no other brings such a packet. The
+# server looks at what comes out of a tunnel as well, packet by packet; nobody else looks at the rest.
+_SOURCES: Final = """\
+    chain sources {{
+        type filter hook prerouting priority raw; policy accept;
+        iifname "{prefix}*" fib saddr . iif oif missing drop
+        iifname != "{prefix}*" fib saddr oifname "{prefix}*" drop
+    }}
+"""
+
+# Rejected is what a user may have typed, so that programs need not wait; the rest goes in silence.
 _RULES: Final = """\
 table inet {table} {{
+{sources}
     chain forward {{
         type filter hook forward priority mangle; policy accept;
         iifname "{prefix}*" tcp flags & (syn | rst) == syn tcp option maxseg size > {mss} tcp option maxseg size set {mss}
         oifname "{prefix}*" tcp flags & (syn | rst) == syn tcp option maxseg size > {mss} tcp option maxseg size set {mss}
+        iifname "{prefix}*" jump from_client
+        oifname "{prefix}*" jump to_client
+    }}
+    chain from_client {{
+        ct state established, related return
+        {to_all} {multicast} == 0 drop
+        ip daddr {{ {link_local} }} {resolver} th dport 53 return
+        ip daddr {{ {link_local} }} {to_link_local} == 0 reject with icmpx admin-prohibited
+        ip6 daddr {{ fe80::/10, fd00:ec2::254 }} {to_link_local} == 0 reject with icmpx admin-prohibited
+        oifgroup & {mark_bits} == {mark} {to_clients} == 0 reject with icmpx admin-prohibited
+    }}
+    chain to_client {{
+        ct state established, related return
+        iifgroup & {mark_bits} == {mark} {to_clients} != 0 return
+        iifgroup & {mark_bits} != {mark} oifgroup & {inbound} != 0 return
+        drop
+    }}
+    chain input {{
+        type filter hook input priority filter; policy accept;
+        iifname "{prefix}*" jump to_server
+    }}
+    chain to_server {{
+        ct state established, related return
+        {to_all} {multicast} == 0 drop
+        {to_all} return
+        icmp type echo-request return
+        {resolver} th dport 53 return
+        {to_server} != 0 return
+        reject with icmpx admin-prohibited
     }}
     chain postrouting {{
         type nat hook postrouting priority srcnat; policy accept;
@@ -31,43 +71,20 @@ table inet {table} {{
 """
 
 
-def _nft(script: str) -> None:
-    program = shutil.which("nft", path="/usr/sbin:/usr/bin:/sbin:/bin")
-    if program is None:
-        raise ServerError(
-            "the program nft is missing, which sets up NAT and forwarding",
-            "install it: apt install nftables",
-        )
-    done = subprocess.run([program, "-f", "-"], input=script, capture_output=True, text=True)
-    if done.returncode != 0:
-        reason = next(iter(done.stderr.splitlines()), f"exit code {done.returncode}")
-        raise ServerError(
-            f"nft refuses the rules: {reason}",
-            "run the same command as root (sudo), on a kernel with nftables",
-        )
-
-
-def set_up(table: str, *, prefix: str, mtu: int, nat: bool) -> bool:
+def set_up(table: str, *, prefix: str, mtu: int, nat: bool) -> None:
     """Make ``table`` for the interfaces that begin with ``prefix``; what an earlier run left goes.
 
     :param mtu: the tunnel's, in bytes; TCP is told to stay below it.
-    :returns: whether IPv4 forwarding was off on this machine, and is on now.
     :raises ServerError: if nft is missing or refuses.
     """
-    masquerade = f'iifname "{prefix}*" oifname != "{prefix}*" masquerade' if nat else ""
-    rules = _RULES.format(table=table, prefix=prefix, mss=mtu - _HEADERS, nat=masquerade)
-    # Naming the table first makes the deletion hold whether or not it is there; one transaction.
-    _nft(f"table inet {table}\ndelete table inet {table}\n{rules}")
     try:
-        if _FORWARDING.read_text().strip() != "0":
-            return False
-        _FORWARDING.write_text("1")
-    except OSError as error:
-        raise ServerError(
-            f"IPv4 forwarding cannot be turned on: {error.strerror}",
-            "turn it on for this machine or container: sysctl net.ipv4.ip_forward=1",
-        ) from error
-    return True
+        _replace(table, _rules(table, prefix, mtu, nat=nat, fib=True))
+    except NftError:
+        _replace(table, _rules(table, prefix, mtu, nat=nat, fib=False))
+        LOGGER.warning(
+            "this kernel has no reverse path check for nftables (module nft_fib_inet): packets that "
+            "come from elsewhere under a client's address are not recognised"
+        )
 
 
 def take_down(table: str) -> None:
@@ -75,4 +92,33 @@ def take_down(table: str) -> None:
 
     :raises ServerError: if nft refuses.
     """
-    _nft(f"table inet {table}\ndelete table inet {table}\n")
+    _replace(table, "")
+
+
+def _replace(table: str, rules: str) -> None:
+    # Naming the table first makes the deletion hold whether or not it is there; one transaction.
+    nft(f"table inet {table}\ndelete table inet {table}\n{rules}")
+
+
+def _rules(table: str, prefix: str, mtu: int, *, nat: bool, fib: bool) -> str:
+    def permits(access: Access) -> str:
+        return f"iifgroup & {access.value:#x}"
+
+    directed = "fib daddr type { broadcast, multicast }"
+    return _RULES.format(
+        table=table,
+        prefix=prefix,
+        mss=mtu - _HEADERS,
+        sources=_SOURCES.format(prefix=prefix) if fib else "",
+        to_all=directed if fib else "ip daddr { 224.0.0.0/4, 255.255.255.255 }",
+        link_local=", ".join(map(str, LINK_LOCAL)),
+        resolver=f"meta l4proto {{ tcp, udp }} iifgroup & {RESOLVER:#x} != 0",
+        multicast=permits(Access.MULTICAST),
+        to_link_local=permits(Access.LINK_LOCAL),
+        to_clients=permits(Access.CLIENTS),
+        to_server=permits(Access.SERVER),
+        inbound=f"{Access.INBOUND.value:#x}",
+        mark=f"{MARK:#x}",
+        mark_bits=f"{MARK_BITS:#x}",
+        nat=f'iifname "{prefix}*" oifname != "{prefix}*" masquerade' if nat else "",
+    )

@@ -12,6 +12,7 @@ import threading
 from pyroute2 import IPRoute
 
 from ..interfaces import Lease
+from .group import group_of
 from .shared import Shared
 from .tun import configure, open_tun, set_mtu
 
@@ -28,7 +29,7 @@ class Interface:
         self.name = ""
 
     async def make(self, lease: Lease) -> None:
-        """Make it, with the addresses of ``lease``, and note it in the store.
+        """Make it, with the addresses and permissions of ``lease``, and note it in the store.
 
         If it was closed meanwhile, it is gone again at once.
 

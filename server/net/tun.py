@@ -58,19 +58,22 @@ def check_tun(prefix: str) -> None:
 
 
 def configure(
-    name: str, *, local: IPv4Address, peer: IPv4Address, mtu: int, route: IPRoute
+    name: str, *, local: IPv4Address, peer: IPv4Address, mtu: int, group: int, route: IPRoute
 ) -> None:
-    """Give the interface its two addresses and its MTU in bytes, and bring it up.
+    """Give the interface its two addresses, its MTU in bytes and its group, and bring it up.
 
     :raises ServerError: if the kernel refuses.
     """
     # The tunnel carries IPv4 alone: without this the kernel sends router solicitations into it.
     with contextlib.suppress(OSError):
         Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("1")
+    # Where forwarding is on for the whole machine, it is for this as well, and /proc may be read-only.
+    with contextlib.suppress(OSError):
+        Path(f"/proc/sys/net/ipv4/conf/{name}/forwarding").write_text("1")
     try:
         index = socket.if_nametoindex(name)
         route.addr("add", index=index, local=str(local), address=str(peer), prefixlen=32)
-        route.link("set", index=index, mtu=mtu, state="up")
+        route.link("set", index=index, mtu=mtu, group=group, state="up")
     except (OSError, NetlinkError) as error:
         why = _reason(error)
         raise ServerError(f"the interface {name} cannot be set up: {why}") from error

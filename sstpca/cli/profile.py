@@ -11,9 +11,10 @@ from .. import clients, profiles, users
 from ..clients import Client, SignIn, parse_name_rule
 from ..errors import InvalidInput
 from ..names import check_ipv4
-from ..profiles import AccessProfile, Pool, parse_pool, parse_route
+from ..profiles import AccessProfile, Pool, Reach, parse_pool, parse_reach, parse_route
 from .context import Context
 from .output import echo_json, pairs, program, table, talk, warn
+from .reach import reach_rows, say_when
 from .usage import Group
 
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -53,6 +54,19 @@ def _profile_options(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="N",
             help=f"How many each user may have at a time ({profiles.SESSIONS}); one more ends the "
             "one that has been silent for the longest time.",
+        ),
+        click.option(
+            "--reach",
+            multiple=True,
+            metavar="WHAT,...",
+            help="What its users reach beside the networks behind the server: clients (other "
+            "clients), server (the services of its own machine), link-local (with cloud metadata), "
+            "multicast (with broadcast).",
+        ),
+        click.option(
+            "--inbound/--no-inbound",
+            default=None,
+            help="Other hosts may open connections to the clients, or may not (default).",
         ),
         *_client_options(),
     )
@@ -133,6 +147,8 @@ def _changes(
     dns_suffix: str | None,
     full_tunnel: bool | None,
     sessions: int | None,
+    reach: tuple[str, ...],
+    inbound: bool | None,
     client: Client,
     **client_options: Any,
 ) -> dict[str, Any]:
@@ -166,6 +182,10 @@ def _changes(
         changes["full_tunnel"] = full_tunnel
     if sessions is not None:
         changes["sessions"] = sessions
+    if reach:
+        changes["reach"] = frozenset[Reach]().union(*map(parse_reach, reach))
+    if inbound is not None:
+        changes["inbound"] = inbound
     return changes
 
 
@@ -202,10 +222,10 @@ def add(context: Context, /, name: str, **options: Any) -> None:
 def set_(context: Context, /, name: str, no_dns: bool, no_routes: bool, **options: Any) -> None:
     """Change the access profile NAME.
 
-    Addresses, DNS servers, sign-in and the number of sessions count from the next login of its
-    users; all but addresses, DNS servers and that number is in their bundles, which have to be made
-    and installed again. Options that can be repeated replace what was there. An empty value takes
-    away (--dns-suffix ""), but for --dns and --route there are --no-dns and --no-routes.
+    Addresses, DNS servers, sign-in, --sessions, --reach and --inbound count from the next login of
+    its users. Routes, DNS suffix, tunnel, sign-in and the options below are in their bundles, which
+    have to be made and installed again. Options that can be repeated replace what was there. An empty
+    value takes away (--dns-suffix ""), but for --dns and --route there are --no-dns and --no-routes.
 
     \b
         sstpca profile set default --dns 10.1.0.53
@@ -213,6 +233,8 @@ def set_(context: Context, /, name: str, no_dns: bool, no_routes: bool, **option
         sstpca profile set default --name-rule corp.example.com=10.1.0.53
         sstpca profile set default --sign-in eap-tls
         sstpca profile set default --sessions 1
+        sstpca profile set admins --reach clients,server
+        sstpca profile set default --reach "" --no-inbound
     """
     changes = _changes(client=profiles.get(context.store(), name).client, **options)
     for flag, field in ((no_dns, "dns"), (no_routes, "routes")):
@@ -226,6 +248,7 @@ def set_(context: Context, /, name: str, no_dns: bool, no_routes: bool, **option
     changed = profiles.change(context.store(), name, **changes)
     _warn_of(changed)
     talk(f"access profile '{changed.name}' changed")
+    say_when(context, changed, changes)
     _name_outdated(context, changed, changes)
 
 
@@ -276,6 +299,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
                 ("DNS suffix", found.dns_suffix or "none"),
                 ("tunnel", _tunnel(found)),
                 ("routes", _joined(found.routes)),
+                *reach_rows(found),
                 *_client_rows(found.client),
             ]
         )
@@ -362,5 +386,7 @@ def _as_json(one: AccessProfile) -> dict[str, Any]:
         "dns_suffix": one.dns_suffix,
         "full_tunnel": one.full_tunnel,
         "sessions": one.sessions,
+        "reach": sorted(reach.value for reach in one.reach),
+        "inbound": one.inbound,
         **clients.to_json(one.client),
     }

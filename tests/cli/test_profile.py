@@ -1,12 +1,16 @@
 """sstpca profile."""
 
 import json
+import os
 from collections.abc import Callable
 
 import pytest
 from click.testing import Result
 
-from sstpca import profiles
+from sstpca import profiles, users
+from sstpca.home import Home
+from sstpca.server.interfaces import Account
+from sstpca.sessions import StoreBackend
 from sstpca.store import Store
 
 Run = Callable[..., Result]
@@ -31,6 +35,14 @@ def test_add_and_show(run: Run) -> None:
         "DNS suffix     corp.example\n"
         "tunnel         split\n"
         "routes         10.1.0.0/16\n"
+        "reaches        the networks behind the server\n"
+        "               ping to the server\n"
+        "               its DNS servers\n"
+        "closed         other clients (clients)\n"
+        "               the server's own services (server)\n"
+        "               link-local addresses, cloud metadata (link-local)\n"
+        "               multicast and broadcast (multicast)\n"
+        "inbound        closed: only answers come in\n"
         "sign-in        mschapv2\n"
     )
 
@@ -51,6 +63,8 @@ def test_the_lists(run: Run) -> None:
         "dns_suffix": "",
         "full_tunnel": True,
         "sessions": 10,
+        "reach": [],
+        "inbound": False,
         "sign_in": "mschapv2",
         "name_rules": [],
         "proxy": "",
@@ -85,6 +99,7 @@ def test_the_lists(run: Run) -> None:
         (["set", "office", "--no-dns"], 1, "no access profile 'office'"),
         (["set", "default", "--sessions", "0"], 2, "1 to 10000 sessions, not 0"),
         (["set", "default", "--sessions", "10001"], 2, "1 to 10000 sessions"),
+        (["set", "default", "--reach", "clients,all"], 2, "not what a client could reach"),
         (["set", "default", "--proxy", "proxy"], 2, "is not a proxy"),
         (["set", "default", "--name-rule", "a b=10.0.0.1"], 2, "not a rule for names"),
         (["set", "default", "--split-tunnel", "--trigger-app", "mail"], 2, "neither the path"),
@@ -124,6 +139,42 @@ def test_the_number_of_sessions(run: Run, store: Store) -> None:
     assert "sessions       1 of each user\n" in run("profile", "show", "office").stdout
 
 
+def test_what_clients_reach(run: Run, store: Store) -> None:
+    def access() -> tuple[set[str], bool]:
+        one = profiles.get(store, "default")
+        return {reach.value for reach in one.reach}, one.inbound
+
+    result = run("profile", "set", "default", "--reach", "clients, server", "--reach", "multicast")
+    assert (result.exit_code, result.stderr) == (0, "access profile 'default' changed\n")
+    assert access() == ({"clients", "server", "multicast"}, False)
+    assert run("profile", "set", "default", "--inbound").exit_code == 0
+    assert access() == ({"clients", "server", "multicast"}, True)
+    shown = run("profile", "show", "default").stdout
+    assert "               other clients (clients)\n" in shown
+    assert "closed         link-local addresses, cloud metadata (link-local)\n" in shown
+    assert "inbound        open: other hosts reach its clients\n" in shown
+    assert run("profile", "set", "default", "--reach", "", "--no-inbound").exit_code == 0
+    assert access() == (set(), False)
+    assert run("profile", "add", "it", *OFFICE, "--reach", "clients", "--inbound").exit_code == 0
+    added = profiles.get(store, "it")
+    assert (added.reach, added.inbound) == (frozenset({profiles.Reach.CLIENTS}), True)
+
+
+def test_set_says_who_keeps_what_it_was_given(run: Run, home: Home, store: Store) -> None:
+    assert run("user", "add", "alice", "--generate").exit_code == 0
+    (alice,) = users.list_all(store)
+    _, sessions = StoreBackend(home).join(os.getpid())
+    account = Account(alice.id, alice.name, bytes(16), True)
+    lease = sessions.promise(account, peer="203.0.113.9:1", client="")
+    assert lease is not None
+    sessions.bind(lease.session)
+    for option in (["--inbound"], ["--reach", "server"], ["--dns", "10.1.0.53"]):
+        said = run("profile", "set", "default", *option).stderr
+        assert "it counts from the next login; until then, 1 session goes on as before\n" in said
+        assert said.endswith(" session kill --user alice\n")
+    assert "next login" not in run("profile", "set", "default", "--dns-suffix", "corp").stderr
+
+
 def test_what_clients_are_told(run: Run, store: Store) -> None:
     options = ["--split-tunnel", "--sign-in", "eap-tls", "--trusted-network", "Office.example"]
     options += [
@@ -134,8 +185,7 @@ def test_what_clients_are_told(run: Run, store: Store) -> None:
     ]
     options += ["--trigger-app", r"C:\Tools\mail.exe"]
     assert run("profile", "set", "default", *options).exit_code == 0
-    assert run("profile", "show", "default").stdout.splitlines()[-5:] == [
-        "routes         none",
+    assert run("profile", "show", "default").stdout.splitlines()[-4:] == [
         "sign-in        eap-tls",
         "names          corp.example = 10.1.0.53, 10.1.0.54; www.corp.example not",
         r"started by     C:\Tools\mail.exe",

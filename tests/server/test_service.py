@@ -10,6 +10,7 @@ import pytest
 from sstpca.server.config import Config
 from sstpca.server.interfaces import Backend
 from sstpca.server.log import LOGGER
+from sstpca.server.net.forwarding import Forwarding
 from sstpca.server.net.tls import CertificateFile
 from sstpca.server.service import _Supervisor
 
@@ -81,7 +82,12 @@ def test_the_leases_of_a_dead_worker_come_free_when_the_store_answers_again(
     store = Failing()
     config = Config("vpn", (), Path("none"), lambda: None, 1, "sstp", "t", 1400, True)
     supervisor = _Supervisor(
-        config, cast("CertificateFile", None), [], cast("Backend", store), frozenset()
+        config,
+        cast("CertificateFile", None),
+        [],
+        cast("Backend", store),
+        frozenset(),
+        Forwarding("sstpca_t", "sstp"),
     )
     supervisor._workers[4_000_001] = 0.0
     with caplog.at_level(logging.ERROR, "sstpca"):

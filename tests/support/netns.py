@@ -87,6 +87,9 @@ class Namespace:
         self._processes: list[Process] = []
         _run("ip", "netns", "add", self.name)
         self.ip("link", "set", "lo", "up")
+        # a new namespace has the switches of the one that is first; a new machine has them off
+        for switch in ("ip_forward", "conf/all/rp_filter", "conf/default/rp_filter"):
+            self.set_switch(switch, 0)
 
     def __enter__(self) -> Self:
         return self
@@ -156,6 +159,30 @@ class Namespace:
         bound.settimeout(5.0)
         bound.bind((str(address), port))
         return bound
+
+    def send_raw(self, packet: bytes) -> None:
+        """Send an IPv4 packet as it is, with whatever source it has."""
+        with self.entered():
+            raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        with raw:
+            raw.sendto(packet, (socket.inet_ntoa(packet[16:20]), 0))
+
+    @contextlib.contextmanager
+    def route(self, prefix: str, gateway: IPv4Address) -> Iterator[None]:
+        """Send what is for ``prefix`` to ``gateway``, for a while."""
+        self.ip("route", "add", prefix, "via", str(gateway))
+        try:
+            yield
+        finally:
+            self.ip("route", "del", prefix, "via", str(gateway))
+
+    def switch(self, name: str) -> str:
+        """Return a setting below /proc/sys/net/ipv4."""
+        return self.run("cat", f"/proc/sys/net/ipv4/{name}").strip()
+
+    def set_switch(self, name: str, value: int) -> None:
+        """Change a setting below /proc/sys/net/ipv4."""
+        self.run("sh", "-c", f"echo {value} > /proc/sys/net/ipv4/{name}")
 
     def listen(self, address: IPv4Address, port: int) -> socket.socket:
         """Return a listening TCP socket inside."""
@@ -280,7 +307,8 @@ def sweep() -> None:
         if not Path(f"/proc/{owner}").exists():
             abandoned = Namespace.__new__(Namespace)
             abandoned.name, abandoned._processes = name, []
-            abandoned.close()
+            with contextlib.suppress(RuntimeError):  # another run may sweep, too
+                abandoned.close()
 
 
 def _enter(descriptor: int) -> None:

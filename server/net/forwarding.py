@@ -1,0 +1,183 @@
+"""IPv4 forwarding for clients, and for nobody else.
+
+The switch for the whole machine (``net.ipv4.ip_forward``) stays as it is: Docker, libvirt and
+administrators turn it on for themselves, and that it is off says that nobody has. Where it is off,
+each interface gets its own switch turned on (``net.ipv4.conf.NAME.forwarding``: whether packets
+that come in there are forwarded), and a rule drops what is neither from a client nor to one.
+
+What we turned on is remembered in the nftables table that has the rule. Like the switches it
+belongs to the network namespace and lasts until the next boot, whatever ends us. All servers of
+this machine share it; the last one to end takes it away.
+"""
+
+import re
+import socket
+from pathlib import Path
+from typing import Final
+
+from ..errors import ServerError
+from ..log import LOGGER
+from .group import MARK, MARK_BITS
+from .nft import NftError, nft
+
+_TABLE: Final = "sstpca_forwarding"
+_EVERYWHERE: Final = Path("/proc/sys/net/ipv4/ip_forward")
+_INTERFACES: Final = Path("/proc/sys/net/ipv4/conf")
+_BRIDGES: Final = Path("/proc/sys/net/bridge")
+
+# not interfaces, or never forwarding
+_OTHERS: Final = frozenset({"all", "default", "lo"})
+
+# With br_netfilter, frames within a bridge pass here as if routed back to where they came from.
+_RULES: Final = f"""\
+table inet {_TABLE} {{
+    set turned_on {{
+        type iface_index
+    }}
+    set bridges {{
+        type iface_index . iface_index
+    }}
+    chain forward {{
+        type filter hook forward priority filter; policy accept;
+        iif . oif @bridges return
+        iif @turned_on iifgroup & {MARK_BITS:#x} != {MARK:#x} oifgroup & {MARK_BITS:#x} != {MARK:#x} drop
+    }}
+}}
+"""
+
+
+class Forwarding:
+    """Turns forwarding on for one server. :meth:`close` takes back what it did, and may be called
+    whatever came of :meth:`open`.
+
+    :param table: the server's own table; others tell by theirs that they are there.
+    :param prefix: of the sessions' interfaces, which are made with their switch on.
+    """
+
+    def __init__(self, table: str, prefix: str) -> None:
+        self._table = table
+        self._prefix = prefix
+        self._known: set[str] = set()
+        self._ours = False
+
+    def open(self) -> None:
+        """Have packets from and to clients forwarded.
+
+        :raises ServerError: if that cannot be.
+        """
+        if _on(_EVERYWHERE):
+            _forget()
+            LOGGER.info(
+                "IPv4 forwarding is on for the whole machine already: what it forwards between "
+                "other networks is not filtered here"
+            )
+            return
+        self._ours = True
+        if _turned_on() is None:
+            nft(_RULES)
+        self.look()
+        LOGGER.info("turned IPv4 forwarding on, for clients alone; it is turned off at the end")
+
+    def look(self) -> None:
+        """See what has changed: new interfaces, or the switch for the whole machine.
+
+        :raises ServerError: if what has to be done about it cannot.
+        """
+        everywhere = _on(_EVERYWHERE)
+        if self._ours and everywhere:
+            self._ours = False
+            self._known.clear()
+            _forget()
+            LOGGER.info(
+                "another program turned IPv4 forwarding on for the whole machine: it stays on, and "
+                "what it forwards between other networks is no longer filtered here"
+            )
+        elif not self._ours and not everywhere:
+            self.open()
+        elif self._ours:
+            self._turn_on({path.name for path in _INTERFACES.iterdir()})
+
+    def close(self) -> None:
+        """Turn off what was turned on, unless others need it.
+
+        :raises ServerError: if that cannot be.
+        """
+        turned_on = _turned_on()
+        if turned_on is None or self._others():
+            return
+        if not _on(_EVERYWHERE):
+            for name in turned_on:
+                _switch(name, on=False)
+        _forget()
+
+    def _turn_on(self, names: set[str]) -> None:
+        # by number: a name can change
+        new = {
+            name: _number(name)
+            for name in names - self._known - _OTHERS
+            if not name.startswith(self._prefix) and not _on(_INTERFACES / name / "forwarding")
+        }
+        numbers = ", ".join(str(number) for number in new.values() if number)
+        pairs = (f"{number} . {number}" for name, number in new.items() if _is_bridge(name))
+        bridges = ", ".join(pairs) if _BRIDGES.exists() else ""
+        if numbers:
+            # before the switches: at no time is there one without the other
+            nft(
+                f"add element inet {_TABLE} turned_on {{ {numbers} }}\n"
+                + (f"add element inet {_TABLE} bridges {{ {bridges} }}\n" if bridges else "")
+            )
+        for name in new:
+            _switch(name, on=True)
+        self._known = names
+
+    def _others(self) -> bool:
+        """Whether other servers of ours are there."""
+        own = {f"table inet {self._table}", f"table inet {_TABLE}"}
+        tables = {line.strip() for line in nft("list tables inet").splitlines()}
+        return any(line.startswith("table inet sstpca_") for line in tables - own)
+
+
+def _on(switch: Path) -> bool:
+    """Whether a switch is on; that of an interface that has gone is not."""
+    try:
+        return switch.read_text().strip() != "0"
+    except OSError:
+        return False
+
+
+def _switch(name: str, *, on: bool) -> None:
+    try:
+        (_INTERFACES / name / "forwarding").write_text("1" if on else "0")
+    except FileNotFoundError:  # the interface has gone
+        return
+    except OSError as error:
+        state = "on" if on else "off"
+        raise ServerError(
+            f"IPv4 forwarding cannot be turned {state}: {error.strerror}",
+            "turn it on for this machine or container: sysctl net.ipv4.ip_forward=1",
+        ) from error
+
+
+def _number(name: str) -> int:
+    """Return the number of an interface; 0 if it has gone."""
+    try:
+        return socket.if_nametoindex(name)
+    except OSError:
+        return 0
+
+
+def _is_bridge(name: str) -> bool:
+    return Path(f"/sys/class/net/{name}/bridge").exists()
+
+
+def _turned_on() -> list[str] | None:
+    """Return the interfaces whose switch we turned on, or another run did; None if none of us."""
+    try:
+        listed = nft(f"list set inet {_TABLE} turned_on")
+    except NftError:
+        return None
+    return re.findall(r'"([^"]+)"', listed)
+
+
+def _forget() -> None:
+    nft(f"table inet {_TABLE}\ndelete table inet {_TABLE}\n")

@@ -1,0 +1,374 @@
+"""What passes between clients, the machine and the networks around it, and what does not."""
+
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import MakeHome
+from tests.support import packets
+from tests.support.client import Client
+from tests.support.faults import TimedOut
+from tests.support.netns import Namespace, Network, wait_for
+from tests.support.packets import Packet, datagram, udp
+from tests.support.server import LOCAL, Server, Vpn
+
+pytestmark = pytest.mark.root
+
+HOST, GATEWAY, SERVER = Network.host, Network.gateway, Network.server_address
+METADATA = IPv4Address("169.254.169.254")
+RDP = 3389
+PORT = 4500
+POOL = "10.99.0.0/24"
+
+
+@contextlib.contextmanager
+def routers(network: Network) -> Iterator[None]:
+    """Have everybody around take the server for their router: outside, and behind it."""
+    with (
+        network.client.route("198.18.1.0/24", SERVER),
+        network.client.route(POOL, SERVER),
+        network.lan.route(POOL, GATEWAY),
+        network.lan.route("198.18.0.0/24", GATEWAY),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def metadata(network: Network) -> Iterator[None]:
+    """Have a host behind the server answer at the address where clouds do."""
+    network.lan.ip("addr", "add", f"{METADATA}/32", "dev", "lan")
+    network.server.ip("route", "add", str(METADATA), "via", str(HOST))
+    try:
+        yield
+    finally:
+        network.server.ip("route", "del", str(METADATA))
+        network.lan.ip("addr", "del", f"{METADATA}/32", "dev", "lan")
+
+
+class Wanted:
+    """Whether a packet is a datagram with that content."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def __call__(self, packet: Packet) -> bool:
+        found = datagram(packet)
+        return found is not None and found.content == self.content
+
+
+def arrives(client: Client, content: bytes) -> bool:
+    """Whether the client gets a datagram with ``content`` within half a second."""
+    try:
+        client.receive_packet(Wanted(content), patience=0.5)
+    except TimedOut:
+        return False
+    return True
+
+
+def rejected(client: Client) -> bool:
+    """Whether the client is told that a rule forbids it (RFC 1812 5.2.7.1, code 13)."""
+
+    def told(packet: Packet) -> bool:
+        return packet.protocol == packets.ICMP and packet.payload[:2] == b"\x03\x0d"
+
+    try:
+        client.receive_packet(told, patience=0.5)
+    except TimedOut:
+        return False
+    return True
+
+
+def gets(bound: socket.socket, content: bytes) -> bool:
+    """Whether a socket gets ``content`` within half a second."""
+    bound.settimeout(0.5)
+    try:
+        while bound.recv(2000) != content:
+            pass
+    except TimeoutError:
+        return False
+    return True
+
+
+def send(client: Client, destination: IPv4Address, port: int = PORT) -> bytes:
+    """Send a datagram through the tunnel; return its content, which no other has."""
+    content = os.urandom(16)
+    client.send_packet(udp((client.address, PORT), (destination, port), content))
+    return content
+
+
+def outside(namespace: Namespace, address: IPv4Address, port: int) -> bytes:
+    """Send a datagram from elsewhere; return its content."""
+    content = os.urandom(16)
+    with namespace.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(content, (str(address), port))
+    return content
+
+
+def forged(source: IPv4Address, destination: IPv4Address, port: int) -> tuple[bytes, bytes]:
+    """Return a packet under the address of another, and its content."""
+    content = os.urandom(16)
+    return udp((source, PORT), (destination, port), content).encode(), content
+
+
+def test_nobody_reaches_a_client_that_did_not_ask(fresh: Vpn) -> None:
+    with routers(fresh.network), fresh.client().login() as alice:
+        alice.ping(HOST)
+        for namespace in (fresh.network.client, fresh.network.lan):
+            assert not arrives(alice, outside(namespace, alice.address, RDP))
+        # but the answer to what it asked
+        with fresh.network.lan.udp(HOST, PORT) as host:
+            send(alice, HOST)
+            _, sender = host.recvfrom(100)
+            host.sendto(b"answer", sender)
+            assert arrives(alice, b"answer")
+
+
+def test_an_open_client_is_reached(fresh: Vpn) -> None:
+    fresh.home.run("profile", "set", "default", "--inbound")
+    with routers(fresh.network), fresh.client().login() as alice:
+        alice.ping(HOST)
+        for namespace in (fresh.network.client, fresh.network.lan):
+            assert arrives(alice, outside(namespace, alice.address, RDP))
+
+
+def test_the_server_is_no_router_for_others(fresh: Vpn) -> None:
+    network = fresh.network
+
+    def reached() -> bool:
+        with (
+            network.lan.udp(HOST, PORT) as host,
+            network.client.udp(Network.client_address, PORT) as stranger,
+        ):
+            inward = gets(host, outside(network.client, HOST, PORT))
+            return gets(stranger, outside(network.lan, Network.client_address, PORT)) or inward
+
+    with routers(network):
+        assert not reached()
+        with fresh.client().login() as alice:
+            alice.ping(HOST)
+            assert not reached()
+        assert fresh.server.stop() == 0
+        assert not reached()
+
+
+@pytest.mark.parametrize("how", ["in order", "killed"])
+def test_forwarding_is_as_before_in_the_end(fresh: Vpn, how: str) -> None:
+    machine = fresh.network.server
+    before = dict.fromkeys(("ip_forward", "conf/wan/forwarding", "conf/lan/forwarding"), "0")
+    with fresh.client().login() as alice:
+        alice.ping(HOST)
+    if how == "killed":
+        workers = fresh.server.children()
+        os.kill(fresh.server.process.pid, signal.SIGKILL)
+        wait_for(lambda: not any(map(_runs, workers)), 10.0, "the end of the workers")
+        with routers(fresh.network), fresh.network.lan.udp(HOST, PORT) as host:
+            assert not gets(host, outside(fresh.network.client, HOST, PORT))
+        fresh.server.start()
+    assert fresh.server.stop() == 0
+    assert {name: machine.switch(name) for name in before} == before
+    assert machine.tables() == []
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_forwarding_that_was_on_stays_on(
+    network: Network, make_copy: MakeHome, tmp_path: Path
+) -> None:
+    network.server.set_switch("ip_forward", 1)
+    try:
+        with Server(make_copy("home"), network.server, tmp_path / "log") as server:
+            with routers(network), network.lan.udp(HOST, PORT) as host:
+                assert gets(host, outside(network.client, HOST, PORT))
+            assert server.stop() == 0
+            assert network.server.switch("ip_forward") == "1"
+    finally:
+        network.server.set_switch("ip_forward", 0)
+
+
+def test_another_program_that_needs_forwarding_gets_it(fresh: Vpn) -> None:
+    network = fresh.network
+    network.server.set_switch("ip_forward", 1)
+    try:
+        wait_for(lambda: fresh.server.said("another program") == 1, 10.0, "the log's line")
+        with routers(network), network.lan.udp(HOST, PORT) as host:
+            assert gets(host, outside(network.client, HOST, PORT))
+        with fresh.client().login() as alice:
+            alice.ping(HOST)
+        assert fresh.server.stop() == 0
+        assert network.server.switch("conf/lan/forwarding") == "1"
+    finally:
+        network.server.set_switch("ip_forward", 0)
+
+
+def test_a_new_interface_serves_clients_and_no_others(fresh: Vpn) -> None:
+    network, machine = fresh.network, fresh.network.server
+    with Namespace("late") as late:
+        peer = ("peer", "name", "late", "netns", late.name)
+        machine.ip("link", "add", "late", "type", "veth", *peer)
+        machine.ip("addr", "add", "198.18.2.1/24", "dev", "late")
+        late.ip("addr", "add", "198.18.2.2/24", "dev", "late")
+        machine.ip("link", "set", "late", "up")
+        late.ip("link", "set", "late", "up")
+        wait_for(lambda: machine.switch("conf/late/forwarding") == "1", 10.0, "forwarding")
+        machine.ip("link", "set", "late", "name", "renamed", "down")
+        machine.ip("link", "set", "renamed", "up")
+        wait_for(lambda: "state UP" in machine.ip("link", "show", "renamed"), 5.0, "the link")
+        with fresh.client().login() as alice:
+            alice.ping(IPv4Address("198.18.2.2"))
+        with routers(network), network.lan.udp(HOST, PORT) as host:
+            late.ip("route", "add", "default", "via", "198.18.2.1")
+            assert not gets(host, outside(late, HOST, PORT))
+
+
+def test_a_second_server_is_not_disturbed(fresh: Vpn, make_copy: MakeHome, tmp_path: Path) -> None:
+    other = make_copy("other")
+    settings = other.path / "settings.toml"
+    text = settings.read_text().replace('interface = "sstp"', 'interface = "sstpb"')
+    settings.write_text(text.replace("port = 8443", "port = 8444"))
+    other.run("profile", "set", "default", "--local", "10.98.0.1", "--pool", "10.98.0.9-10.98.0.99")
+    network = fresh.network
+    with (
+        Server(other, network.server, tmp_path / "log") as second,
+        fresh.client().login() as alice,
+        network.lan.udp(HOST, PORT) as host,
+        routers(network),
+    ):
+        alice.ping(HOST)
+        assert second.stop() == 0
+        alice.ping(HOST)
+        assert not gets(host, outside(network.client, HOST, PORT))
+
+
+def test_a_clients_address_is_only_its_own(fresh: Vpn) -> None:
+    fresh.home.run("profile", "set", "default", "--reach", "clients", "--inbound")
+    network = fresh.network
+    with (
+        routers(network),
+        fresh.client("alice").login() as alice,
+        fresh.client("bob").login() as bob,
+        network.server.udp(SERVER, PORT) as service,
+    ):
+        alice.ping(HOST)
+        bob.ping(HOST)
+        assert arrives(bob, send(alice, bob.address))
+        # to a service of the machine, to a client, and into a connection between clients
+        for destination in (SERVER, bob.address):
+            packet, content = forged(alice.address, destination, PORT)
+            for namespace in (network.client, network.lan):
+                namespace.send_raw(packet)
+                assert not gets(service, content)
+                assert not arrives(bob, content)
+        assert gets(service, outside(network.client, SERVER, PORT))
+
+
+@pytest.mark.parametrize("address", [SERVER, GATEWAY, LOCAL])
+def test_the_servers_own_services_are_closed(fresh: Vpn, address: IPv4Address) -> None:
+    with fresh.client().login() as alice:
+        alice.ping(address)
+        with fresh.network.server.udp(address, PORT) as service:
+            content = send(alice, address)
+            assert rejected(alice)
+            assert not gets(service, content)
+        alice.send_packet(packets.syn((alice.address, 5000), (address, 8443), 1360))
+        assert rejected(alice)
+
+
+def test_a_resolver_on_the_server_is_open_if_given(fresh: Vpn) -> None:
+    def asked() -> bool:
+        with fresh.client().login() as alice, fresh.network.server.udp(LOCAL, 53) as resolver:
+            alice.ping(LOCAL)
+            assert not gets(resolver, send(alice, LOCAL, PORT))
+            return gets(resolver, send(alice, LOCAL, 53))
+
+    assert not asked()
+    fresh.home.run("profile", "set", "default", "--dns", str(LOCAL))
+    assert asked()
+
+
+def test_services_that_are_opened(fresh: Vpn) -> None:
+    fresh.home.run("profile", "set", "default", "--reach", "server")
+    with fresh.client().login() as alice, fresh.network.server.udp(GATEWAY, PORT) as service:
+        alice.ping(GATEWAY)
+        assert gets(service, send(alice, GATEWAY))
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_link_local_addresses(fresh: Vpn, opened: bool) -> None:
+    if opened:
+        fresh.home.run("profile", "set", "default", "--reach", "link-local")
+    network = fresh.network
+    with (
+        metadata(network),
+        network.lan.udp(METADATA, 80) as service,
+        fresh.client().login() as alice,
+    ):
+        alice.ping(HOST)
+        content = send(alice, METADATA, 80)
+        assert rejected(alice) is not opened
+        assert gets(service, content) is opened
+
+
+def test_a_link_local_resolver_is_open_if_given(fresh: Vpn) -> None:
+    fresh.home.run("profile", "set", "default", "--dns", str(METADATA))
+    network = fresh.network
+    with (
+        metadata(network),
+        network.lan.udp(METADATA, 53) as resolver,
+        network.lan.udp(METADATA, 80) as service,
+        fresh.client().login() as alice,
+    ):
+        alice.ping(HOST)
+        assert gets(resolver, send(alice, METADATA, 53))
+        assert not gets(service, send(alice, METADATA, 80))
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_other_clients(fresh: Vpn, opened: bool) -> None:
+    if opened:
+        fresh.home.run("profile", "set", "default", "--reach", "clients")
+    with fresh.client("alice").login() as alice, fresh.client("bob").login() as bob:
+        alice.ping(HOST)
+        bob.ping(HOST)
+        content = send(alice, bob.address)
+        assert rejected(alice) is not opened
+        assert arrives(bob, content) is opened
+
+
+@pytest.mark.parametrize("opened", [False, True])
+@pytest.mark.parametrize("address", ["255.255.255.255", "198.18.1.255", "224.0.0.251"])
+def test_broadcast_and_multicast(fresh: Vpn, address: str, opened: bool) -> None:
+    # whoever reaches the server's services does not reach these by it
+    fresh.home.run("profile", "set", "default", "--reach", "multicast" if opened else "server")
+    with (
+        fresh.client().login() as alice,
+        fresh.network.server.udp(IPv4Address("0.0.0.0"), PORT) as service,
+    ):
+        alice.ping(HOST)
+        with fresh.network.server.entered():
+            group = socket.inet_aton("224.0.0.251") + alice.server_address.packed
+            service.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+        assert gets(service, send(alice, IPv4Address(address))) is opened
+
+
+def test_what_is_reached_counts_from_the_next_login(fresh: Vpn) -> None:
+    with fresh.client("bob").login() as bob:
+        with fresh.client("alice").login() as alice:
+            alice.ping(HOST)
+            bob.ping(HOST)
+            fresh.home.run("profile", "set", "default", "--reach", "clients")
+            assert not arrives(bob, send(alice, bob.address))
+        with fresh.client("alice").login() as alice:
+            alice.ping(HOST)
+            assert arrives(bob, send(alice, bob.address))
