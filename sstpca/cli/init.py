@@ -128,7 +128,8 @@ def _addresses(made: Made) -> str:
             ("server", str(profile.local_address)),
             ("clients", ", ".join(f"{first}-{last}" for first, last in profile.pools)),
             ("DNS", f"{dns} ({source})"),
-            ("tunnel", "full: all traffic of the clients"),
+            ("tunnel", "full: all IPv4 traffic of the clients"),
+            ("IPv6", "not in the tunnel: where clients have it, it goes past the VPN"),
         ],
         indent="  ",
     )

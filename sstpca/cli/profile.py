@@ -298,6 +298,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
                 ("DNS servers", _joined(found.dns)),
                 ("DNS suffix", found.dns_suffix or "none"),
                 ("tunnel", _tunnel(found)),
+                *_left_out(found),
                 ("routes", _joined(found.routes)),
                 *reach_rows(found),
                 *_client_rows(found.client),
@@ -374,6 +375,11 @@ def _joined(values: tuple[Any, ...]) -> str:
 
 def _tunnel(one: AccessProfile) -> str:
     return "full" if one.full_tunnel else "split"
+
+
+def _left_out(one: AccessProfile) -> list[tuple[str, str]]:
+    """Return what does not go through the tunnel although it is full."""
+    return [("", "IPv6 of the clients goes past it")] if one.full_tunnel else []
 
 
 def _as_json(one: AccessProfile) -> dict[str, Any]:

@@ -68,6 +68,13 @@ def deployment(profile: AccessProfile, settings: Settings, authority: x509.Certi
     return deployment_for(profile, settings, trust_in(authority))
 
 
+@pytest.mark.parametrize("split", [True, False])
+def test_a_full_tunnel_says_what_goes_past_it(make_bundle: MakeBundle, split: bool) -> None:
+    readme = text(made(make_bundle(split_tunnel=split)), "README.txt")
+    for said in ("IPv6 is not in the tunnel", "ms_tcpip6", "smart multi-homed"):
+        assert (said in readme) is not split
+
+
 def test_the_files_and_their_list(usual: dict[str, bytes], make_bundle: MakeBundle) -> None:
     authority = make_bundle().authorities[0]
     assert set(usual) == EVERYWHERE | {*SCRIPTS, "rasphone.pbk", authority.file}

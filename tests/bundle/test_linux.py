@@ -161,6 +161,15 @@ def test_the_peer_of_pppd(make_bundle: MakeBundle) -> None:
     assert "--save-server-route" not in split["pty"][0]
 
 
+@pytest.mark.parametrize("split", [True, False])
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_a_full_tunnel_says_that_ipv6_goes_past(
+    make_bundle: MakeBundle, split: bool, language: str
+) -> None:
+    readme = linux(make_bundle(split_tunnel=split, language=language))["README.txt"].decode()
+    assert ("sudo sysctl net.ipv6.conf.all.disable_ipv6=1" in readme) is not split
+
+
 def test_eap_mschapv2_refuses_all_else(make_bundle: MakeBundle) -> None:
     bundle = make_bundle(client=Client(sign_in=SignIn.EAP_MSCHAPV2))
     found = peer(bundle)

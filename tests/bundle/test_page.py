@@ -207,7 +207,7 @@ def test_whether_it_starts_by_itself(make_bundle: MakeBundle, client: Client, sa
 @pytest.mark.parametrize(
     ("split", "routes", "text"),
     [
-        (False, (), "All of it goes through the VPN"),
+        (False, (), "All of it goes through the VPN, but not IPv6"),
         (True, ("10.0.0.0/8", "10.1.0.0/16"), "only to 10.0.0.0/8, 10.1.0.0/16"),
         (True, tuple(f"10.{n}.0.0/16" for n in range(8)), "10.6.0.0/16, 10.7.0.0/16"),
         (True, tuple(f"10.{n}.0.0/16" for n in range(20)), "10.7.0.0/16 and 12 more networks"),
@@ -220,6 +220,7 @@ def test_the_page_says_what_goes_through_the_vpn(
     shown = text_of(make_bundle(split_tunnel=split, routes=routes))
     assert text in shown
     assert ("more networks" in shown) == (len(routes) > 8)
+    assert ("IPv6" in shown) is not split
 
 
 @pytest.mark.parametrize("user", ["alice", "Zo\u00eb O'Hara", "\u540d\u524d" * 32])

@@ -53,6 +53,7 @@ def test_what_it_says(new: Path) -> None:
     assert sha256_fingerprint(load_ca_certificate(home)) in result.stdout
     assert "NOT encrypted" in result.stdout
     assert "10.98.0.10-10.98.0.250" in result.stdout
+    assert "IPv6     not in the tunnel" in result.stdout
     assert "9.9.9.9, 1.1.1.1 (public: this machine names none)" in result.stdout
     assert f"sstpca --home {new} user add NAME" in result.stderr
     assert "PRIVATE" not in result.output

@@ -47,6 +47,12 @@ def test_add_and_show(run: Run) -> None:
     )
 
 
+def test_show_says_that_ipv6_goes_past_a_full_tunnel(run: Run) -> None:
+    assert "tunnel         full\n               IPv6" in run("profile", "show", "default").stdout
+    run("profile", "set", "default", "--split-tunnel")
+    assert "IPv6" not in run("profile", "show", "default").stdout
+
+
 def test_the_lists(run: Run) -> None:
     assert run("profile", "list").stdout == (
         "NAME     LOCAL      POOLS                   DNS               TUNNEL\n"
