@@ -1,6 +1,5 @@
 """Access profiles: the addresses, DNS servers and routes that users are given."""
 
-import enum
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,20 +14,10 @@ from .addresses import Kind, kind_of
 from .clients import Client
 from .errors import InvalidInput, SstpcaError
 from .names import check_host_name, check_ipv4, check_profile_name, quoted, some
+from .reach import Reach
 from .store import Store
 
 Pool = tuple[IPv4Address, IPv4Address]
-
-
-@enum.unique
-class Reach(enum.Enum):
-    """What is closed to clients unless their access profile opens it."""
-
-    CLIENTS = "clients"
-    SERVER = "server"
-    LINK_LOCAL = "link-local"
-    MULTICAST = "multicast"
-
 
 DEFAULT: Final = "default"
 POOL_MAX: Final = 1 << 20
@@ -101,21 +90,6 @@ def parse_route(text: str) -> IPv4Network:
             f"{quoted(text)} is not an IPv4 prefix", "for example: 10.1.0.0/16"
         ) from None
     raise InvalidInput(f"{quoted(text)} has bits set beyond its length", f"for example: {meant}")
-
-
-def parse_reach(text: str) -> frozenset[Reach]:
-    """Return what ``clients,server`` opens; the empty text opens nothing.
-
-    :raises InvalidInput: if there is something else in it.
-    """
-    try:
-        return frozenset(Reach(word.strip()) for word in text.split(",") if text.strip())
-    except ValueError:
-        known = ", ".join(one.value for one in Reach)
-        raise InvalidInput(
-            f"{quoted(text)} is not what a client could reach",
-            f"there are: {known}; the networks behind the server are open to all",
-        ) from None
 
 
 def check_client_address(address: IPv4Address, what: str) -> IPv4Address:

@@ -18,7 +18,7 @@ from . import store as tables
 from .directory import StoreDirectory
 from .errors import SstpcaError
 from .home import Home
-from .profiles import Reach
+from .reach import Reach
 from .secrets import Sealer
 from .store import Store, now
 

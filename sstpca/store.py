@@ -43,7 +43,7 @@ profiles = sa.Table(
     sa.Column("client", sa.JSON, nullable=False, server_default="{}"),
     # how many sessions one user may have at a time
     sa.Column("sessions", sa.Integer, nullable=False, server_default=sa.text("10")),
-    # JSON array of text, see profiles.Reach
+    # JSON array of text, see reach.py
     sa.Column("reach", sa.JSON, nullable=False, server_default="[]"),
     sa.Column("inbound", sa.Boolean, nullable=False, server_default=sa.false()),
 )

@@ -12,6 +12,7 @@ from sstpca import profiles, users
 from sstpca.clients import Client, parse_name_rule
 from sstpca.errors import SstpcaError
 from sstpca.home import Home
+from sstpca.reach import Reach
 from sstpca.secrets import Sealer
 from sstpca.server.interfaces import CLOSED, Account, Lease, Sessions
 from sstpca.sessions import StoreBackend, end_sessions, list_sessions
@@ -80,7 +81,7 @@ def test_a_lease_has_what_the_profile_opens(home: Home, store: Store, sessions: 
     profiles.change(
         store,
         "default",
-        reach=frozenset(profiles.Reach),
+        reach=frozenset(Reach),
         inbound=True,
         full_tunnel=False,
         dns=(IPv4Address("10.1.0.53"),),

@@ -65,7 +65,9 @@ def test_the_columns_are_those_of_a_new_database(home: Home) -> None:
 
     new = columns()
     connection = sqlite3.connect(home.database)
-    connection.executescript(LACKS[5] + LACKS[4] + LACKS[3] + LACKS[2] + "UPDATE schema SET version = 2;")
+    connection.executescript(
+        LACKS[5] + LACKS[4] + LACKS[3] + LACKS[2] + "UPDATE schema SET version = 2;"
+    )
     connection.close()
     assert columns() != new
     Store.open(home.database).close()

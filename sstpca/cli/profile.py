@@ -11,7 +11,8 @@ from .. import clients, profiles, users
 from ..clients import Client, SignIn, parse_name_rule
 from ..errors import InvalidInput
 from ..names import check_ipv4
-from ..profiles import AccessProfile, Pool, Reach, parse_pool, parse_reach, parse_route
+from ..profiles import AccessProfile, Pool, parse_pool, parse_route
+from ..reach import Reach, parse_reach
 from .context import Context
 from .output import echo_json, pairs, program, table, talk, warn
 from .reach import reach_rows, say_when

@@ -4,7 +4,8 @@ import shlex
 from typing import Any, Final
 
 from .. import users
-from ..profiles import AccessProfile, Reach
+from ..profiles import AccessProfile
+from ..reach import Reach
 from ..sessions import list_sessions
 from .context import Context
 from .output import counted, talk

@@ -9,6 +9,7 @@ from click.testing import Result
 
 from sstpca import profiles, users
 from sstpca.home import Home
+from sstpca.reach import Reach
 from sstpca.server.interfaces import Account
 from sstpca.sessions import StoreBackend
 from sstpca.store import Store
@@ -163,7 +164,7 @@ def test_what_clients_reach(run: Run, store: Store) -> None:
     assert access() == (set(), False)
     assert run("profile", "add", "it", *OFFICE, "--reach", "clients", "--inbound").exit_code == 0
     added = profiles.get(store, "it")
-    assert (added.reach, added.inbound) == (frozenset({profiles.Reach.CLIENTS}), True)
+    assert (added.reach, added.inbound) == (frozenset({Reach.CLIENTS}), True)
 
 
 def test_set_says_who_keeps_what_it_was_given(run: Run, home: Home, store: Store) -> None:
