@@ -94,6 +94,7 @@ def _make(prefix: str, lease: Lease, mtu: int) -> tuple[int, str]:
             local=lease.local_address,
             peer=lease.address,
             mtu=mtu,
+            group=group_of(lease),
             route=_KERNEL.route,
         )
     except BaseException:

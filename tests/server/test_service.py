@@ -30,7 +30,12 @@ class Failing:
 
 def supervisor_of(config: Config) -> _Supervisor:
     return _Supervisor(
-        config, cast("CertificateFile", None), [], cast("Backend", Failing()), frozenset()
+        config,
+        cast("CertificateFile", None),
+        [],
+        cast("Backend", Failing()),
+        frozenset(),
+        Forwarding("sstpca_t", "sstp"),
     )
 
 

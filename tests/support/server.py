@@ -162,7 +162,7 @@ class Server:
                 raise RuntimeError(f"serve ended with {process.ended()}:\n{process.output}")
             return self.said("listening on") > before
 
-        wait_for(listens, 20.0, "'listening on' in the log")
+        wait_for(listens, 60.0, "'listening on' in the log")
 
     def said(self, text: str) -> int:
         """Return how many lines of the log have ``text``."""
