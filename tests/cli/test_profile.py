@@ -170,16 +170,18 @@ def test_what_clients_reach(run: Run, store: Store) -> None:
 def test_set_says_who_keeps_what_it_was_given(run: Run, home: Home, store: Store) -> None:
     assert run("user", "add", "alice", "--generate").exit_code == 0
     (alice,) = users.list_all(store)
-    _, sessions = StoreBackend(home).join(os.getpid())
-    account = Account(alice.id, alice.name, bytes(16), True)
-    lease = sessions.promise(account, peer="203.0.113.9:1", client="")
-    assert lease is not None
-    sessions.bind(lease.session)
-    for option in (["--inbound"], ["--reach", "server"], ["--dns", "10.1.0.53"]):
-        said = run("profile", "set", "default", *option).stderr
-        assert "it counts from the next login; until then, 1 session goes on as before\n" in said
-        assert said.endswith(" session kill --user alice\n")
-    assert "next login" not in run("profile", "set", "default", "--dns-suffix", "corp").stderr
+    with StoreBackend(home).join(os.getpid()) as (_, sessions):
+        account = Account(alice.id, alice.name, bytes(16), True)
+        lease = sessions.promise(account, peer="203.0.113.9:1", client="")
+        assert lease is not None
+        sessions.bind(lease.session)
+        for option in (["--inbound"], ["--reach", "server"], ["--dns", "10.1.0.53"]):
+            said = run("profile", "set", "default", *option).stderr
+            assert (
+                "it counts from the next login; until then, 1 session goes on as before\n" in said
+            )
+            assert said.endswith(" session kill --user alice\n")
+        assert "next login" not in run("profile", "set", "default", "--dns-suffix", "corp").stderr
 
 
 def test_what_clients_are_told(run: Run, store: Store) -> None:
