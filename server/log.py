@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 LOGGER = logging.getLogger("sstpca")
 
-_FIELDS = ("session", "user", "peer")
+_FIELDS = ("session", "user", "peer", "hint")
 
 
 #: Lines about strangers in one beat at most: whoever knocks must not fill the disk. Warnings, such as
@@ -65,7 +65,11 @@ class SessionLog(logging.LoggerAdapter[logging.Logger]):
             super().log(level, msg, *args, **kwargs)
 
     def know(self, **fields: object) -> None:
-        """Add ``session`` or ``user`` to every line from now on."""
+        """Add ``session``, ``user`` or ``claimed`` to every line from now on.
+
+        ``claimed`` is the name of a user who has not proven it. For people it stays in the sentences:
+        the words of anybody are not to stand before the peer's address.
+        """
         self._fields |= fields
 
     def process(
@@ -109,6 +113,8 @@ class JsonFormatter(logging.Formatter):
             "worker": record.process,
             "message": record.getMessage(),
         }
+        if "claimed" in record.__dict__:
+            line["user"] = record.__dict__["claimed"]
         line |= {name: record.__dict__[name] for name in _FIELDS if name in record.__dict__}
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)

@@ -26,7 +26,7 @@ from .net.tls import CertificateFile
 from .net.tun import check_tun
 from .net.worker import FAREWELL, work
 
-_ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+_ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 
 #: Seconds between a worker's start and its replacement, at least: no storm of broken workers.
 _RESPAWN: Final = 1.0
@@ -39,7 +39,7 @@ _RETRY: Final = 5.0
 
 
 def serve(config: Config, backend: Backend) -> None:
-    """Serve until SIGTERM, SIGINT or SIGHUP.
+    """Serve until SIGTERM or SIGINT; SIGHUP is only spoken of.
 
     :raises ServerError: if this machine cannot serve; nothing of it is left changed then.
     """
@@ -67,8 +67,9 @@ def _signals() -> Iterator[frozenset[signal.Signals]]:
 
     :returns: those that are awaited. What somebody had ignored (nohup) stays ignored.
     """
-    ending = {number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN}
-    awaited = frozenset({signal.SIGCHLD, *ending})
+    wanted = {*_ENDING, signal.SIGHUP}
+    heard = {number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN}
+    awaited = frozenset({signal.SIGCHLD, *heard})
     before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
     try:
         yield awaited
@@ -155,7 +156,11 @@ class _Supervisor:
 
     def _asked_to_end(self) -> bool:
         woken = signal.sigtimedwait(self._awaited, _RETRY)
-        return woken is not None and woken.si_signo != signal.SIGCHLD
+        if woken is None:
+            return False
+        if woken.si_signo == signal.SIGHUP:
+            LOGGER.warning("SIGHUP is ignored: for changed settings, stop the server and start it")
+        return woken.si_signo in _ENDING
 
     def _start(self) -> None:
         supervisor = os.getpid()
@@ -242,7 +247,7 @@ def _be_worker(
         # Ctrl-C and the end of a terminal reach the whole process group; the supervisor alone decides
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD, *_ENDING})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD, signal.SIGHUP, *_ENDING})
         asyncio.run(work(config, identity, listeners, backend, supervisor))
         code = 0
     except Exception:

@@ -35,6 +35,11 @@ class Session:
         times = [t for t in (self._call.deadline, self._link.deadline) if t is not None]
         return None if self._closed else min(times, default=None)
 
+    @property
+    def user(self) -> str:
+        """Who logs in, as far as that is known, proven or not; fit for a log."""
+        return self._link.user
+
     def begin(self, now: float) -> list[Effect]:
         """The HTTP request has been accepted."""
         return self._from_call(self._call.begin(now), now)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 from sstpca.server.config import Config
 from sstpca.server.errors import ServerError
-from sstpca.server.log import set_up
 from sstpca.server.service import serve as run_server
 
 from .errors import SstpcaError
@@ -19,17 +18,15 @@ from .settings import Settings
 from .store import Store
 
 
-def serve(home: Home, settings: Settings, log_format: str) -> None:
+def serve(home: Home, settings: Settings) -> None:
     """Run the VPN server of ``home`` until SIGTERM or SIGINT.
 
-    :param log_format: ``text`` or ``json``.
     :raises SstpcaError: if the home or this machine is not fit to serve.
     """
     load_identity(home)
     Sealer.load(home)
     Store.open(home.database).close()
     with home.serving():
-        set_up("json" if log_format == "json" else "text")
         try:
             run_server(_config(home, settings), StoreBackend(home))
         except ServerError as error:

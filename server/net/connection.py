@@ -260,6 +260,7 @@ class Connection:
             case Deliver(packet):
                 self._inbound.deliver(packet)
             case Note(text, warning):
+                self._know_claim()
                 self._log.log(WARNING if warning else INFO, "%s", text)
             case Close(reason):
                 self._end(reason)
@@ -359,6 +360,10 @@ class Connection:
         self._bring_down()
         self._admission.withdraw()
 
+    def _know_claim(self) -> None:
+        if self._session.user:
+            self._log.know(claimed=self._session.user)
+
     # The end
 
     def _lose(self, reason: str) -> None:
@@ -385,6 +390,7 @@ class Connection:
     def _stop(self, reason: str) -> None:
         self._ended = True
         self._backlog.clear()
+        self._know_claim()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

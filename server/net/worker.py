@@ -64,6 +64,9 @@ class Worker:
             # what is of no use there, the supervisor says, once for all workers
             with contextlib.suppress(Exception):
                 self._shared.identity.look()
+        # A second SIGTERM, as a whole process group gets, says nothing new; to asyncio's loop, that
+        # closes its pipe before it takes its handler away, it would be a "Bad file descriptor".
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         beats.cancel()
         await self._farewell()
 

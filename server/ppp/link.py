@@ -79,6 +79,11 @@ class Link:
         )
         return min((timer for timer in timers if timer is not None), default=None)
 
+    @property
+    def user(self) -> str:
+        """Who logs in, as far as that is known, proven or not; fit for a log."""
+        return self._login.user
+
     def start(self, now: float) -> list[Effect]:
         """Begin: the SSTP call is accepted, its CALL_CONNECT_ACK sent."""
         if self._phase is not Phase.DEAD:

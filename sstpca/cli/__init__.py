@@ -1,34 +1,28 @@
 """The command line: one module for each group of commands."""
 
-import contextlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
 from .. import __version__
-from ..errors import SstpcaError
 from . import cert_files, lint
 from .bundle import bundle
 from .ca import ca
 from .cert import cert
 from .context import Context
 from .deploy import deploy
+from .edge import edge
 from .home_option import new_folder
 from .init import init
-from .output import for_this_home
 from .profile import profile
 from .quickstart import quickstart
 from .routeros import routeros
 from .serve import serve
 from .session import session
-from .usage import Group, explained
+from .usage import Group
 from .user import user
-
-# 128 + SIGINT, as shells have it
-_INTERRUPTED = 130
 
 
 class Commands(Group):
@@ -42,47 +36,13 @@ class Commands(Group):
         **extra: Any,
     ) -> click.Context:
         """Read the options in front of the command."""
-        with _edge():
+        with edge():
             return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what the operator can act on is one line, without a traceback."""
-        with _edge():
+        with edge():
             return super().invoke(ctx)
-
-
-@contextlib.contextmanager
-def _edge() -> Iterator[None]:
-    try:
-        yield
-    except click.UsageError as error:
-        refused = explained(error)
-        _end(refused.exit_code, str(refused), refused.hint)
-    except SstpcaError as error:
-        _end(error.exit_code, str(error), error.hint)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
-        raise click.exceptions.Exit(_INTERRUPTED) from None
-    except BrokenPipeError:
-        raise  # click ends quietly
-    except OSError as error:
-        _end(1, _system_error(error), "")
-
-
-def _end(code: int, message: str, hint: str) -> NoReturn:
-    _complain(message, hint)
-    raise click.exceptions.Exit(code)
-
-
-def _complain(message: str, hint: str) -> None:
-    click.echo(f"error: {message}", err=True)
-    if hint:
-        click.echo(for_this_home(hint), err=True)
-
-
-def _system_error(error: OSError) -> str:
-    reason = error.strerror or str(error)
-    return reason if error.filename is None else f"{error.filename}: {reason}"
 
 
 @click.group("sstpca", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

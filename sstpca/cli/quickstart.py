@@ -2,6 +2,8 @@
 
 import click
 
+from sstpca.server import log
+
 from .. import surroundings, users
 from ..errors import InvalidInput, SstpcaError
 from ..home import Home
@@ -98,4 +100,5 @@ def _serve(context: Context) -> None:
     # pyroute2 takes a fifth of a second to import, and only serving needs it
     from ..serving import serve
 
-    serve(context.home(), context.settings(), "text")
+    log.set_up("text")
+    serve(context.home(), context.settings())

@@ -1,8 +1,14 @@
 """sstpca serve."""
 
+import contextlib
+from typing import Literal
+
 import click
 
+from sstpca.server import log
+
 from .context import Context
+from .edge import edge
 from .usage import Command
 
 
@@ -14,11 +20,11 @@ from .usage import Command
     help="Log lines for people, or a JSON object a line for machines.",
 )
 @click.pass_obj
-def serve(context: Context, log_format: str) -> None:
+def serve(context: Context, log_format: Literal["text", "json"]) -> None:
     """Run the VPN server, until SIGTERM or Ctrl-C.
 
     It needs root (or CAP_NET_ADMIN), /dev/net/tun and the program nft. The log goes to standard
-    error.
+    error, and so does what keeps it from starting, in the same form.
 
     \b
         sstpca serve
@@ -27,4 +33,10 @@ def serve(context: Context, log_format: str) -> None:
     # pyroute2 takes a fifth of a second to import, and only serving needs it
     from ..serving import serve as run
 
-    run(context.home(), context.settings(), log_format)
+    log.set_up(log_format)
+    with edge(_log) if log_format == "json" else contextlib.nullcontext():
+        run(context.home(), context.settings())
+
+
+def _log(message: str, hint: str) -> None:
+    log.LOGGER.error("%s", message, extra={"hint": hint} if hint else {})

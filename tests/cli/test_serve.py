@@ -1,5 +1,6 @@
 """sstpca serve and quickstart, as far as they get without a machine to serve on."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from sstpca.names import parse_hosts
 from sstpca.pki.authority import Authority
 from sstpca.pki.identity import identity_to_pem
 from sstpca.pki.keys import KeyType
+from sstpca.server import log
 from sstpca.server.config import Config
 from sstpca.server.errors import ServerError
 from sstpca.setup import Plan
@@ -29,7 +31,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
     """Take the place of the server: what it was told, each time."""
     configs: list[Config] = []
     monkeypatch.setattr(serving, "run_server", lambda config, _backend: configs.append(config))
-    monkeypatch.setattr(serving, "set_up", lambda _form: None)
+    monkeypatch.setattr(log, "set_up", lambda _form: None)
     monkeypatch.setattr(setup, "choose_network", lambda: NETWORK)
     monkeypatch.setattr(surroundings, "own_hosts", lambda: ["192.0.2.7"])
     return configs
@@ -133,10 +135,32 @@ def test_a_machine_that_cannot_serve(
         raise ServerError("there is no TUN", "get one")
 
     monkeypatch.setattr(serving, "run_server", fail)
-    monkeypatch.setattr(serving, "set_up", lambda _form: None)
+    monkeypatch.setattr(log, "set_up", lambda _form: None)
     result = run("serve")
     assert refused(result, 1) == "there is no TUN"
     assert "get one" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        (("--home", "none"), "there is no sstpca home in none", "sstpca --home none init HOST"),
+        ((), "[server] has no setting 'prot'", ""),
+    ],
+)
+def test_errors_at_the_start_are_json_where_the_log_is(
+    home: Home, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str, hint: str
+) -> None:
+    for name, value in (("handlers", []), ("propagate", True), ("level", log.LOGGER.level)):
+        monkeypatch.setattr(log.LOGGER, name, value)  # put back at the end
+    edit(home, ("port = 443", "prot = 443"))
+    monkeypatch.setenv("SSTPCA_HOME", str(home.root))
+    result = CliRunner().invoke(main, [*arguments, "serve", "--log-format", "json"])
+    assert result.exit_code == 1
+    line = json.loads(result.stderr)
+    assert message in line["message"]
+    assert hint in line.get("hint", "")
+    assert line["level"] == "error"
 
 
 def test_two_servers_of_one_home(

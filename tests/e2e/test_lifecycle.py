@@ -1,17 +1,18 @@
 """Starting, stopping and breaking the real server."""
 
+import json
 import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
 from sstpca.store import Store
 from tests.e2e.conftest import MakeHome, check_clean
-from tests.support.faults import Closed, Disconnected, Ended, Terminated
+from tests.support.faults import Closed, Disconnected, Ended, LoginRefused, Terminated
 from tests.support.netns import Network, wait_for
 from tests.support.server import PASSWORDS, PORT, Home, Server, Vpn
 
@@ -34,7 +35,7 @@ def test_stopping_in_order(fresh: Vpn) -> None:
     check_clean(fresh)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stopping_impatiently(fresh: Vpn, number: signal.Signals) -> None:
     process = fresh.server.process
     with fresh.client().login() as client:
@@ -45,6 +46,55 @@ def test_stopping_impatiently(fresh: Vpn, number: signal.Signals) -> None:
         assert client.endings() == ORDERLY
         assert process.wait(10.0) == 0
     check_clean(fresh)
+
+
+def test_a_signal_to_the_whole_group_leaves_no_complaint(fresh: Vpn) -> None:
+    workers = fresh.server.children()
+    os.kill(fresh.server.process.pid, signal.SIGTERM)
+    while workers:
+        for pid in workers:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        # a worker that has ended stays a child of the server's until that has seen it
+        workers = [pid for pid in workers if runs(pid)]
+    assert fresh.server.process.wait(10.0) == 0
+    assert "Exception ignored" not in fresh.server.process.output
+    check_clean(fresh)
+
+
+def test_sighup_is_spoken_of_and_ends_nothing(fresh: Vpn) -> None:
+    with fresh.client().login() as client:
+        for pid in (*fresh.server.children(), fresh.server.process.pid):
+            os.kill(pid, signal.SIGHUP)
+        wait_for(lambda: fresh.server.said("SIGHUP is ignored") == 1, 5.0, "a word about SIGHUP")
+        client.ping(fresh.network.host)
+    assert fresh.server.stop() == 0
+    check_clean(fresh)
+
+
+def test_the_log_for_machines_is_json_throughout(
+    network: Network, make_copy: MakeHome, tmp_path: Path
+) -> None:
+    home, options = make_copy("home"), ("--log-format", "json")
+    with Server(home, network.server, tmp_path / "log", options) as server:
+        vpn = Vpn(network, home, server)
+        with vpn.client(password="wrong") as client:
+            client.open()
+            with pytest.raises(LoginRefused):
+                client.authenticate()
+            client.endings()
+        wait_for(lambda: server.said('"ended: ') == 1, 10.0, "the end of the refused login")
+        second = Server(home, network.server, tmp_path / "second", options)
+        assert second.launch().wait(20.0) == 1
+        assert server.stop() == 0
+        check_clean(vpn)
+    lines = [json.loads(line) for line in server.process.output.splitlines()]
+    [failed] = [line for line in lines if line["message"].startswith("login failed")]
+    [ended] = [line for line in lines if line["message"].startswith("ended: ")]
+    assert (failed["user"], failed["level"], ended["user"]) == ("alice", "warning", "alice")
+    [error] = [json.loads(line) for line in second.process.output.splitlines()]
+    assert error["level"] == "error"
+    assert "already running" in error["message"]
 
 
 def test_stopping_while_the_database_is_locked(fresh: Vpn) -> None:
@@ -119,7 +169,7 @@ def test_a_server_that_is_killed(fresh: Vpn) -> None:
 def runs(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 

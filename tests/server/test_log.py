@@ -33,6 +33,16 @@ def test_a_line_for_machines() -> None:
     assert (line["level"], "user" in line) == ("info", False)
 
 
+def test_a_name_that_is_only_claimed_is_a_field_for_machines_alone() -> None:
+    log = SessionLog("203.0.113.9:50123")
+    log.know(claimed="mallory")
+    failed = record(log, "login failed")
+    assert json.loads(JsonFormatter().format(failed))["user"] == "mallory"
+    assert TextFormatter().format(failed).endswith(" 203.0.113.9:50123: login failed")
+    log.know(user="alice")
+    assert json.loads(JsonFormatter().format(record(log, "up")))["user"] == "alice"
+
+
 @pytest.mark.parametrize("hostile", ["a\nsession 1 root: up", "a\x1b[2Jb", "a\u202eb", "a\x00b"])
 def test_what_a_client_sends_stays_on_its_line(hostile: str) -> None:
     log = SessionLog("203.0.113.9:50123")

@@ -122,12 +122,16 @@ class Server:
     """``sstpca serve`` in a namespace. Use it as a context manager.
 
     :param log: where its output goes; added to on every start.
+    :param options: of the command.
     """
 
-    def __init__(self, home: Home, namespace: Namespace, log: Path) -> None:
+    def __init__(
+        self, home: Home, namespace: Namespace, log: Path, options: tuple[str, ...] = ()
+    ) -> None:
         self.home = home
         self.namespace = namespace
         self.log = log
+        self.options = options
         self._process: Process | None = None
 
     def __enter__(self) -> Self:
@@ -145,7 +149,7 @@ class Server:
 
     def launch(self) -> Process:
         """Start the process without waiting for anything."""
-        command = (*PROGRAM, "--home", str(self.home.path), "serve")
+        command = (*PROGRAM, "--home", str(self.home.path), "serve", *self.options)
         self._process = self.namespace.start(*command, log=self.log, cwd=self.home.path)
         return self._process
 
