@@ -14,7 +14,8 @@ from ..names import check_ipv4
 from ..profiles import AccessProfile, Pool, parse_pool, parse_route
 from ..reach import Reach, parse_reach
 from .context import Context
-from .output import echo_json, pairs, program, table, talk, warn
+from .output import echo_json, pairs, program, table, talk
+from .profile_doubts import agreed_to_sign_in, warn_of
 from .reach import reach_rows, say_when
 from .usage import Group
 
@@ -210,7 +211,7 @@ def add(context: Context, /, name: str, **options: Any) -> None:
                 "for example: --local 10.98.0.1 --pool 10.98.0.10-10.98.0.250",
             )
     added = profiles.add(context.store(), AccessProfile(name=name, **changes))
-    _warn_of(added)
+    warn_of(added, changes.keys(), options["routes"])
     talk(f"access profile '{added.name}' added")
 
 
@@ -219,8 +220,11 @@ def add(context: Context, /, name: str, **options: Any) -> None:
 @_profile_options
 @click.option("--no-dns", is_flag=True, help="Give no DNS server.")
 @click.option("--no-routes", is_flag=True, help="Give no routes.")
+@click.option("--yes", is_flag=True, help="Do not ask, even if users cannot log in then.")
 @click.pass_obj
-def set_(context: Context, /, name: str, no_dns: bool, no_routes: bool, **options: Any) -> None:
+def set_(
+    context: Context, /, name: str, no_dns: bool, no_routes: bool, yes: bool, **options: Any
+) -> None:
     """Change the access profile NAME.
 
     Addresses, DNS servers, sign-in, --sessions, --reach and --inbound count from the next login of
@@ -246,8 +250,12 @@ def set_(context: Context, /, name: str, no_dns: bool, no_routes: bool, **option
             changes[field] = ()
     if not changes:
         raise InvalidInput("nothing to change", "see 'sstpca profile set --help'")
+    sign_in = changes["client"].sign_in if "client" in changes else None
+    if not agreed_to_sign_in(context, name, sign_in, yes=yes):
+        talk("nothing was changed")
+        return
     changed = profiles.change(context.store(), name, **changes)
-    _warn_of(changed)
+    warn_of(changed, changes.keys(), options["routes"])
     talk(f"access profile '{changed.name}' changed")
     say_when(context, changed, changes)
     _name_outdated(context, changed, changes)
@@ -327,20 +335,12 @@ def _name_outdated(context: Context, one: AccessProfile, changes: dict[str, Any]
     told = set(_IN_BUNDLES)
     if any(rule.servers for rule in one.client.name_rules):
         told.add("dns")
+    # the certificates that are missing are issued in the same go
+    issue = "" if one.client.sign_in.with_password else " --issue"
     if count and changes.keys() & told:
         talk(
             f"next, as this is in the bundles, for {count} to install again:\n"
-            f"  {program()} bundle --profile {shlex.quote(one.name)}"
-        )
-
-
-def _warn_of(one: AccessProfile) -> None:
-    if one.full_tunnel and one.routes:
-        warn("the routes matter only with --split-tunnel: now all traffic goes through the tunnel")
-    if not one.full_tunnel and not one.routes:
-        warn(
-            "a split tunnel without --route: Windows sends only the address class of the pool "
-            "through it (10.0.0.0/8 for 10.x.x.x)"
+            f"  {program()} bundle --profile {shlex.quote(one.name)}{issue}"
         )
 
 

@@ -347,9 +347,12 @@ def set_(
     )
     _report([changed], "changed")
     if profile is not None:
+        by_certificate = _by_certificate(context, changed.profile)
+        if by_certificate:
+            talk("the sign-in is by certificate now: a password does not get in")
         talk(
             "next, where sign-in, routes or tunnel are others: "
-            f"{program()} bundle {shlex.quote(changed.name)}"
+            f"{program()} bundle {shlex.quote(changed.name)}{' --issue' * by_certificate}"
         )
 
 

@@ -3,11 +3,12 @@
 import json
 import os
 from collections.abc import Callable
+from ipaddress import IPv4Network
 
 import pytest
 from click.testing import Result
 
-from sstpca import profiles, users
+from sstpca import profiles, surroundings, users
 from sstpca.home import Home
 from sstpca.reach import Reach
 from sstpca.server.interfaces import Account
@@ -231,6 +232,113 @@ def test_set_names_the_bundles_that_no_longer_fit(run: Run) -> None:
     assert "bundle" not in run("profile", "set", "default", "--dns", "10.1.0.53").stderr
     run("profile", "set", "default", "--name-rule", "corp.example.com=10.1.0.54")
     assert "for 2 to install again" in run("profile", "set", "default", "--no-dns").stderr
+
+
+SURROUNDINGS = "10.50.0.0/16"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            ["--split-tunnel", "--route", "192.168.10.0"],
+            "the route 192.168.10.0 is this one address; the network: --route 192.168.10.0/24",
+        ),
+        (["--split-tunnel", "--route", "10.0.0.0"], "the network: --route 10.0.0.0/8"),
+        (["--split-tunnel", "--route", "10.20.0.0"], "the network: --route 10.20.0.0/16"),
+        (["--local", "8.8.4.4"], "--local 8.8.4.4 is a public address"),
+        (["--pool", "8.8.8.10-8.8.8.20"], "the pool 8.8.8.10-8.8.8.20 has public addresses"),
+        (["--pool", "10.50.3.1-10.50.3.9"], "the pool 10.50.3.1-10.50.3.9 is in 10.50.0.0/16, a"),
+        (["--pool", "10.49.0.1-10.51.0.9"], "10.51.0.9 is in 10.50.0.0/16, a network of this"),
+        (["--local", "10.50.0.77"], "--local 10.50.0.77 is in 10.50.0.0/16, a network of this"),
+        (["--no-dns"], "a full tunnel without DNS"),
+    ],
+)
+def test_what_may_not_be_meant_is_a_warning(
+    run: Run, monkeypatch: pytest.MonkeyPatch, options: list[str], said: str
+) -> None:
+    around = [IPv4Network(SURROUNDINGS), IPv4Network("10.98.0.12/32")]
+    monkeypatch.setattr(surroundings, "networks", lambda: around)
+    result = run("profile", "set", "default", *options)
+    assert result.exit_code == 0
+    warnings = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == 1
+    assert said in warnings[0]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [*OFFICE, "--dns", "10.1.0.53"],
+        [*OFFICE, "--split-tunnel", "--route", "192.168.10.0/32", "--route", "10.1.0.5"],
+        ["--local", "100.64.0.1", "--pool", "100.64.0.2-100.64.0.9", "--dns", "10.1.0.53"],
+    ],
+)
+def test_what_is_as_it_should_be_is_no_warning(
+    run: Run, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    around = [IPv4Network(SURROUNDINGS), IPv4Network("10.98.0.12/32")]
+    monkeypatch.setattr(surroundings, "networks", lambda: around)
+    assert run("profile", "add", "office", *options).stderr == "access profile 'office' added\n"
+
+
+def test_dns_outside_the_routes_is_told(run: Run) -> None:
+    options = ["--split-tunnel", "--route", "10.1.0.0/16", "--dns", "10.1.0.53"]
+    assert "DNS" not in run("profile", "set", "default", *options).stderr
+    result = run("profile", "set", "default", "--dns", "10.2.0.53", "--dns", "10.1.0.53")
+    assert "DNS outside the routes: 10.2.0.53/32. Bundles have a route to each" in result.stderr
+
+
+def add_staff(run: Run) -> None:
+    for name in ("alice", "bob", "carol"):
+        assert run("user", "add", name, "--generate").exit_code == 0
+    run("user", "disable", "carol")
+
+
+def test_nobody_is_shut_out_unasked(run: Run, refused: Refused, rows: Rows) -> None:
+    add_staff(run)
+    before = rows()
+    result = run("profile", "set", "default", "--sign-in", "eap-tls")
+    assert refused(result, 2) == (
+        "from then on, 2 users cannot log in by password any more: 'alice', 'bob'"
+    )
+    assert result.stderr.endswith(" bundle --profile default --issue\n")
+    assert rows() == before
+    # what shuts out nobody is not asked about
+    assert run("profile", "set", "default", "--sign-in", "eap-mschapv2").exit_code == 0
+
+
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize(("answer", "sign_in"), [("n\n", "mschapv2"), ("y\n", "eap-tls")])
+def test_who_is_shut_out_is_shown_and_asked_about(
+    run: Run, store: Store, answer: str, sign_in: str
+) -> None:
+    add_staff(run)
+    result = run("profile", "set", "default", "--sign-in", "eap-tls", stdin=answer)
+    assert result.exit_code == 0
+    assert "2 users cannot log in by password any more: 'alice', 'bob'." in result.stderr
+    assert profiles.get(store, "default").client.sign_in.value == sign_in
+
+
+def test_the_command_named_next_works(run: Run, home: Home) -> None:
+    add_staff(run)
+    result = run("profile", "set", "default", "--sign-in", "eap-tls", "--yes")
+    named = result.stderr.splitlines()[-1].split()
+    assert named == [
+        "sstpca",
+        "--home",
+        str(home.root),
+        *"bundle --profile default --issue".split(),
+    ]
+    assert run(*named[3:]).exit_code == 0
+    # one who comes later
+    run("profile", "add", "office", *OFFICE)
+    assert run("user", "add", "dave", "--profile", "office", "--generate").exit_code == 0
+    result = run("user", "set", "dave", "--profile", "default")
+    assert "a password does not get in" in result.stderr
+    named = result.stderr.splitlines()[-1].split("sstpca")[-1].split()
+    assert named[2:] == ["bundle", "dave", "--issue"]
+    assert run(*named[2:]).exit_code == 0
 
 
 def test_remove(run: Run, store: Store) -> None:

@@ -32,7 +32,7 @@ def alice(vpn: Vpn) -> bytes:
 @pytest.fixture
 def strict(vpn: Vpn) -> Iterator[None]:
     """All users have to show a certificate."""
-    vpn.home.run("profile", "set", "default", "--sign-in", "eap-tls")
+    vpn.home.run("profile", "set", "default", "--sign-in", "eap-tls", "--yes")
     yield
     vpn.home.run("profile", "set", "default", "--sign-in", "mschapv2")
 
