@@ -18,6 +18,7 @@ HOST_MAX: Final = 253
 COMMON_NAME_MAX: Final = 64
 USER_MAX: Final = 64
 # RAS_MaxEntryName is 256 with its zero
+CONTACT_MAX: Final = 200
 CONNECTION_MAX: Final = 255
 HOSTS_MAX: Final = 100
 
@@ -306,3 +307,16 @@ def check_connection_name(name: str) -> str:
             'Windows wants none of \\ / : * ? " < > | [ ] ; in it, and no dot in front',
         )
     return name
+
+
+def check_contact(text: str) -> str:
+    """Return ``text`` if it can stand in a line of a page, as whom users ask for help.
+
+    :raises InvalidInput: if it cannot.
+    """
+    if not text.isprintable() or len(text) > CONTACT_MAX:
+        raise InvalidInput(
+            f"{quoted(text)} cannot be whom users ask for help",
+            f"give up to {CONTACT_MAX} printable characters: a name, a mail address, a number",
+        )
+    return text

@@ -15,7 +15,7 @@ import jinja2
 from . import profiles, surroundings, toml
 from .errors import SstpcaError
 from .home import PUBLIC, SECRET, Home, write_file
-from .names import Hosts, check_connection_name
+from .names import Hosts, check_connection_name, check_contact
 from .pki import inventory
 from .pki.authority import Authority, Issued
 from .pki.certificates import certificate_to_pem, sha256_fingerprint
@@ -41,8 +41,9 @@ class Plan:
 
     :param connection: the name on the users' machines; empty: "VPN" and the host.
     :param key_type: of the server.
+    :param contact: whom users ask for help; empty: they are told nobody.
     :param name_constraints: whether the authority is bound to the hosts.
-    :raises InvalidInput: if Windows would not take that name.
+    :raises InvalidInput: if Windows would not take that name, or ``contact`` is no line of text.
     """
 
     hosts: Hosts
@@ -50,11 +51,13 @@ class Plan:
     connection: str = ""
     key_type: KeyType = KeyType.RSA
     ca_key_type: KeyType = AUTHORITY_KEY
+    contact: str = field(default="", kw_only=True)
     name_constraints: bool = field(default=True, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.connection:
             check_connection_name(self.connection)
+        check_contact(self.contact)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,5 +278,6 @@ def render_settings(plan: Plan) -> str:
         names=plan.hosts.names,
         addresses=[str(address) for address in plan.hosts.addresses],
         port=plan.port,
+        contact=plan.contact,
         connection=plan.connection or default_connection(plan.hosts.first),
     )

@@ -3,7 +3,7 @@
 import contextlib
 import socket
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +12,18 @@ from .addresses import Kind, kind_of
 _RESOLV_CONF: Final = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 _ROUTES: Final = Path("/proc/net/route")
 _AF_INET: Final = 2
+# addresses that are nobody's in the internet: RFC 1918, 3927, 6598, 4193, 4291 2.5.6
+_PRIVATE: Final = tuple(
+    map(
+        ip_network,
+        (
+            *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"),
+            *("fc00::/7", "fe80::/10"),
+        ),
+    )
+)
+# names that are nobody's in the internet: RFC 6761, 6762, 8375, ICANN's .internal, and habits
+_INSIDE: Final = (".local", ".home.arpa", ".internal", ".lan", ".home", ".corp", ".test")
 
 
 def networks() -> list[IPv4Network]:
@@ -112,6 +124,25 @@ def own_hosts() -> list[str]:
             if kind_of(address) is Kind.UNICAST:
                 found[str(address)] = None
     return list(found) or ["127.0.0.1"]
+
+
+def reach(host: str) -> str:
+    """Return why not everybody reaches ``host``, in words; empty if nothing speaks against it.
+
+    :param host: a host name in lower case, or an address.
+    """
+    try:
+        address = ip_address(host)
+    except ValueError:
+        name = f".{host}"
+        if name.endswith(".localhost"):
+            return "is this machine itself"
+        inside = "." not in host or name.endswith(_INSIDE)
+        return "is a name that only its own network knows" if inside else ""
+    if address.is_loopback or address.is_unspecified:
+        return "is this machine itself"
+    inside = any(address in network for network in _PRIVATE)
+    return "is a private address, which only its own network reaches" if inside else ""
 
 
 def _full_name() -> str:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
+from .. import surroundings
 from ..home import Home
-from ..names import parse_hosts
+from ..names import Hosts, parse_hosts
 from ..pki.keys import AUTHORITY_KEY, KEY_TYPES, KeyType
 from ..setup import Made, Plan, make_home, refuse_existing
 from . import ask
@@ -26,6 +27,12 @@ from .usage import Command
 )
 @click.option(
     "--connection", default="", metavar="NAME", help="The connection's name on users' machines."
+)
+@click.option(
+    "--contact",
+    default="",
+    metavar="TEXT",
+    help="Whom users ask for help: a name, a mail address, a telephone number.",
 )
 @click.option(
     "--passphrase-file",
@@ -59,6 +66,7 @@ def init(
     addresses: tuple[str, ...],
     port: int,
     connection: str,
+    contact: str,
     passphrase_file: Path | None,
     no_passphrase: bool,
     key_type: str,
@@ -75,22 +83,38 @@ def init(
 
     \b
         sstpca init vpn.example.com
-        sstpca init vpn.example.com --ip 203.0.113.5 --port 4443
+        sstpca init vpn.example.com --ip 203.0.113.5 --port 4443 --contact "Eve, ext. 12"
         sstpca --home /srv/vpn init 203.0.113.5 --no-passphrase
     """
     kinds = KeyType(key_type), KeyType(ca_key_type)
     named = parse_hosts(hosts, addresses)
-    plan = Plan(named, port, connection, *kinds, name_constraints=not no_name_constraints)
-    refuse_existing(Home(context.home_path))
+    plan = Plan(
+        named, port, connection, *kinds, contact=contact, name_constraints=not no_name_constraints
+    )
+    home = Home(context.home_path)
+    refuse_existing(home)
     passphrase = ask.new_passphrase(passphrase_file, no_passphrase)
-    made = make_home(context.home_path, plan, passphrase)
+    warn_of_hosts(named, home)
+    made = make_home(home.root, plan, passphrase)
     report(made)
+    if not plan.contact:
+        talk(f"\nUsers are told nobody to ask for help: contact in {home.settings} says whom.")
     _say_next()
 
 
 def _say_next() -> None:
     name = program()
     talk(f"\nNext:\n  {name} user add NAME\n  {name} bundle NAME\n  {name} serve")
+
+
+def warn_of_hosts(hosts: Hosts, home: Home) -> None:
+    """Say of a host that not everybody can reach that the authority is for it all the same."""
+    why = surroundings.reach(hosts.first)
+    if why:
+        warn(
+            f"{hosts.first} {why}, and for years the authority is for exactly this. Is it another "
+            f"one that users connect to, begin anew before there are users: rm -r {home.root}"
+        )
 
 
 def report(made: Made) -> None:

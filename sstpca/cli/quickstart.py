@@ -12,7 +12,7 @@ from ..secrets import generate_password
 from ..settings import Settings
 from ..setup import Plan, make_home
 from .context import Context
-from .init import report
+from .init import report, warn_of_hosts
 from .usage import Command
 
 #: The user of the first run, where none is named.
@@ -46,6 +46,7 @@ def quickstart(
         click.echo(f"Going on with the home {home.root}.")
     else:
         plan = Plan(parse_hosts(hosts or surroundings.own_hosts()), port=port or 443)
+        warn_of_hosts(plan.hosts, home)
         report(make_home(home.root, plan, passphrase=None))
     _provide_user(context, name)
     settings = context.settings()
@@ -63,7 +64,9 @@ def _check_same(settings: Settings, home: Home, hosts: tuple[str, ...], port: in
     if asked and not {*asked.names, *map(str, asked.addresses)} <= has:
         raise InvalidInput(
             f"the home {home.root} is for {', '.join(sorted(has))}",
-            "leave HOST out to go on with it, or move it away to begin anew",
+            "leave HOST out to go on with it; for other names, its users are kept by putting the "
+            f"names into {home.settings}, then: sstpca ca rollover begin; for another VPN, name "
+            "another home with SSTPCA_HOME or --home",
         )
     if port is not None and port != settings.server.port:
         raise InvalidInput(

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from cryptography import x509
 
-from sstpca import setup
+from sstpca import settings, setup
 from sstpca.cli import main
 from sstpca.home import Home
 from sstpca.pki import keys
@@ -71,14 +71,14 @@ def test_names_addresses_port_and_connection(new: Path) -> None:
         *("--port", "4443", "--connection", "Büro \U0001f512", "--no-passphrase"),
     )
     assert result.exit_code == 0
-    settings = tomllib.loads(Home(new).settings.read_text())
-    assert settings["server"]["names"] == ["vpn.example.com", "xn--bro-hoa.example"]
-    assert settings["server"]["addresses"] == ["192.0.2.1", "2001:db8::1"]
-    assert settings["server"]["port"] == 4443
-    assert settings["bundle"]["connection"] == "Büro \U0001f512"
+    made = tomllib.loads(Home(new).settings.read_text())
+    assert made["server"]["names"] == ["vpn.example.com", "xn--bro-hoa.example"]
+    assert made["server"]["addresses"] == ["192.0.2.1", "2001:db8::1"]
+    assert made["server"]["port"] == 4443
+    assert made["bundle"]["connection"] == "Büro \U0001f512"
     leaf = load_server_certificate(Home(new))
     san = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert san.get_values_for_type(x509.DNSName) == settings["server"]["names"]
+    assert san.get_values_for_type(x509.DNSName) == made["server"]["names"]
     assert load_identity(Home(new)).own
 
 
@@ -210,6 +210,45 @@ def test_a_real_terminal_is_asked_twice_without_echo(new: Path) -> None:
     assert opens(new, b"open sesame")
     assert b"sesame" not in said
     assert stat.S_IMODE(Home(new).ca_key.stat().st_mode) == 0o600
+
+
+def test_whom_users_ask_for_help(new: Path, tmp_path: Path) -> None:
+    contact = 'Eve "the IT" Büro, +49 30 1234'
+    result = init(new, "vpn.example.com", "--no-passphrase", "--contact", contact)
+    assert result.exit_code == 0
+    assert "nobody to ask" not in result.stderr
+    assert settings.load(Home(new).settings).bundle.contact == contact
+    result = init(tmp_path / "other", "vpn.example.com", "--no-passphrase")
+    said = f"nobody to ask for help: contact in {tmp_path / 'other' / 'settings.toml'} says whom"
+    assert said in result.stderr
+    third = init(tmp_path / "third", "vpn.example.com", "--no-passphrase", "--contact", "a\nb")
+    assert third.exit_code == 2
+    assert not (tmp_path / "third").exists()
+
+
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [
+        ("127.0.0.1", "is this machine itself"),
+        ("::1", "is this machine itself"),
+        ("localhost", "is this machine itself"),
+        ("192.168.1.5", "is a private address"),
+        ("100.64.0.1", "is a private address"),
+        ("fd00::1", "is a private address"),
+        ("vpnserver", "is a name that only its own network knows"),
+        ("vpn.local", "is a name that only its own network knows"),
+    ],
+)
+def test_a_host_that_not_everybody_reaches_is_a_warning(new: Path, host: str, why: str) -> None:
+    result = init(new, host, "--no-passphrase")
+    assert result.exit_code == 0
+    assert result.stderr.startswith(f"warning: {host} {why}")
+    assert "and for years the authority is for exactly this" in result.stderr
+
+
+@pytest.mark.parametrize("host", ["vpn.example.com", "203.0.113.5", "2001:db8::1"])
+def test_a_host_that_everybody_may_reach_is_none(new: Path, host: str) -> None:
+    assert "warning" not in init(new, host, "192.168.1.5", "--no-passphrase").stderr
 
 
 @pytest.mark.parametrize(

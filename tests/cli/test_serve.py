@@ -199,6 +199,23 @@ def test_quickstart_finds_hosts_and_a_user_itself(tmp_path: Path, served: list[C
     assert "Clients connect to 192.0.2.7, TCP port 443." in result.stdout
 
 
+def test_quickstart_warns_of_a_host_that_is_nobodys(
+    tmp_path: Path, served: list[Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(surroundings, "own_hosts", lambda: ["127.0.0.1"])
+    result = quickstart(tmp_path / "vpn")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.startswith("warning: 127.0.0.1 is this machine itself, and for years")
+
+
+def test_quickstart_for_other_names_keeps_the_users(
+    home: Home, run: Run, served: list[Config]
+) -> None:
+    hint = run("quickstart", "other.example.com").stderr.splitlines()[1]
+    assert "move it away" not in hint
+    assert "ca rollover begin" in hint
+
+
 def test_quickstart_with_a_wrong_user_makes_nothing(tmp_path: Path, refused: Refused) -> None:
     assert "cannot be a user name" in refused(quickstart(tmp_path / "vpn", "--user", "a/b"), 2)
     assert not (tmp_path / "vpn").exists()
