@@ -106,6 +106,7 @@ class Bundle:
     :param dns_routes: the DNS servers outside those networks, which have to go there, too.
     :param client: sign-in, rules for names, proxy, triggers.
     :param authorities: see :class:`Trust`; so are ``eap_roots``, which EAP-TLS always has.
+    :param elsewhere: the files that users of other systems than Windows begin with.
     :param facts: the same for a person or a QR code, one ``key: value`` a line.
     """
 
@@ -129,6 +130,7 @@ class Bundle:
     facts: str
     secrets: Secrets = Secrets()
     dns_routes: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
     @property
     def all_routes(self) -> tuple[str, ...]:

@@ -37,16 +37,19 @@ class Listed:
 
 
 def latest(home: Home, store: Store, settings: Settings) -> list[Listed]:
-    """Return the last bundle of each user, and those who have none, by name.
+    """Return the last bundle of each user there is, and those who have none, by name.
 
     :raises SstpcaError: if something cannot be read, or Windows would refuse the server's
         certificate: no bundle fits then.
     """
     present = Present.load(home, store, settings)
-    found = {user_key(made.user): _listed(present, made) for made in record.latest(store)}
-    for key, user in present.users.items():
-        found.setdefault(key, Listed(user.name, user.profile, None, (), not user.enabled))
-    return [found[key] for key in sorted(found)]
+    last = {user_key(made.user): made for made in record.latest(store)}
+    return [
+        _listed(present, last[key])
+        if key in last
+        else Listed(user.name, user.profile, None, (), not user.enabled)
+        for key, user in sorted(present.users.items())
+    ]
 
 
 def history(home: Home, store: Store, settings: Settings, name: str) -> list[Listed]:

@@ -1,6 +1,7 @@
 """Which systems a bundle can be for, and all files of one."""
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Final
 
 from ..errors import InvalidInput, SstpcaError
@@ -25,6 +26,14 @@ _FILES: Final[dict[str, Callable[[Renderer, Bundle], dict[str, bytes]]]] = {
     "routeros": routeros.files,
 }
 PLATFORMS: Final = tuple(_FILES)
+
+_FIRST: Final = {
+    "linux": "linux/README.txt",
+    "android": "android/index.html",
+    "apple": "apple/index.html",
+    "routeros": "routeros/client.rsc",
+}
+"""The file that a user begins with, beside the page for Windows."""
 
 
 def parse(text: str) -> tuple[str, ...]:
@@ -58,6 +67,8 @@ def files(renderer: Renderer, bundle: Bundle, platforms: Collection[str]) -> dic
 
     A name may have a folder before it. SHA256SUMS has the others, as sha256sum(1) reads them.
     """
+    first = (_FIRST[one] for one in PLATFORMS if one in platforms and one in _FIRST)
+    bundle = replace(bundle, elsewhere=tuple(first))
     found: dict[str, bytes] = {}
     for platform in platforms:
         found |= _FILES[platform](renderer, bundle)

@@ -59,7 +59,7 @@ def bundle() -> None:
 def list_(context: Context, name: str | None, as_json: bool) -> None:
     """List who has which bundle, made when, and whether it still fits.
 
-    With USER, all bundles that were made for that one, the newest first.
+    With USER, all bundles that were made for that one, the newest first; also of one who was removed.
 
     \b
         sstpca bundle list

@@ -52,6 +52,8 @@ def opened(context: Context) -> tuple[Home, Store]:
 def list_(context: Context, everything: bool, as_json: bool) -> None:
     """List the certificates that were issued or taken in.
 
+    SERIAL is the first digits of the serial number; 'sstpca cert show' takes them, and has them all.
+
     \b
         sstpca cert list
         sstpca cert list --all --json
@@ -70,7 +72,15 @@ def _row(one: Entry, now: float) -> tuple[str, ...]:
     state = one.state(now)
     left = str(int((one.not_after - now) // _DAY)) if state is State.VALID else "-"
     ends = f"{datetime.fromtimestamp(one.not_after, UTC):%Y-%m-%d}"
-    return (one.name, one.profile, state.value, ends, left, one.serial, one.requested_by or "-")
+    return (
+        one.name,
+        one.profile,
+        state.value,
+        ends,
+        left,
+        one.serial[: inventory.PREFIX_MIN],
+        one.requested_by or "-",
+    )
 
 
 def entry_json(one: Entry, now: float) -> dict[str, Any]:

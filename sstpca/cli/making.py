@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import click
 import sqlalchemy as sa
@@ -25,6 +26,10 @@ from .context import Context
 from .output import MANY, program, progress, talk, warn
 
 _WARNINGS_MAX = 20
+NOT_BY_MAIL: Final = (
+    "Many mail services refuse or empty a zip with scripts (.cmd, .ps1) in it: give a link, a shared "
+    "folder or a USB stick."
+)
 
 Orders = Iterator[Order]
 #: does for an order, in the transaction of its record, what is to be done once it is on disk
@@ -248,6 +253,8 @@ def next_step(workshop: Workshop, made: int) -> str:
     what = "" if saved else " and, apart from it, the password"
     page = "index.html" if "windows" in workshop.wish.platforms else "what is"
     lines = [f"\nHand over {zips}{what}; {page} in it says what to do."]
+    if "windows" in workshop.wish.platforms:
+        lines.append(NOT_BY_MAIL)
     if saved:
         lines.append("The password is in it: let nobody else have it, and delete it here.")
     fingerprints = workshop.fingerprints

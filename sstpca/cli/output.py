@@ -1,9 +1,12 @@
 """How results look: tables and JSON on standard output, talk on standard error."""
 
 import contextlib
+import itertools
 import json
+import os
 import re
 import shlex
+import shutil
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,20 +19,70 @@ from click.core import ParameterSource
 #: fewer are done before a bar could be read, and their paths are no noise
 MANY: Final = 10
 
+#: columns of a table are not made narrower than this
+_NARROWEST: Final = 8
+# with the blanks in front of it and the comma behind
+_WORD: Final = re.compile(r" *[^ ,]+,*|[ ,]+")
+
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> str:
-    """Return ``rows`` in aligned columns under ``headings``; ``empty`` when there are none."""
+    """Return ``rows`` in aligned columns under ``headings``; ``empty`` when there are none.
+
+    On a terminal it is no wider than that.
+    """
     lines = list(rows)
     if not lines:
         return empty
     lines.insert(0, headings)
     widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    most = columns()
+    if most is not None:
+        lines = list(_folded(lines, _fitting(widths, most)))
+        widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(
             cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)
         ).rstrip()
         for line in lines
     )
+
+
+def columns() -> int | None:
+    """Return how wide a table may be; None if nobody looks, and each row is to stay one line."""
+    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
+        return None
+    return shutil.get_terminal_size().columns
+
+
+def _fitting(widths: Sequence[int], most: int) -> list[int]:
+    """Return ``widths`` made narrower, the widest first, until a line of ``most`` holds them."""
+    fitted = list(widths)
+    while sum(fitted) + 2 * (len(fitted) - 1) > most and max(fitted) > _NARROWEST:
+        fitted[fitted.index(max(fitted))] -= 1
+    return fitted
+
+
+def _folded(rows: Iterable[Sequence[str]], widths: Sequence[int]) -> Iterator[Sequence[str]]:
+    """Yield ``rows``, with a line of its own for what is too long in a cell."""
+    for row in rows:
+        pieces = (_lines(cell, width) for cell, width in zip(row, widths, strict=True))
+        yield from itertools.zip_longest(*pieces, fillvalue="")
+
+
+def _lines(text: str, width: int) -> list[str]:
+    """Return ``text`` in lines of at most ``width`` columns, cut at blanks and commas if it can be."""
+    lines = [""]
+    for word in _WORD.findall(text):
+        if _width(lines[-1] + word) <= width:
+            lines[-1] += word
+            continue
+        if lines[-1]:
+            lines.append("")
+        for sign in word.lstrip():
+            if lines[-1] and _width(lines[-1] + sign) > width:
+                lines.append("")
+            lines[-1] += sign
+    return lines
 
 
 def pairs(rows: Iterable[tuple[str, str]], indent: str = "") -> str:

@@ -78,7 +78,7 @@ def _check_same(settings: Settings, home: Home, hosts: tuple[str, ...], port: in
 def _provide_user(context: Context, name: str | None) -> None:
     """Make the user and the bundle, where they are missing; show a new password this once."""
     # jinja2 and qrcode take a tenth of a second to import, and only this needs them
-    from .making import make_one
+    from .making import NOT_BY_MAIL, make_one
 
     store = context.store()
     known = {user.name for user in users.list_all(store)}
@@ -97,6 +97,7 @@ def _provide_user(context: Context, name: str | None) -> None:
     if secret is not None:
         click.echo(f"\nThe password of the .p12 file in it, shown this once:\n\n    {secret}\n")
     click.echo(f"Hand {user.name} the file {made} and, apart from it, the password.")
+    click.echo(NOT_BY_MAIL)
 
 
 def _serve(context: Context) -> None:

@@ -27,6 +27,7 @@ from .bundle_make import (
 from .cert_change import passphrase_option
 from .context import Context
 from .output import echo_json, iso, local, pairs, program, table, talk, warn
+from .saved import talk_of_saved
 from .usage import Group
 
 
@@ -282,10 +283,15 @@ def passwd(context: Context, name: str, from_stdin: bool, generate: bool) -> Non
 def disable(context: Context, names: tuple[str, ...]) -> None:
     """Keep the users NAME out, and end their sessions.
 
+    Their passwords and certificates stay as they are, and so does what a lost device has saved: give
+    a new password, or revoke the certificate, before they are enabled again.
+
     \b
         sstpca user disable alice bob
     """
-    _report(users.set_enabled(context.store(), names, False), "disabled")
+    changed = users.set_enabled(context.store(), names, False)
+    _report(changed, "disabled")
+    talk_of_saved(context, changed, "once enabled again,")
 
 
 @user.command()
@@ -297,7 +303,9 @@ def enable(context: Context, names: tuple[str, ...]) -> None:
     \b
         sstpca user enable alice bob
     """
-    _report(users.set_enabled(context.store(), names, True), "enabled")
+    changed = users.set_enabled(context.store(), names, True)
+    _report(changed, "enabled")
+    talk_of_saved(context, changed, "now")
 
 
 @user.command()

@@ -212,7 +212,7 @@ def maybe_current(store: Store, name: str) -> Entry | None:
 
 
 def find(store: Store, text: str) -> Entry:
-    """Return the certificate that ``text`` means: a name, a serial, or (part of) a fingerprint.
+    """Return the certificate that ``text`` means: a name, a serial, or the first digits of one or of a fingerprint.
 
     :raises SstpcaError: if there is none, or more than one.
     """
@@ -224,7 +224,9 @@ def find(store: Store, text: str) -> Entry:
     if not matches and len(number) >= PREFIX_MIN and set(number) <= set("0123456789abcdef"):
         matches = _entries(
             store,
-            certificates.c.sha256.startswith(number) | certificates.c.sha1.startswith(number),
+            certificates.c.sha256.startswith(number)
+            | certificates.c.sha1.startswith(number)
+            | certificates.c.serial.startswith(number),
         )
     if not matches:
         raise SstpcaError(
@@ -233,7 +235,7 @@ def find(store: Store, text: str) -> Entry:
         )
     if len(matches) > 1:
         raise SstpcaError(
-            f"{len(matches)} fingerprints begin with {quoted(text)}", "give more of it"
+            f"{len(matches)} serials and fingerprints begin with {quoted(text)}", "give more of it"
         )
     return matches[0]
 

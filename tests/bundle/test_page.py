@@ -56,6 +56,35 @@ def test_the_page_needs_no_network(make_bundle: MakeBundle, language: str) -> No
     assert not re.search(r"://|url\(|@import|@font-face", source)
 
 
+@pytest.mark.parametrize(
+    ("language", "administrator", "missing"),
+    [
+        ("en", "name and the password of an administrator", "ask for the zip file another way"),
+        ("de", "Name und Passwort eines Administrators", "Bitten Sie um die ZIP-Datei auf anderem"),
+    ],
+)
+def test_what_a_standard_user_needs_and_what_mail_may_have_taken(
+    make_bundle: MakeBundle, language: str, administrator: str, missing: str
+) -> None:
+    assert administrator in text_of(make_bundle(), language)
+    assert missing in text_of(make_bundle(), language)
+    # nobody is asked where nothing of the machine is changed
+    assert administrator not in text_of(make_bundle(authorities=()), language)
+    folder = renderer(language)
+    script = folder.script("windows/install.ps1.j2", make_bundle(), codes=CODES, eap="", rules=())
+    said = {"en": "administrator's name and password", "de": administrator}[language]
+    assert said.replace("'", "''") in script.decode("utf-8-sig")
+
+
+def test_folders_for_other_systems_are_named(make_bundle: MakeBundle) -> None:
+    page = files_of(make_bundle(), "windows", "routeros", "apple", "linux", "android")["index.html"]
+    named = "linux/README.txt, android/index.html, apple/index.html, routeros/client.rsc"
+    assert named in Page(page.decode()).text
+    for file in named.split(", "):
+        assert file in files_of(make_bundle(), "windows", file.partition("/")[0])
+    assert "Another device?" not in text_of(make_bundle())
+
+
 def test_styles_are_in_one_place(make_bundle: MakeBundle) -> None:
     page = Page(source_of(make_bundle(logo=LOGO)))
     assert page.tags.count("style") == 1

@@ -121,6 +121,15 @@ def check_pictures(browser: Browser, width: int) -> None:
         assert top >= step[3] if width <= NARROW else left >= step[2]
 
 
+def test_a_password_that_was_made_is_in_one_line(
+    browser: Browser, bundles: dict[str, Bundle], tmp_path: Path
+) -> None:
+    show(browser, tmp_path, render(renderer("de"), bundles["usual"], "wwww-wwww-wwww-wwww"))
+    for width in WIDTHS:
+        check_fit(browser, width)
+        assert len([one for one in browser.evaluate(looks.LINES) if "wwww" in one["text"]]) == 1
+
+
 @pytest.mark.parametrize("view", [PHONE, PHONE_DARK, DESK, DESK_DARK], ids=str)
 def test_all_can_be_read(
     browser: Browser, bundles: dict[str, Bundle], tmp_path: Path, view: View

@@ -239,7 +239,10 @@ def test_a_user_who_is_disabled_or_gone(
     assert bad(verify(made)) == {"user": "the user 'alice' is disabled"}
     users.remove(home, store, [alice])
     assert bad(verify(made)) == {"user": "there is no user 'alice'"}
-    assert state() == {"alice": ("outdated", "there is no such user any more")}
+    # the list is of users; what one had who is gone is told when asked for
+    assert state() == {}
+    [gone] = listing.history(home, store, settings.load(home.settings), alice)
+    assert gone.faults == ("there is no such user any more",)
 
 
 def test_a_file_that_was_changed_with_its_sum(

@@ -67,6 +67,9 @@ def test_a_life(home: Home, run: Run) -> None:
     assert table[0].split() == ["NAME", "PROFILE", "STATE", "ENDS", "DAYS", "SERIAL", "BY"]
     assert table[1].split()[:3] == ["alice", "user", "revoked"]
     assert len(table) == 4
+    assert max(map(len, table)) <= 80
+    for line in table[1:]:
+        assert run("cert", "show", line.split()[-2]).stdout.split()[0] == line.split()[0]
 
 
 def test_one_certificate_in_full(home: Home, run: Run, refused: Refused) -> None:

@@ -215,10 +215,20 @@ def test_passwd(run: Run, alice: str, store: Store, sealer: Sealer) -> None:
 
 
 def test_disable_and_enable(run: Run, alice: str, store: Store) -> None:
-    assert run("user", "disable", "ALICE").stderr == "user 'alice' disabled\n"
+    disabled = run("user", "disable", "ALICE").stderr
+    assert disabled.startswith("user 'alice' disabled\n")
     assert not users.get(store, "alice").enabled
-    assert run("user", "enable", "alice").stderr == "user 'alice' enabled\n"
+    enabled = run("user", "enable", "alice").stderr
+    assert enabled.startswith("user 'alice' enabled\n")
     assert users.get(store, "alice").enabled
+    # who was disabled because of a stolen device is let in from there as well
+    for said in (disabled, enabled):
+        assert "the password saved on a device gets in as before" in said
+        assert said.endswith(" user passwd alice\n")
+    run("profile", "set", "default", "--sign-in", "eap-tls", "--yes")
+    said = run("user", "enable", "alice").stderr
+    assert "the certificate saved on a device" in said
+    assert said.endswith(" cert revoke alice\n")
 
 
 @pytest.mark.parametrize(("answer", "left"), [("y\n", []), ("n\n", ["alice"]), ("\n", ["alice"])])
