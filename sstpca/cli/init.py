@@ -97,8 +97,7 @@ def init(
     warn_of_hosts(named, home)
     made = make_home(home.root, plan, passphrase)
     report(made)
-    if not plan.contact:
-        talk(f"\nUsers are told nobody to ask for help: contact in {home.settings} says whom.")
+    warn_of_contact(plan, home)
     _say_next()
 
 
@@ -115,6 +114,12 @@ def warn_of_hosts(hosts: Hosts, home: Home) -> None:
             f"{hosts.first} {why}, and for years the authority is for exactly this. Is it another "
             f"one that users connect to, begin anew before there are users: rm -r {home.root}"
         )
+
+
+def warn_of_contact(plan: Plan, home: Home) -> None:
+    """Say where it is written whom users ask for help, unless ``plan`` says whom."""
+    if not plan.contact:
+        talk(f"\nUsers are told nobody to ask for help: contact in {home.settings} says whom.")
 
 
 def report(made: Made) -> None:

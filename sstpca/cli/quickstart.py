@@ -12,7 +12,7 @@ from ..secrets import generate_password
 from ..settings import Settings
 from ..setup import Plan, make_home
 from .context import Context
-from .init import report, warn_of_hosts
+from .init import report, warn_of_contact, warn_of_hosts
 from .usage import Command
 
 #: The user of the first run, where none is named.
@@ -48,6 +48,7 @@ def quickstart(
         plan = Plan(parse_hosts(hosts or surroundings.own_hosts()), port=port or 443)
         warn_of_hosts(plan.hosts, home)
         report(make_home(home.root, plan, passphrase=None))
+        warn_of_contact(plan, home)
     _provide_user(context, name)
     settings = context.settings()
     click.echo(f"Clients connect to {settings.host}, TCP port {settings.server.port}.\n")

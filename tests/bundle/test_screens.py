@@ -62,12 +62,19 @@ def bundles(make_bundle: MakeBundle) -> dict[str, Bundle]:
     hostile = "\u202e<b>&amp; \u0e01\u0e33\u0301" + "\u540d\u524d" * 40 + "W" * 100
     names = ("user", "connection", "host", "contact", "dns_suffix")
     routes = tuple(f"10.{n}.0.0/16" for n in range(20))
+    folders = ("linux/README.txt", "android/index.html", "apple/index.html", "routeros/client.rsc")
     usual = make_bundle()
     return {
         "usual": usual,
         "public": make_bundle(authorities=(), secrets=Secrets(password="x")),
         "long": with_certificate(
-            make_bundle(**dict.fromkeys(names, long), port=65535, routes=routes, split_tunnel=True),
+            make_bundle(
+                **dict.fromkeys(names, long),
+                port=65535,
+                routes=routes,
+                split_tunnel=True,
+                elsewhere=folders,
+            ),
             long,
         ),
         "hostile": with_certificate(make_bundle(**dict.fromkeys(names, hostile)), hostile),

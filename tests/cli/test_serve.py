@@ -206,6 +206,7 @@ def test_quickstart_warns_of_a_host_that_is_nobodys(
     result = quickstart(tmp_path / "vpn")
     assert result.exit_code == 0, result.output
     assert result.stderr.startswith("warning: 127.0.0.1 is this machine itself, and for years")
+    assert f"contact in {tmp_path / 'vpn' / 'settings.toml'} says whom" in result.stderr
 
 
 def test_quickstart_for_other_names_keeps_the_users(
