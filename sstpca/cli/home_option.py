@@ -37,7 +37,7 @@ def _take(ctx: click.Context, _param: click.Parameter, value: Path | None) -> No
         return
     root = ctx.find_root()
     given = root.get_parameter_source("home") is ParameterSource.COMMANDLINE
-    if given and root.params["home"] != value:
+    if given and root.params["home"].absolute() != value.absolute():
         names = f"{quoted(str(root.params['home']))} and {quoted(str(value))}"
         raise InvalidInput(f"--home is given twice: {names}", "a command is about one home")
     root.params["home"] = root.obj.home_path = value

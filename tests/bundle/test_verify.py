@@ -344,7 +344,10 @@ def test_no_file_of_a_bundle_can_be_changed(
     add_profile(store, "staff", sign_in)
     users.add(store, sealer, "bob", PASSWORD, profile="staff")
     issue_for(home, store, "bob")
-    made = make("bob", Wish(PLATFORMS, save_password=saved), PASSWORD if saved else None)
+    # not all clients can do every sign-in
+    unable = {SignIn.EAP_MSCHAPV2: {"routeros"}, SignIn.EAP_TLS: {"android", "routeros"}}
+    able = tuple(one for one in PLATFORMS if one not in unable.get(sign_in, ()))
+    made = make("bob", Wish(able, save_password=saved), PASSWORD if saved else None)
     files = unpacked(made)
     assert bad(verify(packed(tmp_path / "bob.zip", files, sums=False))) == {}
     chance = random.Random(f"{sign_in} {saved}")
