@@ -204,7 +204,7 @@ class Workshop:
     def _with_sheet(self, order: Order, bundle: Bundle, written: Written) -> Result:
         """Write what the user has to type, if that is asked for, once the bundle is there."""
         folder = self.wish.sheets
-        if folder is None or (order.password is None and order.certificate is None):
+        if folder is None or not self.has_sheet(order):
             return written
         try:
             page = sheet.render(self._renderer, bundle, order.password)
@@ -212,6 +212,11 @@ class Workshop:
         except SstpcaError as error:
             return SstpcaError(f"{error}; the bundle is there: {written.path}", error.hint)
         return written
+
+    def has_sheet(self, order: Order) -> bool:
+        """Return whether ``order`` leaves anything to type, and a place to write it was named."""
+        secret = order.password is not None or order.certificate is not None
+        return self.wish.sheets is not None and secret
 
     def discard(self, order: Order, written: Written) -> None:
         """Take back a bundle, and its sheet, that came to nothing.

@@ -1,10 +1,13 @@
 """A sheet of paper for one user: what has to be typed, and where. It never goes with the bundle."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from ..errors import InvalidInput, SstpcaError
-from ..reading import MissingFile, open_file
+from ..home import SECRET, write_file
+from ..reading import MissingFile, open_file, read_file
 from .context import Bundle
 from .render import Renderer
 
@@ -12,6 +15,10 @@ _TEMPLATE: Final = "secret-sheet.html.j2"
 # by this a sheet is known, and may be replaced by a newer one; the template has it
 _MARK: Final = b'<meta name="generator" content="sstpca sheet">'
 _HEAD: Final = 4096
+# all sheets of one run, to print; a user's sheet ends in .html, so none has this name
+_BOUND: Final = "all-sheets.htm"
+_BODY: Final = re.compile(b"<body[^>]*>(.*)</body>", re.DOTALL | re.IGNORECASE)
+_NEXT_PAGE: Final = b'<div style="break-after: page"></div>'
 
 
 def path(folder: Path, user: str) -> Path:
@@ -20,7 +27,7 @@ def path(folder: Path, user: str) -> Path:
 
 
 def check_free(folder: Path, user: str, bundles: Path) -> None:
-    """Make sure that the sheet of ``user`` can be written to ``folder``, beside no bundle.
+    """Make sure that a sheet of ``user``, and one of all, can be written beside no bundle.
 
     :raises InvalidInput: if the bundles are in that folder, too.
     :raises SstpcaError: if another file has the name, or nobody can look.
@@ -30,7 +37,11 @@ def check_free(folder: Path, user: str, bundles: Path) -> None:
             "sheets with passwords do not go into the folder of the bundles",
             "name another one with --sheets",
         )
-    place = path(folder, user)
+    _check_ours(path(folder, user))
+    _check_ours(folder / _BOUND)
+
+
+def _check_ours(place: Path) -> None:
     try:
         with open_file(place, "what is there,") as file:
             ours = _MARK in file.read(_HEAD)
@@ -52,6 +63,21 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise SstpcaError(f"cannot make the folder {folder}: {error.strerror}") from error
+
+
+def bind(folder: Path, users: Sequence[str]) -> Path:
+    """Write the sheets of ``users`` into one file to print, each on a page of its own; return it.
+
+    :raises SstpcaError: if one cannot be read, or the file cannot be written.
+    """
+    pages = [read_file(path(folder, user), "the sheet") for user in users]
+    found = [(page, _BODY.search(page)) for page in pages]
+    bodies = _NEXT_PAGE.join(page if body is None else body[1] for page, body in found)
+    first, body = found[0]
+    whole = bodies if body is None else first[: body.start(1)] + bodies + first[body.end(1) :]
+    place = folder / _BOUND
+    write_file(place, whole, SECRET)
+    return place
 
 
 def remove(folder: Path, user: str) -> None:

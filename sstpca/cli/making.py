@@ -154,6 +154,7 @@ class Results:
         self._quiet = quiet
         self._step = step
         self.count = 0
+        self.on_sheets: list[Order] = []
         self.failed: list[tuple[str, SstpcaError]] = []
 
     def __call__(self, results: Sequence[tuple[Order, Result]]) -> None:
@@ -172,6 +173,7 @@ class Results:
             for order, written in made:
                 click.echo(self._telling.line(order, written))
         self._record(made)
+        self.on_sheets += [order for order, _ in made if self._workshop.has_sheet(order)]
         self.count += len(made)
         self._step(len(results))
 
@@ -225,17 +227,19 @@ def hand_out(
     if quiet:
         talk(f"{results.count} bundles are in {workshop.output}")
     if results.count:
-        _talk_of_secrets(telling, sheets)
+        _talk_of_secrets(telling, sheets, results.on_sheets)
     _complain(results, total)
     return results.count
 
 
-def _talk_of_secrets(telling: Telling, sheets: Path | None) -> None:
+def _talk_of_secrets(telling: Telling, sheets: Path | None, orders: Sequence[Order]) -> None:
     heading = telling.heading()
     if heading:
         talk(heading)
     if sheets is not None:
-        talk(f"The sheets are in {sheets}: print them, hand them over, and delete them.")
+        where = sheet.bind(sheets, [one.user.name for one in orders]) if len(orders) > 1 else None
+        once = "" if where is None else f", all of them in {where.name} as well"
+        talk(f"The sheets are in {sheets}{once}: print them, hand them over, and delete them.")
 
 
 def warn_of_unused(workshop: Workshop) -> None:
@@ -287,31 +291,44 @@ def make_one(context: Context, user: User) -> tuple[Path, str | None]:
 
 
 def hand_to_new(
-    context: Context, workshop: Workshop, order: Order, telling: Telling, insert: Keep
+    context: Context,
+    workshop: Workshop,
+    orders: Sequence[Order],
+    telling: Telling,
+    insert: Keep,
 ) -> None:
-    """Make the bundle of somebody who is no user yet, add them with ``insert``, and print it.
+    """Make the bundles of people who are no users yet, add them with ``insert``, and print them.
 
     Nothing is printed before it counts: a password of nobody is of no use.
 
-    :raises SstpcaError: if there is no bundle, or no user then; it says so.
+    :raises SstpcaError: if one bundle, or one user, cannot be made; nobody is added then.
     """
     sheets = workshop.wish.sheets
     if sheets is not None:
         sheet.make_folder(sheets)
     with archive.holding(workshop.output):
-        [result] = workshop.work([order])
+        results = list(zip(orders, workshop.work(orders), strict=True))
         try:
-            if isinstance(result, SstpcaError):
-                raise result
+            made = [(order, _written(result)) for order, result in results]
             with context.store().writing(durable=True) as connection:
-                insert(connection, order)
-                record.add(connection, [workshop.record(order, result, inventory.login())])
+                for order, _ in made:
+                    insert(connection, order)
+                login = inventory.login()
+                record.add(connection, [workshop.record(*one, login) for one in made])
         except SstpcaError as error:
-            left = _discarded(workshop, order, result)
-            why = f"{error}; user {quoted(order.user.name)} was not added{left}"
+            left = "".join(_discarded(workshop, order, result) for order, result in results)
+            who = f"user {quoted(orders[0].user.name)}" if len(orders) == 1 else "nobody"
+            why = f"{error}; {who} was {'not ' if len(orders) == 1 else ''}added{left}"
             raise SstpcaError(why, error.hint) from error
-    click.echo(telling.line(order, result))
-    _talk_of_secrets(telling, sheets)
+    for order, written in made:
+        click.echo(telling.line(order, written))
+    _talk_of_secrets(telling, sheets, [order for order, _ in made])
+
+
+def _written(result: Result) -> Written:
+    if isinstance(result, SstpcaError):
+        raise result
+    return result
 
 
 def _discarded(workshop: Workshop, order: Order, result: Result) -> str:

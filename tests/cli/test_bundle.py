@@ -194,6 +194,45 @@ def test_a_new_user_on_a_sheet(run: Run, home: Home, tmp_path: Path) -> None:
     assert re.search(rf">{GENERATED}<", (tmp_path / "s" / "zoe.html").read_text())
 
 
+def test_many_new_users_have_their_sheets_in_one_file_to_print(
+    run: Run, home: Home, tmp_path: Path, store: Store, sealer: Sealer, refused: Refused, rows: Rows
+) -> None:
+    folder = tmp_path / "s"
+    arguments = ["--bundle", "--sheets", str(folder), "--generate"]
+    result = run("user", "add", "u01", "u02", "u03", *arguments)
+    assert result.stdout.splitlines() == [str(home.bundles / f"u0{i}.zip") for i in (1, 2, 3)]
+    assert len(re.findall(r"(?:[0-9A-F]{2}:){31}", result.stderr)) == 1  # one fingerprint
+    printed = (folder / "all-sheets.htm").read_text()
+    found = [one[1] for one in re.finditer(rf">({GENERATED})<", printed)]
+    assert [opens(store, sealer, f"u0{i}", one) for i, one in enumerate(found, 1)] == [True] * 3
+    assert printed.count('<div style="break-after: page">') == 2
+    assert printed.count("</html>") == printed.count("</style>") == 1
+    assert run("bundle", "u01", "u03", "--new-password", "--yes", *arguments[1:3]).exit_code == 0
+    assert len(re.findall(rf">{GENERATED}<", (folder / "all-sheets.htm").read_text())) == 2
+    (folder / "all-sheets.htm").write_text("mine")
+    before = rows()
+    said = refused(run("user", "add", "u04", "u05", *arguments), 1)
+    assert "all-sheets.htm is there, and is not a sheet made by sstpca" in said
+    assert rows() == before
+
+
+def test_where_one_bundle_fails_nobody_is_added(
+    run: Run, home: Home, refused: Refused, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, real = rows(), users.insert
+
+    def insert(connection: object, sealer: object, name: str, *more: object, **how: object) -> None:
+        if name == "u02":
+            raise SstpcaError("no room")
+        real(connection, sealer, name, *more, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(users, "insert", insert)
+    said = refused(run("user", "add", "u01", "u02", "u03", "--bundle", "--generate"), 1)
+    assert said == "no room; nobody was added"
+    assert rows() == before
+    assert list(home.bundles.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "why"),
     [

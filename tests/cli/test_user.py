@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.testing import Result
@@ -127,6 +128,39 @@ def test_bad_input_changes_nothing(
     before = rows()
     assert why in refused(run("user", *arguments), code)
     assert rows() == before
+
+
+def test_many_at_once_are_all_or_none(
+    run: Run, store: Store, sealer: Sealer, refused: Refused, rows: Rows, alice: str
+) -> None:
+    result = run("user", "add", "u01", "u02", "u03", "--generate")
+    assert result.exit_code == 0
+    passwords = dict(line.split("\t") for line in result.stdout.splitlines())
+    assert list(passwords) == ["u01", "u02", "u03"]
+    assert all(opens(store, sealer, name, passwords[name]) for name in passwords)
+    before = rows()
+    for names, message in [
+        (("u04", "ALICE"), "there is a user 'alice' already"),
+        (("u04", "a/b"), "cannot be a user name"),
+        (("u04", "U04"), "'U04' is named twice"),
+        (("u04", "u05", "--address", "10.99.0.30"), "--address is for one user"),
+        (("u04", "u05", "--password-stdin"), "--password-stdin is for one user"),
+        ((), "say whom to add"),
+        (("u04", "--from", "x"), "say whom to add"),
+    ]:
+        assert message in refused(run("user", "add", *names, "--generate"), 2)
+    assert rows() == before
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_list_from_a_file(run: Run, store: Store, tmp_path: Path, encoding: str) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("u01\r\n\r\n  jörg \r\n", encoding=encoding, newline="")
+    result = run("user", "add", "--from", str(names), "--generate")
+    assert result.exit_code == 0
+    assert [one.name for one in users.list_all(store)] == ["jörg", "u01"]
+    piped = run("user", "add", "--from", "-", "--generate", stdin="u02\nu03\n")
+    assert [line.split("\t")[0] for line in piped.stdout.splitlines()] == ["u02", "u03"]
 
 
 def test_questions_come_last(run: Run, refused: Refused, alice: str, terminal: None) -> None:

@@ -1,0 +1,244 @@
+"""``sstpca user add``: one user, or all of a list at once."""
+
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+import sqlalchemy as sa
+
+from .. import profiles, users
+from ..clients import SignIn
+from ..errors import InvalidInput
+from ..names import check_ipv4, quoted
+from ..profiles import DEFAULT
+from ..secrets import Sealer, generate_password
+from ..users import User, user_key
+from . import ask, usage
+from .bundle_make import (
+    for_option,
+    issue_missing,
+    issue_option,
+    sheets_option,
+    with_password_option,
+)
+from .cert_change import passphrase_option
+from .context import Context
+from .output import MANY, program, talk, warn
+
+
+def password_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say where a password comes from."""
+    stdin = click.option(
+        "--password-stdin", "from_stdin", is_flag=True, help="Read it from standard input."
+    )
+    generate = click.option("--generate", is_flag=True, help="Make one, and print it once.")
+    return stdin(generate(command))
+
+
+@click.command(cls=usage.Command)
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option(
+    "--from",
+    "source",
+    metavar="FILE",
+    help="Add the names in FILE, one a line; - for standard input.",
+)
+@click.option("--profile", default=DEFAULT, show_default=True, help="The access profile.")
+@click.option("--address", metavar="IP", help="The address the user always gets.")
+@password_options
+@click.option("--bundle", is_flag=True, help="Make the bundle in the same go.")
+@for_option
+@with_password_option
+@sheets_option
+@issue_option
+@passphrase_option
+@click.pass_obj
+def add(
+    context: Context,
+    names: tuple[str, ...],
+    source: str | None,
+    profile: str,
+    address: str | None,
+    from_stdin: bool,
+    generate: bool,
+    bundle: bool,
+    for_: str,
+    with_password: bool,
+    sheets: Path | None,
+    issue: bool,
+    passphrase_file: Path | None,
+) -> None:
+    """Add each user NAME; asks for a password.
+
+    A password has 8 to 256 characters. It is not stored, and shown only when it was made here.
+    With --bundle, this is the moment to put it into the bundle (--with-password), or on a sheet.
+    Who signs in with a certificate needs none, and --issue makes the certificate. Of several users
+    all are added, or none.
+
+    \b
+        sstpca user add alice
+        sstpca user add bob --generate --address 10.99.0.20
+        sstpca user add carol --password-stdin < file
+        sstpca user add dave --generate --bundle --with-password
+        sstpca user add erin --profile staff --bundle --issue
+        sstpca user add --from names.txt --generate --bundle --sheets /root/sheets
+    """
+    if not bundle and (with_password or issue or sheets is not None or passphrase_file is not None):
+        raise InvalidInput(
+            "--with-password, --sheets, --issue and --passphrase-file go with --bundle"
+        )
+    asked_for = _asked_for(names, source, from_stdin=from_stdin)
+    if len(asked_for) > 1 and (address is not None or from_stdin):
+        option = "--password-stdin" if from_stdin else "--address"
+        raise InvalidInput(f"{option} is for one user", "leave it out, or add them one by one")
+    new = _new(context, asked_for, profile, address)
+    given = _Given(from_stdin, generate)
+    if bundle:
+        asked = _Asked(for_, with_password, sheets, issue, passphrase_file)
+        _add_with_bundles(context, new, asked, given)
+    else:
+        _add_alone(context, new, given)
+
+
+def _asked_for(names: Sequence[str], source: str | None, *, from_stdin: bool) -> list[str]:
+    """Return the names on the command line or in the list, none of them twice."""
+    if bool(names) == (source is not None):
+        raise InvalidInput(
+            "say whom to add, in one way", "name users, or give a list of names with --from FILE"
+        )
+    if source == "-" and from_stdin:
+        raise InvalidInput("--from - and --password-stdin exclude each other")
+    found = list(names) if source is None else ask.names(source)
+    seen: set[str] = set()
+    for name in found:
+        if user_key(name) in seen:
+            raise InvalidInput(f"{quoted(name)} is named twice", "nobody was added")
+        seen.add(user_key(name))
+    return found
+
+
+def _new(context: Context, names: Sequence[str], profile: str, address: str | None) -> list[User]:
+    """Return the users to add, as far as they can be added."""
+    static, store = None if address is None else check_ipv4(address), context.store()
+    checked = [
+        users.check_addable(store, name, profile=profile, static_address=static) for name in names
+    ]
+    return [User(0, name, True, profile, static, 0.0, 0.0) for name in checked]
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What was said about the passwords of new users."""
+
+    from_stdin: bool
+    generate: bool
+
+    def password(self, context: Context, new: User) -> str | None:
+        """Return the password; None where nobody needs to know one, with a certificate."""
+        if self.from_stdin or self.generate or not signs_in_by_certificate(context, new.profile):
+            return ask.password(new.name, from_stdin=self.from_stdin, generate=self.generate)
+        talk(f"user '{new.name}' signs in with a certificate, and has a password that nobody knows")
+        return None
+
+
+def signs_in_by_certificate(context: Context, profile: str) -> bool:
+    """Return whether users of the access profile ``profile`` sign in with a certificate."""
+    return profiles.get(context.store(), profile).client.sign_in is SignIn.EAP_TLS
+
+
+def _insert(connection: sa.Connection, sealer: Sealer, new: User, password: str | None) -> object:
+    return users.insert(
+        connection,
+        sealer,
+        new.name,
+        password or generate_password(),
+        profile=new.profile,
+        static_address=new.static_address,
+    )
+
+
+def _add_alone(context: Context, new: Sequence[User], given: _Given) -> None:
+    sealer = context.sealer()
+    passwords = [given.password(context, one) for one in new]
+    with context.store().writing(durable=True) as connection:
+        for one, password in zip(new, passwords, strict=True):
+            _insert(connection, sealer, one, password)
+    _tell_added(new)
+    if given.generate:
+        for one, password in zip(new, passwords, strict=True):
+            click.echo(password if len(new) == 1 else f"{one.name}\t{password}")
+    profile = new[0].profile
+    many = len(new) > MANY
+    whom = f"--profile {shlex.quote(profile)}" if many else shlex.join(one.name for one in new)
+    missing = " --issue" if signs_in_by_certificate(context, profile) else ""
+    talk(f"next: {program()} bundle {whom}{missing}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What was said about the bundles of new users."""
+
+    systems: str
+    with_password: bool
+    sheets: Path | None
+    issue: bool
+    passphrase_file: Path | None
+
+
+def _add_with_bundles(context: Context, new: Sequence[User], asked: _Asked, given: _Given) -> None:
+    """Add users once their bundles are on disk; if one cannot be made, nobody is added."""
+    # jinja2 and qrcode take a tenth of a second to import, and only this needs them
+    from ..bundle import platforms
+    from ..bundle.making import Order, Wish, Workshop
+    from . import making
+
+    wish = Wish(
+        platforms.parse(asked.systems), sheets=asked.sheets, save_password=asked.with_password
+    )
+    known = making.Known.load(context)
+    workshop = Workshop(context.home(), context.settings(), wish)
+    workshop.check_profiles([known.profiles[one.profile] for one in new])
+    if asked.issue:
+        known = issue_missing(context, known, new, asked.passphrase_file)
+    known.check_certificates(new, "say --issue as well, and it is issued first")
+    orders = [known.order(one, generate_password()) for one in new]
+    workshop.check(orders)
+    sealer = context.sealer()
+    orders = [replace(order, password=given.password(context, order.user)) for order in orders]
+
+    def keep(connection: sa.Connection, order: Order) -> object:
+        return _insert(connection, sealer, order.user, order.password)
+
+    telling = making.Telling.of(wish, known, new, new_passwords=given.generate)
+    making.hand_to_new(context, workshop, orders, telling, keep)
+    _tell_added(new)
+    talk(making.next_step(workshop, len(new)))
+
+
+def _tell_added(new: Sequence[User]) -> None:
+    for one in new:
+        _warn_of_letters(one.name)
+    if len(new) > MANY:
+        talk(f"{len(new)} users added")
+        return
+    for one in new:
+        talk(f"user '{one.name}' added")
+
+
+def _warn_of_letters(name: str) -> None:
+    if name.isascii():
+        return
+    try:
+        name.encode("cp1252")
+    except UnicodeEncodeError:
+        warn(
+            f"'{name}' cannot log in from Windows, which sends names in an old code page: take a-z"
+        )
+    else:
+        warn(
+            f"'{name}' is not plain ASCII: Windows sends it in the code page of the user's "
+            "machine, which has to be the Western one (1252)"
+        )
