@@ -23,11 +23,19 @@ class Session:
         self._promised = False  # the client has a lease that waits for its binding
         self._given = False  # the driver has done what Bind asks for
         self._mtu: int | None = None
-        self._reason = ""
+        self._reason = ""  # why the session ends: what came first
         self._closed = False
         self.up = False
         #: Call at any time the client was heard: restarts the Hello timer.
         self.heard = call.heard
+
+    def explain(self, last: str, now: float) -> str:
+        """Return why the session ended.
+
+        :param last: what happened last, for instance that TCP was closed. If it began to end
+            before that, the reason is what it began with.
+        """
+        return self._reason or self._with_difficulty(last, now)
 
     @property
     def deadline(self) -> float | None:
@@ -81,13 +89,14 @@ class Session:
         return effects
 
     def _from_call(self, effects: list[sstp.Effect], now: float) -> list[Effect]:
+        self._keep_reason(now)
         result: list[Effect] = []
         for effect in effects:
             if self._closed:
                 break
             match effect:
-                case sstp.Accepted():
-                    result += self._from_link(self._link.start(now), now)
+                case sstp.Accepted(round_trip):
+                    result += self._from_link(self._link.start(now, round_trip), now)
                 case sstp.Frame(frame):
                     result += self._frame(frame, now)
                 case sstp.Bound():
@@ -95,7 +104,7 @@ class Session:
                 case sstp.Close(reason):
                     result += self._lower()
                     self._closed = True
-                    result.append(sstp.Close(self._reason or reason))
+                    result.append(sstp.Close(self.explain(reason, now)))
                 case _:
                     result.append(effect)
         # a call that ends, whoever ends it, carries nothing more: [MS-SSTP] 3.1.1
@@ -111,6 +120,7 @@ class Session:
         return self._from_link(self._link.receive(frame, now), now)
 
     def _from_link(self, effects: list[ppp.Effect], now: float) -> list[Effect]:
+        self._keep_reason(now)
         result: list[Effect] = []
         for effect in effects:
             if self._closed:
@@ -136,6 +146,19 @@ class Session:
                 case _:
                     result.append(effect)
         return result
+
+    def _keep_reason(self, now: float) -> None:
+        """Note why the session ends, if it has begun to."""
+        if not self._reason:
+            why = self._call.reason
+            if self._call.left:
+                why = self._with_difficulty(why, now)
+            self._reason = self._link.ending or why
+
+    def _with_difficulty(self, reason: str, now: float) -> str:
+        """Add to what the client did what may have brought it to that."""
+        difficulty = self._link.difficulty(now)
+        return f"{reason} ({difficulty})" if difficulty else reason
 
     def _raise(self) -> list[Effect]:
         if self.up or not self._given or self._mtu is None or not self._call.carries:

@@ -391,6 +391,7 @@ class Connection:
         self._ended = True
         self._backlog.clear()
         self._know_claim()
+        reason = self._session.explain(reason, self._loop.time())
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

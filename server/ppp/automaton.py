@@ -91,6 +91,9 @@ RXR   -      -          2          3              4      5      6          7    
 
 Actions = tuple[Action, ...]
 
+#: Seconds between Configure-Requests; RFC 1661 4.6.
+RESTART: Final = 3.0
+
 
 def _parse_cell(cell: str) -> tuple[Actions, State]:
     actions, _, state = cell.rpartition("/")
@@ -116,14 +119,15 @@ _TIMED: Final = frozenset(state for state, event in TRANSITIONS if event is Even
 class Automaton:
     """Feed it events and obey the actions; call :meth:`tick` at ``deadline``.
 
-    :param restart: seconds between Configure-Requests (RFC 1661 4.6).
+    :param restart: seconds between Configure-Requests: more than one takes to be answered. A
+        peer for which the protocol is open takes a repeated one for a new negotiation.
     :param terminate_restart: seconds between Terminate-Requests: less, so that with two of them
         the end of a call takes no more than two seconds.
     :param max_configure: Configure-Requests sent without an answer before giving up.
     :param max_terminate: Terminate-Requests sent without an answer before giving up.
     """
 
-    restart: float = 3.0
+    restart: float = RESTART
     terminate_restart: float = 1.0
     max_configure: int = 10
     max_terminate: int = 2

@@ -6,7 +6,7 @@ from ..interfaces import Account
 from . import frames
 from .effects import Admit, Authenticated, Handshaken, SendFrame
 from .frames import Packet, Protocol
-from .login import FAREWELL, MAX_TRIES, RETRY, Output
+from .login import FAREWELL, FIRST_RETRY, MAX_TRIES, RETRY, SETTLE, Output
 from .negotiation import GiveUp
 from .password import Exchange, Right
 
@@ -48,6 +48,8 @@ class Chap:
         self._id = 0
         self._challenge = b""
         self._sent = 0  # how often this Challenge was
+        self._patience = 0.0
+        self._unusable = False  # something came in answer to it that is no Response
         self._reply = Packet(ChapCode.FAILURE, 0)
         self._hlak = b""
 
@@ -66,14 +68,15 @@ class Chap:
         """Whether the password is right, and Success not sent yet."""
         return self._state is ChapState.ADMITTED
 
-    def begin(self, mru: int, now: float) -> list[Output]:
-        """Send a new Challenge: LCP is open."""
+    def begin(self, mru: int, patience: float, now: float) -> list[Output]:
+        """Have a new Challenge sent: LCP is open."""
+        self._patience = patience
         self._challenge = self._exchange.challenge()
         # RFC 1994 4.1: value and identifier change each time
         self._id = self._id % 255 + 1
         self._sent = 0
-        self._state = ChapState.CHALLENGED
-        return self._ask(now)
+        self._state, self.deadline = ChapState.CHALLENGED, now + SETTLE
+        return []
 
     def stop(self) -> None:
         """Forget the login: LCP is no longer open."""
@@ -87,10 +90,11 @@ class Chap:
         if self._state in (ChapState.SUCCEEDED, ChapState.REFUSED):
             # RFC 1994 4.1: whatever it says now, it gets the same answer
             return [_frame(self._reply)]
-        if self._state is not ChapState.CHALLENGED:
+        if self._state is not ChapState.CHALLENGED or not self._sent:
             return []
         question = self._exchange.take(packet.data, now)
         if question is None:
+            self._unusable = True
             return []
         self._state, self.deadline = ChapState.LOOKING, None
         return [question]
@@ -131,11 +135,17 @@ class Chap:
                 return [_frame(self._reply)]
             case _:
                 self.deadline = None
-                return [GiveUp(self.failure or "the client does not answer the Challenge")]
+                return [GiveUp(self.failure or self._silence)]
+
+    @property
+    def _silence(self) -> str:
+        if self._unusable:
+            return "the client's answer to the Challenge is not one of MS-CHAPv2"
+        return "the client does not answer the Challenge"
 
     def _ask(self, now: float) -> list[Output]:
         self._sent += 1
-        self.deadline = now + RETRY
+        self.deadline = now + max(RETRY if self._sent > 1 else FIRST_RETRY, self._patience)
         return [_frame(Packet(ChapCode.CHALLENGE, self._id, self._challenge))]
 
 

@@ -13,7 +13,7 @@ from .eap_mschapv2 import MsChapV2
 from .eap_tls import Tls
 from .effects import Admit, Authenticated, Handshake, Handshaken, LookUp, Note, SendFrame, printable
 from .frames import Packet, Protocol
-from .login import FAREWELL, MAX_TRIES, RETRY, Output
+from .login import FAREWELL, FIRST_RETRY, MAX_TRIES, RETRY, SETTLE, Output
 from .negotiation import GiveUp
 from .password import Exchange, decode_name
 
@@ -71,6 +71,9 @@ class Eap:
         self._id = 0
         self._request = Packet(EapCode.REQUEST, 0)
         self._sent = 0  # how often this Request was
+        self._patience = 0.0
+        self._held = EapState.IDLE  # the state once the Request that waits is sent
+        self._unusable = False  # a Response came to it that is none
         self._requests = 0
         self._last = False  # this Request only says that the login has failed
         self._identity = ""
@@ -86,18 +89,19 @@ class Eap:
     @property
     def untouched(self) -> bool:
         """Whether the client has not said its Identity yet."""
-        return self._state is EapState.IDENTITY
+        return not self._identity and self._state in (EapState.IDENTITY, EapState.HOLDING)
 
     @property
     def admitted(self) -> bool:
         """Whether the method is content, and Success not sent yet."""
         return self._state is EapState.ADMITTED
 
-    def begin(self, mru: int, now: float) -> list[Output]:
-        """Ask for the Identity: LCP is open."""
+    def begin(self, mru: int, patience: float, now: float) -> list[Output]:
+        """Have the Identity asked for: LCP is open."""
         self._room = min(mru, _REQUEST_MAX) - _OVERHEAD
+        self._patience = patience
         self._state = EapState.IDENTITY
-        return self._ask(bytes([EapType.IDENTITY]), now)
+        return self._ask(bytes([EapType.IDENTITY]), now, at=now + SETTLE)
 
     def stop(self) -> None:
         """Forget the login: LCP is no longer open."""
@@ -114,7 +118,12 @@ class Eap:
                 self._identity = printable(decode_name(data))
                 return self._start(_METHODS[0], now)
             case EapState.METHOD if self._method is not None:
-                return self._responded(self._method, type_, data, now)
+                outputs = self._responded(self._method, type_, data, now)
+                self._unusable = self._unusable or not outputs
+                return outputs
+            case EapState.IDENTITY:
+                self._unusable = True
+                return []
             case _:
                 return []
 
@@ -149,7 +158,13 @@ class Eap:
                 return self._send(now)
             case _:
                 self.deadline = None
-                return [GiveUp(self.failure or "the client does not answer EAP")]
+                return [GiveUp(self.failure or self._silence)]
+
+    @property
+    def _silence(self) -> str:
+        if self._unusable:
+            return "the client's answer to EAP cannot be used"
+        return "the client does not answer EAP"
 
     def _start(self, type_: EapType, now: float) -> list[Output]:
         """Propose a method."""
@@ -214,17 +229,20 @@ class Eap:
         self._requests += 1
         if self._requests > MAX_REQUESTS:
             return [Note(f"{self._failure()}: it takes too long", warning=True), *self._refuse(now)]
+        self._unusable = False
         if at is not None:
-            self._state, self.deadline = EapState.HOLDING, at
+            self._held, self._state, self.deadline = self._state, EapState.HOLDING, at
             return []
         return self._send(now)
 
     def _send(self, now: float) -> list[Output]:
         """Send the Request, or send it again (RFC 3748 4.3)."""
         if self._state is EapState.HOLDING:
-            self._state = EapState.METHOD
+            self._state = self._held
         self._sent += 1
-        self.deadline = now + (FAREWELL if self._last else RETRY)
+        first = self._state is EapState.IDENTITY and self._sent == 1
+        wait = max(FIRST_RETRY if first else RETRY, self._patience)
+        self.deadline = now + (FAREWELL if self._last else wait)
         return [_frame(self._request)]
 
     def _refuse(self, now: float) -> list[Output]:

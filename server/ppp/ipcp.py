@@ -25,7 +25,10 @@ _DNS: Final = (IpcpOption.DNS_1, IpcpOption.DNS_2)
 
 
 class IpcpPolicy:
-    """Gives the client its lease: the address, and up to two DNS servers."""
+    """Gives the client its lease: the address, and up to two DNS servers.
+
+    A single one is given for both, as pppd does: clients exist that end when one is rejected.
+    """
 
     name = "IPCP"
     protocol = Protocol.IPCP.value
@@ -34,7 +37,7 @@ class IpcpPolicy:
         self.address_taken = False  # the client has asked for its address and been acknowledged
         self._own: Options = (Option(IpcpOption.ADDRESS, lease.local_address.packed),)
         self._address = Option(IpcpOption.ADDRESS, lease.address.packed)
-        servers = zip(_DNS, lease.dns, strict=False)
+        servers = zip(_DNS, lease.dns * 2, strict=False)
         self._given = {IpcpOption.ADDRESS.value: self._address} | {
             type_.value: Option(type_, server.packed) for type_, server in servers
         }

@@ -4,7 +4,7 @@ import enum
 import hashlib
 from typing import Final
 
-from .automaton import Event, State
+from .automaton import RESTART, Event, State
 from .effects import Identified, printable
 from .frames import DEFAULT_MRU, Code, Packet, Protocol
 from .negotiation import MAX_FAILURE, GiveUp, Negotiator, Output, Reply, verdict
@@ -53,6 +53,7 @@ class LcpPolicy:
         self.magic = magic  # zero once the client has rejected it
         self.peer_mru = DEFAULT_MRU
         self.authentication = MS_CHAP_V2
+        self.difficulty = ""
         self._own_mru: bytes | None = None  # asked for only if the client wishes it
         self._seed = magic.to_bytes(4, "big")
 
@@ -85,7 +86,10 @@ class LcpPolicy:
         values = {option.type: option.value for option in wanted}
         login = values.get(LcpOption.AUTHENTICATION, b"")
         if login in _LOGINS:
-            self.authentication = login
+            self.authentication, self.difficulty = login, ""
+        elif LcpOption.AUTHENTICATION in values:
+            other = _OTHER_LOGINS.get(login)
+            self.difficulty = _NO_COMMON_LOGIN + (f", and wants {other}" if other else "")
         if LcpOption.MAGIC in values and self.magic:
             self.magic = self._other_magic()
         mru = values.get(LcpOption.MRU, b"")
@@ -94,8 +98,7 @@ class LcpPolicy:
         if rounds < MAX_FAILURE:
             return ""
         if LcpOption.AUTHENTICATION in values:
-            other = _OTHER_LOGINS.get(login)
-            return _NO_COMMON_LOGIN + (f", and wants {other}" if other else "")
+            return self.difficulty or _NO_COMMON_LOGIN
         return "the client does not agree to the options of LCP"
 
     def rejected(self, refused: Options) -> str:
@@ -134,13 +137,17 @@ class Lcp:
         self._policy = LcpPolicy(magic)
         self._negotiator = Negotiator(self._policy)
         self._first_wait: float | None = None
-        self._asked = False  # the client has sent its first Configure-Request
         self._identifications = 0
 
     @property
     def state(self) -> State:
         """The state of the automaton."""
         return self._negotiator.state
+
+    @property
+    def difficulty(self) -> str:
+        """What there is no agreement about; empty if nothing is known to be in the way."""
+        return self._policy.difficulty
 
     @property
     def login(self) -> Protocol:
@@ -162,8 +169,12 @@ class Lcp:
         """When to call :meth:`tick`."""
         return self._negotiator.deadline if self._first_wait is None else self._first_wait
 
-    def start(self, now: float) -> list[Output]:
-        """The layer below is there; wait for the client's first packet."""
+    def start(self, now: float, restart: float = RESTART) -> list[Output]:
+        """The layer below is there; wait for the client's first packet.
+
+        :param restart: seconds until a Configure-Request is repeated.
+        """
+        self._negotiator = Negotiator(self._policy, restart=restart)
         self._first_wait = now + FIRST_WAIT
         return self._negotiator.feed(Event.OPEN, now)
 
@@ -180,11 +191,11 @@ class Lcp:
 
     def receive(self, packet: Packet, now: float) -> list[Output]:
         """Take an LCP packet of the client."""
-        outputs = self._begin(now) if self._first_wait is not None else []
-        if packet.code == Code.CONFIGURE_REQUEST and not self._asked:
-            self._asked = True
-            # it may have ignored the one that we sent when FIRST_WAIT was over
-            outputs = outputs or self._negotiator.repeat_request()
+        outputs: list[Output] = []
+        if self._first_wait is not None:
+            outputs = self._begin(now)
+        elif packet.code == Code.CONFIGURE_REQUEST:
+            outputs = self._negotiator.repeat_request()
         return outputs + self._dispatch(packet, now)
 
     def protocol_reject(self, protocol: int, information: bytes) -> list[Output]:

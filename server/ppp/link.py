@@ -10,7 +10,7 @@ from typing import Final
 
 from ..interfaces import Account, Lease
 from . import frames, ipcp, lcp, login
-from .automaton import Event, State
+from .automaton import RESTART, Event, State
 from .chap import Chap
 from .eap import Eap
 from .effects import Effect, Handshaken, LinkDown, NetworkDown, NetworkUp, Note, SendFrame
@@ -19,9 +19,15 @@ from .login import Login
 from .negotiation import Down, Finished, GiveUp, Negotiator, Output, Up
 from .password import Exchange
 
+PATIENCE_MAX: Final = 10.0  # seconds for an answer to anything that is repeated, at most
+REJECTED_FOR: Final = 5.0  # seconds after a Protocol-Reject in which it may be why the client ends
 LOGIN_LIMIT: Final = 60.0  # seconds from the start to the answer to the login
 NETWORK_LIMIT: Final = 60.0  # seconds without IPCP after the login
 NO_ADDRESS_LIMIT: Final = 3.0  # seconds for Windows to see that there is no IP, and to show 720
+
+
+# Protocols that clients ask for, beside IPCP (IANA, PPP DLL Protocol Numbers)
+_NAMES: Final = {0x8057: "IPv6 (IPV6CP)", 0x80FD: "compression (CCP)"}
 
 
 @enum.unique
@@ -64,7 +70,9 @@ class Link:
         self._ipcp: Negotiator | None = None
         self._up = False  # NetworkUp is the last that was said
         self._limit: tuple[float, str] | None = None  # when the link ends, and why
+        self._patience = 0.0  # seconds that an answer may take
         self._ending = ""  # why it does, once we have begun to end it
+        self._rejected: tuple[float, str] | None = None  # the last unknown protocol, and when
 
     @property
     def deadline(self) -> float | None:
@@ -84,13 +92,30 @@ class Link:
         """Who logs in, as far as that is known, proven or not; fit for a log."""
         return self._login.user
 
-    def start(self, now: float) -> list[Effect]:
-        """Begin: the SSTP call is accepted, its CALL_CONNECT_ACK sent."""
+    @property
+    def ending(self) -> str:
+        """Why the link ends, once we have begun to end it, or refused the login."""
+        return self._ending or self._login.failure
+
+    def difficulty(self, now: float) -> str:
+        """Return what may be the reason if it is the client that ends the link now; maybe empty."""
+        if self._phase is Phase.ESTABLISH:
+            return self._lcp.difficulty
+        if self._rejected is not None and now - self._rejected[0] <= REJECTED_FOR:
+            return f"it asks for {self._rejected[1]}, which there is not"
+        return ""
+
+    def start(self, now: float, round_trip: float = 0.0) -> list[Effect]:
+        """Begin: the SSTP call is accepted, its CALL_CONNECT_ACK sent.
+
+        :param round_trip: seconds to the client and back; what is repeated waits for longer.
+        """
         if self._phase is not Phase.DEAD:
             return []
         self._phase = Phase.ESTABLISH
+        self._patience = min(2 * round_trip, PATIENCE_MAX)
         self._allow(LOGIN_LIMIT, "the client did not log in in time", now)
-        return self._from_lcp(self._lcp.start(now), now)
+        return self._from_lcp(self._lcp.start(now, max(RESTART, self._patience)), now)
 
     def receive(self, frame: bytes, now: float) -> list[Effect]:
         """Take one frame of the client, as one SSTP data packet carries it, FF 03 or not.
@@ -133,11 +158,13 @@ class Link:
         self._phase = Phase.NETWORK
         effects = self._from_login(self._login.succeed(), now)
         if lease is None:
-            self._allow(NO_ADDRESS_LIMIT, "no address is free", now)
+            self._ending = "no address is free"
+            self._allow(NO_ADDRESS_LIMIT, self._ending, now)
             return [*effects, Note(f"no address is free for '{self._login.user}'", warning=True)]
         self._allow(NETWORK_LIMIT, "the client did not open IPCP in time", now)
         self._ipcp_policy = ipcp.IpcpPolicy(lease)
-        self._ipcp = Negotiator(self._ipcp_policy, self._lcp.control_mru)
+        restart = max(RESTART, self._patience)
+        self._ipcp = Negotiator(self._ipcp_policy, self._lcp.control_mru, restart)
         opened = self._ipcp.feed(Event.OPEN, now) + self._ipcp.feed(Event.UP, now)
         return effects + self._from_ipcp(opened, now)
 
@@ -163,7 +190,9 @@ class Link:
             return self._from_lcp(outputs, now)
         # RFC 1661 3.7 would have us wait a Restart time; the SSTP call below waits for the client
         sent = [output for output in outputs if isinstance(output, SendFrame)]
-        why = self._ending or self._login.failure or lcp.farewell(packet)
+        difficulty = self.difficulty(now)
+        gone = lcp.farewell(packet) + (f" ({difficulty})" if difficulty else "")
+        why = self._ending or self._login.failure or gone
         return [*sent, *self._over(why)]
 
     def _receive_login(self, agreed: Login, packet: Packet, now: float) -> list[Effect]:
@@ -176,7 +205,10 @@ class Link:
             return []  # IP packets go past the link, this one is late or early
         if protocol == Protocol.IPCP and self._ipcp is not None:
             packet = frames.decode_packet(information)
-            return self._from_ipcp(self._ipcp.receive(packet, now), now)
+            asked = packet.code == Code.CONFIGURE_REQUEST
+            again = self._ipcp.repeat_request() if asked else []
+            return self._from_ipcp(again + self._ipcp.receive(packet, now), now)
+        self._rejected = now, _NAMES.get(protocol, f"the protocol {protocol:04x}")
         return self._from_lcp(self._lcp.protocol_reject(protocol, information), now)
 
     def _from_lcp(self, outputs: Iterable[Output], now: float) -> list[Effect]:
@@ -186,7 +218,7 @@ class Link:
                 case Up():
                     self._phase = Phase.AUTHENTICATE
                     self._login = self._logins[self._lcp.login]
-                    asked = self._login.begin(self._lcp.control_mru, now)
+                    asked = self._login.begin(self._lcp.control_mru, self._patience, now)
                     effects += self._from_login(asked, now)
                 case Down():
                     effects += self._lcp_down(now)
@@ -255,10 +287,10 @@ class Link:
         """End the link by LCP (RFC 1661 3.7): there is no need to end IPCP first."""
         if self._phase in (Phase.TERMINATE, Phase.OVER):
             return []
-        self._ending = reason
+        self._ending = self._ending or reason
         effects = self._leave(Phase.TERMINATE) + self._from_lcp(self._lcp.close(now), now)
         if self._lcp.state is not State.CLOSING:
-            effects += self._over(reason)  # LCP had not begun
+            effects += self._over(self._ending)  # LCP had not begun
         return effects
 
     def _over(self, reason: str) -> list[Effect]:

@@ -8,7 +8,13 @@ from .effects import Admit, Authenticated, Handshake, Handshaken, LookUp, Note, 
 from .frames import Packet
 from .negotiation import GiveUp
 
-RETRY: Final = 3.0  # seconds between two times of asking the same
+# Seconds from the end of LCP to the first question: some clients do not listen to the login yet, when
+# it comes right behind LCP's last Ack.
+SETTLE: Final = 0.05
+FIRST_RETRY: Final = (
+    1.0  # seconds until the first question is repeated, should it be lost all the same
+)
+RETRY: Final = 3.0  # seconds between two times of asking the same, further on
 MAX_TRIES: Final = 10
 FAREWELL: Final = 1.0  # seconds to read the Failure: a link cut at once shows 629 instead of 691
 
@@ -37,8 +43,13 @@ class Login(typing.Protocol):
     def admitted(self) -> bool:
         """Whether a lease was asked for, and nothing else is waited for."""
 
-    def begin(self, mru: int, now: float) -> list[Output]:
-        """Ask the client: LCP is open, and it takes control packets of at most ``mru`` bytes."""
+    def begin(self, mru: int, patience: float, now: float) -> list[Output]:
+        """Ask the client, in a moment: LCP is open.
+
+        :param mru: the client takes control packets of at most so many bytes.
+        :param patience: seconds that an answer may take: nothing is repeated before. Who is asked
+            twice may answer twice, and not know our answer to the first.
+        """
 
     def stop(self) -> None:
         """Forget the login: LCP is no longer open."""

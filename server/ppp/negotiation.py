@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from . import frames
-from .automaton import Action, Actions, Automaton, Event, State
+from .automaton import RESTART, Action, Actions, Automaton, Event, State
 from .effects import Identified, SendFrame
 from .frames import Code, Packet
 from .options import OptionError, Options, decode_options, encode_options
@@ -97,12 +97,15 @@ class Negotiator:
     """One control protocol of the link. The methods return frames to send, then signals.
 
     :param mru: the most that the peer can receive in a control packet.
+    :param restart: seconds until our Configure-Request is repeated.
     """
 
-    def __init__(self, policy: Policy, mru: int = frames.DEFAULT_MRU) -> None:
+    def __init__(
+        self, policy: Policy, mru: int = frames.DEFAULT_MRU, restart: float = RESTART
+    ) -> None:
         self.mru = mru
         self._policy = policy
-        self._automaton = Automaton()
+        self._automaton = Automaton(restart=restart)
         self._id = 0
         self._request = _EMPTY  # our last Configure-Request
         self._answered = True  # nothing is asked yet
@@ -163,8 +166,14 @@ class Negotiator:
         return Action.SEND_ECHO_REPLY in self._automaton.feed(Event.ECHO_OR_DISCARD, now)
 
     def repeat_request(self) -> list[Output]:
-        """Send our Configure-Request once more, out of turn, if nothing is agreed yet."""
-        return [self._frame(self._request)] if self.state is State.REQ_SENT else []
+        """Send our Configure-Request once more, out of turn, if it is not answered yet.
+
+        To be called when one of the peer's comes: ours may have come before the peer listened to
+        this protocol, but now it does. One that has answered ours has done so before, in order, so
+        that this never reaches a peer for which the protocol is open already.
+        """
+        waiting = self.state in (State.REQ_SENT, State.ACK_SENT) and not self._answered
+        return [self._frame(self._request)] if waiting else []
 
     def originate(self, code: Code, data: bytes) -> SendFrame:
         """Return a packet of ours under a new identifier, cut to what the peer can receive."""

@@ -87,15 +87,17 @@ def decode_response(data: bytes) -> Response | None:
 
 
 def decode_name(name: bytes) -> str:
-    """Return the user's name without its domain, as text.
+    """Return the user's name without its domain and the blanks around it, as text.
 
     Windows sends it in the client's ANSI code page ([MS-CHAP] 3.1.5.2), other clients in UTF-8.
+    Keyboards of phones append a blank.
     """
     user = mschapv2.without_domain(name)
     try:
-        return user.decode()
+        text = user.decode()
     except UnicodeDecodeError:
-        return user.decode("cp1252", "replace")
+        text = user.decode("cp1252", "replace")
+    return text.strip()
 
 
 class Exchange:
@@ -140,16 +142,10 @@ class Exchange:
         """Judge the Response by the account that was looked up, None if there is none."""
         # for nobody the same is computed as for somebody
         password_hash = account.nt_hash if account else self._derive("nobody")
-        challenge = mschapv2.challenge_hash(
-            self._response.peer_challenge,
-            self._challenge,
-            mschapv2.without_domain(self._response.name),
-        )
-        expected = mschapv2.nt_response(challenge, password_hash)
-        right = hmac.compare_digest(expected, self._response.nt_response)
+        challenge = self._matching(password_hash)
         if account is None:
             return self._refuse(Error.AUTHENTICATION_FAILURE, "there is no such user", now)
-        if not right:
+        if challenge is None:
             return self._refuse(Error.AUTHENTICATION_FAILURE, "the password is wrong", now)
         if account.certificate_only:
             # the client is not told that it was right: it is not for telling passwords
@@ -158,6 +154,20 @@ class Exchange:
         if not account.enabled:
             return self._refuse(Error.ACCOUNT_DISABLED, "the account is disabled", now)
         return self._admit(account, challenge)
+
+    def _matching(self, password_hash: bytes) -> bytes | None:
+        r"""Return the ChallengeHash that this password's Response was made of; None if it is wrong.
+
+        Of ``DOMAIN\user`` Windows hashes the user alone, as RFC 2759 4 wants it; Open SSTP Client
+        the whole. The bytes are those that were sent.
+        """
+        response, found = self._response, None
+        for name in dict.fromkeys((mschapv2.without_domain(response.name), response.name)):
+            challenge = mschapv2.challenge_hash(response.peer_challenge, self._challenge, name)
+            expected = mschapv2.nt_response(challenge, password_hash)
+            if hmac.compare_digest(expected, response.nt_response):
+                found = challenge
+        return found
 
     def _admit(self, account: Account, challenge: bytes) -> Right:
         response = self._response.nt_response

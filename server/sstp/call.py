@@ -102,6 +102,7 @@ class Call:
 
     __slots__ = (
         "_asked",
+        "_began",
         "_binding",
         "_certificates",
         "_heard",
@@ -109,8 +110,9 @@ class Call:
         "_hlaks",
         "_naks",
         "_nonce",
-        "_reason",
         "deadline",
+        "left",
+        "reason",
         "state",
     )
 
@@ -128,7 +130,11 @@ class Call:
         self._hlaks: tuple[bytes, ...] = ()
         self._heard: float | None = None  # when, if anything came since the Hello timer was set
         self._asked = False  # whether our Echo-Request is unanswered
-        self._reason = ""
+        self._began = 0.0
+        #: Why the call ends, or has ended; empty while it goes on.
+        self.reason = ""
+        #: Whether it is the client that ends it.
+        self.left = False
         self._binding: float | None = None  # until when Call-Connected is waited for, at most
 
     @property
@@ -180,6 +186,7 @@ class Call:
     # Establishing
 
     def _begin(self, _: _Arrival, now: float) -> list[Effect]:
+        self._began = now
         self._enter(State.SERVER_CONNECT_REQUEST_PENDING, now + NEGOTIATION)
         return []
 
@@ -189,7 +196,8 @@ class Call:
         if not refused:
             self._enter(State.SERVER_CALL_CONNECTED_PENDING, now + NEGOTIATION)
             request = crypto_binding_request(self._nonce)
-            return [_send(MessageType.CALL_CONNECT_ACK, request), Accepted()]
+            accepted = Accepted(now - self._began)
+            return [_send(MessageType.CALL_CONNECT_ACK, request), accepted]
         if self._naks == NAKS:
             why = f"{NAKS + 1} unacceptable Call-Connect-Requests"
             return self._abort(Status.RETRY_COUNT_EXCEEDED, why, now)
@@ -258,7 +266,7 @@ class Call:
             if now < self.deadline:
                 return []
         if self._asked:
-            self._reason = f"the client fell silent for {2 * HELLO:.0f} seconds"
+            self.reason = f"the client fell silent for {2 * HELLO:.0f} seconds"
             return self._close(arrival, now)
         self._asked = True
         self.deadline = now + HELLO
@@ -270,7 +278,7 @@ class Call:
         self, status: Status, why: str, now: float, about: AttributeId = AttributeId.STATUS_INFO
     ) -> list[Effect]:
         """Begin to abort: [MS-SSTP] 3.1.5.1."""
-        self._reason = why
+        self.reason = why
         self._forget()
         self._enter(State.CALL_ABORT_PENDING, now + ABORT)
         return [Note(why, warning=True), _send(MessageType.CALL_ABORT, status_info(about, status))]
@@ -284,11 +292,12 @@ class Call:
 
     def _aborted(self, arrival: _Arrival, now: float) -> list[Effect]:
         """[MS-SSTP] 3.3.5.2.4: the client aborts."""
-        self._reason = f"the client aborted the call: {_said(arrival.attributes)}"
+        self.left = not self.reason
+        self.reason = self.reason or f"the client aborted the call: {_said(arrival.attributes)}"
         self._forget()
         self._enter(State.CALL_ABORT_TIMEOUT_PENDING, now + ABORT_LINGER)
         info = status_info(AttributeId.NO_ERROR, Status.NO_ERROR)
-        return [Note(self._reason, warning=True), _send(MessageType.CALL_ABORT, info)]
+        return [_send(MessageType.CALL_ABORT, info)]
 
     def _linger(self, _: _Arrival, now: float) -> list[Effect]:
         self._enter(State.CALL_ABORT_TIMEOUT_PENDING, now + ABORT_LINGER)
@@ -296,27 +305,28 @@ class Call:
 
     def _ack(self, _: _Arrival, now: float) -> list[Effect]:
         """[MS-SSTP] 3.3.5.2.5: the client ends the call, maybe at the same time as we do."""
-        self._reason = self._reason or "the client ended the call"
+        self.left = not self.reason
+        self.reason = self.reason or "the client ended the call"
         self._forget()
         self._enter(State.CALL_DISCONNECT_TIMEOUT_PENDING, now + DISCONNECT_LINGER)
         return [_send(MessageType.CALL_DISCONNECT_ACK)]
 
     def _leave(self, _: _Arrival, now: float) -> list[Effect]:
         """[MS-SSTP] 3.2.4.2, as 3.3.4 refers to it."""
-        self._reason = "the server ended the call"
+        self.reason = "the server ended the call"
         self._forget()
         self._enter(State.CALL_DISCONNECT_ACK_PENDING, now + DISCONNECT)
         info = status_info(AttributeId.NO_ERROR, Status.NO_ERROR)
         return [_send(MessageType.CALL_DISCONNECT, info)]
 
     def _cut(self, arrival: _Arrival, now: float) -> list[Effect]:
-        self._reason = f"not an SSTP stream: {arrival.fault}"
+        self.reason = f"not an SSTP stream: {arrival.fault}"
         return self._close(arrival, now)
 
     def _close(self, _: _Arrival, __: float) -> list[Effect]:
         self.state, self.deadline = State.CLOSED, None
         self._forget()
-        return [Close(self._reason or "the call never began")]
+        return [Close(self.reason or "the call never began")]
 
     def _forget(self) -> None:
         """Drop the key as soon as it is of no use any more."""

@@ -15,7 +15,13 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Call-Connect-Ack is sent: PPP may begin ("Lower Link Up", [MS-SSTP] 3.1.7.1)."""
+    """Call-Connect-Ack is sent: PPP may begin ("Lower Link Up", [MS-SSTP] 3.1.7.1).
+
+    :param round_trip: seconds from the HTTP answer to the Call-Connect-Request that followed it:
+        at least as long as packets are on their way to the client and back.
+    """
+
+    round_trip: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

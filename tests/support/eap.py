@@ -57,8 +57,9 @@ class Password:
 
     type = MSCHAPV2
 
-    def __init__(self, user: str, password: str) -> None:
+    def __init__(self, user: str, password: str, *, hashes_domain: bool = False) -> None:
         self.identity = user.encode()
+        self._hashes_domain = hashes_domain
         self.key = b""
         self._password = password
         self._login: mschap.Login | None = None
@@ -85,7 +86,13 @@ class Password:
     def _answer(self, challenge: bytes) -> bytes:
         if challenge[0] != 16:
             raise ClientError(f"a challenge is 16 bytes, not {challenge[0]}")
-        login = mschap.Login(self.identity, self._password, challenge[1:17], os.urandom(16))
+        login = mschap.Login(
+            self.identity,
+            self._password,
+            challenge[1:17],
+            os.urandom(16),
+            hashes_domain=self._hashes_domain,
+        )
         self._login, self.key = login, login.key
         value = bytes([len(login.response)]) + login.response + self.identity
         return struct.pack("!BBH", 2, self._id, 4 + len(value)) + value

@@ -31,10 +31,6 @@ def _sha1(*parts: bytes) -> bytes:
     return hashlib.sha1(b"".join(parts)).digest()
 
 
-def _challenge_hash(peer: bytes, authenticator: bytes, user: bytes) -> bytes:
-    return _sha1(peer, authenticator, user.rpartition(b"\\")[2])[:8]
-
-
 def _des_key(seven: bytes) -> bytes:
     """Spread 56 bits over 8 bytes; DES ignores the lowest bit of each (RFC 2759 8.6)."""
     bits = int.from_bytes(seven, "big")
@@ -47,13 +43,23 @@ class Login:
     :param user: the name as sent, bytes in the client's code page.
     :param authenticator: the server's challenge, 16 bytes.
     :param peer: the client's own, 16 random bytes.
+    :param hashes_domain: whether DOMAIN\\ is hashed with the name, against RFC 2759 4.
     """
 
-    def __init__(self, user: bytes, password: str, authenticator: bytes, peer: bytes) -> None:
+    def __init__(
+        self,
+        user: bytes,
+        password: str,
+        authenticator: bytes,
+        peer: bytes,
+        *,
+        hashes_domain: bool = False,
+    ) -> None:
         self._hash = nt_hash(password)
         self._hash_hash = MD4.new(self._hash).digest()
         self._peer = peer
-        self._challenge = _challenge_hash(peer, authenticator, user)
+        hashed = user if hashes_domain else user.rpartition(b"\\")[2]
+        self._challenge = _sha1(peer, authenticator, hashed)[:8]
         key = self._hash.ljust(21, b"\0")
         self.nt_response = b"".join(
             DES.new(_des_key(key[at : at + 7]), DES.MODE_ECB).encrypt(self._challenge)

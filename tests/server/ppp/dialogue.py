@@ -24,6 +24,8 @@ SUCCESS = b"S=407A5589115FD0D6209F510FE9C04566932CDA56 M=Welcome"
 # RFC 3079 3.4: receive key, send key
 HLAK = bytes.fromhex("D5F0E9521E3EA9589645E86051C822268B7CDC149B993A1BA118CB153F56DCCB")
 
+# when LCP is open, so that the login is asked for at 0
+EARLIER = -0.05
 MAGIC = 0x5EED5EED
 USER = Account(7, "User", mschapv2.nt_hash(PASSWORD), enabled=True)
 LEASE = Lease(
@@ -96,20 +98,21 @@ def new_link(mtu: int = 1400) -> Link:
 def authenticating(client_options: str = "") -> Link:
     """Return a link, at time 0, that has just sent its Challenge, of identifier 1."""
     link = new_link()
-    link.start(0)
-    ((_, request), _) = sent(link.receive(lcp(Code.CONFIGURE_REQUEST, 1, client_options), 0))
-    challenge = sent(link.receive(lcp(Code.CONFIGURE_ACK, request.id, request.data), 0))
-    assert [protocol for protocol, _ in challenge] == [Protocol.CHAP]
+    link.start(EARLIER)
+    ((_, request), _) = sent(link.receive(lcp(Code.CONFIGURE_REQUEST, 1, client_options), EARLIER))
+    assert link.receive(lcp(Code.CONFIGURE_ACK, request.id, request.data), EARLIER) == []
+    assert [protocol for protocol, _ in sent(link.tick(0))] == [Protocol.CHAP]
     return link
 
 
 def identifying(client_options: str = "") -> Link:
     """Return a link, at time 0, that has just asked for the Identity, as Request 1."""
     link = new_link()
-    link.start(0)
-    link.receive(lcp(Code.CONFIGURE_REQUEST, 1, client_options), 0)
-    link.receive(lcp(Code.CONFIGURE_NAK, 1, "0304C227"), 0)
-    asked = sent(link.receive(lcp(Code.CONFIGURE_ACK, 2, EAP_OPTIONS), 0))
+    link.start(EARLIER)
+    link.receive(lcp(Code.CONFIGURE_REQUEST, 1, client_options), EARLIER)
+    link.receive(lcp(Code.CONFIGURE_NAK, 1, "0304C227"), EARLIER)
+    assert link.receive(lcp(Code.CONFIGURE_ACK, 2, EAP_OPTIONS), EARLIER) == []
+    asked = sent(link.tick(0))
     assert asked == [(Protocol.EAP, Packet(1, 1, b"\x01"))]
     return link
 

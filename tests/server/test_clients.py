@@ -1,0 +1,250 @@
+"""Clients of other people, as their sources have them, against the session: how long each login takes.
+
+Counted in round trips and timers, on a simulated clock; see tests/support/script.py.
+"""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from sstpca.server.interfaces import Lease
+from tests.support import eap, ppp, sstp
+from tests.support.manner import ADDRESS, DNS1, DNS2, MAGIC, MRU, WINS1, WINS2
+from tests.support.ppp import Code
+from tests.support.script import EAP_LOGIN, PAP_LOGIN, Habits, Rejected, Script, Stage
+from tests.support.simulation import CERTIFICATE, LEASE, PASSWORD, Simulation
+
+ROUND_TRIPS = (0.0, 0.002, 0.02, 0.08, 1.0, 5.0)
+# the server does not wait longer for the client's first LCP packet; with a request of its own in time,
+# a login over a slow line is shorter, if the client's first request is good
+FIRST_WAIT = 2.0
+SETTLE = 0.05  # the server lets a client enter the login
+
+# magic number, protocol field and address compression, callback
+PCOMP, ACCOMP, CALLBACK = 7, 8, 13
+
+WINDOWS = Habits(
+    lcp={MRU: b"\x0f\xfb", MAGIC: b"", PCOMP: b"", ACCOMP: b"", CALLBACK: b"\x06"},
+    ipcp=(DNS1, WINS1, DNS2, WINS2),
+    ccp=True,
+)
+PPPD = Habits(lcp={2: bytes(4), MAGIC: b"", PCOMP: b"", ACCOMP: b""}, correlation="12345678")
+ANDROID = Habits(  # Open SSTP Client
+    lcp={MRU: b"\x05\xdc"},
+    ipcp=(DNS1,),
+    likes=(MRU,),
+    enters=0.02,
+    patience=30.0,
+    login_limit=3.0,
+)
+DART = Habits(  # sstp_client
+    lcp={MRU: b"\x05\xdc"}, ipcp=(), likes=(MRU,), enters=0.02, patience=30.0, quits=None
+)
+MAC = Habits(  # mac-os-sstp-client
+    lcp={MAGIC: b"", PCOMP: b"", ACCOMP: b""},
+    binds=Stage.NETWORK,
+    restart=None,
+    quits=sstp.Kind.DISCONNECT,
+)
+IOS = Habits(  # SSTP-Client-iOS
+    lcp={MRU: b"\x05\x78", MAGIC: b""},
+    binds=Stage.NETWORK,
+    restart=None,
+    rejected=Rejected.IGNORED,
+    ccp=True,
+)
+GO = Habits(  # sstp-proxy
+    lcp={MRU: b"\x05\xdc", MAGIC: b""}, rejected=Rejected.AFTER_NAK, refuses_login=Code.REJECT
+)
+CSHARP = Habits(  # TqkLibrary.VpnClient
+    lcp={MAGIC: bytes.fromhex("1A2B3C4D")}, rejected=Rejected.AGAIN, quits=sstp.Kind.DISCONNECT
+)
+
+# Round trips until the server lets packets through. Three and a half until LCP is open: HTTP, SSTP,
+# and LCP; one for each request of ours that the client rejects. One for the login, two for IPCP, one
+# for each request of the client that we reject there, one for a binding that comes last.
+LOGINS = {
+    "Windows 10": (WINDOWS, 7.5),
+    "pppd, sctg sstp-client, Keenetic": (PPPD, 6.5),
+    "Open SSTP Client": (ANDROID, 7.5),
+    "sstp_client (Dart)": (DART, 7.5),
+    "mac-os-sstp-client": (MAC, 7.5),
+    "SSTP-Client-iOS": (IOS, 7.5),
+    "sstp-proxy (Go)": (GO, 6.5),
+    "TqkLibrary (C#)": (CSHARP, 6.5),
+}
+
+
+def simulate(habits: Habits, round_trip: float = 0.02, **more: Any) -> tuple[Script, Simulation]:
+    client = Script(habits, certificate=CERTIFICATE)
+    return client, Simulation(client, round_trip, **more).run()
+
+
+def with_dns(count: int) -> Lease:
+    return dataclasses.replace(LEASE, dns=LEASE.dns[:count])
+
+
+@pytest.mark.parametrize("round_trip", ROUND_TRIPS)
+@pytest.mark.parametrize("name", LOGINS)
+def test_a_login_takes_round_trips_and_no_timer(name: str, round_trip: float) -> None:
+    habits, trips = LOGINS[name]
+    if habits.restart is not None and round_trip > habits.restart:
+        pytest.skip("the client's own timer is shorter than the line: it asks again for ever")
+    client, done = simulate(habits, round_trip)
+    assert done.connected, (client.gave_up, done.ended)
+    # the client's own pause before IPCP; that before the login is within ours
+    early = max(0.0, round_trip - FIRST_WAIT) if name == "SSTP-Client-iOS" else 0.0
+    assert done.up == pytest.approx(trips * round_trip + SETTLE + habits.enters - early)
+    assert client.challenges == 1
+    assert ppp.CHAP not in client.lost
+
+
+@pytest.mark.parametrize("interface", [0.0, 0.3])
+def test_an_interface_that_takes_its_time_loses_no_packet(interface: float) -> None:
+    """A packet right behind the last word of the client, whatever that was."""
+    for habits in (WINDOWS, MAC):
+        client, done = simulate(dataclasses.replace(habits, eager=True), interface=interface)
+        assert done.connected
+        assert done.delivered == client.sent_packets == 1
+
+
+@pytest.mark.parametrize("enters", [0.0, 0.04, 0.2, 0.9])
+@pytest.mark.parametrize("round_trip", [0.0, 0.0001, 0.02])
+def test_a_client_that_is_slow_to_listen_waits_a_second_at_most(
+    enters: float, round_trip: float
+) -> None:
+    """What comes before it listens is lost: the Challenge, our IPCP request. Its limit is 3 s."""
+    client, done = simulate(dataclasses.replace(ANDROID, enters=enters), round_trip)
+    assert done.connected, client.gave_up
+    missed = enters > SETTLE + round_trip / 2
+    assert (ppp.CHAP in client.lost) == missed
+    assert (ppp.IPCP in client.lost) == (enters > 0)
+    waited = SETTLE + missed * 1.0 + enters
+    assert done.up == pytest.approx(7.5 * round_trip + waited)
+
+
+def test_one_dns_server_is_given_for_both() -> None:
+    for habits in (WINDOWS, IOS, GO, CSHARP):
+        client, done = simulate(habits, lease=with_dns(1))
+        assert done.connected, client.gave_up
+        only = LEASE.dns[0].packed
+        assert (client.ipcp.options[DNS1], client.ipcp.options[DNS2]) == (only, only)
+
+
+@pytest.mark.parametrize("habits", [MAC, IOS])
+def test_ipcp_first_gets_an_address_and_no_packet_before_the_binding(habits: Habits) -> None:
+    never = dataclasses.replace(habits, binds=None, eager=True)
+    client, done = simulate(never)
+    assert client.up is not None
+    assert client.ipcp.options[ADDRESS] == LEASE.address.packed
+    assert (done.up, done.delivered) == (None, 0)
+    assert done.ended == "no Call-Connected after the login"
+    # the last it says is its packet, and an Abort takes a round trip
+    assert done.now == pytest.approx(client.up + 10 + 1.5 * 0.02, abs=0.1)
+
+
+def test_clients_that_can_only_pap_are_told_apart() -> None:
+    """edgetunnel, which says all in one write; SSToPer."""
+    edgetunnel = Habits(lcp={MRU: b"\x05\xdc"}, login=PAP_LOGIN, binds=None, one_write=True)
+    for habits in (edgetunnel, dataclasses.replace(edgetunnel, one_write=False)):
+        client, done = simulate(habits)
+        assert client.gave_up == "the server ended PPP"
+        assert done.ended == "the client refuses MS-CHAPv2 and EAP, and wants PAP"
+
+
+def test_a_client_that_gives_up_first_is_told_apart_too() -> None:
+    pap = Habits(login=PAP_LOGIN, patience=0.03, quits=None)
+    client, done = simulate(pap)
+    assert client.gave_up == "LCP took too long"
+    assert done.ended == (
+        "the client closed the connection (the client refuses MS-CHAPv2 and EAP, and wants PAP)"
+    )
+
+
+def test_frames_without_address_and_control_are_understood() -> None:
+    """sstp-rust sends them; ours have FF 03 all the same."""
+    client, done = simulate(Habits(bare=True))
+    assert done.connected, client.gave_up
+
+
+def test_a_client_that_rejects_what_it_does_not_want() -> None:
+    """sstp-proxy, if set to EAP: a Reject of the login is the end, not a round."""
+    _, done = simulate(dataclasses.replace(GO, login=EAP_LOGIN))
+    assert done.ended == "the client refuses MS-CHAPv2 and EAP"
+
+
+@pytest.mark.parametrize("round_trip", [0.0, 0.002, 0.02, 0.08, 1.0, 5.0])
+def test_eap_by_password(round_trip: float) -> None:
+    """Open SSTP Client with EAP-MSCHAPv2; Windows."""
+    habits = Habits(lcp={MAGIC: b""}, login=EAP_LOGIN, restart=None, enters=0.02)
+    method = eap.Password("alice", PASSWORD)
+    done = Simulation(Script(habits, certificate=CERTIFICATE, method=method), round_trip).run()
+    assert done.connected
+    # a round more for the Nak of the login, and three of EAP for one of CHAP
+    early = max(0.0, round_trip - FIRST_WAIT)
+    assert done.up == pytest.approx(9.5 * round_trip + SETTLE + habits.enters - early)
+
+
+@pytest.mark.parametrize("last", [sstp.Kind.ABORT, sstp.Kind.DISCONNECT, None])
+@pytest.mark.parametrize("reason", ["killed by the administrator", "the server stops"])
+def test_the_reason_that_came_first_stays(last: sstp.Kind | None, reason: str) -> None:
+    """Clients that send their last word and close at once."""
+    client = Script(dataclasses.replace(ANDROID, quits=last), certificate=CERTIFICATE)
+    simulation = Simulation(client)
+    simulation.order(reason, at=5.0)
+    assert simulation.run().ended == reason
+    assert not any("abort" in note for note in simulation.notes)
+
+
+def test_no_free_address_is_the_reason() -> None:
+    habits = dataclasses.replace(ANDROID, patience=1.0)
+    client, done = simulate(habits, lease=None)
+    assert client.gave_up == "IPCP took too long"
+    assert done.ended == "no address is free"
+
+
+def test_a_refused_login_is_the_reason() -> None:
+    client, done = simulate(ANDROID, account=None)
+    assert "E=691" in client.gave_up
+    assert done.ended == "login failed for 'alice'"
+
+
+def test_ipv6_that_is_rejected_is_the_reason() -> None:
+    """Enable IPv6 in Open SSTP Client: our Protocol-Reject ends everything."""
+    client, done = simulate(dataclasses.replace(ANDROID, insists_on_ipv6=True))
+    assert client.gave_up == "the server sent LCP 8"
+    assert done.ended == (
+        "the client aborted the call: no status given (it asks for IPv6 (IPV6CP), which there is not)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "hashes_domain"),
+    [
+        ("alice", False),
+        ("OFFICE\\alice", False),
+        ("OFFICE\\alice", True),
+        ("alice ", False),
+        ("OFFICE\\alice ", True),
+        (" Alice\u00a0", False),
+        ("a\\b\\alice", True),
+    ],
+)
+@pytest.mark.parametrize("login", [b"\xc2\x23\x81", EAP_LOGIN])
+def test_names_as_people_type_them(name: str, hashes_domain: bool, login: bytes) -> None:
+    """One rule for the look-up; the hash is over the bytes as the client hashes them."""
+    method = eap.Password(name, PASSWORD, hashes_domain=hashes_domain)
+    habits = dataclasses.replace(PPPD, login=login, hashes_domain=hashes_domain)
+    client = Script(habits, user=name, certificate=CERTIFICATE, method=method)
+    done = Simulation(client).run()
+    assert done.connected, client.gave_up
+    assert [asked.casefold() for asked in done.asked] == ["alice"]
+
+
+def test_a_wrong_password_is_said_to_be_wrong_in_either_form() -> None:
+    for hashes_domain in (False, True):
+        habits = dataclasses.replace(ANDROID, hashes_domain=hashes_domain)
+        client = Script(habits, user="OFFICE\\alice", password="x", certificate=CERTIFICATE)
+        done = Simulation(client).run()
+        assert "login failed for 'alice': the password is wrong" in done.notes
