@@ -89,7 +89,8 @@ class Eap:
     @property
     def untouched(self) -> bool:
         """Whether the client has not said its Identity yet."""
-        return not self._identity and self._state in (EapState.IDENTITY, EapState.HOLDING)
+        waiting = self._held if self._state is EapState.HOLDING else self._state
+        return waiting is EapState.IDENTITY
 
     @property
     def admitted(self) -> bool:

@@ -4,16 +4,22 @@ Counted in round trips and timers, on a simulated clock; see tests/support/scrip
 """
 
 import dataclasses
+import itertools
+from pathlib import Path
 from typing import Any
 
 import pytest
+from OpenSSL import SSL
 
-from sstpca.server.interfaces import Lease
+from sstpca.server.interfaces import Account, Lease
+from sstpca.server.net.eap_tls import Contexts, EapTls
+from sstpca.server.net.tls import load
 from tests.support import eap, ppp, sstp
+from tests.support.issuer import CLIENT, SERVER, Issuer
 from tests.support.manner import ADDRESS, DNS1, DNS2, MAGIC, MRU, WINS1, WINS2
 from tests.support.ppp import Code
 from tests.support.script import EAP_LOGIN, PAP_LOGIN, Habits, Rejected, Script, Stage
-from tests.support.simulation import CERTIFICATE, LEASE, PASSWORD, Simulation
+from tests.support.simulation import ALICE, CERTIFICATE, LEASE, PASSWORD, Simulation
 
 ROUND_TRIPS = (0.0, 0.002, 0.02, 0.08, 1.0, 5.0)
 # the server does not wait longer for the client's first LCP packet; with a request of its own in time,
@@ -28,8 +34,11 @@ WINDOWS = Habits(
     lcp={MRU: b"\x0f\xfb", MAGIC: b"", PCOMP: b"", ACCOMP: b"", CALLBACK: b"\x06"},
     ipcp=(DNS1, WINS1, DNS2, WINS2),
     ccp=True,
+    repeats=True,
 )
-PPPD = Habits(lcp={2: bytes(4), MAGIC: b"", PCOMP: b"", ACCOMP: b""}, correlation="12345678")
+PPPD = Habits(
+    lcp={2: bytes(4), MAGIC: b"", PCOMP: b"", ACCOMP: b""}, correlation="12345678", repeats=True
+)
 ANDROID = Habits(  # Open SSTP Client
     lcp={MRU: b"\x05\xdc"},
     ipcp=(DNS1,),
@@ -85,12 +94,16 @@ def with_dns(count: int) -> Lease:
     return dataclasses.replace(LEASE, dns=LEASE.dns[:count])
 
 
-@pytest.mark.parametrize("round_trip", ROUND_TRIPS)
-@pytest.mark.parametrize("name", LOGINS)
+@pytest.mark.parametrize(
+    ("name", "round_trip"),
+    [
+        (name, round_trip)
+        for (name, (habits, _)), round_trip in itertools.product(LOGINS.items(), ROUND_TRIPS)
+        if habits.restart is None or round_trip < habits.restart
+    ],
+)
 def test_a_login_takes_round_trips_and_no_timer(name: str, round_trip: float) -> None:
     habits, trips = LOGINS[name]
-    if habits.restart is not None and round_trip > habits.restart:
-        pytest.skip("the client's own timer is shorter than the line: it asks again for ever")
     client, done = simulate(habits, round_trip)
     assert done.connected, (client.gave_up, done.ended)
     # the client's own pause before IPCP; that before the login is within ours
@@ -98,6 +111,14 @@ def test_a_login_takes_round_trips_and_no_timer(name: str, round_trip: float) ->
     assert done.up == pytest.approx(trips * round_trip + SETTLE + habits.enters - early)
     assert client.challenges == 1
     assert ppp.CHAP not in client.lost
+
+
+@pytest.mark.parametrize(("habits", "works"), [(WINDOWS, True), (PPPD, True), (ANDROID, False)])
+def test_a_client_whose_timer_is_shorter_than_the_line(habits: Habits, works: bool) -> None:
+    """It asks again before the answer can be there: under the same identifier, or for ever."""
+    client, done = simulate(habits, 5.0)
+    assert done.connected == works, (client.gave_up, done.ended)
+    assert works or client.gave_up == "LCP took too long"
 
 
 @pytest.mark.parametrize("interface", [0.0, 0.3])
@@ -248,3 +269,56 @@ def test_a_wrong_password_is_said_to_be_wrong_in_either_form() -> None:
         client = Script(habits, user="OFFICE\\alice", password="x", certificate=CERTIFICATE)
         done = Simulation(client).run()
         assert "login failed for 'alice': the password is wrong" in done.notes
+
+
+def test_a_rejected_option_asked_for_again_for_ever_ends_by_count() -> None:
+    """TqkLibrary; the others give the option up, or never come up by themselves."""
+    client, done = simulate(CSHARP, lease=with_dns(0))
+    assert done.ended == "the negotiation of IPCP leads nowhere"
+    assert client.requests < 60
+    assert simulate(GO, lease=with_dns(0))[1].connected
+    _, ios = simulate(IOS, lease=with_dns(0))
+    assert ios.ended == "no Call-Connected after the login"
+
+
+class Smartcards:
+    """A directory that knows everybody who has a certificate."""
+
+    def __init__(self, root: bytes) -> None:
+        self._root = root
+
+    def account(self, name: str) -> Account | None:
+        raise AssertionError("nobody is looked up by name")
+
+    def by_certificate(self, der: bytes) -> Account:
+        return ALICE
+
+    def client_roots(self) -> tuple[bytes, ...]:
+        return (self._root,)
+
+
+def test_eap_tls_in_pieces(tmp_path: Path) -> None:
+    """sstp-smartcard-macos: TLS 1.2, pieces of 1024 bytes, the length on the first alone."""
+    issuer = Issuer.make()
+    path = tmp_path / "server.pem"
+    path.write_bytes(issuer.issue("vpn.example.com", SERVER).pem)
+    shown, mine = load(path), issuer.issue("alice", CLIENT)
+    habits = Habits(lcp={MAGIC: b""}, login=EAP_LOGIN, restart=None)
+
+    def up(round_trip: float) -> float:
+        method = eap.Certificate(
+            "alice@x", mine.pem, issuer.pem, newest=SSL.TLS1_2_VERSION, piece=1024
+        )
+        client = Script(habits, certificate=CERTIFICATE, method=method)
+        shake = EapTls(Contexts(), shown, Smartcards(issuer.own.der)).receive
+        done = Simulation(client, round_trip, shake=shake).run()
+        assert done.connected, (client.gave_up, done.ended, done.notes)
+        assert done.up is not None
+        return done.up - SETTLE
+
+    trips = up(0.02) / 0.02
+    assert trips == pytest.approx(round(trips * 2) / 2)
+    assert 9.5 < trips < 20
+    for round_trip in (0.0, 0.002, 0.08, 1.0):
+        assert up(round_trip) == pytest.approx(trips * round_trip)
+    assert up(5.0) == pytest.approx(trips * 5.0 - (5.0 - FIRST_WAIT))

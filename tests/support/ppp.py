@@ -117,6 +117,10 @@ class Negotiation:
         self._identifier += 1
         return self._frame(Code.REQUEST, self._identifier, pack_options(self.options))
 
+    def repeat(self) -> bytes:
+        """Return the last Configure-Request once more."""
+        return self._frame(Code.REQUEST, self._identifier, pack_options(self.options))
+
     def receive(self, code: int, identifier: int, body: bytes) -> list[bytes]:
         """Take a Configure packet; return the frames to send.
 

@@ -68,6 +68,7 @@ class Habits:
     :param hashes_domain: whether DOMAIN\\ goes into the hash of MS-CHAPv2.
     :param eager: whether it sends an IP packet as soon as it may.
     :param insists_on_ipv6: whether it asks for IPv6 (IPV6CP) once IPCP is open, and ends without.
+    :param repeats: whether it asks again under the same identifier, so that a late answer counts.
     :param quits: what it says when it gives up or is told to end, and then closes TCP.
     """
 
@@ -88,6 +89,7 @@ class Habits:
     hashes_domain: bool = False
     eager: bool = False
     insists_on_ipv6: bool = False
+    repeats: bool = False
     correlation: str = "{12345678-1234-1234-1234-123456789ABC}"
     quits: sstp.Kind | None = sstp.Kind.ABORT
 
@@ -202,9 +204,9 @@ class Script:
                 if self.stage is Stage.NETWORK:
                     self._begin_ipcp(now)
             case "lcp" if not self.lcp.opened:
-                self._ask(self.lcp, "lcp", now)
+                self._ask(self.lcp, "lcp", now, again=self._habits.repeats)
             case "ipcp" if not self.ipcp.opened:
-                self._ask(self.ipcp, "ipcp", now)
+                self._ask(self.ipcp, "ipcp", now, again=self._habits.repeats)
             case "limit":
                 self._quit(f"{self.stage.value} took too long")
             case _:
@@ -226,9 +228,11 @@ class Script:
     def _call(self) -> None:
         self._send(sstp.Control(sstp.Kind.CONNECT_REQUEST, {sstp.Attribute.PROTOCOL: sstp.PPP}))
 
-    def _ask(self, negotiation: ppp.Negotiation, timer: str, now: float) -> None:
+    def _ask(
+        self, negotiation: ppp.Negotiation, timer: str, now: float, *, again: bool = False
+    ) -> None:
         self.requests += 1
-        self._send_frame(negotiation.request())
+        self._send_frame(negotiation.repeat() if again else negotiation.request())
         if self._habits.restart is not None:
             self._timers[timer] = now + self._habits.restart
 

@@ -77,6 +77,17 @@ def test_the_challenge_is_repeated_ten_times() -> None:
     ]
 
 
+def test_an_answer_that_cannot_be_used_is_no_silence() -> None:
+    """One of MS-CHAP version 1, whose Value has another size (RFC 2433 5)."""
+    link = authenticating()
+    for second in (0.5, 2, 5):
+        assert link.receive(chap(2, 1, b"\x10" + bytes(16) + b"User"), second) == []
+    now, _ = until_given_up(link)
+    assert link.receive(lcp(Code.TERMINATE_ACK, 2), now) == [
+        LinkDown("the client's answer to the Challenge is not one of MS-CHAPv2")
+    ]
+
+
 def test_ten_times_again_when_lcp_starts_anew() -> None:
     link = authenticating()
     for second in (1, 4, 7):

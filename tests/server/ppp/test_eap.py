@@ -147,6 +147,23 @@ def test_nak_counts_only_as_the_first_answer() -> None:
     assert link.receive(eap(2, 4, "03 1A"), 1) == []
 
 
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (eap(2, 1, b"\x01" + b"x" * 257), "the client's answer to EAP cannot be used"),
+        (eap(2, 7, b"\x01alice"), "the client does not answer EAP"),
+    ],
+)
+def test_an_answer_that_cannot_be_used_is_no_silence(answer: bytes, why: str) -> None:
+    link = identifying()
+    assert link.receive(answer, 0.5) == []
+    now = 0.0
+    while not any(protocol == Protocol.LCP for protocol, _ in sent(link.tick(now))):
+        assert link.deadline is not None
+        now = link.deadline
+    assert link.receive(lcp(Code.TERMINATE_ACK, 3), now) == [LinkDown(why)]
+
+
 def test_lcp_may_start_anew_before_the_identity() -> None:
     link = identifying()
     link.receive(lcp(Code.CONFIGURE_REQUEST, 2), 1)

@@ -161,11 +161,11 @@ def test_the_client_is_silent() -> None:
 
 def quarrel(link: Link, start: int) -> None:
     """Keep IPCP busy for a minute with a client that answers everything and agrees to nothing."""
-    for now in range(start, start + 60):
-        link.tick(now)
-        frames = sent(link.receive(ipcp(Code.CONFIGURE_REQUEST, 1, "8206 00000000"), now))
+    for now in range(start, start + 60, 4):
+        frames = sent(link.tick(now))
+        frames += sent(link.receive(ipcp(Code.CONFIGURE_REQUEST, 1, "8206 00000000"), now))
         assert [packet.code for _, packet in frames][-1:] == [Code.CONFIGURE_REJECT]
-        for identifier in range(256):
+        for identifier in {p.id for _, p in frames if p.code == Code.CONFIGURE_REQUEST}:
             link.receive(ipcp(Code.CONFIGURE_NAK, identifier, "0306 C0A80101"), now)
 
 
@@ -173,7 +173,7 @@ def test_ipcp_must_open_within_a_minute() -> None:
     link = networking()
     quarrel(link, 0)
     effects = link.tick(60)
-    assert [packet.code for _, packet in sent(effects)] == [Code.TERMINATE_REQUEST]
+    assert [packet.code for _, packet in sent(effects)][-1:] == [Code.TERMINATE_REQUEST]
     assert ended(link) == LinkDown("the client did not open IPCP in time")
 
 
@@ -182,7 +182,7 @@ def test_ipcp_must_open_again_within_a_minute() -> None:
     assert NetworkDown() in link.receive(ipcp(Code.CONFIGURE_REQUEST, 5, "8206 00000000"), 100)
     quarrel(link, 100)
     effects = link.tick(160)
-    assert [packet.code for _, packet in sent(effects)] == [Code.TERMINATE_REQUEST]
+    assert [packet.code for _, packet in sent(effects)][-1:] == [Code.TERMINATE_REQUEST]
     assert ended(link) == LinkDown("the client did not open IPCP again")
 
 

@@ -157,7 +157,7 @@ def test_a_nonce_of_another_size(size: int) -> None:
 def test_a_good_request() -> None:
     call = in_request()
     assert call.deadline == 60
-    assert call.receive(sstp.CONNECT_REQUEST, 20) == [Send(ACK), Accepted()]
+    assert call.receive(sstp.CONNECT_REQUEST, 20) == [Send(ACK), Accepted(round_trip=20)]
     assert call.state is PENDING
     assert call.deadline == 80
 
@@ -216,7 +216,7 @@ def test_a_bad_request_is_refused_attribute_by_attribute(
     assert sent == Send(nak)
     assert call.state is State.SERVER_CONNECT_REQUEST_PENDING
     assert call.deadline == 60
-    assert call.receive(sstp.CONNECT_REQUEST, 11) == [Send(ACK), Accepted()]
+    assert call.receive(sstp.CONNECT_REQUEST, 11) == [Send(ACK), Accepted(round_trip=11)]
 
 
 def test_the_fourth_bad_request_ends_the_call() -> None:
@@ -360,12 +360,12 @@ def bind(call: Call, packet: bytes, early: bool) -> list[Effect]:
 @states(*LIVE, State.CALL_DISCONNECT_ACK_PENDING)
 def test_the_client_aborts(make: Callable[[], Call]) -> None:
     call = make()
-    note, sent = call.receive(sstp.ending(5, 2, 4), 7)
-    assert note == Note("the client aborted the call: VALUE_NOT_SUPPORTED", warning=True)
-    assert sent == Send(sstp.ending(5))
+    # what we had begun with before stays the reason
+    first = call.reason or "the client aborted the call: VALUE_NOT_SUPPORTED"
+    assert call.receive(sstp.ending(5, 2, 4), 7) == [Send(sstp.ending(5))]
     assert call.state is State.CALL_ABORT_TIMEOUT_PENDING
     assert call.tick(7.9) == []
-    assert call.tick(8) == [Close("the client aborted the call: VALUE_NOT_SUPPORTED")]
+    assert call.tick(8) == [Close(first)]
 
 
 @pytest.mark.parametrize(
@@ -378,8 +378,10 @@ def test_the_client_aborts(make: Callable[[], Call]) -> None:
     ],
 )
 def test_an_abort_may_say_why_or_not(packet: str, said: str) -> None:
-    note, _ = in_up().receive(bytes.fromhex(packet), 0)
-    assert note == Note(f"the client aborted the call: {said}", warning=True)
+    call = in_up()
+    call.receive(bytes.fromhex(packet), 0)
+    assert call.reason == f"the client aborted the call: {said}"
+    assert call.left
 
 
 def test_the_client_answers_our_abort() -> None:
