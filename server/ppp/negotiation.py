@@ -258,6 +258,7 @@ class Negotiator:
             match action:
                 case Action.THIS_LAYER_UP:
                     signals.append(Up())
+                    self._rounds = 0  # it has led somewhere
                 case Action.THIS_LAYER_DOWN:
                     signals.append(Down())
                 case Action.THIS_LAYER_FINISHED:
