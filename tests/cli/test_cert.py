@@ -69,4 +69,4 @@ def test_damaged_files_are_one_line(
     home.server_identity.write_text("nonsense")
     assert "server.pem has no certificate" in refused(run("cert", "show"), 1)
     home.ca_certificate.unlink()
-    assert "ca.crt: No such file" in refused(run("cert", "show"), 1)
+    assert "ca.crt is missing" in refused(run("cert", "show"), 1)
