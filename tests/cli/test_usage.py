@@ -23,7 +23,7 @@ Run = Callable[..., Result]
         ("--hom x", "sstpca has no option '--hom'", "did you mean --home?"),
         ("user -x", "sstpca user has no option '-x'", "see 'sstpca user --help'"),
         ("user add --profle x", "sstpca user add has no option '--profle'", "mean --profile?"),
-        ("user add", "NAME is missing", "see 'sstpca user add --help'"),
+        ("user show", "NAME is missing", "see 'sstpca user show --help'"),
         ("init", "HOST is missing", "see 'sstpca init --help'"),
         ("user list x y", "'x' is one argument too many", "see 'sstpca user list --help'"),
         ("serve x", "'x' is one argument too many", "see 'sstpca serve --help'"),
