@@ -19,8 +19,8 @@ from click.core import ParameterSource
 #: fewer are done before a bar could be read, and their paths are no noise
 MANY: Final = 10
 
-#: columns of a table are not made narrower than this
-_NARROWEST: Final = 8
+#: columns of a table are not made narrower than a date
+_NARROWEST: Final = 10
 # with the blanks in front of it and the comma behind
 _WORD: Final = re.compile(r" *[^ ,]+,*|[ ,]+")
 
