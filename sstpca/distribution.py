@@ -1,4 +1,7 @@
-"""Which users have the next authority's certificate already, by the bundles made for them."""
+"""Which users have the next authority's certificate already, by the bundles made for them.
+
+Each system counts for itself: a new bundle for a phone changes nothing on the PC.
+"""
 
 from dataclasses import dataclass
 
@@ -15,28 +18,40 @@ from .store import Store
 class Without:
     """A user who may not have it.
 
-    :param made: when the latest bundle was made, seconds since 1970; None if none ever was.
+    :param made: when the latest bundle that lacks it was made, seconds since 1970; None if the user
+        never had a bundle.
+    :param platforms: the systems whose latest bundle lacks it.
     """
 
     user: str
     made: float | None
+    platforms: tuple[str, ...] = ()
 
 
 def without(store: Store, authority: x509.Certificate) -> list[Without]:
-    """Return the users who may log in and whose latest bundle lacks ``authority``, by name."""
+    """Return the users who may log in and have a system without ``authority``, by name."""
     wanted = digest(authority)
-    latest = {user_key(one.user): one for one in record.latest(store)}
+    latest = record.latest_by_platform(store)
     found = []
     for user in users.list_all(store):
-        made = latest.get(user_key(user.name))
-        if made is not None and made.made < user.created:
-            made = None  # an earlier user's of the same name
-        if user.enabled and (made is None or wanted not in made.authorities):
-            found.append(Without(user.name, None if made is None else made.made))
+        # an earlier user's of the same name do not count
+        made = {
+            platform: one
+            for platform, one in latest.get(user_key(user.name), {}).items()
+            if one.made >= user.created
+        }
+        behind = {name: one.made for name, one in made.items() if wanted not in one.authorities}
+        if user.enabled and (behind or not made):
+            when = max(behind.values(), default=None)
+            found.append(Without(user.name, when, tuple(sorted(behind))))
     return found
 
 
 def carriers(store: Store, authority: x509.Certificate) -> list[str]:
-    """Return whose latest bundle has ``authority``; they may be users no more."""
+    """Return who has a system with ``authority``, by name; they may be users no more."""
     wanted = digest(authority)
-    return [one.user for one in record.latest(store) if wanted in one.authorities]
+    found = []
+    for made in record.latest_by_platform(store).values():
+        names = [one.user for one in made.values() if wanted in one.authorities]
+        found += names[-1:]
+    return found

@@ -47,9 +47,22 @@ def test_the_latest_bundle_counts(
     note(store, "alice", [old, new], made=2e9 + 1)
     note(store, "bob", [old, new], made=2e9)
     note(store, "bob", [old], made=2e9 + 1)
-    assert without(store, new) == [Without("Bob", 2e9 + 1), Without("carol", None)]
+    assert without(store, new) == [Without("Bob", 2e9 + 1, ("windows",)), Without("carol", None)]
     assert carriers(store, new) == ["alice"]
     assert [one.user for one in without(store, old)] == ["carol"]
+
+
+def test_each_system_counts_for_itself(
+    store: Store, old: x509.Certificate, new: x509.Certificate
+) -> None:
+    note(store, "alice", [old], 2e9, ("windows", "linux", "apple"))
+    note(store, "alice", [old, new], 2e9 + 1, ("android", "linux"))
+    note(store, "bob", [old, new], 2e9, ("windows", "android"))
+    note(store, "carol", [old, new], 2e9)
+    assert without(store, new) == [Without("alice", 2e9, ("apple", "windows"))]
+    assert carriers(store, new) == ["alice", "bob", "carol"]
+    note(store, "alice", [old, new], 2e9 + 2, ("windows", "apple"))
+    assert without(store, new) == []
 
 
 def test_who_may_not_log_in_does_not_count(home: Home, store: Store, new: x509.Certificate) -> None:

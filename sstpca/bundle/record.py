@@ -90,6 +90,17 @@ def latest(store: Store) -> list[Made]:
     return [_made(row) for row in rows]
 
 
+def latest_by_platform(store: Store) -> dict[str, dict[str, Made]]:
+    """Return the last bundle for each system of each user, by names.user_key, then by platform."""
+    statement = sa.select(bundles).order_by(bundles.c.key, bundles.c.id)
+    found: dict[str, dict[str, Made]] = {}
+    with store.reading() as connection:
+        for row in connection.execute(statement):
+            made = _made(row)
+            found.setdefault(row.key, {}).update(dict.fromkeys(made.platforms, made))
+    return found
+
+
 def history(store: Store, user: str) -> list[Made]:
     """Return all bundles of ``user``, the newest first."""
     statement = sa.select(bundles).where(bundles.c.key == user_key(user))

@@ -133,8 +133,8 @@ def _no_bundles(home: Home, following: x509.Certificate) -> str:
 def status(context: Context, as_json: bool) -> None:
     """Show the authorities, and who still has only the old one.
 
-    That is every user who may log in, and whose latest bundle does not have the next authority.
-    What they did with the bundle, nobody here knows.
+    That is every user who may log in, and whose latest bundle for a system does not have the next
+    authority. What they did with the bundle, nobody here knows.
 
     \b
         sstpca ca rollover status
@@ -164,8 +164,15 @@ def status(context: Context, as_json: bool) -> None:
         talk("\nno user has only the old one: sstpca ca rollover finish")
     else:
         click.echo()
-        rows = [(one.user, "none" if one.made is None else local(one.made)) for one in missing]
-        click.echo(table(("USER", "LATEST BUNDLE"), rows, empty=""))
+        rows = [
+            (
+                one.user,
+                "none" if one.made is None else local(one.made),
+                ",".join(one.platforms),
+            )
+            for one in missing
+        ]
+        click.echo(table(("USER", "LATEST BUNDLE", "FOR"), rows, empty=""))
         talk(f"\n{len(missing)} of {count} users still have only the old one")
 
 
@@ -202,7 +209,8 @@ def authority_json(role: str, one: x509.Certificate) -> dict[str, Any]:
 
 
 def _without_json(one: Without) -> dict[str, Any]:
-    return {"user": one.user, "bundle": None if one.made is None else iso(one.made)}
+    bundle = None if one.made is None else iso(one.made)
+    return {"user": one.user, "bundle": bundle, "platforms": list(one.platforms)}
 
 
 def _count(store: Store) -> int:

@@ -90,7 +90,7 @@ def test_status(home: Home, run: Run, store: Store, alice: None) -> None:
     note(store, "alice", [load_ca_certificate(home)])
     middle = run("ca", "rollover", "status")
     assert re.search(r"^next +VPN CA G2 vpn\.example\.com ", middle.stdout, re.MULTILINE)
-    assert re.search(r"^alice +2033-", middle.stdout, re.MULTILINE)
+    assert re.search(r"^alice +2033-.*  windows$", middle.stdout, re.MULTILINE)
     assert re.search(r"^bob +none$", middle.stdout, re.MULTILINE)
     assert "2 of 2 users still have only the old one" in middle.stderr
     for name in ("alice", "bob"):
@@ -104,10 +104,14 @@ def test_status_for_machines(begun: Home, run: Run, store: Store, alice: None) -
     told = json.loads(run("ca", "rollover", "status", "--json").stdout)
     assert [one["role"] for one in told["authorities"]] == ["issues", "next"]
     assert [one["sha256"] for one in told["authorities"]] == [*map(digest, trusted(begun))]
-    assert (told["users"], told["without"]) == (1, [{"user": "alice", "bundle": None}])
+    assert (told["users"], told["without"]) == (
+        1,
+        [{"user": "alice", "bundle": None, "platforms": []}],
+    )
     note(store, "alice", [load_ca_certificate(begun)])
     told = json.loads(run("ca", "rollover", "status", "--json").stdout)
-    assert told["without"] == [{"user": "alice", "bundle": "2033-05-18T03:33:20Z"}]
+    made = {"bundle": "2033-05-18T03:33:20Z", "platforms": ["windows"]}
+    assert told["without"] == [{"user": "alice", **made}]
     assert told["former_certificates"] == []
     run("cert", "issue", "user", "alice", "--key-type", "ecdsa")
     run("ca", "rollover", "finish", "--force")

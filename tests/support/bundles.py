@@ -13,10 +13,14 @@ from sstpca.store import Store
 
 
 def note(
-    store: Store, user: str, authorities: Iterable[x509.Certificate], made: float = 2e9
+    store: Store,
+    user: str,
+    authorities: Iterable[x509.Certificate],
+    made: float = 2e9,
+    platforms: tuple[str, ...] = ("windows",),
 ) -> None:
     """Record a bundle of ``user`` with ``authorities``, made at that time."""
     known: dict[str, Any] = {field.name: "" for field in fields(Made)}
-    known |= {"user": user, "made": made, "platforms": ()}
+    known |= {"user": user, "made": made, "platforms": platforms}
     known["authorities"] = tuple(map(digest, authorities))
     record.record(store, [Made(**known)])
