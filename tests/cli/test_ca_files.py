@@ -110,6 +110,7 @@ def test_the_passphrase_is_asked_for_twice_and_once(
 ) -> None:
     path = tmp_path / "vpn.backup"
     monkeypatch.setattr(ask, "interactive", lambda: True)
+    monkeypatch.setattr(ask, "hidden", ask.visible)
     result = run("ca", "backup", str(path), stdin="correct horse\ncorrect horse\n")
     assert result.exit_code == 0
     assert "correct horse" not in result.output

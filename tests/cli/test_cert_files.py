@@ -111,6 +111,7 @@ def test_p12_with_a_password_asked_for(
     home: Home, run: Run, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ask, "interactive", lambda: True)
+    monkeypatch.setattr(ask, "hidden", ask.visible)
     arguments = ("cert", "export", "server", "--format", "p12")
     result = run(*arguments, stdin="correct horse\ncorrect horse\n")
     assert result.stdout == "server.p12\n"
@@ -290,6 +291,7 @@ def test_import_of_an_encrypted_file(
     line = refused(run(*arguments, "--password-file", "wrong"), 1)
     assert line == "the password does not open privkey.pem"
     monkeypatch.setattr(ask, "interactive", lambda: True)
+    monkeypatch.setattr(ask, "hidden", ask.visible)
     result = run(*arguments, stdin="secret\n")
     assert "Password of privkey.pem" in result.stderr
     assert load_identity(home).certificate == public

@@ -103,6 +103,7 @@ def test_where_the_password_comes_from(
     arguments = ("deploy", "--sign-with", str(key_file(tmp_path)))
     assert "there is no terminal to ask for it" in refused(run(*arguments), 2)
     monkeypatch.setattr(ask, "interactive", lambda: True)
+    monkeypatch.setattr(ask, "hidden", ask.visible)
     result = run(*arguments, stdin=f"{PASSWORD}\n")
     assert result.exit_code == 0
     assert PASSWORD not in result.output
