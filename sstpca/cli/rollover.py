@@ -115,6 +115,15 @@ def begin(
     )
 
 
+def _unable(home: Home, unserved: list[str]) -> tuple[str, str]:
+    """Return why a rollover cannot be finished, and how to go on: the home would serve nothing."""
+    return (
+        f"the next authority cannot issue for {', '.join(unserved)}, which the settings have",
+        f"take that out of {home.settings} again; or, to rename the server, write the old and the new "
+        "name there, then: sstpca ca rollover cancel; sstpca ca rollover begin",
+    )
+
+
 def _no_bundles(home: Home, following: x509.Certificate) -> str:
     """Return what to do where the server's certificate lacks a name of the settings."""
     if rollover.keeps_names(home, following):
@@ -160,6 +169,8 @@ def status(context: Context, as_json: bool) -> None:
         talk(f"\n{_left(len(left))}")
     if following is None:
         talk("\nno rollover is under way; 'sstpca ca rollover begin' makes the next authority")
+    elif unserved := rollover.unserved(home, following):
+        warn(": ".join(_unable(home, unserved)))
     elif not missing:
         talk("\nno user has only the old one: sstpca ca rollover finish")
     else:
@@ -242,6 +253,8 @@ def finish(context: Context, force: bool, passphrase_file: Path | None) -> None:
     """
     home, store = opened(context)
     following = rollover.following(home)
+    if unserved := rollover.unserved(home, following):
+        raise SstpcaError(*_unable(home, unserved))
     missing = _missing(home, store, following)
     if missing and not force:
         how = "make bundles for them ('sstpca ca rollover status' says who), or say --force"

@@ -132,6 +132,21 @@ def keeps_names(home: Home, successor: x509.Certificate) -> bool:
     return _may(successor, Subject.of_certificate(load_server_certificate(home)))
 
 
+def unserved(home: Home, successor: x509.Certificate) -> list[str]:
+    """Return the names of the settings that ``successor`` may not give the server.
+
+    :raises SstpcaError: if the server's certificate or the settings cannot be read.
+    """
+    if issuer_of(home, load_server_certificate(home)) is None:
+        return []
+    served = Subject.of_hosts(served_hosts(home))
+    names = [one for one in served.dns if not _may(successor, Subject(one, (one,)))]
+    addresses = [
+        one for one in served.addresses if not _may(successor, Subject(str(one), (), (one,)))
+    ]
+    return [*names, *map(str, addresses)]
+
+
 def finish(home: Home, store: Store, successor: Authority, now: datetime) -> Finished:
     """Let the next authority take the place of the present one, and issue the server's pair anew.
 

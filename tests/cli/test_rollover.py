@@ -100,6 +100,25 @@ def test_status(home: Home, run: Run, store: Store, alice: None) -> None:
     assert f"sstpca --home {home.root} ca rollover finish" in after.stderr
 
 
+def test_a_name_that_the_next_authority_cannot_give_keeps_it_from_taking_over(
+    begun: Home, run: Run, refused: Refused, alice: None
+) -> None:
+    note(Store.open(begun.database), "alice", trusted(begun))
+    settings = begun.settings.read_text()
+    begun.settings.write_text(settings.replace('["vpn.example.com"]', '["vpn2.example.com"]'))
+    before = files(begun)
+    what = "the next authority cannot issue for vpn2.example.com, which the settings have"
+    status = run("ca", "rollover", "status").stderr
+    assert what in status
+    assert "ca rollover finish" not in status
+    finish = run("ca", "rollover", "finish", "--force")
+    assert refused(finish, 1) == what
+    assert "ca rollover cancel; sstpca" in finish.stderr
+    assert files(begun) == before
+    begun.settings.write_text(settings)
+    assert run("ca", "rollover", "finish").exit_code == 0
+
+
 def test_status_for_machines(begun: Home, run: Run, store: Store, alice: None) -> None:
     told = json.loads(run("ca", "rollover", "status", "--json").stdout)
     assert [one["role"] for one in told["authorities"]] == ["issues", "next"]
