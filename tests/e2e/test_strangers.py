@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import MakeHome
-from tests.server.net.test_hello import FFDHE8192, expensive
 from tests.support.handshake import client_hello
+from tests.support.hello import FFDHE8192, expensive
 from tests.support.netns import Network, wait_for
 from tests.support.server import PORT, Server, Vpn
 

@@ -17,8 +17,8 @@ from sstpca.server.net.handshakes import Handshakes
 from sstpca.server.net.sources import Sources
 from sstpca.server.net.tls import load
 from sstpca.server.sstp.preamble import Preamble, Request
-from tests.server.net.test_hello import FFDHE8192, expensive
 from tests.support.handshake import client_hello
+from tests.support.hello import FFDHE8192, expensive
 
 REQUEST = b"SSTP_DUPLEX_POST /sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/ HTTP/1.1\r\n\r\n"
 

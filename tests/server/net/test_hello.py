@@ -20,49 +20,19 @@ from sstpca.server.net.hello import (
     read_hello,
 )
 from tests.support.handshake import Near, client_hello, shake
+from tests.support.hello import (
+    FFDHE2048,
+    FFDHE8192,
+    P521,
+    TLS12_SUITES,
+    X448,
+    expensive,
+    message,
+    records,
+    vector,
+)
 
 HYBRID, X25519, P256, P384 = Group
-P521, X448, FFDHE2048, FFDHE8192 = 0x19, 0x1E, 0x100, 0x104
-TLS13_SUITES, TLS12_SUITES = (0x1301, 0x1302), (0xC02F, 0xC030, 0x9E, 0x33)
-
-
-def vector(size: int, content: bytes) -> bytes:
-    return len(content).to_bytes(size) + content
-
-
-def numbers(*values: int) -> bytes:
-    return b"".join(value.to_bytes(2) for value in values)
-
-
-def message(
-    groups: tuple[int, ...] | None,
-    shares: dict[int, bytes] | None = None,
-    suites: tuple[int, ...] = TLS13_SUITES,
-) -> bytes:
-    """Write a ClientHello by hand (RFC 8446 4.1.2)."""
-    extensions = {13: vector(2, numbers(0x0804, 0x0403, 0x0401))}  # signature_algorithms
-    if suites == TLS13_SUITES:
-        extensions[43] = vector(1, numbers(0x0304))  # supported_versions
-    if groups is not None:
-        extensions[10] = vector(2, numbers(*groups))
-    if shares is not None:
-        keys = b"".join(numbers(group) + vector(2, key) for group, key in shares.items())
-        extensions[51] = vector(2, keys)
-    body = numbers(0x0303) + bytes(32) + vector(1, b"") + vector(2, numbers(*suites))
-    body += vector(1, b"\0")
-    body += vector(2, b"".join(numbers(kind) + vector(2, v) for kind, v in extensions.items()))
-    return b"\x01" + vector(3, body)
-
-
-def records(data: bytes, piece: int = 16384) -> bytes:
-    """Cut a message into records."""
-    pieces = [data[at : at + piece] for at in range(0, len(data), piece)]
-    return b"".join(b"\x16\x03\x01" + vector(2, part) for part in pieces)
-
-
-def expensive(group: int, size: int) -> bytes:
-    """What D(HE)at sends: a made-up key of a group that costs the server a great deal."""
-    return records(message((group,), {group: b"\x02" * size}))
 
 
 @pytest.mark.parametrize(
