@@ -1,4 +1,4 @@
-"""What a gigabyte through the server costs, side by side: ``python tests/bench/throughput.py``.
+"""What a gigabyte through the server costs, side by side: ``python -m tests.bench.throughput``.
 
 Runs the real server, one worker, in network namespaces of its own (root). Each direction is
 measured for a client that takes many SSTP packets in one TLS record and for one that gets each
