@@ -6,6 +6,7 @@ left to free its leases, to replace it, and to take the rules down at the end.
 
 import asyncio
 import contextlib
+import gc
 import math
 import os
 import resource
@@ -248,6 +249,9 @@ def _be_worker(
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD, signal.SIGHUP, *_ENDING})
+        # Modules and what they made stay to the end. Looking through all of it for garbage takes
+        # more than 100 ms, and whoever connects often enough could make us do that.
+        gc.freeze()
         asyncio.run(work(config, identity, listeners, backend, supervisor))
         code = 0
     except Exception:

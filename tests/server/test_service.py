@@ -1,7 +1,9 @@
 """The supervisor where the end-to-end tests would have to wait for the database's time-outs."""
 
 import dataclasses
+import gc
 import logging
+import os
 from pathlib import Path
 from typing import cast
 
@@ -103,3 +105,24 @@ def test_the_leases_of_a_dead_worker_come_free_when_the_store_answers_again(
         supervisor._replace()
         supervisor._forget()
     assert store.forgotten == [4_000_001]
+
+
+def test_a_worker_does_not_look_for_garbage_among_the_modules(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """That takes more than 100 ms, in which no packet passes."""
+    reader, writer = os.pipe()
+
+    async def work(*_: object) -> None:
+        os.write(writer, str(len(gc.get_objects())).encode())
+
+    monkeypatch.setattr("sstpca.server.service.work", work)
+    supervisor = supervisor_of(
+        Config("vpn", (), Path("none"), lambda: None, 1, "sstp", "t", 1400, True)
+    )
+    supervisor._start()
+    [pid] = supervisor._workers
+    assert os.waitpid(pid, 0)[1] == 0
+    with os.fdopen(reader) as told:
+        os.close(writer)
+        assert int(told.read()) < len(gc.get_objects()) / 10
