@@ -21,7 +21,7 @@ from .config import Config
 from .errors import ServerError
 from .interfaces import Backend
 from .log import LOGGER
-from .net import firewall
+from .net import conntrack, firewall
 from .net.forwarding import Forwarding
 from .net.tls import CertificateFile
 from .net.tun import check_tun
@@ -56,6 +56,7 @@ def serve(config: Config, backend: Backend) -> None:
         forwarding = Forwarding(config.table, config.interface)
         stack.callback(forwarding.close)
         forwarding.open()
+        conntrack.check()
         backend.reset()
         _Supervisor(config, identity, listeners, backend, awaited, forwarding).run()
         backend.reset()

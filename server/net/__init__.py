@@ -6,6 +6,7 @@ A :mod:`.worker` accepts; :mod:`.entrance` sees to :mod:`.strangers`, with :mod:
 takes a little of its :mod:`.backlog` in each turn, and ends as :mod:`.closing` says;
 :mod:`.admission` lets it in. :mod:`.eap_tls` is the TLS within EAP. Packets go to the
 :mod:`.interface` of the session, a :mod:`.tun`, and through the :mod:`.firewall`, which knows by
-the interface's :mod:`.group` what they may; :mod:`.forwarding` lets no others through. The rules
-get into the kernel by :mod:`.nft`.
+the interface's :mod:`.group` what they may; :mod:`.forwarding` lets no others through, and
+:mod:`.conntrack` forgets the connections of whoever had the address before. The rules get into the
+kernel by :mod:`.nft`.
 """

@@ -45,6 +45,7 @@ table inet {table} {{
         oifgroup & {mark_bits} == {mark} {to_clients} == 0 reject with icmpx admin-prohibited
     }}
     chain to_client {{
+        oifgroup & {mark_bits} != {mark} drop
         ct state established, related return
         iifgroup & {mark_bits} == {mark} {to_clients} != 0 return
         iifgroup & {mark_bits} != {mark} oifgroup & {inbound} != 0 return

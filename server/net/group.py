@@ -3,7 +3,8 @@
 A group is a number that the kernel keeps for each interface and that rules can match (``ip link
 set group``, nft's ``iifgroup``). So a session brings its permissions along with its interface, and
 no login has to change a rule. The number has :data:`MARK`, by which the sessions of all servers
-on this machine know each other, and a bit for each permission; an interface without one is closed.
+on this machine know each other, and a bit for each permission. To an interface without the mark
+nothing comes: it is not ready yet.
 """
 
 import socket

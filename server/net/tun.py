@@ -13,6 +13,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from ..errors import ServerError, quotation
+from . import conntrack
 
 DEVICE: Final = Path("/dev/net/tun")
 
@@ -62,6 +63,8 @@ def configure(
 ) -> None:
     """Give the interface its two addresses, its MTU in bytes and its group, and bring it up.
 
+    Rules let nothing to it until it has its group, when what the address was before is forgotten.
+
     :raises ServerError: if the kernel refuses.
     """
     # The tunnel carries IPv4 alone: without this the kernel sends router solicitations into it.
@@ -73,7 +76,10 @@ def configure(
     try:
         index = socket.if_nametoindex(name)
         route.addr("add", index=index, local=str(local), address=str(peer), prefixlen=32)
-        route.link("set", index=index, mtu=mtu, group=group, state="up")
+        route.link("set", index=index, mtu=mtu, state="up")
+        # Not before there is the route: by it, others' packets under this address are recognised.
+        conntrack.forget(peer)
+        route.link("set", index=index, group=group)
     except (OSError, NetlinkError) as error:
         why = _reason(error)
         raise ServerError(f"the interface {name} cannot be set up: {why}") from error

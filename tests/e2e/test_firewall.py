@@ -25,6 +25,7 @@ METADATA = IPv4Address("169.254.169.254")
 RDP = 3389
 PORT = 4500
 POOL = "10.99.0.0/24"
+ONLY = IPv4Address("10.99.0.10")
 
 
 @contextlib.contextmanager
@@ -372,3 +373,68 @@ def test_what_is_reached_counts_from_the_next_login(fresh: Vpn) -> None:
         with fresh.client("alice").login() as alice:
             alice.ping(HOST)
             assert arrives(bob, send(alice, bob.address))
+
+
+@contextlib.contextmanager
+def led_on(network: Network, client: Client) -> Iterator[None]:
+    """Have what comes to the server from behind it led to the client, by an administrator's rule."""
+    rule = f"ip daddr {GATEWAY} udp dport {PORT} dnat to {client.address}"
+    chain = "type nat hook prerouting priority dstnat"
+    network.server.run("nft", f"table ip led {{ chain on {{ {chain}; {rule}; }}; }}")
+    try:
+        yield
+    finally:
+        network.server.run("nft", "delete table ip led")
+
+
+@pytest.mark.parametrize("nat", [True, False])
+def test_an_address_changes_hands_without_its_connections(
+    network: Network, make_copy: MakeHome, tmp_path: Path, nat: bool
+) -> None:
+    home = make_copy("home")
+    settings = home.path / "settings.toml"
+    settings.write_text(settings.read_text().replace("nat = true", f"nat = {str(nat).lower()}"))
+    home.run("profile", "set", "default", "--pool", f"{ONLY}-{ONLY}")
+    with (
+        Server(home, network.server, tmp_path / "log") as server,
+        routers(network),
+        network.lan.udp(HOST, PORT) as host,
+    ):
+        vpn = Vpn(network, home, server)
+        with vpn.client("alice").login() as alice:
+            send(alice, HOST)
+            _, sender = host.recvfrom(100)
+            assert (sender[0] == str(GATEWAY)) is nat
+            host.sendto(b"answer", sender)
+            assert arrives(alice, b"answer")
+        wait_for(vpn.idle, 10.0, "the end of her session")
+        with vpn.client("bob").login() as bob:
+            assert bob.address == ONLY
+            bob.ping(HOST)
+            host.sendto(b"too late", sender)
+            assert not arrives(bob, b"too late")
+            assert server.said("forgotten") == 0
+
+
+@pytest.mark.parametrize("led", [False, True])
+def test_an_open_client_that_is_closed_again(fresh: Vpn, led: bool) -> None:
+    fresh.home.run("profile", "set", "default", "--inbound", "--pool", f"{ONLY}-{ONLY}")
+    network = fresh.network
+    port = RDP + led  # none of these tests finds what another has left
+    with routers(network), network.lan.udp(HOST, port) as host:
+        with fresh.client("alice").login() as alice:
+            way = led_on(network, alice) if led else contextlib.nullcontext()
+            address = (str(GATEWAY if led else ONLY), PORT)
+            alice.ping(HOST)
+            with way:
+                host.sendto(b"come in", address)
+                assert arrives(alice, b"come in")
+            # as soon as she has answered, it counts as established
+            assert gets(host, send(alice, HOST, port))
+            fresh.home.run("profile", "set", "default", "--no-inbound")
+        wait_for(fresh.idle, 10.0, "the end of her session")
+        with fresh.client("bob").login() as bob:
+            assert bob.address == ONLY
+            bob.ping(HOST)
+            host.sendto(b"too late", address)
+            assert not arrives(bob, b"too late")
