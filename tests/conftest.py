@@ -16,6 +16,7 @@ from sstpca.home import Home
 from sstpca.names import parse_hosts
 from sstpca.pki.keys import KeyType
 from sstpca.secrets import Sealer
+from sstpca.server.log import LOGGER
 from sstpca.setup import Network, Plan, make_home
 from sstpca.store import Store
 
@@ -36,6 +37,15 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what the developer's shell has set away from the tests."""
     for variable in ("HOME", "CA_PASSPHRASE", "BACKUP_PASSPHRASE", "DATABASE_KEY"):
         monkeypatch.delenv(f"SSTPCA_{variable}", raising=False)
+    # tables would be as narrow as the terminal of whoever started the tests
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the log back as it was: ``serve`` sets it up for its process."""
+    for name in ("handlers", "propagate", "level"):
+        monkeypatch.setattr(LOGGER, name, getattr(LOGGER, name))
 
 
 @pytest.fixture(scope="session")

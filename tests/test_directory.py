@@ -55,7 +55,7 @@ def refusal(directory: StoreDirectory, der: bytes) -> str:
 def test_the_access_profile_says_who_has_to_show_a_certificate(
     run: Run, directory: StoreDirectory, sign_in: str
 ) -> None:
-    assert run("profile", "set", "default", "--sign-in", sign_in).exit_code == 0
+    assert run("profile", "set", "default", "--sign-in", sign_in, "--yes").exit_code == 0
     account = directory.account("alice")
     assert account is not None
     assert account.certificate_only is (sign_in == "eap-tls")

@@ -151,8 +151,6 @@ def test_a_machine_that_cannot_serve(
 def test_errors_at_the_start_are_json_where_the_log_is(
     home: Home, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str, hint: str
 ) -> None:
-    for name, value in (("handlers", []), ("propagate", True), ("level", log.LOGGER.level)):
-        monkeypatch.setattr(log.LOGGER, name, value)  # put back at the end
     edit(home, ("port = 443", "prot = 443"))
     monkeypatch.setenv("SSTPCA_HOME", str(home.root))
     result = CliRunner().invoke(main, [*arguments, "serve", "--log-format", "json"])

@@ -87,10 +87,10 @@ def test_a_home_of_the_release_before_is_taken_over(home: Home) -> None:
 
 def test_a_database_of_a_later_release_is_refused(home: Home) -> None:
     connection = sqlite3.connect(home.database)
-    connection.execute("UPDATE schema SET version = 4")
+    connection.execute("UPDATE schema SET version = 99")
     connection.commit()
     connection.close()
-    with pytest.raises(SstpcaError, match="version 4"):
+    with pytest.raises(SstpcaError, match="version 99"):
         Store.open(home.database)
 
 
@@ -153,7 +153,7 @@ def test_what_finds_one(store: Store, authority: Authority) -> None:
         sha1_fingerprint(certificate)[:8],
     ):
         assert inventory.find(store, text) == entry
-    for text in (entry.sha256[:7], entry.serial[:-1], "", "%", "________", "bob", "0" * 64):
+    for text in (entry.sha256[:7], entry.serial[:7], "", "%", "________", "bob", "0" * 64):
         with pytest.raises(SstpcaError, match="no certificate with"):
             inventory.find(store, text)
 
