@@ -73,7 +73,7 @@ class Entrance:
         self._preamble = Preamble()
         self._task: asyncio.Task[None] | None = None
         self._timer = self._loop.call_later(PATIENCE, self.drop, "no request in time")
-        self._loop.add_reader(sock, self._greet)
+        self._loop.add_reader(sock.fileno(), self._greet)
 
     def drop(self, reason: str) -> None:
         """Close the socket without another word."""
@@ -82,7 +82,7 @@ class Entrance:
 
     def _leave(self, reason: str) -> None:
         self._timer.cancel()
-        self._loop.remove_reader(self._sock)
+        self._loop.remove_reader(self._sock.fileno())
         if self._task is not None:
             self._task.cancel()
         self._gone(self, reason)
@@ -121,7 +121,7 @@ class Entrance:
 
     def _begin(self, stream: TlsStream, *, first: bool = False) -> None:
         """Have a step of the handshake made; nothing is read until then."""
-        self._loop.remove_reader(self._sock)
+        self._loop.remove_reader(self._sock.fileno())
         self._task = self._loop.create_task(self._shake(stream, first=first))
 
     async def _shake(self, stream: TlsStream, *, first: bool) -> None:
@@ -145,11 +145,11 @@ class Entrance:
             stream.flush()
             if done:
                 self.progress = Progress.SECURE
-                self._loop.add_reader(self._sock, self._listen, stream)
+                self._loop.add_reader(self._sock.fileno(), self._listen, stream)
                 # what TLS has in memory behind the handshake makes no socket readable
                 self._read(stream)
             else:
-                self._loop.add_reader(self._sock, self._proceed, stream)
+                self._loop.add_reader(self._sock.fileno(), self._proceed, stream)
 
     def _proceed(self, stream: TlsStream) -> None:
         with self._careful():

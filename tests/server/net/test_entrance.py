@@ -1,6 +1,7 @@
 """From a socket to a request: what one stranger costs, and what it is told."""
 
 import asyncio
+import gc
 import logging
 import socket
 import ssl
@@ -210,3 +211,56 @@ def test_a_mistake_of_ours_costs_one_stranger(
 
     enter(home, story)
     assert sum("a mistake in the server" in line for line in logged.messages) == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"GET / HTTP/1.1\r\n\r\n", id="no-tls"),
+        pytest.param(expensive(FFDHE8192, 1024), id="expensive"),
+        pytest.param(client_hello(ssl.create_default_context()), id="hello"),
+    ],
+)
+def test_who_comes_and_goes_leaves_nothing_that_goes_in_circles(home: Home, said: bytes) -> None:
+    """Garbage that has to be looked for costs everybody time: a worker seldom looks."""
+    certificate = load(home.server_identity)
+
+    async def visit(count: int) -> None:
+        loop = asyncio.get_running_loop()
+        sources = Sources(loop.time)
+        handshakes = Handshakes(loop, sources)
+        gone: list[str] = []
+        for _ in range(count):
+            near, far = socket.socketpair()
+            near.setblocking(False)
+            entrance = Entrance(
+                near,
+                certificate=certificate,
+                source=sources.find("192.0.2.1"),
+                handshakes=handshakes,
+                accepted=lambda stream, _: stream.close(),
+                gone=lambda _, reason: gone.append(reason),
+            )
+            far.sendall(said)
+            await asyncio.sleep(0)
+            if said:
+                far.close()
+            else:
+                entrance.drop("too many")
+                far.close()
+        async with asyncio.timeout(10.0):
+            while len(gone) < count:
+                await asyncio.sleep(0.01)
+        assert gc.collect() < count
+
+    def visits(count: int) -> None:
+        gc.collect()
+        gc.disable()
+        try:
+            asyncio.run(visit(count))
+        finally:
+            gc.enable()
+
+    visits(5)  # what is made once
+    visits(100)
