@@ -12,7 +12,8 @@ class Config:
     :param name: how the server calls itself to clients, in the MS-CHAPv2 challenge.
     :param listen: addresses and port to listen on.
     :param identity: PEM file with the key, the certificate and its chain; it may change.
-    :param check: raises ServerError unless clients would believe what is in that file now.
+    :param read_identity: returns what is in that file now, as OpenSSL reads PEM; raises ServerError
+        unless clients would believe it.
     :param workers: processes.
     :param interface: prefix of the sessions' interfaces.
     :param table: name of the nftables table: ``sstpca_`` and what no other server's has.
@@ -24,7 +25,7 @@ class Config:
     name: str
     listen: tuple[tuple[str, int], ...]
     identity: Path
-    check: Callable[[], None]
+    read_identity: Callable[[], bytes]
     workers: int
     interface: str
     table: str

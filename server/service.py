@@ -45,7 +45,7 @@ def serve(config: Config, backend: Backend) -> None:
     :raises ServerError: if this machine cannot serve; nothing of it is left changed then.
     """
     check_tun(config.interface)
-    identity = CertificateFile(config.identity, config.check)
+    identity = CertificateFile(config.identity, config.read_identity)
     # a session has two descriptors; the soft limit of 1024 is a relic of select(2)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -11,7 +11,7 @@ from sstpca.server.service import serve as run_server
 
 from .errors import SstpcaError
 from .home import Home
-from .pki.identity import ending, load_identity
+from .pki.identity import ending, identity_to_pem, load_identity
 from .secrets import Sealer
 from .sessions import StoreBackend
 from .settings import Settings
@@ -41,7 +41,7 @@ def _config(home: Home, settings: Settings) -> Config:
         name=settings.host,
         listen=tuple((address, server.port) for address in server.listen),
         identity=home.server_identity,
-        check=functools.partial(_check_identity, home),
+        read_identity=functools.partial(_read_identity, home),
         workers=server.workers or len(os.sched_getaffinity(0)),
         interface=server.interface,
         table=f"sstpca_{table}",
@@ -55,8 +55,10 @@ def _due(home: Home) -> str:
     return ending(home, datetime.now(UTC))
 
 
-def _check_identity(home: Home) -> None:
+def _read_identity(home: Home) -> bytes:
+    """Return the server's identity in our own writing: the file may be one that was made by hand."""
     try:
-        load_identity(home)
+        found = load_identity(home)
     except SstpcaError as error:
         raise ServerError(str(error), error.hint) from error
+    return identity_to_pem(found.key, (found.certificate, *found.chain))

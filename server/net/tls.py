@@ -1,6 +1,5 @@
 """The server's certificate as TLS presents it and as the crypto binding hashes it."""
 
-import codecs
 import contextlib
 import functools
 import hashlib
@@ -81,23 +80,16 @@ class Certificate:
         return self.contexts[hello.choose(self.contexts)]
 
 
-def _without_mark(pem: bytes) -> bytes:
-    """Return what an editor of Windows saved as OpenSSL reads it."""
-    if pem.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return pem.decode("utf-16", errors="replace").encode()
-    return pem.removeprefix(codecs.BOM_UTF8)
+def load(pem: bytes, path: Path) -> Certificate:
+    """Load the private key, the server's certificate and its chain.
 
-
-def load(path: Path) -> Certificate:
-    """Load a PEM file with the private key, the server's certificate and its chain.
-
-    :raises ServerError: if it cannot be read, or the key does not fit.
+    :param path: where they come from, for messages.
+    :raises ServerError: if OpenSSL cannot read them, or the key does not fit.
     """
+    leaf = _PEM.search(pem.decode(errors="replace"))
+    if leaf is None:
+        raise ServerError(f"{path} has no certificate")
     try:
-        pem = _without_mark(path.read_bytes())
-        leaf = _PEM.search(pem.decode(errors="replace"))
-        if leaf is None:
-            raise ServerError(f"{path} has no certificate")
         ours = [group for group in Group if _CURVES[group] or _prefers_hybrid()]
         contexts = {group: _make_context(group, pem) for group in ours}
     except OSError as error:
@@ -174,17 +166,17 @@ class CertificateFile:
     changes nothing. Worker processes are forked with the copy of the supervisor, so that one that
     replaces another is as well off, whatever has become of the file.
 
-    :param path: what :func:`load` takes.
-    :param check: raises ServerError unless clients would believe what the file has.
+    :param path: whose changes are looked for.
+    :param read: returns what :func:`load` takes; raises ServerError unless clients would believe it.
     :raises ServerError: if the file is of no use now.
     """
 
-    def __init__(self, path: Path, check: Callable[[], None]) -> None:
+    def __init__(self, path: Path, read: Callable[[], bytes]) -> None:
         self._path = path
-        self._check = check
+        self._read = read
         self._seen = _state(path)
         self._again = math.inf
-        self.certificate = load(path)
+        self.certificate = load(read(), path)
 
     def look(self) -> bool:
         """Take up what the file has become; return whether it was.
@@ -200,8 +192,7 @@ class CertificateFile:
             return False
         self._seen, self._again = state, now + _RETRY
         try:
-            self._check()
-            self.certificate = load(self._path)
+            self.certificate = load(self._read(), self._path)
         except ServerError:
             if changed:
                 raise

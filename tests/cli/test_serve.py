@@ -2,6 +2,7 @@
 
 import json
 import re
+import textwrap
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,9 +20,11 @@ from sstpca.pki.keys import KeyType
 from sstpca.server import log
 from sstpca.server.config import Config
 from sstpca.server.errors import ServerError
+from sstpca.server.net.tls import CertificateFile
 from sstpca.setup import Plan
 from sstpca.store import Store
 from tests.conftest import NETWORK, Run
+from tests.support.handshake import certificate_of
 
 Refused = Callable[[Result, int], str]
 
@@ -43,6 +46,29 @@ def edit(home: Home, *changes: tuple[str, str]) -> None:
         assert old in text
         text = text.replace(old, new)
     home.settings.write_text(text)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param(lambda text: text.encode("utf-8-sig"), id="byte-order-mark"),
+        pytest.param(lambda text: text.replace("\n", "\r\n").encode("utf-16"), id="utf-16"),
+        pytest.param(lambda text: text.replace("-\n-", "--").encode(), id="glued"),
+        pytest.param(lambda text: textwrap.indent(text, "  ").encode(), id="indented"),
+        pytest.param(lambda text: text.replace("\n", "\n\n").encode(), id="blank-lines"),
+        pytest.param(lambda text: ("Bag Attributes\n" + text + "bye").encode(), id="words"),
+    ],
+)
+def test_a_pair_that_was_put_together_by_hand_is_shown(
+    home: Home, run: Run, served: list[Config], form: Callable[[str], bytes]
+) -> None:
+    """What the checks can read, OpenSSL gets to read."""
+    before = certificate_of(home.server_identity)
+    home.server_identity.write_bytes(form(home.server_identity.read_text()))
+    assert run("serve").exit_code == 0
+    [config] = served
+    found = CertificateFile(config.identity, config.read_identity).certificate
+    assert found.hashes == before.hashes
 
 
 def test_the_settings_reach_the_server(home: Home, run: Run, served: list[Config]) -> None:

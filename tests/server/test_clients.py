@@ -13,8 +13,8 @@ from OpenSSL import SSL
 
 from sstpca.server.interfaces import Account, Lease
 from sstpca.server.net.eap_tls import Contexts, EapTls
-from sstpca.server.net.tls import load
 from tests.support import eap, ppp, sstp
+from tests.support.handshake import certificate_of
 from tests.support.issuer import CLIENT, SERVER, Issuer
 from tests.support.manner import ADDRESS, DNS1, DNS2, MAGIC, MRU, WINS1, WINS2
 from tests.support.ppp import Code
@@ -302,7 +302,7 @@ def test_eap_tls_in_pieces(tmp_path: Path) -> None:
     issuer = Issuer.make()
     path = tmp_path / "server.pem"
     path.write_bytes(issuer.issue("vpn.example.com", SERVER).pem)
-    shown, mine = load(path), issuer.issue("alice", CLIENT)
+    shown, mine = certificate_of(path), issuer.issue("alice", CLIENT)
     habits = Habits(lcp={MAGIC: b""}, login=EAP_LOGIN, restart=None)
 
     def up(round_trip: float) -> float:

@@ -38,10 +38,15 @@ class Near:
             self._step()
 
 
+def certificate_of(path: Path) -> Certificate:
+    """Return what a file of our own writing holds."""
+    return load(path.read_bytes(), path)
+
+
 def choose(certificate: Certificate | Path, hello: bytes) -> ssl.SSLContext:
     """Return the context that answers this ClientHello, as the server chooses it."""
     if isinstance(certificate, Path):
-        certificate = load(certificate)
+        certificate = certificate_of(certificate)
     read = Greeting().feed(hello)
     assert read is not None
     return certificate.context(read)

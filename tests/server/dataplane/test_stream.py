@@ -13,7 +13,8 @@ import pytest
 from sstpca.home import Home
 from sstpca.server.dataplane.stream import PLAINTEXT, TlsStream
 from sstpca.server.net.hello import Group
-from sstpca.server.net.tls import explained, load
+from sstpca.server.net.tls import explained
+from tests.support.handshake import certificate_of
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def pair(home: Home) -> Iterator[tuple[TlsStream, ssl.SSLSocket]]:
     """A stream and a client of it, with the handshake done."""
     near, far = socket.socketpair()
     near.setblocking(False)
-    stream = TlsStream(near, load(home.server_identity).contexts[Group.X25519])
+    stream = TlsStream(near, certificate_of(home.server_identity).contexts[Group.X25519])
     far.settimeout(5.0)
     wrapped: list[ssl.SSLSocket] = []
     context = ssl.create_default_context(cafile=str(home.ca_certificate))
@@ -116,7 +117,7 @@ def test_the_client_goes(pair: tuple[TlsStream, ssl.SSLSocket]) -> None:
 def test_tls_without_content_is_not_for_ever(home: Home) -> None:
     near, far = socket.socketpair()
     near.setblocking(False)
-    stream = TlsStream(near, load(home.server_identity).contexts[Group.X25519])
+    stream = TlsStream(near, certificate_of(home.server_identity).contexts[Group.X25519])
     record = bytes.fromhex("160301") + (16384).to_bytes(2) + bytes(16384)
     with far, contextlib.closing(stream):
         far.setblocking(False)
@@ -144,7 +145,7 @@ def test_a_turn_has_its_bounds(pair: tuple[TlsStream, ssl.SSLSocket]) -> None:
 def test_a_handshake_that_fails_tells_the_client_why(home: Home, tmp_path: Path) -> None:
     near, far = socket.socketpair()
     near.setblocking(False)
-    stream = TlsStream(near, load(home.server_identity).contexts[Group.X25519])
+    stream = TlsStream(near, certificate_of(home.server_identity).contexts[Group.X25519])
     with far, contextlib.closing(stream):
         far.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert stream.receive()

@@ -82,7 +82,7 @@ CERTIFICATE = Certificate({}, CertificateHashes(bytes(20), bytes(32)), b"")
 
 
 def shared() -> Shared:
-    config = Config("vpn", (), Path("none"), lambda: None, 1, "sstp", "t", 1400, True)
+    config = Config("vpn", (), Path("none"), bytes, 1, "sstp", "t", 1400, True)
     return Shared(
         config,
         cast("CertificateFile", None),

@@ -13,10 +13,11 @@ from OpenSSL import SSL
 
 from sstpca.server.interfaces import Account, CertificateRefused
 from sstpca.server.net.eap_tls import Contexts, EapTls
-from sstpca.server.net.tls import Certificate, load
+from sstpca.server.net.tls import Certificate
 from sstpca.server.ppp.eap_tls import MESSAGE_MAX
 from sstpca.server.ppp.effects import Handshaken
 from tests.support import eap
+from tests.support.handshake import certificate_of
 from tests.support.issuer import CLIENT, SERVER, Issued, Issuer
 
 # what clients offer; it comes to 1.2 in any case
@@ -55,7 +56,7 @@ def issuer() -> Issuer:
 def shown(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     path: Path = tmp_path_factory.mktemp("server") / "server.pem"
     path.write_bytes(issuer.issue("vpn.example.com", SERVER).pem)
-    return load(path)
+    return certificate_of(path)
 
 
 @pytest.fixture

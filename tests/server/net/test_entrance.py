@@ -16,9 +16,8 @@ from sstpca.server.log import LOGGER
 from sstpca.server.net.entrance import Entrance, Progress
 from sstpca.server.net.handshakes import Handshakes
 from sstpca.server.net.sources import Sources
-from sstpca.server.net.tls import load
 from sstpca.server.sstp.preamble import Preamble, Request
-from tests.support.handshake import client_hello
+from tests.support.handshake import certificate_of, client_hello
 from tests.support.hello import FFDHE8192, expensive
 
 REQUEST = b"SSTP_DUPLEX_POST /sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/ HTTP/1.1\r\n\r\n"
@@ -37,7 +36,7 @@ class Door:
         self.accepted: list[Request] = []
         self.entrance = Entrance(
             near,
-            certificate=load(home.server_identity),
+            certificate=certificate_of(home.server_identity),
             source=self.sources.find("192.0.2.1"),
             handshakes=Handshakes(loop, self.sources),
             accepted=self._accept,
@@ -224,7 +223,7 @@ def test_a_mistake_of_ours_costs_one_stranger(
 )
 def test_who_comes_and_goes_leaves_nothing_that_goes_in_circles(home: Home, said: bytes) -> None:
     """Garbage that has to be looked for costs everybody time: a worker seldom looks."""
-    certificate = load(home.server_identity)
+    certificate = certificate_of(home.server_identity)
 
     async def visit(count: int) -> None:
         loop = asyncio.get_running_loop()

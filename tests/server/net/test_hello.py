@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from OpenSSL import SSL
 
 from sstpca.home import Home
-from sstpca.server.net import tls
 from sstpca.server.net.hello import (
     MAX_HELLO,
     Alert,
@@ -19,7 +18,7 @@ from sstpca.server.net.hello import (
     alert_record,
     read_hello,
 )
-from tests.support.handshake import Near, client_hello, shake
+from tests.support.handshake import Near, certificate_of, client_hello, shake
 from tests.support.hello import (
     FFDHE2048,
     FFDHE8192,
@@ -43,7 +42,7 @@ HYBRID, X25519, P256, P384 = Group
 def test_expensive_groups_are_refused_before_anything_is_computed(
     usual_home: Home, group: int, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    certificate = tls.load(usual_home.server_identity)
+    certificate = certificate_of(usual_home.server_identity)
     wrapped: list[object] = []
     monkeypatch.setattr(
         ssl.SSLContext, "wrap_bio", lambda *_args, **_more: wrapped.append(_args), raising=True
@@ -58,7 +57,7 @@ def test_expensive_groups_are_refused_before_anything_is_computed(
 @pytest.mark.parametrize("group", [P521, X448, FFDHE2048, FFDHE8192])
 def test_no_context_knows_an_expensive_group(usual_home: Home, group: int) -> None:
     """Whatever we read in a ClientHello: OpenSSL would not take it either."""
-    contexts = tls.load(usual_home.server_identity).contexts
+    contexts = certificate_of(usual_home.server_identity).contexts
     for chosen, context in contexts.items():
         if chosen is HYBRID:  # it knows all; who has sent the key of the hybrid gets that
             continue
@@ -101,7 +100,7 @@ def check_version(home: Home, curve: str, version: ssl.TLSVersion) -> None:
 
 def test_a_client_that_has_to_be_asked_for_another_key(usual_home: Home) -> None:
     """RFC 8446 4.1.4: it sends the key of a group that we do not take, and has others."""
-    certificate = tls.load(usual_home.server_identity)
+    certificate = certificate_of(usual_home.server_identity)
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     first = records(message((P521, P384.value), {P521: b"\x04" + bytes(132)}))
     context = certificate.context(read_hello(first))
@@ -121,7 +120,7 @@ def test_openssl_as_a_client_of_another_version(usual_home: Home) -> None:
         near.do_handshake()
     hello = near.bio_read(65536)
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    context = tls.load(usual_home.server_identity).context(read_hello(hello))
+    context = certificate_of(usual_home.server_identity).context(read_hello(hello))
     server = context.wrap_bio(to_server, to_client, server_side=True)
     to_server.write(hello)
     with pytest.raises(ssl.SSLWantReadError):
@@ -136,7 +135,7 @@ def test_openssl_as_a_client_of_another_version(usual_home: Home) -> None:
 @pytest.mark.skipif(ssl.OPENSSL_VERSION_INFO < (3, 5), reason="needs OpenSSL 3.5")
 def test_a_post_quantum_hybrid_where_openssl_has_one(usual_home: Home) -> None:
     client = ssl.create_default_context(cafile=str(usual_home.ca_certificate))
-    certificate = tls.load(usual_home.server_identity)
+    certificate = certificate_of(usual_home.server_identity)
     hello = client_hello(client)
     assert read_hello(hello).choose(certificate.contexts) is HYBRID
     shake(certificate, client)

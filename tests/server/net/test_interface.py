@@ -81,7 +81,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
 
 def shared(book: Book) -> Shared:
     return Shared(
-        Config("vpn", (), Path("none"), lambda: None, 1, "sstp", "t", 1400, True),
+        Config("vpn", (), Path("none"), bytes, 1, "sstp", "t", 1400, True),
         cast("CertificateFile", None),
         cast("Directory", None),
         cast("Sessions", book),

@@ -5,8 +5,8 @@ import ssl
 import pytest
 
 from sstpca.home import Home
-from sstpca.server.net.tls import explained, load
-from tests.support.handshake import shake
+from sstpca.server.net.tls import explained
+from tests.support.handshake import certificate_of, shake
 
 # RouterOS 7, /interface sstp-client: ciphers=aes256-sha is its default, pfs=yes is ours
 ROUTEROS = "ECDHE-RSA-AES256-SHA:DHE-RSA-AES256-SHA"
@@ -70,7 +70,7 @@ def test_a_certificate_that_a_router_cannot_use(home: Home) -> None:
 
 
 def test_no_suite_is_weak(usual_home: Home) -> None:
-    for context in load(usual_home.server_identity).contexts.values():
+    for context in certificate_of(usual_home.server_identity).contexts.values():
         check_suites(context)
 
 

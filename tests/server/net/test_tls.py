@@ -14,15 +14,23 @@ from sstpca.pki.identity import identity_to_pem, load_server_certificate
 from sstpca.pki.inventory import digest
 from sstpca.pki.keys import KeyType
 from sstpca.server.errors import ServerError
-from sstpca.server.net.tls import Certificate, CertificateFile, load
+from sstpca.server.net.tls import Certificate, CertificateFile
 from tests.support.forge import NOW
-from tests.support.handshake import shake
+from tests.support.handshake import certificate_of, shake
 
 HOSTS = parse_hosts(["vpn.example.com"])
 
 
-def accept() -> None:
-    """Say nothing against it."""
+def follow(path: Path) -> CertificateFile:
+    """Follow a file whose content nobody objects to."""
+
+    def read() -> bytes:
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise ServerError("it is gone") from error
+
+    return CertificateFile(path, read)
 
 
 @pytest.fixture
@@ -52,7 +60,7 @@ def shown(
 
 
 def test_a_new_file_is_taken_up_once(home: Home, path: Path, other: Path) -> None:
-    followed = CertificateFile(path, accept)
+    followed = follow(path)
     before = followed.certificate
     assert before.hashes.sha256.hex() == digest(load_server_certificate(home))
     assert followed.look() is False
@@ -63,16 +71,8 @@ def test_a_new_file_is_taken_up_once(home: Home, path: Path, other: Path) -> Non
     assert followed.look() is False
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_a_file_that_an_editor_of_windows_saved_is_the_same(path: Path, encoding: str) -> None:
-    before = load(path)
-    path.write_bytes(path.read_text().replace("\n", "\r\n").encode(encoding))
-    after = load(path)
-    assert after.hashes == before.hashes
-
-
 def test_a_file_written_in_its_place_is_taken_up(path: Path, other: Path) -> None:
-    followed = CertificateFile(path, accept)
+    followed = follow(path)
     before = followed.certificate.hashes
     shutil.copyfile(other, path)
     assert followed.look() is True
@@ -83,7 +83,7 @@ def test_a_file_written_in_its_place_is_taken_up(path: Path, other: Path) -> Non
 def test_what_is_of_no_use_changes_nothing_and_is_said_once(
     path: Path, other: Path, content: bytes | None
 ) -> None:
-    followed = CertificateFile(path, accept)
+    followed = follow(path)
     before = followed.certificate
     path.unlink()
     if content is not None:
@@ -98,7 +98,7 @@ def test_what_is_of_no_use_changes_nothing_and_is_said_once(
 
 
 def test_half_of_a_pair_is_of_no_use(path: Path, other: Path) -> None:
-    followed = CertificateFile(path, accept)
+    followed = follow(path)
     before = followed.certificate
     key = path.read_bytes().partition(b"-----BEGIN CERT")[0]
     path.write_bytes(key + b"-----BEGIN CERT" + other.read_bytes().partition(b"-----BEGIN CERT")[2])
@@ -114,7 +114,7 @@ def test_a_file_that_is_renamed_over_while_it_is_read(
 ) -> None:
     """What is shown and what is hashed is from one reading."""
     client = ssl.create_default_context(cafile=str(home.ca_certificate))
-    followed = CertificateFile(path, accept)
+    followed = follow(path)
     path.touch()
 
     def read(path: Path) -> bytes:
@@ -134,12 +134,17 @@ def test_a_file_that_is_renamed_over_while_it_is_read(
 
 
 def test_what_clients_would_not_believe_is_not_shown(path: Path, other: Path) -> None:
-    def refuse() -> None:
-        raise ServerError("it has expired")
+    faults: list[ServerError] = []
 
-    followed = CertificateFile(path, refuse)
+    def read() -> bytes:
+        if faults:
+            raise faults.pop()
+        return path.read_bytes()
+
+    followed = CertificateFile(path, read)
     before = followed.certificate
     other.rename(path)
+    faults.append(ServerError("it has expired"))
     with pytest.raises(ServerError, match="it has expired"):
         followed.look()
     assert followed.certificate is before
@@ -149,15 +154,17 @@ def test_what_is_of_no_use_now_may_be_later(
     path: Path, other: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The clock was wrong, or the settings; the file does not change again."""
-    faults = [ServerError("it begins only tomorrow")] * 2
+    faults: list[ServerError] = []
 
-    def refuse() -> None:
+    def read() -> bytes:
         if faults:
             raise faults.pop()
+        return path.read_bytes()
 
-    followed = CertificateFile(path, refuse)
+    followed = CertificateFile(path, read)
     before = followed.certificate
     other.rename(path)
+    faults += [ServerError("it begins only tomorrow")] * 2
     with pytest.raises(ServerError, match="tomorrow"):
         followed.look()
     assert followed.look() is False
@@ -178,7 +185,7 @@ def test_no_session_of_the_certificate_before_is_resumed(
     """A client that resumed it would bind its login to the certificate that it saw then."""
     client = ssl.create_default_context(cafile=str(home.ca_certificate))
     client.maximum_version = version
-    followed = CertificateFile(path, accept)
+    followed = follow(path)
     session, _ = shown(followed.certificate, None, client)
     other.rename(path)
     assert followed.look()
@@ -190,5 +197,5 @@ def test_there_are_no_tickets(home: Home, path: Path, version: ssl.TLSVersion) -
     """The key that seals them would open all that was recorded since it was made."""
     client = ssl.create_default_context(cafile=str(home.ca_certificate))
     client.maximum_version = version
-    session, _ = shown(load(path), None, client)
+    session, _ = shown(certificate_of(path), None, client)
     assert session is None or not session.has_ticket
