@@ -24,7 +24,8 @@ from .certificates import UNREADABLE
 from .keys import PrivateKey
 from .loading import load_certificate
 from .pem import Block, PemError, blocks, is_pem
-from .work import ROUNDS_MAX, check_work
+from .trial import opens_in_time
+from .work import ROUNDS_MAX, check_work, too_much
 
 Password = Callable[[Path], bytes]
 """Gives the password of an encrypted file."""
@@ -282,14 +283,20 @@ class _Reader:
     def _add_pkcs12(self, where: str, der: bytes) -> None:
         """Read PKCS#12 (RFC 7292); some programs say no password, some the empty one."""
         self._count(where, der)
+        self._try_out(where, der, None, b"")
         with self._damage_named(where):
             for secret in (None, b""):
                 with contextlib.suppress(ValueError):
                     self.found.append(_pkcs12_contents(where, der, secret))
                     return
             secret = self._password()
+            self._try_out(where, der, secret)
             with self._wrong_password():
                 self.found.append(_pkcs12_contents(where, der, secret))
+
+    def _try_out(self, where: str, der: bytes, *secrets: bytes | None) -> None:
+        if not opens_in_time(der, secrets):
+            raise too_much(where, "too many rounds of hashing, behind its encryption,")
 
     def _count(self, where: str, der: bytes) -> None:
         self._rounds += check_work(der, where)

@@ -50,16 +50,17 @@ def check_work(content: bytes, name: str) -> int:
     try:
         for element in _walk(content):
             if element.tag == INTEGER and len(element.content) > NUMBER_MAX:
-                raise _too_much(name, f"a number of {8 * len(element.content)} bits")
+                raise too_much(name, f"a number of {8 * len(element.content)} bits")
             rounds += _rounds(element, name)
             if rounds > ROUNDS_MAX:
-                raise _too_much(name, f"{rounds} rounds of hashing")
+                raise too_much(name, f"{rounds} rounds of hashing")
         return rounds + _mac_rounds(content, name)
     except Asn1Error:
         return rounds  # whoever reads it will complain
 
 
-def _too_much(name: str, what: str) -> SstpcaError:
+def too_much(name: str, what: str) -> SstpcaError:
+    """Return what to say of ``name``, which asks for ``what``."""
     return SstpcaError(
         f"{name} asks for {what} to open it: that was not made by a usual program",
         "get it anew from whoever made it",
@@ -105,7 +106,7 @@ def _rounds(element: Element, name: str) -> int:
     if algorithm == _SCRYPT and len(numbers) >= 3:
         cost, size, times = numbers[:3]
         if 128 * cost * size > SCRYPT_BYTES_MAX or 128 * cost * size * times > SCRYPT_WORK_MAX:
-            raise _too_much(name, f"scrypt with N = {cost}, r = {size}, p = {times}")
+            raise too_much(name, f"scrypt with N = {cost}, r = {size}, p = {times}")
     elif numbers and (algorithm == _PBKDF2 or algorithm.startswith(_PBE)):
         return max(0, numbers[0])
     return 0
@@ -119,5 +120,5 @@ def _mac_rounds(content: bytes, name: str) -> int:
     mac = children(found[2].whole, SEQUENCE, OCTETS)
     rounds = number(mac[2]) if len(mac) > 2 and mac[2].tag == INTEGER else 1
     if rounds > ROUNDS_MAX:
-        raise _too_much(name, f"{rounds} rounds of hashing")
+        raise too_much(name, f"{rounds} rounds of hashing")
     return rounds

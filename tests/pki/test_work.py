@@ -1,15 +1,19 @@
 """Files that would take for ever to open are refused before anybody begins."""
 
+import hashlib
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sstpca.errors import SstpcaError
+from sstpca.pki import trial
 from sstpca.pki.asn1 import INTEGER, OCTETS, OID, SEQUENCE, encoded
 from sstpca.pki.certificates import certificate_to_pem
 from sstpca.pki.keys import key_from_pem, key_to_pem
@@ -44,6 +48,7 @@ PBES2, PBKDF2, SCRYPT = (
 AES = sequence(oid("60864801650304012a"), encoded(OCTETS, bytes(16)))
 SALT = encoded(OCTETS, bytes(16))
 PKCS12_3DES = oid("2a864886f70d010c0103")
+ENCRYPTED = oid("2a864886f70d010706")
 DATA, SHROUDED = oid("2a864886f70d010701"), oid("2a864886f70d010c0a0102")
 
 
@@ -87,6 +92,30 @@ def test_what_would_take_for_ever_is_refused_at_once(name: str) -> None:
     with pytest.raises(SstpcaError, match=r"asks for .* to open it"):
         parse(PATH, ENDLESS_ONES[name], lambda _: b"secret")
     assert time.monotonic() - begin < 5
+
+
+def hidden(rounds: int, secret: bytes) -> bytes:
+    """A PFX with a key that shows only when what is around it is open, by the right password."""
+    key = hashlib.pbkdf2_hmac("sha1", secret, bytes(16), 1, 32)
+    bag = sequence(sequence(SHROUDED, encoded(0xA0, pkcs8(pbkdf2(rounds)))))
+    padder = padding.PKCS7(128).padder()
+    seal = Cipher(algorithms.AES(key), modes.CBC(bytes(16))).encryptor()
+    sealed = seal.update(padder.update(bag) + padder.finalize()) + seal.finalize()
+    how = sequence(PBES2, sequence(pbkdf2(1), AES))
+    part = sequence(integer(0), sequence(DATA, how, encoded(0x80, sealed)))
+    safe = sequence(sequence(ENCRYPTED, encoded(0xA0, part)))
+    outer = sequence(DATA, encoded(0xA0, encoded(OCTETS, safe)))
+    return sequence(integer(3), outer)
+
+
+def test_a_key_behind_encryption_that_would_take_for_ever_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(trial.opens_in_time, "__defaults__", (1,))
+    with pytest.raises(SstpcaError, match=r"^file asks for too many rounds"):
+        parse(PATH, hidden(ENDLESS, b"secret"), lambda _: b"secret")
+    with pytest.raises(SstpcaError, match=r"password does not open|cannot be read"):
+        parse(PATH, hidden(ENDLESS, b"secret"), lambda _: b"other")
 
 
 def test_many_keys_that_take_long_are_as_bad_as_one() -> None:
