@@ -1,14 +1,16 @@
-"""Which users have the next authority's certificate already, by the bundles made for them.
+"""Which users have what a change needs already, by the bundles made for them.
 
 Each system counts for itself: a new bundle for a phone changes nothing on the PC.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cryptography import x509
 
 from . import users
 from .bundle import record
+from .bundle.record import Made
 from .names import user_key
 from .pki.inventory import digest
 from .store import Store
@@ -16,7 +18,7 @@ from .store import Store
 
 @dataclass(frozen=True, slots=True)
 class Without:
-    """A user who may not have it.
+    """A user who may not have what is needed.
 
     :param made: when the latest bundle that lacks it was made, seconds since 1970; None if the user
         never had a bundle.
@@ -31,6 +33,19 @@ class Without:
 def without(store: Store, authority: x509.Certificate) -> list[Without]:
     """Return the users who may log in and have a system without ``authority``, by name."""
     wanted = digest(authority)
+    return _behind(store, lambda made: wanted in made.authorities)
+
+
+def elsewhere(store: Store, server: str) -> list[Without]:
+    """Return the users who may log in and have a system that does not connect to ``server``.
+
+    :param server: as Windows' ServerAddress.
+    """
+    return _behind(store, lambda made: made.server == server)
+
+
+def _behind(store: Store, fits: Callable[[Made], bool]) -> list[Without]:
+    """Return the users who may log in and have a system whose latest bundle is no good, by name."""
     latest = record.latest_by_platform(store)
     found = []
     for user in users.list_all(store):
@@ -40,7 +55,7 @@ def without(store: Store, authority: x509.Certificate) -> list[Without]:
             for platform, one in latest.get(user_key(user.name), {}).items()
             if one.made >= user.created
         }
-        behind = {name: one.made for name, one in made.items() if wanted not in one.authorities}
+        behind = {name: one.made for name, one in made.items() if not fits(one)}
         if user.enabled and (behind or not made):
             when = max(behind.values(), default=None)
             found.append(Without(user.name, when, tuple(sorted(behind))))

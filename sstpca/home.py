@@ -162,6 +162,11 @@ class Home:
         return self.root / "ca-previous.crt"
 
     @property
+    def renaming(self) -> Path:
+        """The server's names before and after, JSON; there only while it is being renamed."""
+        return self.root / "renaming.json"
+
+    @property
     def server_identity(self) -> Path:
         """Server key, certificate and chain in one PEM file, so that they change together; secret."""
         return self.root / "server.pem"

@@ -5,6 +5,7 @@ import dataclasses
 import difflib
 import ipaddress
 import re
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any, Final
 from . import toml
 from .addresses import IPAddress
 from .errors import InvalidInput, SstpcaError
-from .names import check_address, parse_hosts, quoted
+from .home import write_file
+from .names import Hosts, check_address, parse_hosts, quoted
 from .reading import read_text
 
 _INTERFACE: Final = re.compile(r"[a-z][a-z0-9_]{0,8}")
@@ -132,6 +134,28 @@ def load(path: Path) -> Settings:
     )
     _check_hosts(settings.server, document)
     return settings
+
+
+def write_hosts(path: Path, hosts: Hosts) -> None:
+    """Write ``hosts`` into settings.toml; all else in it stays as it is, comments too.
+
+    :raises SstpcaError: if it cannot be read, edited or written; nothing has changed then.
+    """
+    text = read_text(path, "the settings file")
+    values = {"names": hosts.names, "addresses": tuple(map(str, hosts.addresses))}
+    for key, wanted in values.items():
+        document = toml.parse(text, str(path))
+        if tuple(document.tables.get("server", {}).get(key, ())) == wanted:
+            continue
+        edited = document.with_list(("server", key), wanted)
+        if edited is None:
+            what = f"[server] {key} is written in a way that this command cannot edit"
+            whole = ", ".join(map(toml.string, wanted))
+            raise document.refusal(("server", key), what, f"write {key} = [{whole}] instead")
+        # an editor of Windows wrote it with line ends of its own
+        text = edited.replace("\n", "\r\n") if "\r\n" in text else edited
+    place = path.resolve()
+    write_file(place, text.encode(), stat.S_IMODE(place.stat().st_mode))
 
 
 def _stray(document: toml.Document, name: str) -> SstpcaError:

@@ -9,7 +9,7 @@ import json
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -51,6 +51,32 @@ class Document:
     def refusal(self, path: _Path, what: str, hint: str = CORRECT) -> SstpcaError:
         """Return the error that says ``what`` is wrong with the table or key ``path``."""
         return SstpcaError(f"{self.where}, line {self.line(path)}: {what}", hint)
+
+    def with_list(self, path: _Path, values: Sequence[str]) -> str | None:
+        """Return the text with the list of texts ``values`` in the place of the key ``path``.
+
+        All else stays as it is, comments too. None if there is no section for it, or the document
+        is written in a way that this cannot edit.
+        """
+        lines, place = self.text.split("\n"), None
+        value = f"{path[-1]} = [{', '.join(map(string, values))}]"
+        for line, found, statement in _named(self.text):
+            height = statement.count("\n") + 1
+            if found == path[:-1] and _is_header(statement):
+                place = line + height - 1, 0, [value]
+            elif found == path:
+                comments = [one[0] for one in _TOKEN.finditer(statement) if one[0][0] == "#"]
+                beside = f"  {comments.pop()}" if comments and height == 1 else ""
+                place = line - 1, height, [*comments, value + beside]
+                break
+        if place is None:
+            return None
+        begin, height, new = place
+        lines[begin : begin + height] = new
+        text = "\n".join(lines)
+        table = self.tables.get(path[0], {}) | {path[-1]: list(values)}
+        same = _is_toml(text) and tomllib.loads(text) == self.tables | {path[0]: table}
+        return text if same else None
 
     def line(self, path: _Path) -> int:
         """Return the line of the table or key ``path``, counted from 1; 1 if it is not there."""
@@ -114,14 +140,19 @@ def _rest(statement: str, instead: str = "") -> str:
 
 def _paths(text: str) -> Iterator[tuple[int, _Path]]:
     """Yield the line and the full name of each table and key of a document that is TOML."""
+    yield from ((line, found) for line, found, _ in _named(text))
+
+
+def _named(text: str) -> Iterator[tuple[int, _Path, str]]:
+    """Yield the same, each with its statement."""
     table: _Path = ()
     for line, statement in _statements(text):
         found = _names(tomllib.loads(statement))
         if _is_header(statement):
             [table] = found
-            yield line, table
+            yield line, table, statement
         else:
-            yield from ((line, table + path) for path in found)
+            yield from ((line, table + path, statement) for path in found)
 
 
 def _names(value: Any) -> list[_Path]:

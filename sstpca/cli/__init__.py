@@ -18,6 +18,7 @@ from .home_option import new_folder
 from .init import init
 from .profile import profile
 from .quickstart import quickstart
+from .rename import rename
 from .routeros import routeros
 from .serve import serve
 from .session import session
@@ -77,6 +78,7 @@ def main(ctx: click.Context, home: Path) -> None:
 
 _COMMANDS = (init, user, profile, bundle, deploy, cert, ca, serve, session, quickstart)
 
+cert_files.server.add_command(rename)
 cert_files.server.add_command(routeros)
 
 for command in (*_COMMANDS, *cert_files.COMMANDS, *lint.COMMANDS):

@@ -310,9 +310,10 @@ def _describe(found: Import) -> None:
 
 @click.group(cls=Group)
 def server() -> None:
-    """Prepare the server: a certificate of another authority, or a RouterOS router in its place.
+    """Give the server another name, another authority's certificate, or a RouterOS router's place.
 
     \b
+        sstpca server rename vpn2.example.com
         sstpca server csr --output server.csr
         sstpca server routeros
     """

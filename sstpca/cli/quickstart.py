@@ -65,9 +65,8 @@ def _check_same(settings: Settings, home: Home, hosts: tuple[str, ...], port: in
     if asked and not {*asked.names, *map(str, asked.addresses)} <= has:
         raise InvalidInput(
             f"the home {home.root} is for {', '.join(sorted(has))}",
-            "leave HOST out to go on with it; for other names, its users are kept by putting the "
-            f"names into {home.settings}, then: sstpca ca rollover begin; for another VPN, name "
-            "another home with SSTPCA_HOME or --home",
+            "leave HOST out to go on with it; for another name of the same VPN: sstpca server rename "
+            "NAME; for another VPN, name another home with SSTPCA_HOME or --home",
         )
     if port is not None and port != settings.server.port:
         raise InvalidInput(

@@ -31,7 +31,8 @@ from . import ask
 from .cert import opened
 from .cert_change import RUNNING, passphrase_option
 from .context import Context
-from .output import counted, echo_json, iso, local, program, table, talk, warn
+from .output import counted, echo_json, for_this_home, iso, local, program, table, talk, warn
+from .rename import progress
 from .usage import Group
 
 # as much of a fingerprint as tells one from the other
@@ -119,8 +120,8 @@ def _unable(home: Home, unserved: list[str]) -> tuple[str, str]:
     """Return why a rollover cannot be finished, and how to go on: the home would serve nothing."""
     return (
         f"the next authority cannot issue for {', '.join(unserved)}, which the settings have",
-        f"take that out of {home.settings} again; or, to rename the server, write the old and the new "
-        "name there, then: sstpca ca rollover cancel; sstpca ca rollover begin",
+        f"take that out of {home.settings} again; to rename the server, write the old name there, "
+        "then: sstpca ca rollover cancel; sstpca server rename NAME",
     )
 
 
@@ -152,7 +153,9 @@ def status(context: Context, as_json: bool) -> None:
     home, store = opened(context)
     following, count = load_next_certificate(home), _count(store)
     missing = [] if following is None else _missing(home, store, following)
-    left = rollover.of_former(store)
+    left, doubts, renamed = rollover.of_former(store), [], progress(home, store)
+    if following is not None and (unserved := rollover.unserved(home, following)):
+        doubts = [": ".join(_unable(home, unserved))]
     if as_json:
         echo_json(
             {
@@ -160,6 +163,8 @@ def status(context: Context, as_json: bool) -> None:
                 "users": count,
                 "without": [_without_json(one) for one in missing],
                 "former_certificates": [one.name for one in left],
+                "renaming": None if renamed is None else renamed.json,
+                "warnings": list(map(for_this_home, doubts)),
             }
         )
         return
@@ -169,10 +174,11 @@ def status(context: Context, as_json: bool) -> None:
         talk(f"\n{_left(len(left))}")
     if following is None:
         talk("\nno rollover is under way; 'sstpca ca rollover begin' makes the next authority")
-    elif unserved := rollover.unserved(home, following):
-        warn(": ".join(_unable(home, unserved)))
+    elif doubts:
+        warn(doubts[0])
     elif not missing:
-        talk("\nno user has only the old one: sstpca ca rollover finish")
+        how = "ca rollover finish" if renamed is None else "server rename"
+        talk(f"\nno user has only the old one: sstpca {how}")
     else:
         click.echo()
         rows = [
@@ -185,6 +191,8 @@ def status(context: Context, as_json: bool) -> None:
         ]
         click.echo(table(("USER", "LATEST BUNDLE", "FOR"), rows, empty=""))
         talk(f"\n{len(missing)} of {count} users still have only the old one")
+    if renamed is not None:
+        talk(f"\n{renamed.text}")
 
 
 def roles(home: Home) -> Iterator[tuple[str, x509.Certificate]]:

@@ -28,7 +28,8 @@ _RENEW: Final = "sstpca cert renew server"
 _REPLACE: Final = "get a new one from whoever issued it, then sstpca cert import FILE..."
 # in a home there is more to say than the checks know
 _HINTS: Final = {
-    "name": "correct names and addresses in settings.toml, or get a certificate for all of them",
+    "name": "correct names and addresses in settings.toml (for another name, write the old one there, "
+    "then: sstpca server rename NAME), or get a certificate for all of them",
     "forged": "restore server.pem and ca.crt from one backup",
 }
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..errors import InvalidInput, SstpcaError
 from ..home import PUBLIC, SECRET, SERVER, Home, write_file
+from ..names import Hosts
 from ..store import Store
 from . import inventory, pairs, profiles
 from .authority import Authority, check_alive, issuer_of, load_next_certificate
@@ -53,16 +54,18 @@ def begin(
     *,
     kind: KeyType | None = None,
     constrained: bool | None = None,
+    hosts: Hosts | None = None,
 ) -> x509.Certificate:
-    """Make the next authority, for the hosts of the settings, and return its certificate.
+    """Make the next authority, and return its certificate.
 
     :param passphrase: encrypts its key; None leaves it plain.
+    :param hosts: what it can issue for; by default those of the settings.
     :param kind: of its key; by default as the present one's.
     :param constrained: whether it has name constraints; by default as the present one.
     :raises SstpcaError: if there is one already, or a file or the database cannot be written;
         nothing has changed then.
     """
-    hosts = served_hosts(home)
+    hosts = hosts or served_hosts(home)
     with pairs.changing(home, store), _settled(home, store):
         refuse_second(home, store)
         known = inventory.list_authorities(store)
@@ -119,9 +122,14 @@ def lacks_names(home: Home) -> bool:
 
     :raises SstpcaError: if the certificate or the settings cannot be read.
     """
-    leaf = read(load_server_certificate(home).public_bytes(Encoding.DER))
-    found = () if isinstance(leaf, Finding) else check_names(leaf, served_hosts(home))
-    return any(one.check == "name" for one in found)
+    return not is_for(load_server_certificate(home), served_hosts(home))
+
+
+def is_for(leaf: x509.Certificate, hosts: Hosts) -> bool:
+    """Return whether Windows would find all of ``hosts`` in ``leaf``."""
+    readable = read(leaf.public_bytes(Encoding.DER))
+    found = () if isinstance(readable, Finding) else check_names(readable, hosts)
+    return all(one.check != "name" for one in found)
 
 
 def keeps_names(home: Home, successor: x509.Certificate) -> bool:
@@ -129,7 +137,7 @@ def keeps_names(home: Home, successor: x509.Certificate) -> bool:
 
     :raises SstpcaError: if the server's certificate cannot be read.
     """
-    return _may(successor, Subject.of_certificate(load_server_certificate(home)))
+    return may(successor, Subject.of_certificate(load_server_certificate(home)))
 
 
 def unserved(home: Home, successor: x509.Certificate) -> list[str]:
@@ -140,17 +148,20 @@ def unserved(home: Home, successor: x509.Certificate) -> list[str]:
     if issuer_of(home, load_server_certificate(home)) is None:
         return []
     served = Subject.of_hosts(served_hosts(home))
-    names = [one for one in served.dns if not _may(successor, Subject(one, (one,)))]
+    names = [one for one in served.dns if not may(successor, Subject(one, (one,)))]
     addresses = [
-        one for one in served.addresses if not _may(successor, Subject(str(one), (), (one,)))
+        one for one in served.addresses if not may(successor, Subject(str(one), (), (one,)))
     ]
     return [*names, *map(str, addresses)]
 
 
-def finish(home: Home, store: Store, successor: Authority, now: datetime) -> Finished:
+def finish(
+    home: Home, store: Store, successor: Authority, now: datetime, *, hosts: Hosts | None = None
+) -> Finished:
     """Let the next authority take the place of the present one, and issue the server's pair anew.
 
     :param successor: the next authority.
+    :param hosts: what the pair is for, all those of the settings among them, which are the default.
     :raises SstpcaError: if that cannot be; nothing has changed then, unless it is the disk that
         refuses in the end, which the next command settles.
     """
@@ -158,7 +169,7 @@ def finish(home: Home, store: Store, successor: Authority, now: datetime) -> Fin
     with pairs.changing(home, store), _settled(home, store):
         if load_next_certificate(home) != successor.certificate:
             raise SstpcaError("another command has changed the next authority", "try again")
-        pair = _server_pair(home, successor, now)
+        pair = _server_pair(home, successor, now, hosts or served_hosts(home))
         kept = None if pair is None else pairs.keep_server(home, now)
         if pair is not None:
             pairs.stage(home, [pair])
@@ -194,24 +205,24 @@ def _take_over(
         )
 
 
-def _server_pair(home: Home, successor: Authority, now: datetime) -> Pair | None:
+def _server_pair(home: Home, successor: Authority, now: datetime, hosts: Hosts) -> Pair | None:
     """Return the server's next pair; None if another authority's certificate serves."""
     leaf = load_server_certificate(home)
     if issuer_of(home, leaf) is None:
         return None
     key = make_key(key_type(leaf.public_key()))
     url = profiles.distribution_url(leaf)
-    subject = _subject(home, leaf, successor.certificate)
+    subject = server_subject(hosts, leaf, successor.certificate)
     made = successor.sign(profiles.SERVER, subject, key.public_key(), now, cdp=url)
-    check_leaf(home, made, served_hosts(home), now)
+    check_leaf(home, made, hosts, now)
     return Pair(SERVER, SERVER, (made,), key)
 
 
-def _subject(home: Home, leaf: x509.Certificate, successor: x509.Certificate) -> Subject:
-    """Return the names of ``leaf`` that ``successor`` may give, and those of the settings."""
-    served, old = Subject.of_hosts(served_hosts(home)), Subject.of_certificate(leaf)
-    more = [name for name in old.dns if _may(successor, Subject(name, (name,)))]
-    others = [one for one in old.addresses if _may(successor, Subject(str(one), (), (one,)))]
+def server_subject(hosts: Hosts, leaf: x509.Certificate, successor: x509.Certificate) -> Subject:
+    """Return the names of ``hosts``, and those of ``leaf`` that ``successor`` may give."""
+    served, old = Subject.of_hosts(hosts), Subject.of_certificate(leaf)
+    more = [name for name in old.dns if may(successor, Subject(name, (name,)))]
+    others = [one for one in old.addresses if may(successor, Subject(str(one), (), (one,)))]
     return Subject(
         served.common_name,
         tuple(dict.fromkeys((*served.dns, *more))),
@@ -219,7 +230,8 @@ def _subject(home: Home, leaf: x509.Certificate, successor: x509.Certificate) ->
     )
 
 
-def _may(issuer: x509.Certificate, subject: Subject) -> bool:
+def may(issuer: x509.Certificate, subject: Subject) -> bool:
+    """Return whether ``issuer`` can issue for all names of ``subject``."""
     try:
         check_permitted(subject, issuer)
     except InvalidInput:

@@ -111,6 +111,9 @@ def test_a_name_that_the_next_authority_cannot_give_keeps_it_from_taking_over(
     status = run("ca", "rollover", "status").stderr
     assert what in status
     assert "ca rollover finish" not in status
+    (warned,) = json.loads(run("ca", "rollover", "status", "--json").stdout)["warnings"]
+    assert warned.startswith(what)
+    assert f"sstpca --home {begun.root} server rename NAME" in warned
     finish = run("ca", "rollover", "finish", "--force")
     assert refused(finish, 1) == what
     assert "ca rollover cancel; sstpca" in finish.stderr
