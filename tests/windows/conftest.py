@@ -1,0 +1,90 @@
+"""What the runs of scripts share: a PC, authorities, and folders with a bundle's files."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from sstpca.bundle.context import Bundle, Certificate, bundle_for
+from sstpca.names import parse_hosts
+from sstpca.pki.authority import Authority
+from sstpca.pki.keys import KeyType
+from sstpca.profiles import AccessProfile
+from sstpca.settings import Server, Settings
+from tests.bundle.samples import MakeBundle, files_of, trust_in, user_named
+from tests.windows.pc import PWSH, Pc
+
+Unpack = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def _powershell() -> None:
+    if PWSH is None:
+        pytest.skip("needs PowerShell 7 (pwsh) on the PATH")
+
+
+@pytest.fixture
+def pc(tmp_path: Path) -> Pc:
+    """A PC on which nothing of ours is."""
+    return Pc(tmp_path / "pc")
+
+
+@pytest.fixture(scope="session")
+def authorities() -> tuple[Authority, Authority]:
+    """The authority of the VPN, and the next one."""
+    hosts = parse_hosts(["vpn.example.com", "localhost"])
+    now = datetime.now(UTC)
+    first, second = (Authority.make(hosts, now, KeyType.ECDSA) for _ in range(2))
+    return first, second
+
+
+@pytest.fixture(scope="session")
+def certificates(authorities: tuple[Authority, Authority]) -> tuple[Certificate, Certificate]:
+    """The certificates of both authorities, as bundles carry them."""
+    found = [plain_bundle(one.certificate).authorities[0] for one in authorities]
+    return found[0], dataclasses.replace(found[1], file="ca-2.cer")
+
+
+def plain_bundle(trusted: x509.Certificate) -> Bundle:
+    """Return the bundle of alice that has nothing but the connection."""
+    profile = AccessProfile("default", IPv4Address("10.99.0.1"), ())
+    settings = Settings(server=Server(names=("vpn.example.com",)))
+    return bundle_for(user_named("alice"), profile, settings, trust_in(trusted))
+
+
+@pytest.fixture(scope="session")
+def make_bundle(authorities: tuple[Authority, Authority]) -> MakeBundle:
+    """Return the bundle of alice, with other values where some are given, unchecked."""
+    plain = plain_bundle(authorities[0].certificate)
+
+    def make(**changes: Any) -> Bundle:
+        return dataclasses.replace(plain, **changes)
+
+    return make
+
+
+@pytest.fixture
+def unpack(tmp_path: Path, make_bundle: MakeBundle) -> Unpack:
+    """Write the files of a bundle with such values to a folder of its own, and return it.
+
+    A folder with another name: ``unpack(folder="It's [1]", ...)``.
+    """
+
+    def unpacked(bundle: Bundle | None = None, folder: str = "", **changes: Any) -> Path:
+        path = tmp_path / (folder or f"bundle{len(list(tmp_path.iterdir()))}")
+        return write(path, files_of(bundle or make_bundle(**changes)))
+
+    return unpacked
+
+
+def write(folder: Path, files: Mapping[str, bytes]) -> Path:
+    """Write files to a new folder, and return it."""
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
