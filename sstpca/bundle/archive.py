@@ -10,6 +10,7 @@ import shutil
 import stat
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,17 @@ from ..errors import SstpcaError
 from ..home import SECRET
 from ..reading import read_file
 from .sums import SUMS
+
+#: What zipfile raises at a file that is no zip, damaged, or of a kind it does not know. It promises
+#: the first and the last two; the others come out of what it uses.
+NO_ZIP: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+)
 
 # linux/fcntl.h and linux/fs.h
 _AT_FDCWD: Final = -100
@@ -237,7 +249,7 @@ def _is_zip(archive: Path) -> bool:
     try:
         with zipfile.ZipFile(archive) as content:
             names = set(content.namelist())
-    except zipfile.BadZipFile:
+    except NO_ZIP:
         return False
     return SUMS in names or names >= _BEFORE
 

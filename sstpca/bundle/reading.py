@@ -6,7 +6,6 @@ import io
 import re
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Final
 from ..errors import SstpcaError
 from ..names import quoted
 from ..reading import read_file
-from .archive import zipped
+from .archive import NO_ZIP, zipped
 from .sums import SUMS
 
 ZIP_MAX: Final = 8 << 20
@@ -106,14 +105,7 @@ def _of_zip(content: bytes) -> Iterator[tuple[str, bytes]]:
                 file = _entry(archive, entry, min(left, FILE_MAX))
                 left -= len(file)
                 yield entry.filename, file
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        ValueError,
-        NotImplementedError,
-        RuntimeError,
-    ) as error:
+    except NO_ZIP as error:
         raise _Strange(f"it is no zip, or a damaged one ({error})") from None
 
 

@@ -15,6 +15,7 @@ from ..reading import MissingFile, read_file
 from ..store import Store
 from . import inventory, pairs
 from .authority import Authority, check_alive
+from .certificates import UNREADABLE
 from .inventory import Entry
 
 COMPROMISED: Final = "keyCompromise"
@@ -163,7 +164,7 @@ def _number(path: Path) -> int:
         return found.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
     except MissingFile:
         return 0
-    except (ValueError, x509.ExtensionNotFound):
+    except (*UNREADABLE, x509.ExtensionNotFound):
         raise SstpcaError(
             f"{path} is no revocation list of an authority; it was not overwritten",
             "name another folder with --output",

@@ -203,11 +203,27 @@ def test_a_folder_that_is_no_bundle_stays(tmp_path: Path) -> None:
     assert not (tmp_path / "alice.zip").exists()
 
 
-def test_a_zip_that_is_no_bundle_stays(tmp_path: Path) -> None:
-    (tmp_path / "alice.zip").write_bytes(b"photographs")
+def of_a_later_version() -> bytes:
+    """A zip that says it takes version 9.9 of the format to read it."""
+    content = bytearray(archive.zipped(NEW))
+    content[content.index(b"PK\1\2") + 6] = 99
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"photographs", id="no-zip"),
+        pytest.param(archive.zipped(NEW)[:-30], id="half"),
+        pytest.param(of_a_later_version(), id="later"),
+        pytest.param(archive.zipped({"photographs": b""}), id="other"),
+    ],
+)
+def test_a_zip_that_is_no_bundle_stays(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "alice.zip").write_bytes(content)
     with pytest.raises(SstpcaError, match="is not a bundle"):
         archive.write(tmp_path, "alice", NEW)
-    assert (tmp_path / "alice.zip").read_bytes() == b"photographs"
+    assert (tmp_path / "alice.zip").read_bytes() == content
     assert not (tmp_path / "alice").exists()
 
 
