@@ -29,7 +29,8 @@ What is done with them::
 To and from elsewhere::
 
     parsing           files of any format; importing makes the server's identity of them
-    pem, asn1         what these formats consist of; work says how long one takes to open
+    pem, asn1         what these formats consist of; work says how long one takes to open, and
+                      trial tries where only trying does
     exporting, files  formats for other programs; files that replace nothing
     backup, sealed    the whole home in one file, encrypted
     chains, roots     certificates in order; the roots that this machine trusts
