@@ -6,7 +6,7 @@ import logging
 import socket
 import ssl
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -16,41 +16,12 @@ from sstpca.server.log import LOGGER
 from sstpca.server.net.entrance import Entrance, Progress
 from sstpca.server.net.handshakes import Handshakes
 from sstpca.server.net.sources import Sources
-from sstpca.server.sstp.preamble import Preamble, Request
+from sstpca.server.sstp.preamble import Preamble
+from tests.support.door import Door, enter
 from tests.support.handshake import certificate_of, client_hello
 from tests.support.hello import FFDHE8192, expensive
 
 REQUEST = b"SSTP_DUPLEX_POST /sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/ HTTP/1.1\r\n\r\n"
-
-
-class Door:
-    """One entrance and the socket that leads to it."""
-
-    def __init__(self, home: Home) -> None:
-        near, self.far = socket.socketpair()
-        near.setblocking(False)
-        self.far.settimeout(5.0)
-        loop = asyncio.get_running_loop()
-        self.sources = Sources(loop.time)
-        self.gone: list[str] = []
-        self.accepted: list[Request] = []
-        self.entrance = Entrance(
-            near,
-            certificate=certificate_of(home.server_identity),
-            source=self.sources.find("192.0.2.1"),
-            handshakes=Handshakes(loop, self.sources),
-            accepted=self._accept,
-            gone=lambda _, reason: self.gone.append(reason),
-        )
-
-    def _accept(self, stream: TlsStream, request: Request) -> None:
-        self.accepted.append(request)
-        stream.close()
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(10.0):
-            while not condition():
-                await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -60,16 +31,6 @@ def logged(
     monkeypatch.setattr(LOGGER, "propagate", True)
     caplog.set_level(logging.INFO, "sstpca")
     yield caplog
-
-
-def enter(home: Home, story: Callable[[Door], Awaitable[None]]) -> None:
-    async def run() -> None:
-        door = Door(home)
-        with door.far:
-            await story(door)
-            assert asyncio.all_tasks() == {asyncio.current_task()}
-
-    asyncio.run(run())
 
 
 def test_a_request_comes_through_and_handshakes_are_made_elsewhere(
