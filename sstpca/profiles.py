@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from . import clients
 from . import store as tables
 from .addresses import Kind, kind_of
-from .clients import Client
+from .clients import Client, SignIn
 from .errors import InvalidInput, SstpcaError
 from .names import check_host_name, check_ipv4, check_profile_name, quoted, some
 from .reach import Reach
@@ -57,6 +57,11 @@ class AccessProfile:
     sessions: int = SESSIONS
     reach: frozenset[Reach] = frozenset()
     inbound: bool = False
+
+    @property
+    def by_certificate(self) -> bool:
+        """Whether its users sign in with a certificate in place of a password."""
+        return self.client.sign_in is SignIn.EAP_TLS
 
 
 def parse_pool(text: str) -> Pool:

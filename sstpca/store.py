@@ -148,7 +148,6 @@ sa.Index(
     certificates.c.key,
     unique=True,
     sqlite_where=certificates.c.replaced.is_(None),
-    postgresql_where=certificates.c.replaced.is_(None),
 )
 
 # Every bundle that was made; see bundle/record.py.

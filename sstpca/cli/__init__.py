@@ -2,28 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from .. import __version__
-from . import cert_files, lint
-from .bundle import bundle
-from .ca import ca
-from .cert import cert
-from .context import Context
-from .deploy import deploy
 from .edge import edge
 from .home_option import new_folder
-from .init import init
-from .profile import profile
-from .quickstart import quickstart
-from .rename import rename
-from .routeros import routeros
-from .serve import serve
-from .session import session
-from .usage import Group
-from .user import user
+from .usage import Group, Later
 
 
 class Commands(Group):
@@ -46,7 +32,32 @@ class Commands(Group):
             return super().invoke(ctx)
 
 
-@click.group("sstpca", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+_COMMANDS: Final = {
+    "bundle": Later("Make what users receive, list it, and prove that it still fits.", ("bundle",)),
+    "ca": Later("Make, show and keep the authority.", ("ca", "cert_files")),
+    "cert": Later("Issue, show, renew and revoke certificates.", ("cert", "cert_files", "lint")),
+    "deploy": Later("Make what administrators need to set up the VPN on many PCs.", ("deploy",)),
+    "init": Later("Make the home of a VPN.", ("init",)),
+    "profile": Later("Add, show, change and remove access profiles.", ("profile",)),
+    "quickstart": Later(
+        "Make everything that is missing, and run the VPN server.", ("quickstart",)
+    ),
+    "serve": Later("Run the VPN server, until SIGTERM or Ctrl-C.", ("serve",)),
+    "server": Later(
+        "Give the server another name, another authority's certificate, or a RouterOS router's place.",
+        ("server",),
+    ),
+    "session": Later("See and end the sessions of all workers.", ("session",)),
+    "user": Later("Add, show, change and remove users.", ("user",)),
+}
+
+
+@click.group(
+    "sstpca",
+    cls=Commands,
+    later=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option(
     "--home",
     type=new_folder(),
@@ -72,14 +83,7 @@ def main(ctx: click.Context, home: Path) -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+    from .context import Context  # what it can open takes its time to load
+
     ctx.obj = Context(home)
     ctx.call_on_close(ctx.obj.close)
-
-
-_COMMANDS = (init, user, profile, bundle, deploy, cert, ca, serve, session, quickstart)
-
-cert_files.server.add_command(rename)
-cert_files.server.add_command(routeros)
-
-for command in (*_COMMANDS, *cert_files.COMMANDS, *lint.COMMANDS):
-    main.add_command(command)

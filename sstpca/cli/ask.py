@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -20,6 +20,15 @@ PASSPHRASE_VARIABLE: Final = "SSTPCA_CA_PASSPHRASE"  # noqa: S105 a name, not a 
 # a file or pipe that goes on after this is none with a password in it
 _READ_MAX: Final = 64 << 10
 _NAMES_MAX: Final = 16 << 20
+
+
+def password_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say where a user's password comes from."""
+    stdin = click.option(
+        "--password-stdin", "from_stdin", is_flag=True, help="Read it from standard input."
+    )
+    generate = click.option("--generate", is_flag=True, help="Make one, and print it once.")
+    return stdin(generate(command))
 
 
 def interactive() -> bool:

@@ -22,14 +22,13 @@ from ..pki.inventory import Entry, State
 from ..pki.keys import KEY_TYPES, KeyType, describe_key
 from ..pki.pairs import Pair
 from ..secrets import generate_password
-from . import ask, ca_files
+from . import ask, ca_files, usage
 from .ca import ca
 from .cert import cert, opened
 from .cert_change import RUNNING
 from .context import Context
 from .output import pairs as lines_of
 from .output import talk, warn
-from .usage import Group
 
 Command = Callable[..., Any]
 
@@ -308,18 +307,7 @@ def _describe(found: Import) -> None:
         warn(f"the certificate of {quoted(one.subject.rfc4514_string())} has no part in the chain")
 
 
-@click.group(cls=Group)
-def server() -> None:
-    """Give the server another name, another authority's certificate, or a RouterOS router's place.
-
-    \b
-        sstpca server rename vpn2.example.com
-        sstpca server csr --output server.csr
-        sstpca server routeros
-    """
-
-
-@server.command()
+@click.command(cls=usage.Command)
 @ca_files.output_option
 @click.option(
     "--key-type",
@@ -365,6 +353,3 @@ def csr(
 
 for _command in ca_files.COMMANDS:
     ca.add_command(_command)
-
-#: what goes to the top of the command line; the rest registers on ``cert`` and ``ca``
-COMMANDS: tuple[click.Command, ...] = (server,)

@@ -33,9 +33,6 @@ from .cert import cert
 from .context import Context
 from .output import echo_json, iso, pairs, table, talk
 
-#: what goes to the top of the command line; the rest registers on ``cert``
-COMMANDS: tuple[click.Command, ...] = ()
-
 _WIDTH: Final = 80
 # "warning", a code, and the gaps
 _MARGIN: Final = len("warning  0x800B010F  ")

@@ -157,7 +157,7 @@ def for_this_home(text: str) -> str:
     root = click.get_current_context().find_root().command
     if not isinstance(root, click.Group):
         return text
-    commands = "|".join(map(re.escape, root.commands))
+    commands = "|".join(map(re.escape, root.list_commands(click.get_current_context())))
     return re.sub(rf"\bsstpca (?=(?:{commands})\b)", lambda _: f"{name} ", text)
 
 

@@ -5,7 +5,10 @@ click finds the mistakes; the sentences are ours, the same with each of its vers
 
 import contextlib
 import difflib
-from collections.abc import Iterable, Iterator
+import importlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import click
@@ -41,11 +44,62 @@ class Command(_TakesHome):
         return rest
 
 
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A command that is loaded when it is asked for: most are not, and loading takes its time.
+
+    :param help: the first sentence of its help.
+    :param modules: of this package. The first has the command, under its name; the others add
+        commands to that one, if it is a group.
+    """
+
+    help: str
+    modules: tuple[str, ...]
+
+    def load(self, name: str) -> click.Command:
+        """Return the command."""
+        first, *_ = [importlib.import_module(f"{__package__}.{one}") for one in self.modules]
+        command: click.Command = getattr(first, name)
+        return command
+
+
 class Group(_TakesHome, click.Group):
-    """A group of commands; without one of them, it shows its help on standard error."""
+    """A group of commands; without one of them, it shows its help on standard error.
+
+    :param later: those of its commands that are loaded when they are asked for.
+    """
 
     command_class = Command
     group_class = type
+
+    def __init__(
+        self, *args: Any, later: Mapping[str, Later] = MappingProxyType({}), **attrs: Any
+    ) -> None:
+        super().__init__(*args, **attrs)
+        self._later = later
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted({*self.commands, *self._later})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, loaded if it was not; None if there is none of the name."""
+        if cmd_name in self._later and cmd_name not in self.commands:
+            self.add_command(self._later[cmd_name].load(cmd_name), cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the names of the commands and what they are for, and load none."""
+        names = self.list_commands(ctx)
+        room = formatter.width - 6 - max(map(len, names))
+        rows = [(name, self._short_help(name, room)) for name in names]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def _short_help(self, name: str, room: int) -> str:
+        later = self._later.get(name)
+        command = self.commands[name] if later is None else click.Command(name, help=later.help)
+        return command.get_short_help_str(room)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Take the options in front of the command."""
@@ -62,7 +116,8 @@ class Group(_TakesHome, click.Group):
         name = str(args[0])
         if self.get_command(ctx, name) is None and name[:1] != "-" and not ctx.resilient_parsing:
             raise InvalidInput(
-                f"{_path(ctx)} has no command {quoted(name)}", _near(name, self.commands, ctx)
+                f"{_path(ctx)} has no command {quoted(name)}",
+                _near(name, self.list_commands(ctx), ctx),
             )
         return super().resolve_command(ctx, args)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from .. import users
+from .. import profiles, users
 from ..errors import InvalidInput
 from ..names import check_ipv4
 from ..users import User
@@ -13,11 +13,12 @@ from . import ask
 from .context import Context
 from .output import echo_json, iso, local, pairs, program, table, talk
 from .saved import talk_of_saved
-from .usage import Group
-from .user_add import add, password_options, signs_in_by_certificate
+from .usage import Group, Later
+
+_ADD = Later("Add each user NAME; asks for a password.", ("user_add",))
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, later={"add": _ADD})
 def user() -> None:
     """Add, show, change and remove users.
 
@@ -25,9 +26,6 @@ def user() -> None:
         sstpca user add alice
         sstpca user list
     """
-
-
-user.add_command(add)
 
 
 @user.command("list")
@@ -82,7 +80,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
 
 @user.command()
 @click.argument("name")
-@password_options
+@ask.password_options
 @click.pass_obj
 def passwd(context: Context, name: str, from_stdin: bool, generate: bool) -> None:
     """Give the user NAME another password; asks for it.
@@ -180,7 +178,7 @@ def set_(
     )
     _report([changed], "changed")
     if profile is not None:
-        by_certificate = signs_in_by_certificate(context, changed.profile)
+        by_certificate = profiles.get(context.store(), changed.profile).by_certificate
         if by_certificate:
             talk("the sign-in is by certificate now: a password does not get in")
         talk(

@@ -1,16 +1,14 @@
 """``sstpca user add``: one user, or all of a list at once."""
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import click
 import sqlalchemy as sa
 
 from .. import profiles, users
-from ..clients import SignIn
 from ..errors import InvalidInput
 from ..names import check_ipv4, quoted
 from ..profiles import DEFAULT
@@ -29,15 +27,6 @@ from .context import Context
 from .output import MANY, program, talk, warn
 
 
-def password_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say where a password comes from."""
-    stdin = click.option(
-        "--password-stdin", "from_stdin", is_flag=True, help="Read it from standard input."
-    )
-    generate = click.option("--generate", is_flag=True, help="Make one, and print it once.")
-    return stdin(generate(command))
-
-
 @click.command(cls=usage.Command)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option(
@@ -48,7 +37,7 @@ def password_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--profile", default=DEFAULT, show_default=True, help="The access profile.")
 @click.option("--address", metavar="IP", help="The address the user always gets.")
-@password_options
+@ask.password_options
 @click.option("--bundle", is_flag=True, help="Make the bundle in the same go.")
 @for_option
 @with_password_option
@@ -138,15 +127,11 @@ class _Given:
 
     def password(self, context: Context, new: User) -> str | None:
         """Return the password; None where nobody needs to know one, with a certificate."""
-        if self.from_stdin or self.generate or not signs_in_by_certificate(context, new.profile):
+        by_certificate = profiles.get(context.store(), new.profile).by_certificate
+        if self.from_stdin or self.generate or not by_certificate:
             return ask.password(new.name, from_stdin=self.from_stdin, generate=self.generate)
         talk(f"user '{new.name}' signs in with a certificate, and has a password that nobody knows")
         return None
-
-
-def signs_in_by_certificate(context: Context, profile: str) -> bool:
-    """Return whether users of the access profile ``profile`` sign in with a certificate."""
-    return profiles.get(context.store(), profile).client.sign_in is SignIn.EAP_TLS
 
 
 def _insert(connection: sa.Connection, sealer: Sealer, new: User, password: str | None) -> object:
@@ -173,7 +158,7 @@ def _add_alone(context: Context, new: Sequence[User], given: _Given) -> None:
     profile = new[0].profile
     many = len(new) > MANY
     whom = f"--profile {shlex.quote(profile)}" if many else shlex.join(one.name for one in new)
-    missing = " --issue" if signs_in_by_certificate(context, profile) else ""
+    missing = " --issue" if profiles.get(context.store(), profile).by_certificate else ""
     talk(f"next: {program()} bundle {whom}{missing}")
 
 

@@ -224,12 +224,35 @@ def test_a_terminal_that_cannot_show_a_name_is_no_error(home: Home, run: Run) ->
 
 def commands(group: click.Group, path: tuple[str, ...]) -> list[tuple[str, click.Command]]:
     found: list[tuple[str, click.Command]] = [(" ".join(path), group)]
-    for name, command in group.commands.items():
+    with click.Context(group) as ctx:
+        names = group.list_commands(ctx)
+        named = {name: group.get_command(ctx, name) for name in names}
+    for name, command in named.items():
+        assert command is not None
         if isinstance(command, click.Group):
             found += commands(command, (*path, name))
         else:
             found.append((" ".join((*path, name)), command))
     return found
+
+
+def test_the_help_of_a_group_loads_none_of_its_commands() -> None:
+    """And says of each what its own help says."""
+    for path, group in commands(main, ("sstpca",)):
+        for name, later in getattr(group, "_later", {}).items():
+            assert isinstance(group, click.Group)
+            with click.Context(group) as ctx:
+                command = group.get_command(ctx, name)
+            assert command is not None, path
+            assert command.get_short_help_str(1000) == later.help, path
+    code = (
+        "import sys; from sstpca.cli import main; main(['--help'], standalone_mode=False);"
+        "print([m for m in sys.modules if m in ('sqlalchemy', 'cryptography', 'jinja2')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.endswith("\n[]\n")
 
 
 @pytest.mark.parametrize(("path", "command"), commands(main, ("sstpca",)))

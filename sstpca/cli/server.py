@@ -1,0 +1,30 @@
+"""``sstpca server``: what clients meet at the server's name."""
+
+from typing import Final
+
+import click
+
+from .usage import Group, Later
+
+_COMMANDS: Final = {
+    "csr": Later(
+        "Write a request for a certificate with the names of the settings.", ("cert_files",)
+    ),
+    "rename": Later(
+        "Let users connect to NAME instead of the name that they connect to now.", ("rename",)
+    ),
+    "routeros": Later(
+        "Write what makes a RouterOS router the server, in place of this one.", ("routeros",)
+    ),
+}
+
+
+@click.group(cls=Group, later=_COMMANDS)
+def server() -> None:
+    """Give the server another name, another authority's certificate, or a RouterOS router's place.
+
+    \b
+        sstpca server rename vpn2.example.com
+        sstpca server csr --output server.csr
+        sstpca server routeros
+    """
