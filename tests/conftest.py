@@ -111,7 +111,13 @@ def run(home: Home) -> Run:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in one line for each reason what was not run."""
+    """Say in one line for each reason what was not run, and what ran in a real PowerShell."""
     skipped = terminalreporter.stats.get("skipped", [])
     for reason, count in Counter(report.longrepr[2] for report in skipped).items():
         terminalreporter.write_line(f"not run: {count} tests; {reason.removeprefix('Skipped: ')}")
+    stats = terminalreporter.stats
+    ran = [
+        one for kind in ("passed", "failed") for one in stats.get(kind, []) if one.when == "call"
+    ]
+    count = sum(one.nodeid.startswith("tests/windows/") for one in ran)
+    terminalreporter.write_line(f"scripts for Windows: {count} tests ran in a real PowerShell")

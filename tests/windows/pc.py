@@ -169,7 +169,7 @@ class Pc:
         with tempfile.TemporaryDirectory() as name:
             task, results = Path(name, "task.json"), Path(name, "results.json")
             task.write_text(json.dumps(self._task(steps)))
-            _pwsh(STAND_IN / "run.ps1", assembly(), task, results, environment=environment)
+            run_pwsh(STAND_IN / "run.ps1", assembly(), task, results, environment=environment)
             found = [self._result(one) for one in json.loads(results.read_text())]
         self.state = copy.deepcopy(found[-1].state)
         return found
@@ -207,12 +207,12 @@ class Pc:
         )
 
 
-def _pwsh(*command: Path | str, environment: Mapping[str, str] | None = None) -> None:
+def run_pwsh(*command: Path | str, environment: Mapping[str, str] | None = None) -> None:
     assert PWSH is not None
     usual = {"POWERSHELL_TELEMETRY_OPTOUT": "1", "POWERSHELL_UPDATECHECK": "Off", "NO_COLOR": "1"}
     done = subprocess.run(
         [PWSH, "-NoProfile", "-NonInteractive", "-File", *map(str, command)],
-        env=os.environ | usual | (environment or {}),
+        env={**os.environ, **usual, **(environment or {})},
         capture_output=True,
         text=True,
         timeout=300,
@@ -237,6 +237,6 @@ def assembly() -> Path:
     made = folder / f"StandIn-{mark.hexdigest()[:16]}.dll"
     with _locked(folder / "lock"):
         if not made.exists():
-            _pwsh(STAND_IN / "build.ps1", made.with_suffix(".new"))
+            run_pwsh(STAND_IN / "build.ps1", made.with_suffix(".new"))
             made.with_suffix(".new").rename(made)
     return made
