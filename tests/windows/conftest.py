@@ -22,7 +22,7 @@ from tests.windows.pc import PWSH, Pc
 Unpack = Callable[..., Path]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def _powershell() -> None:
     if PWSH is None:
         pytest.skip("needs PowerShell 7 (pwsh) on the PATH")
