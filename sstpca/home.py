@@ -277,11 +277,14 @@ class Home:
     def serving(self) -> Iterator[None]:
         """Hold the home for one server.
 
-        :raises SstpcaError: if another server has it.
+        :raises SstpcaError: if another server has it, or it cannot be written.
         """
-        descriptor = os.open(
-            self.root / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, SECRET
-        )
+        path = self.root / "serve.lock"
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, SECRET)
+        except OSError:
+            why, hint = unwritable(path)
+            raise SstpcaError(f"cannot write {path}: {why}", hint) from None
         try:
             if not locks.try_take(descriptor):
                 raise SstpcaError(

@@ -11,7 +11,6 @@ from Crypto.Cipher import DES
 from Crypto.Hash import MD4
 
 CHALLENGE_SIZE: Final = 16
-NT_HASH_SIZE: Final = 16
 
 # RFC 2759 8.7
 _MAGIC_1: Final = b"Magic server to client signing constant"

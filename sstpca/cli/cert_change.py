@@ -316,7 +316,7 @@ def rekey(
 
     The old certificate stays valid; revoke it if its key is lost.
 
-    
+    \b
         sstpca cert rekey server
         sstpca cert rekey alice --key-type ecdsa
     """
@@ -349,7 +349,7 @@ def revoke(context: Context, name: str, reason: str, yes: bool) -> None:
     home's server from then on. A server's certificate is believed until it ends: Windows looks for a
     revocation list only where a certificate names one.
 
-    
+    \b
         sstpca cert revoke alice --reason keyCompromise
         sstpca cert revoke 5f0c9d21 --yes
     """

@@ -196,6 +196,15 @@ def test_two_servers_of_one_home(
     assert len(served) == 1
 
 
+def test_a_home_that_cannot_be_locked_is_said(
+    home: Home, run: Run, served: list[Config], refused: Refused
+) -> None:
+    (home.root / "serve.lock").mkdir()
+    said = refused(run("serve"), 1)
+    assert said == f"cannot write {home.root}/serve.lock: it is not yours to write"
+    assert not served
+
+
 def quickstart(root: Path, *arguments: str) -> Result:
     return CliRunner().invoke(main, ["--home", str(root), "quickstart", *arguments])
 

@@ -87,8 +87,8 @@ def test_without_domain(name: bytes, user: bytes) -> None:
 
 @given(st.text(st.characters(), max_size=40))
 def test_any_password_has_a_hash(password: str) -> None:
-    assert len(mschapv2.nt_hash(password)) == mschapv2.NT_HASH_SIZE
+    assert len(mschapv2.nt_hash(password)) == 16
 
 
 def test_a_lone_surrogate_has_a_hash() -> None:
-    assert len(mschapv2.nt_hash("\ud800")) == mschapv2.NT_HASH_SIZE
+    assert len(mschapv2.nt_hash("\ud800")) == 16
