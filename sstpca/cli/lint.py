@@ -1,6 +1,7 @@
 """``sstpca cert lint`` and ``cert check``: what Windows would object to, and what is due."""
 
 import contextlib
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -31,11 +32,18 @@ from ..pki.profiles import is_for_vpn_only
 from ..reading import read_file
 from .cert import cert
 from .context import Context
+from .lint_ways import with_ways
 from .output import echo_json, iso, pairs, table, talk
 
 _WIDTH: Final = 80
+# a command is copied as a whole
+_COMMAND: Final = re.compile(r"\bsstpca [^;:)]+")
+_UNBROKEN: Final = "\0"
 # "warning", a code, and the gaps
 _MARGIN: Final = len("warning  0x800B010F  ")
+_WRAPPER: Final = textwrap.TextWrapper(
+    _WIDTH - _MARGIN, break_long_words=False, break_on_hyphens=False
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +111,7 @@ def lint_command(
     if home.exists:
         more += [*_former_authority(home, report), *_wide_authority(home, report)]
     report = report.with_more(more)
+    report = with_ways(ctx.obj, report, case.what, own=not files and connect is None)
     if as_json:
         echo_json(_as_json(case, report))
     else:
@@ -255,8 +264,9 @@ def _lines(finding: Finding) -> Iterator[str]:
     texts.append(f"fix: {finding.fix}")
     head = f"{finding.severity.value:7}  {code:10}  "
     for text in texts:
-        for line in textwrap.wrap(text, _WIDTH - _MARGIN, break_long_words=False):
-            yield head + line
+        whole = _COMMAND.sub(lambda command: command[0].replace(" ", _UNBROKEN), text)
+        for line in _WRAPPER.wrap(whole):
+            yield head + line.replace(_UNBROKEN, " ")
             head = " " * _MARGIN
 
 

@@ -82,7 +82,8 @@ def make_authority_certificate(
     :param constrained: False leaves the name constraints out, for clients that do not know them;
         it can issue for every host then.
     """
-    begin = _begin(now)
+    length = timedelta(days=AUTHORITY_DAYS)
+    begin = _begin(now, length)
     name = _common_name(_authority_name(hosts.first, generation))
     usage = _key_usage(key_cert_sign=True, crl_sign=True)
     builder = (
@@ -92,7 +93,7 @@ def make_authority_certificate(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(begin)
-        .not_valid_after(begin + timedelta(days=AUTHORITY_DAYS) - _SECOND)
+        .not_valid_after(begin + length - _SECOND)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.ExtendedKeyUsage(PURPOSES), critical=False)
@@ -149,12 +150,13 @@ def make_leaf(
 ) -> x509.Certificate:
     """Return a certificate for ``subject``, never longer than its issuer's.
 
-    :param now: an aware time; the certificate begins a day before it, or with its issuer.
+    :param now: an aware time; the certificate begins a day before it, or of a short life an eighth,
+        or with its issuer.
     :param days: by default the profile's, and never more than it allows.
     :param cdp: where the revocation list will be; empty: nowhere.
     """
-    begin = max(_begin(now), issuer.not_valid_before_utc)
     length = timedelta(days=min(days or profile.days, profile.days_max))
+    begin = max(_begin(now, length), issuer.not_valid_before_utc)
     end = min(begin + length - _SECOND, issuer.not_valid_after_utc)
     encipherment = profile.key_encipherment and isinstance(key, rsa.RSAPublicKey)
     usage = _key_usage(digital_signature=True, key_encipherment=encipherment)
@@ -246,8 +248,9 @@ def is_for_vpn_only(authority: x509.Certificate) -> bool:
     return False
 
 
-def _begin(now: datetime) -> datetime:
-    return now.replace(microsecond=0) - CLOCK_SKEW
+def _begin(now: datetime, length: timedelta) -> datetime:
+    # a day early is all of one that is valid for a day
+    return now.replace(microsecond=0) - min(CLOCK_SKEW, length / 8)
 
 
 def _authority_name(host: str, generation: int) -> str:

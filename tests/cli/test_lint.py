@@ -1,11 +1,12 @@
 """sstpca cert lint and cert check."""
 
 import json
+import re
 import ssl
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from click.testing import CliRunner, Result
@@ -13,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from sstpca.cli import main
+from sstpca.cli import lint, main
 from sstpca.home import Home
 from sstpca.pki.authority import Authority
 from sstpca.pki.certificates import certificate_to_pem
@@ -246,3 +247,85 @@ def test_check_names_what_is_wrong(home: Home, run: Run, refused: Refused) -> No
     assert "wrong  server" in result.stdout
     home.ca_certificate.unlink()
     assert "ca.crt" in refused(run("cert", "check"), 1)
+
+
+class Later(datetime):
+    """More than a year after, less than ten."""
+
+    DAYS = 400
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return super().now(tz) + timedelta(days=cls.DAYS)
+
+
+class MuchLater(Later):
+    DAYS = 4000
+
+
+def ways(result: Result) -> dict[str, str]:
+    """Return what to do about ends, by what has ended or will."""
+    assert result.stdout.startswith("{"), result.output
+    return {
+        re.split(r" (expired|ends) on ", one["found"])[0]: one["fix"]
+        for one in json.loads(result.stdout)["findings"]
+        if one["check"] in ("expired", "ends-soon")
+    }
+
+
+def test_an_end_names_the_command_that_mends_it(
+    home: Home, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for words in (("user", "o'neil"), ("user", "eve"), ("server", "eu.vpn.example.com")):
+        assert run("cert", "issue", *words, "--key-type", "ecdsa").exit_code == 0
+    old = {one: home.pair(one).read_bytes() for one in ("eve", "server")}
+    run("cert", "rekey", "eve")
+    replaced = home.root / "replaced.pem"
+    replaced.write_bytes(old["eve"])
+    program = f"sstpca --home {home.root}"
+    clock = "; if it is not that late, correct this machine's clock"
+
+    monkeypatch.setattr(lint, "datetime", Later)
+    own = ways(run("cert", "lint", "--json"))
+    assert own == {"the server certificate": f"{program} cert renew server{clock}"}
+    # on one line, to be copied
+    assert f"{program} cert renew server;" in run("cert", "lint").stdout
+    for path, way in (
+        (home.pair("o'neil"), "cert renew 'o'\"'\"'neil'"),
+        (home.pair("eu.vpn.example.com"), "cert renew eu.vpn.example.com"),
+        (home.server_identity, "cert renew server"),
+    ):
+        found = ways(run("cert", "lint", str(path), "--json"))
+        assert found == {"the certificate": f"{program} {way}{clock}"}
+    (found_again,) = ways(run("cert", "lint", str(replaced), "--json")).values()
+    assert found_again.startswith(f"a newer one has taken its place: {program} cert export eve")
+    run("cert", "revoke", "eve", "--yes")
+    (revoked,) = ways(run("cert", "lint", str(home.pair("eve")), "--json")).values()
+    assert "cert rekey eve" in revoked
+
+    monkeypatch.setattr(lint, "datetime", MuchLater)
+    (authority_way,) = (
+        way for what, way in ways(run("cert", "lint", "--json")).items() if "VPN CA" in what
+    )
+    assert authority_way.startswith(f"make a next authority: {program} ca rollover begin")
+
+
+def test_the_end_of_anothers_certificate_names_no_renewal_of_ours(
+    home: Home, run: Run, tmp_path: Path, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    leaf = make(HOST, key.public_key(), issuer, server_extensions())
+    (tmp_path / "leaf.pem").write_bytes(pem(leaf))
+    monkeypatch.setattr(lint, "datetime", MuchLater)
+    (way,) = ways(run("cert", "lint", str(tmp_path / "leaf.pem"), "--json")).values()
+    assert way.startswith("put a new one in its place")
+
+
+@pytest.mark.parametrize("days", ["1", "2", "7"])
+def test_a_short_life_is_not_over_at_once(home: Home, run: Run, days: str) -> None:
+    for kind, name in (("server", "server"), ("user", "alice")):
+        words = ("cert", "issue", kind, name, "--replace", "--days", days)
+        assert run(*words).exit_code == 0
+        assert "valid" in run("cert", "show", name).stdout.splitlines()[2]
+    assert ways(run("cert", "lint", "--json")) == {}
+    assert run("cert", "check").exit_code == 0
