@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from .. import profiles, users
 from ..bundle import archive, crew, fitting, record, sheet, user_certificate
@@ -16,8 +17,11 @@ from ..bundle.archive import Written
 from ..bundle.making import Order, Result, Wish, Workshop
 from ..clients import SignIn
 from ..errors import SstpcaError
+from ..home import Home
 from ..names import quoted, some, user_key
 from ..pki import inventory
+from ..pki.authority import issuer_of
+from ..pki.identity import load_server_certificate
 from ..pki.inventory import Entry
 from ..profiles import AccessProfile
 from ..secrets import Sealer, generate_password
@@ -226,6 +230,8 @@ def hand_out(
         crew.make(workshop, orders, results)
     if quiet:
         talk(f"{results.count} bundles are in {workshop.output}")
+    if results.count and "routeros" in workshop.wish.platforms:
+        _warn_of_routers(context.home())
     if results.count:
         _talk_of_secrets(telling, sheets, results.on_sheets)
     _complain(results, total)
@@ -240,6 +246,20 @@ def _talk_of_secrets(telling: Telling, sheets: Path | None, orders: Sequence[Ord
         where = sheet.bind(sheets, [one.user.name for one in orders]) if len(orders) > 1 else None
         once = "" if where is None else f", all of them in {where.name} as well"
         talk(f"The sheets are in {sheets}{once}: print them, hand them over, and delete them.")
+
+
+def _warn_of_routers(home: Home) -> None:
+    """Say of a server's key that a router may not know how to help."""
+    leaf = load_server_certificate(home)
+    if isinstance(leaf.public_key(), rsa.RSAPublicKey):
+        return
+    own = issuer_of(home, leaf) is not None
+    how = "sstpca cert rekey server --key-type rsa" if own else "get a certificate for such a key"
+    # SSTP, pfs: "With pfs=yes, TLS will use ECDHE-RSA- and DHE-RSA-"
+    warn(
+        "the server's key is not RSA, and MikroTik's manual names no other for the SSTP of RouterOS: "
+        f"if a router does not connect, {how}"
+    )
 
 
 def warn_of_unused(workshop: Workshop) -> None:

@@ -529,3 +529,14 @@ def test_what_a_client_cannot_do_is_said_and_nothing_is_made(
                  "--for", system, *issue)  # fmt: skip
     assert result.exit_code == 1
     assert [one.name for one in users.list_all(store)] == [name]
+
+
+def test_a_router_that_may_not_know_the_servers_key_is_a_warning(home: Home, run: Run) -> None:
+    """MikroTik's manual names ECDHE-RSA and DHE-RSA alone; the key of this home is ECDSA."""
+    run("user", "add", "siteb", "--generate")
+    assert "not RSA" not in run("bundle", "siteb").stderr
+    made = run("bundle", "siteb", "--for", "windows,routeros")
+    assert made.exit_code == 0
+    assert f"sstpca --home {home.root} cert rekey server --key-type rsa" in made.stderr
+    assert run("cert", "rekey", "server", "--key-type", "rsa").exit_code == 0
+    assert "not RSA" not in run("bundle", "siteb", "--for", "routeros").stderr
