@@ -21,8 +21,8 @@ from .config import Config
 from .errors import ServerError
 from .interfaces import Backend
 from .log import LOGGER
-from .net import conntrack, firewall
-from .net.forwarding import Forwarding
+from .net import conntrack
+from .net.rules import CHANGED, Rules, rules_of
 from .net.tls import CertificateFile
 from .net.tun import check_tun
 from .net.worker import FAREWELL, work
@@ -51,14 +51,10 @@ def serve(config: Config, backend: Backend) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with _signals() as awaited, ExitStack() as stack:
         listeners = [stack.enter_context(sock) for sock in _listeners(config)]
-        firewall.set_up(config.table, prefix=config.interface, mtu=config.mtu, nat=config.nat)
-        stack.callback(firewall.take_down, config.table)
-        forwarding = Forwarding(config.table, config.interface)
-        stack.callback(forwarding.close)
-        forwarding.open()
+        rules = stack.enter_context(rules_of(config))
         conntrack.check()
         backend.reset()
-        _Supervisor(config, identity, listeners, backend, awaited, forwarding).run()
+        _Supervisor(config, identity, listeners, backend, awaited, rules).run()
         backend.reset()
 
 
@@ -71,7 +67,7 @@ def _signals() -> Iterator[frozenset[signal.Signals]]:
     """
     wanted = {*_ENDING, signal.SIGHUP}
     heard = {number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN}
-    awaited = frozenset({signal.SIGCHLD, *heard})
+    awaited = frozenset({signal.SIGCHLD, CHANGED, *heard})
     before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
     try:
         yield awaited
@@ -126,14 +122,14 @@ class _Supervisor:
         listeners: list[socket.socket],
         backend: Backend,
         awaited: frozenset[signal.Signals],
-        forwarding: Forwarding,
+        rules: Rules,
     ) -> None:
         self._config = config
         self._identity = identity
         self._awaited = awaited
         self._listeners = listeners
         self._backend = backend
-        self._forwarding = forwarding
+        self._rules = rules
         self._workers: dict[int, float] = {}
         #: Workers that ended and whose sessions the store still has.
         self._lost: set[int] = set()
@@ -152,7 +148,7 @@ class _Supervisor:
             self._forget()
             self._look()
             self._remind()
-            self._watch_forwarding()
+            self._watch_rules()
         LOGGER.info("stopping")
         self._stop()
 
@@ -211,9 +207,9 @@ class _Supervisor:
         except Exception as error:  # whatever the file has, the port must stay served
             LOGGER.error("%s", error)
 
-    def _watch_forwarding(self) -> None:
+    def _watch_rules(self) -> None:
         try:
-            self._forwarding.look()
+            self._rules.look()
         except Exception as error:  # interfaces that are there already go on
             LOGGER.error("%s", error)
 

@@ -7,6 +7,7 @@ input interface after routing needs Linux 5.7.
 
 from typing import Final
 
+from ..config import Config
 from ..interfaces import Access
 from ..log import LOGGER
 from .group import LINK_LOCAL, MARK, MARK_BITS, RESOLVER
@@ -72,28 +73,51 @@ table inet {table} {{
 """
 
 
-def set_up(table: str, *, prefix: str, mtu: int, nat: bool) -> None:
-    """Make ``table`` for the interfaces that begin with ``prefix``; what an earlier run left goes.
+class Firewall:
+    """The table of one server, for the interfaces that begin with its prefix."""
 
-    :param mtu: the tunnel's, in bytes; TCP is told to stay below it.
-    :raises ServerError: if nft is missing or refuses.
-    """
-    try:
-        _replace(table, _rules(table, prefix, mtu, nat=nat, fib=True))
-    except NftError:
-        _replace(table, _rules(table, prefix, mtu, nat=nat, fib=False))
-        LOGGER.warning(
-            "this kernel has no reverse path check for nftables (module nft_fib_inet): packets that "
-            "come from elsewhere under a client's address are not recognised"
-        )
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._listed = ""
 
+    def open(self) -> None:
+        """Make the table; what an earlier run left goes.
 
-def take_down(table: str) -> None:
-    """Remove ``table``, if it is there.
+        :raises ServerError: if nft is missing or refuses.
+        """
+        table = self._config.table
+        try:
+            _replace(table, _rules(self._config, fib=True))
+        except NftError:
+            _replace(table, _rules(self._config, fib=False))
+            LOGGER.warning(
+                "this kernel has no reverse path check for nftables (module nft_fib_inet): packets "
+                "that come from elsewhere under a client's address are not recognised"
+            )
+        self._listed = nft(f"list table inet {table}")
 
-    :raises ServerError: if nft refuses.
-    """
-    _replace(table, "")
+    def mend(self) -> None:
+        """Make the table anew if it is not as it was.
+
+        :raises ServerError: if nft refuses.
+        """
+        try:
+            whole = nft(f"list table inet {self._config.table}") == self._listed
+        except NftError:
+            whole = False
+        if not whole:
+            self.open()
+            LOGGER.warning(
+                "another program changed the rules for clients, or took them away; they are in "
+                "place again"
+            )
+
+    def close(self) -> None:
+        """Remove the table, if it is there.
+
+        :raises ServerError: if nft refuses.
+        """
+        _replace(self._config.table, "")
 
 
 def _replace(table: str, rules: str) -> None:
@@ -101,15 +125,17 @@ def _replace(table: str, rules: str) -> None:
     nft(f"table inet {table}\ndelete table inet {table}\n{rules}")
 
 
-def _rules(table: str, prefix: str, mtu: int, *, nat: bool, fib: bool) -> str:
+def _rules(config: Config, *, fib: bool) -> str:
+    prefix = config.interface
+
     def permits(access: Access) -> str:
         return f"iifgroup & {access.value:#x}"
 
     directed = "fib daddr type { broadcast, multicast }"
     return _RULES.format(
-        table=table,
+        table=config.table,
         prefix=prefix,
-        mss=mtu - _HEADERS,
+        mss=config.mtu - _HEADERS,
         sources=_SOURCES.format(prefix=prefix) if fib else "",
         to_all=directed if fib else "ip daddr { 224.0.0.0/4, 255.255.255.255 }",
         link_local=", ".join(map(str, LINK_LOCAL)),
@@ -121,5 +147,5 @@ def _rules(table: str, prefix: str, mtu: int, *, nat: bool, fib: bool) -> str:
         inbound=f"{Access.INBOUND.value:#x}",
         mark=f"{MARK:#x}",
         mark_bits=f"{MARK_BITS:#x}",
-        nat=f'iifname "{prefix}*" oifname != "{prefix}*" masquerade' if nat else "",
+        nat=f'iifname "{prefix}*" oifname != "{prefix}*" masquerade' if config.nat else "",
     )

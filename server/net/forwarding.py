@@ -20,7 +20,8 @@ from ..log import LOGGER
 from .group import MARK, MARK_BITS
 from .nft import NftError, nft
 
-_TABLE: Final = "sstpca_forwarding"
+#: What all servers of this machine share.
+TABLE: Final = "sstpca_forwarding"
 _EVERYWHERE: Final = Path("/proc/sys/net/ipv4/ip_forward")
 _INTERFACES: Final = Path("/proc/sys/net/ipv4/conf")
 _BRIDGES: Final = Path("/proc/sys/net/bridge")
@@ -28,9 +29,10 @@ _BRIDGES: Final = Path("/proc/sys/net/bridge")
 # not interfaces, or never forwarding
 _OTHERS: Final = frozenset({"all", "default", "lo"})
 
-# With br_netfilter, frames within a bridge pass here as if routed back to where they came from.
+# Adds what is missing, and changes nothing otherwise. With br_netfilter, frames within a bridge pass
+# here as if routed back to where they came from.
 _RULES: Final = f"""\
-table inet {_TABLE} {{
+table inet {TABLE} {{
     set turned_on {{
         type iface_index
     }}
@@ -39,8 +41,13 @@ table inet {_TABLE} {{
     }}
     chain forward {{
         type filter hook forward priority filter; policy accept;
+    }}
+}}
+flush chain inet {TABLE} forward
+table inet {TABLE} {{
+    chain forward {{
         iif . oif @bridges return
-        iif @turned_on iifgroup & {MARK_BITS:#x} != {MARK:#x} oifgroup & {MARK_BITS:#x} != {MARK:#x} drop
+        meta nfproto ipv4 iif @turned_on iifgroup & {MARK_BITS:#x} != {MARK:#x} oifgroup & {MARK_BITS:#x} != {MARK:#x} drop
     }}
 }}
 """
@@ -58,6 +65,8 @@ class Forwarding:
         self._table = table
         self._prefix = prefix
         self._known: set[str] = set()
+        #: Of the interfaces in the record, as far as this server knows.
+        self._numbers: set[int] = set()
         self._ours = False
 
     def open(self) -> None:
@@ -73,8 +82,7 @@ class Forwarding:
             )
             return
         self._ours = True
-        if _turned_on() is None:
-            nft(_RULES)
+        self._record()
         self.look()
         LOGGER.info("turned IPv4 forwarding on, for clients alone; it is turned off at the end")
 
@@ -87,6 +95,7 @@ class Forwarding:
         if self._ours and everywhere:
             self._ours = False
             self._known.clear()
+            self._numbers.clear()
             _forget()
             LOGGER.info(
                 "another program turned IPv4 forwarding on for the whole machine: it stays on, and "
@@ -96,6 +105,18 @@ class Forwarding:
             self.open()
         elif self._ours:
             self._turn_on({path.name for path in _INTERFACES.iterdir()})
+
+    def mend(self) -> None:
+        """Have the rule and the record again if somebody took them away.
+
+        :raises ServerError: if that cannot be.
+        """
+        if self._ours and not self._whole():
+            self._record()
+            LOGGER.warning(
+                "another program took away the rule that keeps this machine from being a router "
+                "for others; it is in place again"
+            )
 
     def close(self) -> None:
         """Turn off what was turned on, unless others need it.
@@ -111,28 +132,47 @@ class Forwarding:
         _forget()
 
     def _turn_on(self, names: set[str]) -> None:
-        # by number: a name can change
-        new = {
-            name: _number(name)
-            for name in names - self._known - _OTHERS
-            if not name.startswith(self._prefix) and not _on(_INTERFACES / name / "forwarding")
-        }
-        numbers = ", ".join(str(number) for number in new.values() if number)
-        pairs = (f"{number} . {number}" for name, number in new.items() if _is_bridge(name))
-        bridges = ", ".join(pairs) if _BRIDGES.exists() else ""
-        if numbers:
+        new = {name for name in names - self._known - _OTHERS if not name.startswith(self._prefix)}
+        off = {name for name in new if not _on(_INTERFACES / name / "forwarding")}
+        if new:
+            # by number: a name can change. Another server of ours may have turned on the rest
+            self._numbers |= set(map(_number, {*off, *(_turned_on() or ())}))
+        if off:
             # before the switches: at no time is there one without the other
-            nft(
-                f"add element inet {_TABLE} turned_on {{ {numbers} }}\n"
-                + (f"add element inet {_TABLE} bridges {{ {bridges} }}\n" if bridges else "")
-            )
-        for name in new:
+            self._record()
+        for name in off:
             _switch(name, on=True)
         self._known = names
 
+    def _record(self) -> None:
+        """Have the rule, and the record of whatever is known to be turned on."""
+        here = self._here()
+        numbers = ", ".join(map(str, here))
+        pairs = (f"{number} . {number}" for number, name in here.items() if _is_bridge(name))
+        bridges = ", ".join(pairs) if _BRIDGES.exists() else ""
+        nft(
+            _RULES
+            + (f"add element inet {TABLE} turned_on {{ {numbers} }}\n" if numbers else "")
+            + (f"add element inet {TABLE} bridges {{ {bridges} }}\n" if bridges else "")
+        )
+
+    def _here(self) -> dict[int, str]:
+        """Return the interfaces that are turned on, and what they are called now."""
+        return {number: name for number, name in socket.if_nameindex() if number in self._numbers}
+
+    def _whole(self) -> bool:
+        """Whether the rule is there, and in the record all that it has to have."""
+        recorded = _turned_on()
+        if recorded is None or not self._here().keys() <= set(map(_number, recorded)):
+            return False
+        try:
+            return "@turned_on" in nft(f"list chain inet {TABLE} forward")
+        except NftError:
+            return False
+
     def _others(self) -> bool:
         """Whether other servers of ours are there."""
-        own = {f"table inet {self._table}", f"table inet {_TABLE}"}
+        own = {f"table inet {self._table}", f"table inet {TABLE}"}
         tables = {line.strip() for line in nft("list tables inet").splitlines()}
         return any(line.startswith("table inet sstpca_") for line in tables - own)
 
@@ -173,11 +213,11 @@ def _is_bridge(name: str) -> bool:
 def _turned_on() -> list[str] | None:
     """Return the interfaces whose switch we turned on, or another run did; None if none of us."""
     try:
-        listed = nft(f"list set inet {_TABLE} turned_on")
+        listed = nft(f"list set inet {TABLE} turned_on")
     except NftError:
         return None
     return re.findall(r'"([^"]+)"', listed)
 
 
 def _forget() -> None:
-    nft(f"table inet {_TABLE}\ndelete table inet {_TABLE}\n")
+    nft(f"table inet {TABLE}\ndelete table inet {TABLE}\n")

@@ -233,6 +233,63 @@ def test_a_new_interface_serves_clients_and_no_others(fresh: Vpn) -> None:
             assert not gets(host, outside(late, HOST, PORT))
 
 
+@pytest.mark.parametrize("how", ["flush ruleset", "flush own", "flush ours", "twice"])
+def test_rules_that_another_program_takes_away_are_there_again(fresh: Vpn, how: str) -> None:
+    """As ``systemctl restart nftables`` does it, which begins with ``flush ruleset``."""
+    network, machine = fresh.network, fresh.network.server
+    switches = ("conf/wan/forwarding", "conf/lan/forwarding")
+    own, ours = sorted(machine.tables(), key=lambda table: "forwarding" in table)
+    command = {"flush own": f"flush {own}", "flush ours": f"flush {ours}"}
+    with routers(network), fresh.client().login() as alice, network.lan.udp(HOST, PORT) as host:
+        alice.ping(HOST)
+        for times in range(1, 3 if how == "twice" else 2):
+            before = fresh.server.said("in place again")
+            machine.run("nft", command.get(how, "flush ruleset"))
+            wait_for(lambda: fresh.server.said("in place again") > before, 3.0, "the log's line")  # noqa: B023
+            wait_for(lambda: len(machine.tables()) == 2, 3.0, "the tables")
+            assert not gets(host, outside(network.client, HOST, PORT)), times
+            assert not arrives(alice, outside(network.client, alice.address, RDP))
+            with machine.udp(GATEWAY, PORT) as service:
+                assert not gets(service, send(alice, GATEWAY))
+            alice.ping(HOST)
+    assert fresh.server.stop() == 0
+    assert [machine.switch(name) for name in switches] == ["0", "0"]
+    assert machine.tables() == []
+
+
+def test_what_others_do_with_their_own_rules_is_theirs(fresh: Vpn) -> None:
+    machine = fresh.network.server
+    machine.run("nft", "add table inet others")
+    machine.run("nft", "delete table inet others")
+    with fresh.client().login() as alice:
+        alice.ping(HOST)
+    assert fresh.server.said("in place again") == 0
+
+
+def test_what_the_machine_forwards_by_ipv6_goes_on(fresh: Vpn) -> None:
+    network, machine = fresh.network, fresh.network.server
+    inside = "2001:db8:1::"
+    machine.ip("addr", "add", f"{inside}1/64", "dev", "lan", "nodad")
+    network.lan.ip("addr", "add", f"{inside}2/64", "dev", "lan", "nodad")
+    network.client.ip("route", "add", f"{inside}/64", "via", Network.server_address_v6)
+    machine.set_switch("../ipv6/conf/all/forwarding", 1)
+    try:
+        with network.lan.entered(), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as host:
+            host.bind((f"{inside}2", PORT))
+            with (
+                network.client.entered(),
+                socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sender,
+            ):
+                for _ in range(2):  # the first may be lost while a neighbour is looked for
+                    sender.sendto(b"as before", (f"{inside}2", PORT))
+            assert gets(host, b"as before")
+    finally:
+        machine.set_switch("../ipv6/conf/all/forwarding", 0)
+        network.client.ip("route", "del", f"{inside}/64")
+        network.lan.ip("addr", "del", f"{inside}2/64", "dev", "lan")
+        machine.ip("addr", "del", f"{inside}1/64", "dev", "lan")
+
+
 def test_a_second_server_is_not_disturbed(fresh: Vpn, make_copy: MakeHome, tmp_path: Path) -> None:
     other = make_copy("other")
     settings = other.path / "settings.toml"

@@ -12,7 +12,7 @@ import pytest
 from sstpca.server.config import Config
 from sstpca.server.interfaces import Backend
 from sstpca.server.log import LOGGER
-from sstpca.server.net.forwarding import Forwarding
+from sstpca.server.net.rules import Rules
 from sstpca.server.net.tls import CertificateFile
 from sstpca.server.service import _Supervisor
 
@@ -37,7 +37,7 @@ def supervisor_of(config: Config) -> _Supervisor:
         [],
         cast("Backend", Failing()),
         frozenset(),
-        Forwarding("sstpca_t", "sstp"),
+        cast("Rules", None),
     )
 
 
@@ -94,7 +94,7 @@ def test_the_leases_of_a_dead_worker_come_free_when_the_store_answers_again(
         [],
         cast("Backend", store),
         frozenset(),
-        Forwarding("sstpca_t", "sstp"),
+        cast("Rules", None),
     )
     supervisor._workers[4_000_001] = 0.0
     with caplog.at_level(logging.ERROR, "sstpca"):

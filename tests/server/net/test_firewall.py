@@ -2,17 +2,21 @@
 
 import logging
 from ipaddress import IPv4Address
+from pathlib import Path
 
 import pytest
 
+from sstpca.server.config import Config
 from sstpca.server.errors import ServerError
 from sstpca.server.interfaces import CLOSED, Access, Lease
 from sstpca.server.log import LOGGER
 from sstpca.server.net import firewall
+from sstpca.server.net.firewall import Firewall
 from sstpca.server.net.group import MARK, MARK_BITS, RESOLVER, group_of
 from sstpca.server.net.nft import NftError
 
 LOCAL = IPv4Address("10.99.0.1")
+CONFIG = Config("vpn", (), Path("none"), bytes, 1, "sstp", "sstpca_t", 1400, True)
 
 
 def lease(access: Access = CLOSED, *resolvers: str) -> Lease:
@@ -48,12 +52,13 @@ def test_a_kernel_without_fib_gets_the_rest(
     def nft(script: str) -> str:
         if "fib" in script:
             raise NftError("as if")
-        made.append(script)
+        if not script.startswith("list "):
+            made.append(script)
         return ""
 
     monkeypatch.setattr(firewall, "nft", nft)
     monkeypatch.setattr(LOGGER, "propagate", True)
-    firewall.set_up("sstpca_t", prefix="sstp", mtu=1400, nat=True)
+    Firewall(CONFIG).open()
     (rules,) = made
     assert "jump to_client" in rules
     (line,) = caplog.messages
@@ -69,6 +74,6 @@ def test_what_nft_refuses_in_any_case_is_an_error(
     monkeypatch.setattr(firewall, "nft", nft)
     monkeypatch.setattr(LOGGER, "propagate", True)
     with pytest.raises(ServerError, match="as if"):
-        firewall.set_up("sstpca_t", prefix="sstp", mtu=1400, nat=True)
+        Firewall(CONFIG).open()
     with caplog.at_level(logging.WARNING):
         assert caplog.messages == []

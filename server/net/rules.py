@@ -1,0 +1,107 @@
+"""The rules and switches of one server, and that they stay while it runs.
+
+Whoever loads rules of their own often clears the kernel of all others first: ``nft flush ruleset``
+stands at the top of Debian's /etc/nftables.conf, which ``systemctl restart nftables`` runs. Without
+our rules the machine would be a router for everybody, and open to clients. So the kernel tells of
+every change, by netlink (Linux uapi, linux/netfilter/nfnetlink.h) and a signal, and what is missing
+is there again at once.
+"""
+
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Final
+
+from ..config import Config
+from .firewall import Firewall
+from .forwarding import TABLE, Forwarding
+
+#: What comes when rules have changed, ours or others'.
+CHANGED: Final = signal.SIGIO
+
+_NETLINK_NETFILTER: Final = 12
+_NFNLGRP_NFTABLES: Final = 7
+_PIECE: Final = 32_768
+# of all that may be waiting in the socket's buffer
+_PIECES_MAX: Final = 1000
+
+
+@contextlib.contextmanager
+def rules_of(config: Config) -> Iterator["Rules"]:
+    """Have the rules and switches of a server while the block runs.
+
+    :raises ServerError: if this machine cannot have them; nothing is left of them then.
+    """
+    firewall = Firewall(config)
+    forwarding = Forwarding(config.table, config.interface)
+    with ExitStack() as stack:
+        changes = stack.enter_context(_changes())
+        firewall.open()
+        stack.callback(firewall.close)
+        stack.callback(forwarding.close)
+        forwarding.open()
+        yield Rules(firewall, forwarding, changes, names=(config.table, TABLE))
+
+
+class Rules:
+    """They are there; :meth:`look` keeps it so.
+
+    :param changes: a netlink socket that tells of every change.
+    :param names: of the tables.
+    """
+
+    def __init__(
+        self,
+        firewall: Firewall,
+        forwarding: Forwarding,
+        changes: socket.socket,
+        *,
+        names: tuple[str, ...],
+    ) -> None:
+        self._firewall = firewall
+        self._forwarding = forwarding
+        self._changes = changes
+        self._names = [name.encode() + b"\0" for name in names]
+        self._doubtful = False
+
+    def look(self) -> None:
+        """See what has changed, and put right what concerns us.
+
+        :raises ServerError: if that cannot be; the next look tries again.
+        """
+        self._doubtful = self._heard() or self._doubtful
+        if self._doubtful:
+            self._firewall.mend()
+            self._forwarding.mend()
+            self._doubtful = False
+        self._forwarding.look()
+
+    def _heard(self) -> bool:
+        """Whether something happened to a table of ours, or may have."""
+        ours = False
+        for _ in range(_PIECES_MAX):
+            try:
+                piece = self._changes.recv(_PIECE)
+            except BlockingIOError:
+                return ours
+            except OSError:  # more than the buffer holds
+                ours = True
+            else:
+                ours = ours or any(name in piece for name in self._names)
+        return True
+
+
+@contextlib.contextmanager
+def _changes() -> Iterator[socket.socket]:
+    """Open a socket that gets every change of rules, and sends this process :data:`CHANGED`."""
+    flags = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+    with socket.socket(socket.AF_NETLINK, flags, _NETLINK_NETFILTER) as changes:
+        changes.bind((0, 1 << _NFNLGRP_NFTABLES - 1))
+        fcntl.fcntl(changes, fcntl.F_SETOWN, os.getpid())
+        flags = fcntl.fcntl(changes, fcntl.F_GETFL)
+        fcntl.fcntl(changes, fcntl.F_SETFL, flags | os.O_ASYNC)
+        yield changes
