@@ -10,16 +10,24 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from sstpca.bundle.context import Bundle, Certificate, bundle_for
+from sstpca.bundle.context import Bundle, Certificate, UserCertificate, bundle_for
 from sstpca.names import parse_hosts
 from sstpca.pki.authority import Authority
-from sstpca.pki.keys import KeyType
+from sstpca.pki.certificates import sha1_fingerprint
+from sstpca.pki.exporting import to_pkcs12
+from sstpca.pki.issuing import user_wish
+from sstpca.pki.keys import KeyType, make_key
+from sstpca.pki.pairs import Pair
 from sstpca.profiles import AccessProfile
 from sstpca.settings import Server, Settings
 from tests.bundle.samples import MakeBundle, files_of, trust_in, user_named
 from tests.windows.pc import PWSH, Pc
 
 Unpack = Callable[..., Path]
+Certificates = tuple[Certificate, Certificate]
+MakeCertificate = Callable[..., UserCertificate]
+
+PASSWORD = "correct horse battery"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -44,7 +52,7 @@ def authorities() -> tuple[Authority, Authority]:
 
 
 @pytest.fixture(scope="session")
-def certificates(authorities: tuple[Authority, Authority]) -> tuple[Certificate, Certificate]:
+def certificates(authorities: tuple[Authority, Authority]) -> Certificates:
     """The certificates of both authorities, as bundles carry them."""
     found = [plain_bundle(one.certificate).authorities[0] for one in authorities]
     return found[0], dataclasses.replace(found[1], file="ca-2.cer")
@@ -64,6 +72,23 @@ def make_bundle(authorities: tuple[Authority, Authority]) -> MakeBundle:
 
     def make(**changes: Any) -> Bundle:
         return dataclasses.replace(plain, **changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def user_certificate(authorities: tuple[Authority, Authority]) -> MakeCertificate:
+    """Issue a certificate for alice: ``user_certificate(legacy=True)``; its password is PASSWORD."""
+
+    def make(*, legacy: bool = False) -> UserCertificate:
+        wish = user_wish("alice", "alice@example.com", KeyType.ECDSA)
+        key = make_key(KeyType.ECDSA)
+        leaf = authorities[0].sign(
+            wish.profile, wish.subject, key.public_key(), datetime.now(UTC), days=wish.days
+        )
+        pair = Pair("alice", wish.profile.name, (leaf,), key)
+        content = to_pkcs12(pair, "alice", PASSWORD.encode(), legacy=legacy)
+        return UserCertificate("alice.p12", content, sha1_fingerprint(leaf), PASSWORD)
 
     return make
 

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +28,7 @@ ALICE: Final = "S-1-5-21-1-2-3-1001"
 ROSA: Final = "S-1-5-21-1-2-3-1002"
 ADMIN: Final = "S-1-5-21-1-2-3-500"
 _NAMES: Final = {SYSTEM: "SYSTEM", ALICE: "alice", ROSA: "rosa", ADMIN: "admin"}
+SSTP: Final = "HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Services\\SstpSvc\\Parameters"
 _ROOT_STORE: Final = "LocalMachine\\Root"
 
 Table = dict[str, Any]
@@ -89,6 +90,18 @@ class Result:
         return {key: one for key, one in self.state["registry"].items() if "sstpca" in key}
 
     @property
+    def view(self) -> Table:
+        """All of the PC that a bundle can change, but for the numbers that each connection gets."""
+        books = {account: self.connections(account) for account in self.books}
+        for book in books.values():
+            for name, entry in book.items():
+                book[name] = {key: one for key, one in entry.items() if one and key != "Guid"}
+        extras = ("certificates", "triggers", "proxies", "passwords", "vpnv2")
+        return {"books": books, "registry": self.state["registry"]} | {
+            name: _without_empty(self.state.get(name, {})) for name in extras
+        }
+
+    @property
     def trusted(self) -> set[str]:
         """The thumbprints of the roots that the PC trusts."""
         return set(self.state["certificates"].get(_ROOT_STORE, {}))
@@ -103,6 +116,14 @@ class Result:
                 key, value = line.split("=", 1)
                 found[list(found)[-1]][key] = value
         return found
+
+
+def _without_empty(table: Table) -> Table:
+    """Return the tables in ``table`` that have something in them."""
+    inner = {
+        key: one for key, one in table.items() if not isinstance(one, dict) or any(one.values())
+    }
+    return {key: one for key, one in inner.items() if one}
 
 
 def thumbprint(certificate: x509.Certificate) -> str:
@@ -131,7 +152,7 @@ class Pc:
             "registry": {f"HKEY_USERS\\{sid}\\Software": {} for sid in _NAMES}
             | {
                 "HKEY_LOCAL_MACHINE\\Software": {},
-                "HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Services\\SstpSvc": {},
+                SSTP: {},
             },
             "certificates": {_ROOT_STORE: {}},
             "services": {"RasMan": "Automatic Running", "SstpSvc": "Manual Stopped"},
@@ -166,15 +187,11 @@ class Pc:
 
         :param environment: what the process has beside the usual, such as SSL_CERT_FILE.
         """
-        with tempfile.TemporaryDirectory() as name:
-            task, results = Path(name, "task.json"), Path(name, "results.json")
-            task.write_text(json.dumps(self._task(steps)))
-            run_pwsh(STAND_IN / "run.ps1", assembly(), task, results, environment=environment)
-            found = [self._result(one) for one in json.loads(results.read_text())]
-        self.state = copy.deepcopy(found[-1].state)
+        [found] = run_all([(self, steps)], environment)
         return found
 
-    def _task(self, steps: Sequence[Step]) -> Table:
+    def task(self, steps: Sequence[Step]) -> Table:
+        """Return what ``run.ps1`` is told."""
         return {
             "system_root": str(self.folder / "Windows"),
             "program_data": str(self.folder / "ProgramData"),
@@ -188,34 +205,55 @@ class Pc:
             ],
         }
 
-    def _result(self, found: Table) -> Result:
-        processes = [found, *found["elevated"]]
-        complaints = [
-            f"{kind}: {text}"
-            for one in processes
-            for kind in ("errors", "warnings", "stray")
-            for text in one[kind]
-        ]
-        return Result(
-            found["code"],
-            tuple(line for one in processes for line in one["output"]),
-            tuple(complaints),
-            tuple(found["asked"]),
-            tuple(one["code"] for one in found["elevated"]),
-            found["state"],
-            found["books"],
-        )
+
+def run_all(
+    scenarios: Iterable[tuple[Pc, Sequence[Step]]], environment: Mapping[str, str] | None = None
+) -> list[list[Result]]:
+    """Run scripts on each of several PCs, in one process of PowerShell, which is slow to start."""
+    scenarios = list(scenarios)
+    with tempfile.TemporaryDirectory() as name:
+        task, results = Path(name, "task.json"), Path(name, "results.json")
+        task.write_text(json.dumps([pc.task(steps) for pc, steps in scenarios]))
+        run_pwsh(STAND_IN / "run.ps1", assembly(), task, results, environment=environment)
+        found = [list(map(_result, one)) for one in json.loads(results.read_text())]
+    for (pc, _), its in zip(scenarios, found, strict=True):
+        pc.state = copy.deepcopy(its[-1].state)
+    return found
+
+
+def _result(found: Table) -> Result:
+    processes = [found, *found["elevated"]]
+    complaints = [
+        f"{kind}: {text}"
+        for one in processes
+        for kind in ("errors", "warnings", "stray")
+        for text in one[kind]
+    ]
+    return Result(
+        found["code"],
+        tuple(line for one in processes for line in one["output"]),
+        tuple(complaints),
+        tuple(found["asked"]),
+        tuple(one["code"] for one in found["elevated"]),
+        found["state"],
+        found["books"],
+    )
 
 
 def run_pwsh(*command: Path | str, environment: Mapping[str, str] | None = None) -> None:
     assert PWSH is not None
-    usual = {"POWERSHELL_TELEMETRY_OPTOUT": "1", "POWERSHELL_UPDATECHECK": "Off", "NO_COLOR": "1"}
+    usual = {
+        "DOTNET_TieredPGO": "0",
+        "NO_COLOR": "1",
+        "POWERSHELL_TELEMETRY_OPTOUT": "1",
+        "POWERSHELL_UPDATECHECK": "Off",
+    }
     done = subprocess.run(
         [PWSH, "-NoProfile", "-NonInteractive", "-File", *map(str, command)],
         env={**os.environ, **usual, **(environment or {})},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr

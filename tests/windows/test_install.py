@@ -1,12 +1,9 @@
 """install.ps1 and uninstall.ps1: what they do to a PC, and what they leave of it."""
 
-from sstpca.bundle.context import Certificate
-from tests.windows.conftest import Unpack
+from tests.windows.conftest import Certificates, Unpack
 from tests.windows.pc import ADMIN, ALICE, Pc, Step
 
 NAME = "VPN vpn.example.com"
-
-Certificates = tuple[Certificate, Certificate]
 
 
 def test_there_and_back(pc: Pc, unpack: Unpack, certificates: Certificates) -> None:

@@ -63,7 +63,8 @@ function Import-PfxCertificate {
     )
     try {
         $location, $store = Split-Store $CertStoreLocation
-        foreach ($certificate in Open-Pfx $FilePath $Password) {
+        $content = Open-Pfx $FilePath $Password
+        foreach ($certificate in $content) {
             $place = if ($certificate.HasPrivateKey) { $store } elseif ($certificate.Subject -eq $certificate.Issuer) { 'Root' } else { 'CA' }
             if ($place -eq 'Root' -and $location -eq 'CurrentUser') { $null = [StandIn.Questions]::Ask('Add this certificate to the root store?') }
             [StandIn.Certificates]::Add($location, $place, $certificate)

@@ -117,7 +117,6 @@ function Start-Process {
         $by = $state['approves']
         if (-not $by) { throw [InvalidOperationException]::new('This command cannot be run due to the error: The operation was canceled by the user.') }
     }
-    $state['elevations'] = [int]$state['elevations'] + 1
     Set-Account $by $true ''
     $state['session'] = $before.Session
     try { $result = Invoke-Script $command.Path $command.Words $state['language'] }

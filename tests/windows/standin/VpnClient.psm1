@@ -355,7 +355,7 @@ function Remove-VpnConnectionTriggerTrustedNetwork {
     if ($null -ne $trigger) { Remove-FromList $trigger['TrustedNetwork'] $DnsSuffix 'trusted network' }
 }
 
-# The suffix becomes a trusted network as well, as the page's example 1 warns.
+# The suffix becomes a trusted network as well, and is none any more when it goes: example 1 of the page.
 function Add-VpnConnectionTriggerDnsConfiguration {
     [CmdletBinding(SupportsShouldProcess)]
     param([Parameter(Mandatory, Position = 0)][string]$ConnectionName, [Parameter(Mandatory, Position = 1)][string]$DnsSuffix, [Parameter(Position = 2)][string[]]$DnsIPAddress, [switch]$PassThru, [switch]$Force)
@@ -376,7 +376,8 @@ function Remove-VpnConnectionTriggerDnsConfiguration {
     $trigger = Get-Trigger $ConnectionName $Force
     if ($null -eq $trigger) { return }
     foreach ($one in $DnsSuffix) {
-        if (-not $trigger['Dns'].Remove($one)) { Write-Failure "The DNS suffix $one was not found." 'ObjectNotFound' $one }
+        if (-not $trigger['Dns'].Remove($one)) { Write-Failure "The DNS suffix $one was not found." 'ObjectNotFound' $one; continue }
+        foreach ($network in @($trigger['TrustedNetwork'] | Where-Object { $_ -eq $one })) { $trigger['TrustedNetwork'].Remove($network) }
     }
 }
 
