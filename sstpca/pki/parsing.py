@@ -188,7 +188,8 @@ class _Reader:
         try:
             for block in blocks(content):
                 where = f"{self._name}, {block.place},"
-                if block.headers:
+                # OpenSSL has headers before keys of older forms alone, and goes by the label
+                if block.headers and block.label != "ENCRYPTED PRIVATE KEY":
                     self._add_key(where, block.pem, serialization.load_pem_private_key)
                 elif block.label == "OPENSSH PRIVATE KEY":
                     raise SstpcaError(

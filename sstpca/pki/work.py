@@ -4,6 +4,8 @@ Whoever makes an encrypted key says how often its password is to be hashed, up t
 how much memory; and how long its numbers are.
 """
 
+import contextlib
+from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
@@ -46,17 +48,14 @@ def check_work(content: bytes, name: str) -> int:
     :param name: of the file, for the error.
     :raises SstpcaError: if it is more than anybody waits for, or a number is too long.
     """
-    rounds = 0
-    try:
-        for element in _walk(content):
-            if element.tag == INTEGER and len(element.content) > NUMBER_MAX:
-                raise too_much(name, f"a number of {8 * len(element.content)} bits")
-            rounds += _rounds(element, name)
-            if rounds > ROUNDS_MAX:
-                raise too_much(name, f"{rounds} rounds of hashing")
-        return rounds + _mac_rounds(content, name)
-    except Asn1Error:
-        return rounds  # whoever reads it will complain
+    rounds = _mac_rounds(content, name)
+    for element in _walk(content):
+        if element.tag == INTEGER and len(element.content) > NUMBER_MAX:
+            raise too_much(name, f"a number of {8 * len(element.content)} bits")
+        rounds += _rounds(element, name)
+        if rounds > ROUNDS_MAX:
+            raise too_much(name, f"{rounds} rounds of hashing")
+    return rounds
 
 
 def too_much(name: str, what: str) -> SstpcaError:
@@ -68,41 +67,51 @@ def too_much(name: str, what: str) -> SstpcaError:
 
 
 def _walk(content: bytes) -> Iterator[Element]:
-    """Yield every element of ``content``, also those within OCTET STRINGs."""
-    waiting = [(content, _LEVELS_MAX)]
+    """Yield every element of ``content``, also those within OCTET STRINGs, the outer ones first.
+
+    What is none hides nothing beside it, nor does what has no end: a library may never look there,
+    as into what is still encrypted. Whoever reads it will complain.
+    """
+    waiting = deque([(content, _LEVELS_MAX)])
     count = 0
     while waiting:
-        part, levels = waiting.pop()
-        for one in elements(part):
+        part, levels = waiting.popleft()
+        for one in _whole_ones(part):
             count += 1
-            if count > _ELEMENTS_MAX or not levels:
-                raise Asn1Error("too many elements")
+            if count > _ELEMENTS_MAX:
+                return
             yield one
             inner = one.content if one.constructed else b""
             if one.tag & ~0x20 == OCTETS:
-                value = octets(one)
-                inner = value if _is_whole(value) else b""
-            if inner:
+                inner = _sequence_in(one)
+            if inner and levels:
                 waiting.append((inner, levels - 1))
 
 
-def _is_whole(content: bytes) -> bool:
-    """Return whether ``content`` is one sequence, and not by chance begins as one."""
-    try:
-        return content[:1] == bytes((SEQUENCE,)) and first(content).whole == content
-    except Asn1Error:
-        return False
+def _whole_ones(content: bytes) -> Iterator[Element]:
+    """Yield the elements of ``content`` as far as they are some."""
+    with contextlib.suppress(Asn1Error):
+        yield from elements(content)
+
+
+def _sequence_in(element: Element) -> bytes:
+    """Return the value of an OCTET STRING if it is one sequence, and not by chance begins as one."""
+    with contextlib.suppress(Asn1Error):
+        content = octets(element)
+        if content[:1] == bytes((SEQUENCE,)) and first(content).whole == content:
+            return content
+    return b""
 
 
 def _rounds(element: Element, name: str) -> int:
     """Return the rounds that ``element`` asks for, if it is an AlgorithmIdentifier with some."""
     if element.tag != SEQUENCE or element.content[:1] != bytes((OID,)):
         return 0
-    found = list(elements(element.content))
+    found = list(_whole_ones(element.content))
     if len(found) < 2 or found[1].tag != SEQUENCE:
         return 0
     algorithm = dotted(found[0].content)
-    numbers = [number(one) for one in elements(found[1].content) if one.tag == INTEGER]
+    numbers = [number(one) for one in _whole_ones(found[1].content) if one.tag == INTEGER]
     if algorithm == _SCRYPT and len(numbers) >= 3:
         cost, size, times = numbers[:3]
         if 128 * cost * size > SCRYPT_BYTES_MAX or 128 * cost * size * times > SCRYPT_WORK_MAX:
@@ -114,10 +123,13 @@ def _rounds(element: Element, name: str) -> int:
 
 def _mac_rounds(content: bytes, name: str) -> int:
     """Return the rounds of the MAC over all of a PKCS#12 (MacData, RFC 7292 4)."""
-    found = list(elements(first(content).content)) if content else []
-    if len(found) != 3 or found[0].tag != INTEGER or found[2].tag != SEQUENCE:
+    try:
+        found = children(content)
+        if len(found) != 3 or found[0].tag != INTEGER or found[2].tag != SEQUENCE:
+            return 0
+        mac = children(found[2].whole, SEQUENCE, OCTETS)
+    except Asn1Error:
         return 0
-    mac = children(found[2].whole, SEQUENCE, OCTETS)
     rounds = number(mac[2]) if len(mac) > 2 and mac[2].tag == INTEGER else 1
     if rounds > ROUNDS_MAX:
         raise too_much(name, f"{rounds} rounds of hashing")

@@ -1,5 +1,6 @@
 """Files that would take for ever to open are refused before anybody begins."""
 
+import base64
 import hashlib
 import subprocess
 import time
@@ -52,8 +53,8 @@ ENCRYPTED = oid("2a864886f70d010706")
 DATA, SHROUDED = oid("2a864886f70d010701"), oid("2a864886f70d010c0a0102")
 
 
-def pkcs8(derivation: bytes) -> bytes:
-    return sequence(sequence(PBES2, sequence(derivation, AES)), encoded(OCTETS, bytes(64)))
+def pkcs8(derivation: bytes, sealed: bytes = bytes(64)) -> bytes:
+    return sequence(sequence(PBES2, sequence(derivation, AES)), encoded(OCTETS, sealed))
 
 
 def pbkdf2(rounds: int) -> bytes:
@@ -73,6 +74,11 @@ def pkcs12(bag: bytes = b"", mac: int = 1) -> bytes:
     return sequence(integer(3), outer, sequence(digest, SALT, integer(mac)))
 
 
+def pem(der: bytes, headers: bytes = b"") -> bytes:
+    label, body = b"ENCRYPTED PRIVATE KEY", base64.encodebytes(der)
+    return b"-----BEGIN %b-----\n%b%b-----END %b-----\n" % (label, headers, body, label)
+
+
 ENDLESS_ONES = {
     "pkcs8 with PBKDF2": pkcs8(pbkdf2(ENDLESS)),
     "pkcs8 with scrypt, in memory": pkcs8(scrypt(1 << 30, 8, 1)),
@@ -82,6 +88,9 @@ ENDLESS_ONES = {
     ),
     "pkcs12, its mac": pkcs12(mac=ENDLESS),
     "pkcs12, a key in it": pkcs12(pkcs8(pbkdf2(ENDLESS))),
+    "what is sealed is no ASN.1": pkcs8(pbkdf2(ENDLESS), sequence(b"\x1f" * 14)),
+    "what is sealed has no end": pkcs8(pbkdf2(ENDLESS), sequence(b"\x30\0" * 110_000)),
+    "headers before it": pem(pkcs8(pbkdf2(ENDLESS)), b"X: y\n\n"),
     "a number without end": sequence(integer(0), *[integer(1 << 100_000) for _ in range(8)]),
 }
 
@@ -126,12 +135,8 @@ def test_many_keys_that_take_long_are_as_bad_as_one() -> None:
 
 
 def test_a_key_of_the_home_is_looked_at_too() -> None:
-    import base64
-
-    body = base64.encodebytes(pkcs8(pbkdf2(ENDLESS)))
-    pem = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n%b-----END ENCRYPTED PRIVATE KEY-----\n" % body
     with pytest.raises(SstpcaError, match="rounds of hashing"):
-        key_from_pem(pem, PATH, b"secret")
+        key_from_pem(pem(pkcs8(pbkdf2(ENDLESS))), PATH, b"secret")
 
 
 @pytest.mark.parametrize(
