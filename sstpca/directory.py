@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from sstpca.server.interfaces import Account, CertificateRefused
 
-from . import clients, users
 from . import store as tables
+from . import users
 from .home import Home
 from .names import quoted
 from .pki import inventory
@@ -31,9 +31,9 @@ class StoreDirectory:
         found = users.login(self._store, self._sealer, name)
         if found is None:
             return None
-        user, nt_hash = found
-        certificate_only = not self._sign_in(user.profile).with_password
-        return Account(user.id, user.name, nt_hash, user.enabled, certificate_only)
+        user = found.user
+        certificate_only = not found.sign_in.with_password
+        return Account(user.id, user.name, found.nt_hash, user.enabled, certificate_only)
 
     def by_certificate(self, der: bytes) -> Account:
         """Return the user whose name the certificate's pair has in the inventory.
@@ -68,9 +68,3 @@ class StoreDirectory:
         if row.profile != inventory.USER:
             raise CertificateRefused(f"{row.serial} of {quoted(row.name)} is no user's")
         return str(row.name)
-
-    def _sign_in(self, profile: str) -> clients.SignIn:
-        table = tables.profiles
-        with self._store.reading() as connection:
-            client = connection.scalar(sa.select(table.c.client).where(table.c.name == profile))
-        return clients.from_json(client or {}).sign_in

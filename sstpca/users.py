@@ -1,7 +1,7 @@
 """Users: who may log in, with which password, address and access profile."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Any, Final
 
@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from sstpca.server.ppp.mschapv2 import nt_hash
 
-from . import profiles
+from . import clients, profiles
 from . import store as tables
+from .clients import SignIn
 from .errors import InvalidInput, SstpcaError
 from .home import Home
 from .names import check_user_name, is_text, quoted, user_key
@@ -140,17 +141,33 @@ def list_all(store: Store) -> list[User]:
     return [_user(row) for row in rows]
 
 
-def login(store: Store, sealer: Sealer, name: str) -> tuple[User, bytes] | None:
-    """Return the user ``name`` and the NT hash of their password, or None if there is none.
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What a login is checked against.
+
+    :param nt_hash: of the password, 16 bytes.
+    :param sign_in: how users of this access profile prove who they are.
+    """
+
+    user: User
+    nt_hash: bytes = field(repr=False)
+    sign_in: SignIn
+
+
+def login(store: Store, sealer: Sealer, name: str) -> Login | None:
+    """Return what a login as ``name`` is checked against; None if there is no such user.
+
+    One query, so that an access profile that is changed meanwhile lets nobody in by another way.
 
     :raises SstpcaError: if the hash does not open: another database key.
     """
-    statement = _select().add_columns(tables.users.c.nt_hash)
+    statement = _select().add_columns(tables.users.c.nt_hash, tables.profiles.c.client)
     with store.reading() as connection:
         row = connection.execute(statement.where(tables.users.c.key == user_key(name))).first()
     if row is None:
         return None
-    return _user(row), sealer.open(row.nt_hash, row.key)
+    sign_in = clients.from_json(row.client).sign_in
+    return Login(_user(row), sealer.open(row.nt_hash, row.key), sign_in)
 
 
 def set_password(store: Store, sealer: Sealer, name: str, password: str) -> User:

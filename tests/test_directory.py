@@ -1,10 +1,13 @@
 """Who may log in, by password and by certificate, as the server asks."""
 
+import contextlib
 import hashlib
 import os
+import sqlite3
 from datetime import UTC, datetime
 
 import pytest
+import sqlalchemy as sa
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -60,6 +63,33 @@ def test_the_access_profile_says_who_has_to_show_a_certificate(
     assert account is not None
     assert account.certificate_only is (sign_in == "eap-tls")
     assert account.certificate == ""
+
+
+def test_who_has_no_access_profile_is_let_in_by_no_way(
+    home: Home, run: Run, directory: StoreDirectory
+) -> None:
+    assert run("profile", "set", "default", "--sign-in", "eap-tls", "--yes").exit_code == 0
+    assert directory.account("alice") is not None
+    with contextlib.closing(sqlite3.connect(home.database)) as damaged, damaged:
+        damaged.execute("UPDATE users SET profile_id = 4711")
+    assert directory.account("alice") is None
+
+
+def test_an_access_profile_that_changes_meanwhile_opens_no_other_way(
+    store: Store, directory: StoreDirectory
+) -> None:
+    """User and access profile are of one moment: one query."""
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        directory.account("alice")
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    assert len([one for one in asked if one.startswith("SELECT")]) == 1
 
 
 @pytest.mark.parametrize("name", ["alice", "BOB"])

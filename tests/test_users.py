@@ -69,7 +69,7 @@ def test_login_gives_the_nt_hash(store: Store, sealer: Sealer) -> None:
     users.add(store, sealer, "User", "clientPass")
     found = users.login(store, sealer, "USER")
     assert found is not None
-    assert found[1].hex().upper() == CLIENT_PASS
+    assert found.nt_hash.hex().upper() == CLIENT_PASS
     assert users.login(store, sealer, "nobody") is None
 
 
@@ -160,7 +160,7 @@ def test_another_password_opens(store: Store, sealer: Sealer) -> None:
     assert after.password_set >= before.password_set
     found = users.login(store, sealer, "alice")
     assert found is not None
-    assert found[1].hex().upper() == CLIENT_PASS
+    assert found.nt_hash.hex().upper() == CLIENT_PASS
 
 
 def test_disabling_ends_the_sessions_and_enabling_does_not(store: Store, sealer: Sealer) -> None:

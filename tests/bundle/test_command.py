@@ -48,7 +48,7 @@ def staff(store: Store, sealer: Sealer) -> list[str]:
 
 def opens(store: Store, sealer: Sealer, name: str, password: str) -> bool:
     found = users.login(store, sealer, name)
-    return found is not None and found[1] == nt_hash(password)
+    return found is not None and found.nt_hash == nt_hash(password)
 
 
 def error(result: Result, code: int) -> str:

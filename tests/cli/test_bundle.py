@@ -35,7 +35,7 @@ STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 
 def opens(store: Store, sealer: Sealer, name: str, password: str) -> bool:
     found = users.login(store, sealer, name)
-    return found is not None and found[1] == nt_hash(password)
+    return found is not None and found.nt_hash == nt_hash(password)
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def people(store: Store, sealer: Sealer) -> None:
 
 def hashes(store: Store, sealer: Sealer) -> list[bytes]:
     found = [users.login(store, sealer, name) for name in ("alice", "bob", "carol")]
-    return [one[1] for one in found if one is not None]
+    return [one.nt_hash for one in found if one is not None]
 
 
 @pytest.mark.usefixtures("people")

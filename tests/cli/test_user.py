@@ -32,7 +32,7 @@ def opens(store: Store, sealer: Sealer, name: str, password: str) -> bool:
     assert found is not None
     from sstpca.server.ppp.mschapv2 import nt_hash
 
-    return found[1] == nt_hash(password)
+    return found.nt_hash == nt_hash(password)
 
 
 def test_a_generated_password_is_the_whole_output(
