@@ -12,7 +12,7 @@ import click
 from ..errors import InvalidInput, SstpcaError
 from ..home import Home, read_own
 from ..names import check_contact
-from ..pki.keys import check_new_passphrase, check_passphrase
+from ..pki.keys import check_new_passphrase, check_passphrase, is_encrypted
 from ..reading import STANDARD_INPUT, decode, read_file, shown
 from ..secrets import check_password, generate_password
 
@@ -96,7 +96,7 @@ def passphrase(home: Home, file: Path | None, *, following: bool = False) -> byt
         ask.
     """
     key = home.next_ca_key if following else home.ca_key
-    if b"ENCRYPTED" not in read_own(key, "the authority's key"):
+    if not is_encrypted(read_own(key, "the authority's key")):
         return None
     given = _given(file, check_passphrase)
     if given is not None:
@@ -113,10 +113,10 @@ def passphrase(home: Home, file: Path | None, *, following: bool = False) -> byt
 def key_state(home: Home) -> str:
     """Return how the authority's key is kept: "encrypted", "NOT encrypted" or "not here"."""
     try:
-        key = read_file(home.ca_key, "the authority's key")
+        encrypted = is_encrypted(read_file(home.ca_key, "the authority's key"))
     except SstpcaError:
         return "not here"
-    return "encrypted" if b"ENCRYPTED" in key else "NOT encrypted"
+    return "encrypted" if encrypted else "NOT encrypted"
 
 
 def names(source: str) -> list[str]:

@@ -143,7 +143,7 @@ def key_from_pem(pem: bytes, path: Path, passphrase: bytes | None = None) -> Pri
     except TypeError:
         raise _passphrase_error(path, passphrase) from None
     except (ValueError, UnsupportedAlgorithm):
-        if passphrase is not None and b"ENCRYPTED" in pem:
+        if passphrase is not None and is_encrypted(pem):
             raise SstpcaError(f"the passphrase does not open {path}") from None
         raise SstpcaError(
             f"{path} has no private key that can be read", "restore it from a backup of the home"
@@ -151,6 +151,14 @@ def key_from_pem(pem: bytes, path: Path, passphrase: bytes | None = None) -> Pri
     if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         raise SstpcaError(f"the key in {path} is neither RSA nor ECDSA")
     return key
+
+
+def is_encrypted(pem: bytes) -> bool:
+    """Return whether the private key in ``pem`` wants a passphrase.
+
+    :raises SstpcaError: if it is text in another encoding than it says.
+    """
+    return b"ENCRYPTED" in without_mark(pem)
 
 
 def _key_block(pem: bytes, path: Path) -> bytes:

@@ -21,7 +21,7 @@ from sstpca.home import Home
 from sstpca.names import parse_hosts
 from sstpca.pki import issuing
 from sstpca.pki.authority import Authority
-from sstpca.pki.keys import key_to_pem
+from sstpca.pki.keys import key_from_pem, key_to_pem
 from sstpca.pki.profiles import distribution_url
 
 Run = Callable[..., Result]
@@ -361,3 +361,21 @@ def test_a_copied_home_is_a_home(home: Home, run: Run, tmp_path: Path) -> None:
     done = run("--home", str(copy), "cert", "renew", "alice")
     assert done.exit_code == 0, done.stderr
     assert done.stdout == f"{copy / 'certificates' / 'alice.pem'}\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_an_encrypted_key_that_notepad_saved(
+    home: Home, run: Run, tmp_path: Path, encoding: str
+) -> None:
+    key = key_from_pem(home.ca_key.read_bytes(), home.ca_key)
+    home.ca_key.write_bytes(key_to_pem(key, b"correct horse").decode().encode(encoding))
+    (tmp_path / "passphrase").write_text("correct horse")
+    words = ("cert", "issue", "user", "alice", "--key-type", "ecdsa", "--passphrase-file")
+    done = run(*words, str(tmp_path / "passphrase"))
+    assert done.exit_code == 0, done.output
+    assert "encrypted" in run("ca", "show").stdout
+    (tmp_path / "passphrase").write_text("another horse")
+    assert (
+        "does not open"
+        in run("cert", "renew", "alice", *words[-1:], str(tmp_path / "passphrase")).stderr
+    )
