@@ -247,5 +247,8 @@ def _in_value(value: str) -> tuple[str, str]:
     if word.lower() in _TRUTH:
         return f"is {quoted(word)}", "write true or false"
     if _NUMBER.fullmatch(word):
-        return f"has a number that cannot be read: {quoted(word)}", "write digits alone"
+        return (
+            f"has a number that cannot be read: {quoted(word)}",
+            "write digits alone, the first of them no 0",
+        )
     return f"has a text without quotation marks: {quoted(word)}", f"write {string(word)}"

@@ -247,7 +247,7 @@ def test_quickstart_for_other_names_keeps_the_users(
 ) -> None:
     hint = run("quickstart", "other.example.com").stderr.splitlines()[1]
     assert "move it away" not in hint
-    assert "ca rollover begin" in hint
+    assert "server rename NAME" in hint
 
 
 def test_quickstart_with_a_wrong_user_makes_nothing(tmp_path: Path, refused: Refused) -> None:
