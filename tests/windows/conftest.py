@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from tests.bundle.samples import MakeBundle, files_of, trust_in, user_named
 from tests.windows.pc import PWSH, Pc
 
 Unpack = Callable[..., Path]
+Authorities = tuple[Authority, Authority]
 Certificates = tuple[Certificate, Certificate]
 MakeCertificate = Callable[..., UserCertificate]
 
@@ -43,16 +44,16 @@ def pc(tmp_path: Path) -> Pc:
 
 
 @pytest.fixture(scope="session")
-def authorities() -> tuple[Authority, Authority]:
-    """The authority of the VPN, and the next one."""
+def authorities() -> Authorities:
+    """The authority of the VPN, some years old, and the next one."""
     hosts = parse_hosts(["vpn.example.com", "localhost"])
     now = datetime.now(UTC)
-    first, second = (Authority.make(hosts, now, KeyType.ECDSA) for _ in range(2))
-    return first, second
+    old = Authority.make(hosts, now - timedelta(days=1000), KeyType.ECDSA)
+    return old, Authority.make(hosts, now, KeyType.ECDSA, 2)
 
 
 @pytest.fixture(scope="session")
-def certificates(authorities: tuple[Authority, Authority]) -> Certificates:
+def certificates(authorities: Authorities) -> Certificates:
     """The certificates of both authorities, as bundles carry them."""
     found = [plain_bundle(one.certificate).authorities[0] for one in authorities]
     return found[0], dataclasses.replace(found[1], file="ca-2.cer")
@@ -66,7 +67,7 @@ def plain_bundle(trusted: x509.Certificate) -> Bundle:
 
 
 @pytest.fixture(scope="session")
-def make_bundle(authorities: tuple[Authority, Authority]) -> MakeBundle:
+def make_bundle(authorities: Authorities) -> MakeBundle:
     """Return the bundle of alice, with other values where some are given, unchecked."""
     plain = plain_bundle(authorities[0].certificate)
 
@@ -77,7 +78,7 @@ def make_bundle(authorities: tuple[Authority, Authority]) -> MakeBundle:
 
 
 @pytest.fixture(scope="session")
-def user_certificate(authorities: tuple[Authority, Authority]) -> MakeCertificate:
+def user_certificate(authorities: Authorities) -> MakeCertificate:
     """Issue a certificate for alice: ``user_certificate(legacy=True)``; its password is PASSWORD."""
 
     def make(*, legacy: bool = False) -> UserCertificate:

@@ -7,8 +7,7 @@ import pytest
 
 from sstpca.bundle.context import Secrets
 from sstpca.clients import Client, SignIn
-from sstpca.pki.authority import Authority
-from tests.windows.conftest import PASSWORD, Certificates, MakeCertificate, Unpack
+from tests.windows.conftest import PASSWORD, Authorities, Certificates, MakeCertificate, Unpack
 from tests.windows.pc import ADMIN, ALICE, SSTP, Pc, Step
 
 Harm = Callable[[Path], object]
@@ -27,7 +26,7 @@ def both(folder: Path, **how: str) -> tuple[Step, Step]:
 
 
 def test_an_authority_that_somebody_else_has_added(
-    pc: Pc, unpack: Unpack, authorities: tuple[Authority, Authority]
+    pc: Pc, unpack: Unpack, authorities: Authorities
 ) -> None:
     pc.trust(authorities[0].certificate)
     before = pc.state["certificates"]

@@ -54,7 +54,8 @@ function Open-Session([string]$Language) {
 # What powershell.exe -File does with what comes after the script: names and values of parameters.
 function ConvertTo-Parameters([string]$Script, [string[]]$Words) {
     $tree = [Management.Automation.Language.Parser]::ParseFile($Script, [ref]$null, [ref]$null)
-    $switches = @($tree.ParamBlock.Parameters | Where-Object { $_.StaticType -eq [switch] } | ForEach-Object { $_.Name.VariablePath.UserPath })
+    $parameters = if ($tree.ParamBlock) { $tree.ParamBlock.Parameters }
+    $switches = @($parameters | Where-Object { $_ -and $_.StaticType -eq [switch] } | ForEach-Object { $_.Name.VariablePath.UserPath })
     $found = @{}
     for ($at = 0; $at -lt $Words.Count; $at += 1) {
         $name = $Words[$at] -replace '^-', ''
