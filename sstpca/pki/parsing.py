@@ -25,7 +25,7 @@ from .keys import PrivateKey
 from .loading import load_certificate
 from .pem import Block, PemError, blocks, is_pem
 from .trial import opens_in_time
-from .work import ROUNDS_MAX, check_work, too_much
+from .work import ROUNDS_MAX, check_work, key_work, too_much
 
 Password = Callable[[Path], bytes]
 """Gives the password of an encrypted file."""
@@ -190,6 +190,7 @@ class _Reader:
                 where = f"{self._name}, {block.place},"
                 # OpenSSL has headers before keys of older forms alone, and goes by the label
                 if block.headers and block.label != "ENCRYPTED PRIVATE KEY":
+                    self._count(where, key_work(len(block.der)))
                     self._add_key(where, block.pem, serialization.load_pem_private_key)
                 elif block.label == "OPENSSH PRIVATE KEY":
                     raise SstpcaError(
@@ -256,6 +257,7 @@ class _Reader:
             case _Kind.PKCS7:
                 self._add_certificates(where, _in_pkcs7(der))
             case _Kind.KEY | _Kind.ENCRYPTED_KEY:
+                self._count(where, check_work(der, where) + key_work(len(der)))
                 self._add_key(where, der, serialization.load_der_private_key)
             case _Kind.PKCS12:
                 self._add_pkcs12(where, der)
@@ -270,8 +272,6 @@ class _Reader:
         self.found.append(Contents(tuple(found)))
 
     def _add_key(self, where: str, content: bytes, load: Callable[..., object]) -> None:
-        if not content.startswith(b"-"):
-            self._count(where, content)
         with self._damage_named(where):
             try:
                 key = load(content, None)
@@ -283,7 +283,7 @@ class _Reader:
 
     def _add_pkcs12(self, where: str, der: bytes) -> None:
         """Read PKCS#12 (RFC 7292); some programs say no password, some the empty one."""
-        self._count(where, der)
+        self._count(where, check_work(der, where))
         self._try_out(where, der, None, b"")
         with self._damage_named(where):
             for secret in (None, b""):
@@ -299,10 +299,11 @@ class _Reader:
         if not opens_in_time(der, secrets):
             raise too_much(where, "too many rounds of hashing, behind its encryption,")
 
-    def _count(self, where: str, der: bytes) -> None:
-        self._rounds += check_work(der, where)
+    def _count(self, where: str, rounds: int) -> None:
+        """Count how much work it is to open the next one, before that."""
+        self._rounds += rounds
         if self._rounds > ROUNDS_MAX:
-            raise SstpcaError(f"{self._name} takes too much work to open", "split it")
+            raise too_much(where, "too much work")
 
     def _password(self) -> bytes:
         if self._secret is None:

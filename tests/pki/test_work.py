@@ -19,7 +19,7 @@ from sstpca.pki.asn1 import INTEGER, OCTETS, OID, SEQUENCE, encoded
 from sstpca.pki.certificates import certificate_to_pem
 from sstpca.pki.keys import key_from_pem, key_to_pem
 from sstpca.pki.parsing import parse
-from sstpca.pki.work import ROUNDS_MAX, check_work
+from sstpca.pki.work import ROUNDS_MAX, check_work, key_work
 from tests.support.forge import authority
 from tests.support.requirements import require
 
@@ -74,8 +74,8 @@ def pkcs12(bag: bytes = b"", mac: int = 1) -> bytes:
     return sequence(integer(3), outer, sequence(digest, SALT, integer(mac)))
 
 
-def pem(der: bytes, headers: bytes = b"") -> bytes:
-    label, body = b"ENCRYPTED PRIVATE KEY", base64.encodebytes(der)
+def pem(der: bytes, headers: bytes = b"", label: bytes = b"ENCRYPTED PRIVATE KEY") -> bytes:
+    body = base64.encodebytes(der)
     return b"-----BEGIN %b-----\n%b%b-----END %b-----\n" % (label, headers, body, label)
 
 
@@ -93,6 +93,25 @@ ENDLESS_ONES = {
     "headers before it": pem(pkcs8(pbkdf2(ENDLESS)), b"X: y\n\n"),
     "a number without end": sequence(integer(0), *[integer(1 << 100_000) for _ in range(8)]),
 }
+
+
+def rsa(bits: int) -> bytes:
+    """What is as long as an RSA key (RFC 8017 A.1.2), and none."""
+    whole, half = (1 << bits) - 1, (1 << bits // 2) - 1
+    return sequence(*map(integer, (0, whole, 65537, whole, half, half, half, half, half)))
+
+
+def test_large_rsa_keys_are_bounded_too() -> None:
+    """A key of 16384 bits takes 43 s of processor time: its primes are tested."""
+    label = b"RSA PRIVATE KEY"
+    encrypted = b"Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,%b\n\n" % (b"00" * 16)
+    for content in (rsa(16384), pem(rsa(16384), label=label), pem(rsa(16384), encrypted, label)):
+        with pytest.raises(SstpcaError, match="asks for too much work"):
+            parse(PATH, content, lambda _: b"secret")
+    with pytest.raises(SstpcaError, match="asks for too much work"):
+        parse(PATH, pkcs8(pbkdf2(1), bytes(len(rsa(16384)))), lambda _: b"secret")
+    for bits, many in ((2048, 100), (4096, 12), (8192, 2)):
+        assert key_work(len(rsa(bits))) * many < ROUNDS_MAX < key_work(len(rsa(bits))) * 10 * many
 
 
 @pytest.mark.parametrize("name", ENDLESS_ONES)
