@@ -25,7 +25,7 @@ from .pki.identity import load_server_certificate, served_hosts
 from .pki.issuing import Existing, Wish
 from .pki.keys import key_type
 from .pki.pending import remove
-from .pki.subjects import Subject
+from .pki.subjects import Subject, dns_names
 from .reading import read_text
 from .store import Store
 
@@ -58,6 +58,15 @@ class Renaming:
         """Return ``hosts`` with the new name, first, and the old one."""
         every = parse_hosts((self.new, *hosts.names, *map(str, hosts.addresses), self.old))
         return Hosts(every.names, every.addresses)
+
+    def certified(self, hosts: Hosts) -> Hosts:
+        """Return :meth:`both`, an old IPv4 address as text too, as where there is no name.
+
+        See :meth:`.pki.subjects.Subject.of_hosts`: it depends on Windows' version what it compares.
+        """
+        both = self.both(hosts)
+        as_text = () if hosts.names else dns_names(hosts)
+        return Hosts((*both.names, *as_text), both.addresses) if both.names else both
 
     def after(self, hosts: Hosts) -> Hosts:
         """Return ``hosts`` with the new name, first, and without the old one."""
@@ -119,6 +128,14 @@ def save(home: Home, renaming: Renaming) -> None:
     write_file(home.renaming, json.dumps(asdict(renaming)).encode(), PUBLIC)
 
 
+def forget(home: Home) -> None:
+    """Take that back: the server is not being renamed.
+
+    :raises SstpcaError: if the file cannot be removed.
+    """
+    remove(home.renaming)
+
+
 def steps(home: Home, renaming: Renaming) -> list[Step]:
     """Return what is still to be done, the next first.
 
@@ -150,7 +167,7 @@ def steps(home: Home, renaming: Renaming) -> list[Step]:
             "the server's certificate is of a former authority, which users may have alone",
             "give them bundles (sstpca bundle --all), then: sstpca cert renew server",
         )
-    return [*_to_certificate(home, both), *rest]
+    return [*_to_certificate(home, renaming.certified(hosts)), *rest]
 
 
 def _to_certificate(home: Home, both: Hosts) -> list[Step]:
@@ -190,7 +207,7 @@ def certify(
 
     :raises SstpcaError: if that cannot be; nothing has changed then.
     """
-    _issue(home, store, authority, renaming.both(served_hosts(home)), now)
+    _issue(home, store, authority, renaming.certified(served_hosts(home)), now)
 
 
 def switch(home: Home, store: Store, renaming: Renaming) -> None:
@@ -218,7 +235,7 @@ def end(
         settings.write_hosts(home.settings, renaming.after(served_hosts(home)))
     if authority is not None:
         _issue(home, store, authority, served_hosts(home), now, without=renaming.old)
-    remove(home.renaming)
+    forget(home)
 
 
 def cancel(home: Home, store: Store, renaming: Renaming) -> None:
@@ -237,7 +254,7 @@ def cancel(home: Home, store: Store, renaming: Renaming) -> None:
                     "end this renaming, then rename the server back",
                 )
             settings.write_hosts(home.settings, wanted)
-        remove(home.renaming)
+        forget(home)
 
 
 def _issue(

@@ -1,6 +1,7 @@
 """``sstpca server rename``: users connect to another name, step by step."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -153,13 +154,26 @@ def rename(
     if not ask.confirm(_question(one, left), yes=yes):
         talk("nothing was changed")
         return
-    renaming.save(home, one)
     work = _Work(home, store, one, passphrase_file, no_passphrase)
-    for step in left:
-        if step is not left[0] and (missing := _missing(home, store, step)):
-            _say_turn(one, step, missing)
-            return
-        work.do(step)
+    with _written_down(home, one, left):
+        for step in left:
+            if step is not left[0] and (missing := _missing(home, store, step)):
+                _say_turn(one, step, missing)
+                return
+            work.do(step)
+
+
+@contextlib.contextmanager
+def _written_down(home: Home, one: Renaming, left: list[Step]) -> Iterator[None]:
+    """Write down what is being done; a first step that fails leaves nothing of it."""
+    begins = renaming.load(home) is None
+    renaming.save(home, one)
+    try:
+        yield
+    except BaseException:
+        if begins and renaming.steps(home, one) == left:
+            renaming.forget(home)
+        raise
 
 
 def _chosen(home: Home, new: str | None) -> Renaming:
@@ -261,14 +275,14 @@ class _Work:
 
     def _begin(self, now: datetime) -> str:
         passphrase = ask.new_passphrase(self._file, self._no_passphrase)
-        hosts = self._one.both(served_hosts(self._home))
+        hosts = self._one.certified(served_hosts(self._home))
         rollover.begin(self._home, self._store, passphrase, now, hosts=hosts)
         return f"made the next authority: {self._home.next_ca_certificate}"
 
     def _succeed(self, now: datetime) -> str:
         passphrase = ask.passphrase(self._home, self._file, following=True)
         successor = Authority.load_next(self._home, passphrase)
-        hosts = self._one.both(served_hosts(self._home))
+        hosts = self._one.certified(served_hosts(self._home))
         rollover.finish(self._home, self._store, successor, now, hosts=hosts)
         return "the next authority has taken over; the server's certificate is for both names"
 

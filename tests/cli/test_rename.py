@@ -131,6 +131,36 @@ def test_to_a_name_that_the_authority_may_give(home: Home, run: Run, alice: None
     assert load_ca_certificate(home) == authority
 
 
+@pytest.mark.parametrize("constrained", [True, False])
+def test_from_an_address_to_a_name(tmp_path: Path, constrained: bool) -> None:
+    """Some Windows compare an address with names, so it stays one as long as it is dialled."""
+    home = Home(tmp_path / "home")
+
+    def run(*words: str) -> Result:
+        return CliRunner().invoke(main, ["--home", str(home.root), *words])
+
+    kinds = ("--key-type", "ecdsa", "--ca-key-type", "ecdsa-p256", "--no-passphrase")
+    options = () if constrained else ("--no-name-constraints",)
+    done(run("init", "203.0.113.5", "2001:db8::5", *kinds, *options))
+    done(run("user", "add", "alice", "--generate", "--bundle"))
+    before = certified(home)
+    done(run(*BEGIN))
+    if constrained:
+        done(run("bundle", "--all"))
+        done(run(*GO_ON))
+    assert served(home) == (NEW, "203.0.113.5", "2001:db8::5")
+    assert certified(home) == {*before, NEW}
+    san = load_server_certificate(home).extensions.get_extension_for_class(
+        x509.SubjectAlternativeName
+    )
+    assert san.value.get_values_for_type(x509.DNSName) == [NEW, "203.0.113.5"]
+    done(run("bundle", "--all"))
+    done(run(*GO_ON))
+    assert served(home) == (NEW, "2001:db8::5")
+    assert certified(home) == {NEW, "2001:db8::5"}
+    assert run("cert", "lint").exit_code == 0
+
+
 def test_each_system_of_a_user_counts(home: Home, run: Run, alice: None) -> None:
     done(run("bundle", "alice", "--for", "windows,android"))
     done(run("server", "rename", f"eu.{OLD}", "--yes"))
@@ -158,6 +188,14 @@ def test_it_asks(home: Home, run: Run, refused: Refused, alice: None, terminal: 
     assert not home.renaming.exists()
     assert not home.next_ca_key.exists()
     assert tree(home.root)["settings.toml"] == before["settings.toml"]
+
+
+def test_without_a_passphrase_nothing_is_begun(home: Home, run: Run) -> None:
+    said = run("server", "rename", NEW, "--yes")
+    assert said.exit_code == 2
+    assert "there is no passphrase for the authority's key" in said.stderr
+    assert not home.renaming.exists()
+    assert told(run)["renaming"] is None
 
 
 def test_it_asks_only_where_somebody_is(home: Home, run: Run) -> None:
