@@ -46,7 +46,15 @@ CMDLETS = {
     *("Get-Command", "Get-Date", "Get-FileHash", "Get-Item", "Get-ItemProperty"),
     *("Get-VpnConnection", "Import-Certificate", "Invoke-CimMethod", "Join-Path", "New-CimSession"),
     *("New-Item", "New-Object", "Remove-Item", "Remove-ItemProperty", "Select-Object"),
-    *("Set-ItemProperty", "Set-StrictMode", "Test-Path", "Where-Object", "Write-Host"),
+    *(
+        "Set-ItemProperty",
+        "Set-StrictMode",
+        "Sort-Object",
+        "Split-Path",
+        "Test-Path",
+        "Where-Object",
+        "Write-Host",
+    ),
 }
 
 
