@@ -20,28 +20,30 @@ class Code:
     :param key: of the texts.
     :param numbers: as Windows shows them: decimal, or ``0x`` and eight digits.
     :param common: whether users meet it without a mistake of the administrator's.
+    :param also: numbers by which WinHTTP says the same (winhttp.h); pages do without them.
     """
 
     key: str
     numbers: tuple[str, ...]
     common: bool = False
+    also: tuple[str, ...] = ()
 
     @property
     def values(self) -> tuple[int, ...]:
         """The numbers as :func:`value` has them, each once."""
-        return tuple(dict.fromkeys(value(int(number, 0)) for number in self.numbers))
+        return tuple(dict.fromkeys(value(int(one, 0)) for one in self.numbers + self.also))
 
 
 CODES: Final = (
     Code("password", ("691", "0x80420112"), common=True),
-    Code("untrusted", ("0x800B0109", "0x80090325"), common=True),
-    Code("other_name", ("0x800B010F",), common=True),
-    Code("dates", ("0x800B0101",), common=True),
-    Code("revocation", ("0x80092012", "0x80092013"), common=True),
+    Code("untrusted", ("0x800B0109", "0x80090325"), common=True, also=("12045",)),
+    Code("other_name", ("0x800B010F",), common=True, also=("12038",)),
+    Code("dates", ("0x800B0101",), common=True, also=("12037",)),
+    Code("revocation", ("0x80092012", "0x80092013"), common=True, also=("12057",)),
     Code("no_name", ("868", "11001", "0x80072EE7"), common=True),
-    Code("timeout", ("809", "10060", "0x8007274C"), common=True),
-    Code("refused", ("10061", "0x8007274D", "0x800704C9"), common=True),
-    Code("cut", ("0x80072746", "0x800704D4", "0x80070040"), common=True),
+    Code("timeout", ("809", "10060", "0x8007274C"), common=True, also=("12002",)),
+    Code("refused", ("10061", "0x8007274D", "0x800704C9"), common=True, also=("12029",)),
+    Code("cut", ("0x80072746", "0x800704D4", "0x80070040"), common=True, also=("12030",)),
     Code("user_certificate", ("798", "0x80420100"), common=True),
     Code(
         "user_certificate_refused",
@@ -64,12 +66,21 @@ CODES: Final = (
         "eap_settings",
         ("703", "764", "850", "867", "869", "0x80420011", "0x80420014", "0x80420019"),
     ),
-    Code("server_certificate", ("0x800B010A", "0x800B010C", "0x800B0110")),
-    Code("tls", ("0x80090326",)),
+    Code(
+        "server_certificate",
+        ("0x800B010A", "0x800B010C", "0x800B0110"),
+        also=("12169", "12170", "12179"),
+    ),
+    Code("secure", ("12175", "0x80072F8F")),
+    Code("tls", ("0x80090326",), also=("12157",)),
     Code("proxy", ("5",)),
     Code("wrong_type", ("766", "789", "800", "806", "835")),
     Code("settings", ("741", "742", "812")),
-    Code("server_answer", ("645", "721", "722", "732", "733", "735", "736", "738", "778", "848")),
+    Code(
+        "server_answer",
+        ("645", "721", "722", "732", "733", "735", "736", "738", "778", "848"),
+        also=("12152",),
+    ),
     Code("ended", ("619", "628", "629", "668", "807", "808", "829")),
     Code("stopped", ("631", "828", "830", "832", "833", "834")),
     Code("device", ("633", "651")),

@@ -1,5 +1,6 @@
 """What a bundle says: the only values that a template sees, complete before anything is written."""
 
+import hashlib
 import shlex
 import ssl
 from collections.abc import Sequence
@@ -66,6 +67,11 @@ class UserCertificate:
     content: bytes = field(repr=False)
     sha1: str
     password: str = field(repr=False)
+
+    @property
+    def sha256(self) -> str:
+        """Of the file, upper-case hexadecimal: the installer takes no other."""
+        return hashlib.sha256(self.content).hexdigest().upper()
 
 
 @dataclass(frozen=True, slots=True)

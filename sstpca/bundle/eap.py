@@ -25,6 +25,20 @@ _TLS_V1: Final = f"{_PROVISIONING}/EapTlsConnectionPropertiesV1"
 _TLS_V2: Final = f"{_PROVISIONING}/EapTlsConnectionPropertiesV2"
 _TLS_V3: Final = f"{_PROVISIONING}/EapTlsConnectionPropertiesV3"
 
+VALUES: Final = (
+    "Type",
+    "UseWinLogonCredentials",
+    "SimpleCertSelection",
+    "DisableUserPromptForServerValidation",
+    "ServerNames",
+    "TrustedRootCA",
+    "DifferentUsername",
+    "PerformServerValidation",
+    "AcceptServerName",
+    "IssuerHash",
+)
+"""The elements whose text is all that the settings below say."""
+
 
 def eap_config(bundle: Bundle) -> str:
     """Return the EapHostConfig of the bundle's sign-in: one line, without an XML declaration.

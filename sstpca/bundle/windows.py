@@ -2,7 +2,7 @@
 
 from .codes import CODES
 from .context import Bundle
-from .eap import eap_config
+from .eap import VALUES, eap_config
 from .render import Renderer
 
 _SCRIPTS = ("install", "uninstall", "verify")
@@ -35,5 +35,6 @@ def script(renderer: Renderer, bundle: Bundle, name: str) -> bytes:
         bundle,
         codes=CODES,
         eap=eap_config(bundle),
+        eap_elements=VALUES,
         rules=tuple((rule.suffix, tuple(map(str, rule.servers))) for rule in rules),
     )

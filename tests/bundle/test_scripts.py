@@ -49,7 +49,15 @@ HOSTILE = [
 CMDLETS = {
     *("Add-Content", "Add-Type", "Get-ChildItem", "Get-CimInstance", "Get-Command", "Get-Date"),
     *("Get-FileHash", "Get-Item", "Get-ItemProperty", "Get-Process", "Get-PSDrive", "Get-Service"),
-    *("Get-WinEvent", "Join-Path", "New-Item", "New-Object", "Read-Host", "Remove-Item"),
+    *(
+        "Get-WinEvent",
+        "Copy-Item",
+        "Join-Path",
+        "New-Item",
+        "New-Object",
+        "Read-Host",
+        "Remove-Item",
+    ),
     *(
         "Remove-ItemProperty",
         "Select-Object",
@@ -57,6 +65,7 @@ CMDLETS = {
         "Set-Content",
         "Set-ItemProperty",
         "Set-StrictMode",
+        "Sort-Object",
     ),
     *("Split-Path", "Start-Process", "Test-Path", "Where-Object", "Write-Host", "ForEach-Object"),
 }
@@ -76,6 +85,7 @@ PARAMETERS = {
     "Remove-VpnConnectionTriggerApplication": CONNECTION | {"-ApplicationID"},
     "Add-VpnConnectionTriggerTrustedNetwork": CONNECTION | {"-DnsSuffix"},
     "Remove-VpnConnectionTriggerTrustedNetwork": CONNECTION | {"-DnsSuffix"},
+    "Get-VpnConnectionTrigger": {"-ConnectionName"},
     "Set-VpnConnectionProxy": set[str](),
     "Import-Certificate": {"-FilePath", "-CertStoreLocation"},
     "Import-PfxCertificate": {"-FilePath", "-CertStoreLocation", "-Password"},
@@ -295,7 +305,7 @@ def test_the_elevated_part_leaves_its_log_to_the_user(make_bundle: MakeBundle, n
     assert "[string]$LogFile = (Join-Path $env:TEMP 'sstpca.log')" in head
     assert """'" -LogFile "' + $LogFile + '" '""" in text
     assert text.count("$LogFile =") == 1
-    assert "trap {\r\n    Write-Log ([string]$_)\r\n    break\r\n}" in text
+    assert "trap {\r\n    Write-Log ([string]$_)\r\n    Undo-Steps\r\n    break\r\n}" in text
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -368,7 +378,8 @@ def test_settings_suit_both_cmdlets(make_bundle: MakeBundle) -> None:
         *("Name", "ServerAddress", "TunnelType", "AuthenticationMethod", "EncryptionLevel"),
         *("RememberCredential", "SplitTunneling", "AllUserConnection", "ErrorAction"),
     }
-    assert set(re.findall(r"\$settings\.(\w+)", text)) == {"DnsSuffix", "EapConfigXmlStream"}
+    changed = set(re.findall(r"\$settings\.(\w+) =", text))
+    assert changed == {"DnsSuffix", "EapConfigXmlStream"}
     assert "TunnelType           = 'Sstp'" in table
     assert set(re.findall(r"\$proxy\.(\w+) =", text)) == {
         *("ProxyServer", "AutoConfigurationScript", "ExceptionPrefix"),
@@ -441,7 +452,7 @@ def test_error_numbers_have_their_texts(make_bundle: MakeBundle) -> None:
 def test_a_network_may_be_the_suffix_of_a_rule(make_bundle: MakeBundle) -> None:
     """Windows has made it one then, and to add it twice would be an error."""
     text = script("install.ps1", full_bundle(make_bundle)).text
-    loop = text.split("function Add-Triggers")[1].split("in $TrustedNetworks) {")[1]
+    loop = text.split("function Add-OtherTriggers")[1].split("($network in")[1]
     assert 0 < loop.index("Remove-VpnConnectionTrigger") < loop.index("Add-VpnConnectionTrigger")
 
 
