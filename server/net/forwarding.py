@@ -19,15 +19,13 @@ from ..errors import ServerError
 from ..log import LOGGER
 from .group import MARK, MARK_BITS
 from .nft import NftError, nft
+from .presence import is_present
 
 #: What all servers of this machine share.
 TABLE: Final = "sstpca_forwarding"
 _EVERYWHERE: Final = Path("/proc/sys/net/ipv4/ip_forward")
 _INTERFACES: Final = Path("/proc/sys/net/ipv4/conf")
 _BRIDGES: Final = Path("/proc/sys/net/bridge")
-
-# not interfaces, or never forwarding
-_OTHERS: Final = frozenset({"all", "default", "lo"})
 
 # Adds what is missing, and changes nothing otherwise. With br_netfilter, frames within a bridge pass
 # here as if routed back to where they came from.
@@ -64,7 +62,8 @@ class Forwarding:
     def __init__(self, table: str, prefix: str) -> None:
         self._table = table
         self._prefix = prefix
-        self._known: set[str] = set()
+        #: Number and name: an interface that is made anew has another number.
+        self._known: set[tuple[int, str]] = set()
         #: Of the interfaces in the record, as far as this server knows.
         self._numbers: set[int] = set()
         self._ours = False
@@ -75,7 +74,7 @@ class Forwarding:
         :raises ServerError: if that cannot be.
         """
         if _on(_EVERYWHERE):
-            _forget()
+            _forget(TABLE)
             LOGGER.info(
                 "IPv4 forwarding is on for the whole machine already: what it forwards between "
                 "other networks is not filtered here"
@@ -96,7 +95,7 @@ class Forwarding:
             self._ours = False
             self._known.clear()
             self._numbers.clear()
-            _forget()
+            _forget(TABLE)
             LOGGER.info(
                 "another program turned IPv4 forwarding on for the whole machine: it stays on, and "
                 "what it forwards between other networks is no longer filtered here"
@@ -104,7 +103,7 @@ class Forwarding:
         elif not self._ours and not everywhere:
             self.open()
         elif self._ours:
-            self._turn_on({path.name for path in _INTERFACES.iterdir()})
+            self._turn_on(set(socket.if_nameindex()))
 
     def mend(self) -> None:
         """Have the rule and the record again if somebody took them away.
@@ -123,26 +122,34 @@ class Forwarding:
 
         :raises ServerError: if that cannot be.
         """
-        turned_on = _turned_on()
-        if turned_on is None or self._others():
+        turned_on, others = _turned_on(), self._others()
+        if turned_on is None or any(map(is_present, others)):
             return
         if not _on(_EVERYWHERE):
             for name in turned_on:
                 _switch(name, on=False)
-        _forget()
+        _forget(TABLE, *others)
 
-    def _turn_on(self, names: set[str]) -> None:
-        new = {name for name in names - self._known - _OTHERS if not name.startswith(self._prefix)}
-        off = {name for name in new if not _on(_INTERFACES / name / "forwarding")}
+    def _turn_on(self, interfaces: set[tuple[int, str]]) -> None:
+        new = {
+            number: name
+            for number, name in interfaces - self._known
+            if name != "lo" and not name.startswith(self._prefix)
+        }
+        off = {
+            number: name
+            for number, name in new.items()
+            if not _on(_INTERFACES / name / "forwarding")
+        }
         if new:
             # by number: a name can change. Another server of ours may have turned on the rest
-            self._numbers |= set(map(_number, {*off, *(_turned_on() or ())}))
+            self._numbers |= {*off, *map(_number, _turned_on() or ())}
         if off:
             # before the switches: at no time is there one without the other
             self._record()
-        for name in off:
+        for name in off.values():
             _switch(name, on=True)
-        self._known = names
+        self._known = interfaces
 
     def _record(self) -> None:
         """Have the rule, and the record of whatever is known to be turned on."""
@@ -170,11 +177,13 @@ class Forwarding:
         except NftError:
             return False
 
-    def _others(self) -> bool:
-        """Whether other servers of ours are there."""
-        own = {f"table inet {self._table}", f"table inet {TABLE}"}
-        tables = {line.strip() for line in nft("list tables inet").splitlines()}
-        return any(line.startswith("table inet sstpca_") for line in tables - own)
+    def _others(self) -> list[str]:
+        """Return the tables of other servers, of those that were killed as well."""
+        lines = (line.strip() for line in nft("list tables inet").splitlines())
+        names = [line.removeprefix("table inet ") for line in lines]
+        return [
+            one for one in names if one.startswith("sstpca_") and one not in (self._table, TABLE)
+        ]
 
 
 def _on(switch: Path) -> bool:
@@ -219,5 +228,5 @@ def _turned_on() -> list[str] | None:
     return re.findall(r'"([^"]+)"', listed)
 
 
-def _forget() -> None:
-    nft(f"table inet {TABLE}\ndelete table inet {TABLE}\n")
+def _forget(*tables: str) -> None:
+    nft("".join(f"table inet {one}\ndelete table inet {one}\n" for one in tables))

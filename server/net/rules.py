@@ -19,6 +19,7 @@ from typing import Final
 from ..config import Config
 from .firewall import Firewall
 from .forwarding import TABLE, Forwarding
+from .presence import present
 
 #: What comes when rules have changed, ours or others'.
 CHANGED: Final = signal.SIGIO
@@ -39,6 +40,7 @@ def rules_of(config: Config) -> Iterator["Rules"]:
     firewall = Firewall(config)
     forwarding = Forwarding(config.table, config.interface)
     with ExitStack() as stack:
+        stack.enter_context(present(config.table))
         changes = stack.enter_context(_changes())
         firewall.open()
         stack.callback(firewall.close)

@@ -309,6 +309,31 @@ def test_a_second_server_is_not_disturbed(fresh: Vpn, make_copy: MakeHome, tmp_p
         assert not gets(host, outside(network.client, HOST, PORT))
 
 
+def test_a_second_server_that_was_killed_is_not_waited_for(
+    fresh: Vpn, make_copy: MakeHome, tmp_path: Path
+) -> None:
+    other, machine = make_copy("other"), fresh.network.server
+    settings = other.path / "settings.toml"
+    settings.write_text(settings.read_text().replace("port = 8443", "port = 8444"))
+    with Server(other, machine, tmp_path / "log") as second:
+        workers = second.children()
+        os.kill(second.process.pid, signal.SIGKILL)
+        wait_for(lambda: not any(map(_runs, workers)), 10.0, "the end of the workers")
+        with fresh.client().login() as alice:
+            alice.ping(HOST)
+    assert fresh.server.stop() == 0
+    assert machine.switch("conf/lan/forwarding") == "0"
+    assert machine.tables() == []
+
+
+def test_an_interface_that_is_made_anew_serves_clients_again(fresh: Vpn) -> None:
+    machine = fresh.network.server
+    for _ in range(2):
+        machine.ip("link", "add", "again", "type", "veth", "peer", "name", "peer")
+        wait_for(lambda: machine.switch("conf/again/forwarding") == "1", 10.0, "forwarding")
+        machine.ip("link", "del", "again")
+
+
 def test_a_clients_address_is_only_its_own(fresh: Vpn) -> None:
     fresh.home.run("profile", "set", "default", "--reach", "clients", "--inbound")
     network = fresh.network

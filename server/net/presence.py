@@ -1,0 +1,40 @@
+"""Which servers of this machine run, whatever has become of others that left their rules behind.
+
+A server has a socket with the name of its table, in the abstract namespace (unix(7)): it belongs to
+the network namespace, as the rules do, and is gone with the processes, however they end.
+"""
+
+import contextlib
+import errno
+import socket
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def present(table: str) -> Iterator[None]:
+    """Be seen as the server that has ``table`` while the block runs."""
+    with _socket() as sign:
+        # whoever has taken the name shows that this server runs as well as it could itself
+        _bind(sign, table)
+        yield
+
+
+def is_present(table: str) -> bool:
+    """Whether the server that has ``table`` runs."""
+    with _socket() as probe:
+        return not _bind(probe, table)
+
+
+def _socket() -> socket.socket:
+    return socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+
+
+def _bind(sock: socket.socket, table: str) -> bool:
+    """Give ``sock`` the name; return whether it was free."""
+    try:
+        sock.bind(f"\0{table}")
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return False
+    return True
