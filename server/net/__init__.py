@@ -7,6 +7,7 @@ takes a little of its :mod:`.backlog` in each turn, and ends as :mod:`.closing` 
 :mod:`.admission` lets it in. :mod:`.eap_tls` is the TLS within EAP. Packets go to the
 :mod:`.interface` of the session, a :mod:`.tun`, and through the :mod:`.firewall`, which knows by
 the interface's :mod:`.group` what they may; :mod:`.forwarding` lets no others through, and
-:mod:`.conntrack` forgets the connections of whoever had the address before. The rules get into the
-kernel by :mod:`.nft`.
+:mod:`.conntrack` forgets the connections of whoever had the address before. The :mod:`.rules` stay
+while the server runs, and by its :mod:`.presence` others know that it does; they get into the kernel
+by :mod:`.nft`.
 """

@@ -11,9 +11,10 @@ import click
 
 from ..errors import InvalidInput, SstpcaError
 from ..home import SERVER, Home
-from ..names import quoted
+from ..names import quoted, user_key
 from ..pki import inventory, issuing, revocation
 from ..pki.authority import Authority
+from ..pki.holders import holders_of
 from ..pki.inventory import Entry
 from ..pki.issuing import Existing, Wish
 from ..pki.keys import KEY_TYPES, KeyType
@@ -151,9 +152,18 @@ def user(
     if source is not None and upn is not None:
         raise InvalidInput("--upn is one user's; --from is for many")
     kind, url, host = KeyType(key_type), _checked(cdp), context.settings().host
+    names = [name] if name is not None else ask.names(source or "")
+    holders = holders_of(context.store(), names)
     wishes = [
-        issuing.user_wish(one, upn or issuing.default_upn(one, host), kind, days=days, cdp=url)
-        for one in ([name] if name is not None else ask.names(source or ""))
+        issuing.user_wish(
+            one,
+            upn or issuing.default_upn(one, host),
+            kind,
+            days=days,
+            cdp=url,
+            holder=holders.get(user_key(one)),
+        )
+        for one in names
     ]
     existing = Existing.REFUSE if source is None else Existing.SKIP
     _issue(context, wishes, Existing.REPLACE if replace else existing, passphrase_file)
@@ -322,10 +332,14 @@ def rekey(
     """
     home, store = opened(context)
     old = inventory.current(store, name)
+    user = old.profile == inventory.USER
+    holder = holders_of(store, [old.name]).get(user_key(old.name)) if user else None
     authority = _authority(context, passphrase_file)
     kind = None if key_type is None else KeyType(key_type)
     made = _Made(home, authority, lambda _steps: None)
-    made.add(issuing.rekey(home, store, authority, name, datetime.now(UTC), kind=kind, days=days))
+    now = datetime.now(UTC)
+    pair = issuing.rekey(home, store, authority, name, now, kind=kind, days=days, holder=holder)
+    made.add(pair)
     made.report("made anew")
     if old.revoked is None:
         talk(f"if the old key is lost: sstpca cert revoke {old.serial} --reason keyCompromise")

@@ -19,7 +19,7 @@ What a home has::
 
 What is done with them::
 
-    issuing           issues, renews, rekeys
+    issuing           issues, renews, rekeys; holders says for whom
     requests          asks another authority
     revocation        revokes; lists of what is revoked
     rollover          from one authority to the next; succession puts its files in place

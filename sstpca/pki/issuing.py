@@ -18,6 +18,7 @@ from ..names import quoted, user_key
 from ..store import Store
 from . import inventory, pairs, profiles
 from .authority import Authority, check_alive, load_ca_certificate
+from .holders import check_holders
 from .identity import served_hosts
 from .inventory import Entry, State
 from .keys import KeyType, PublicKey, key_type, make_key
@@ -40,6 +41,8 @@ class Wish:
     :param name: what its pair is to be called.
     :param days: how long; None: as the profile has it.
     :param cdp: the URL of the revocation list to put into it; empty: none.
+    :param holder: the number of the user whom it is for, if there is one: whoever is added under
+        that name later is somebody else.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Wish:
     key_type: KeyType
     days: int | None = None
     cdp: str = ""
+    holder: int | None = None
 
 
 @enum.unique
@@ -140,14 +144,21 @@ def _check_served(home: Home, subject: Subject) -> None:
 
 
 def user_wish(
-    name: str, upn: str, kind: KeyType, *, days: int | None = None, cdp: str = ""
+    name: str,
+    upn: str,
+    kind: KeyType,
+    *,
+    days: int | None = None,
+    cdp: str = "",
+    holder: int | None = None,
 ) -> Wish:
     """Return the wish for the certificate of the user ``name``.
 
+    :param holder: the number of that user, if there is one already; see holders.holders_of.
     :raises InvalidInput: if a name cannot be used.
     """
     name = pairs.check_pair_name(name)
-    return Wish(name, profiles.USER, Subject.of_user(name, upn), kind, days, cdp)
+    return Wish(name, profiles.USER, Subject.of_user(name, upn), kind, days, cdp, holder)
 
 
 def default_upn(name: str, host: str) -> str:
@@ -175,6 +186,7 @@ def issue(
         _check_days(wish.profile, wish.days)
         check_permitted(wish.subject, authority.certificate)
     with _changing(home, store, authority):
+        check_holders(store, {wish.name: wish.holder for wish in wishes})
         wanted = _wanted(wishes, inventory.holders(store), existing)
         made = (_make(authority, wish, now) for wish in wanted)
         _put_all(home, store, authority, made, now, progress)
@@ -292,14 +304,17 @@ def rekey(
     *,
     kind: KeyType | None = None,
     days: int | None = None,
+    holder: int | None = None,
 ) -> Pair:
     """Return a pair with a new key and the same names, in the place of the old.
 
     :param kind: by default that of the old key.
+    :param holder: the number of the user who has it, if there is one.
     :raises SstpcaError: if there is none of that name, or it was issued by another authority.
     """
     check_alive(authority.certificate, now)
     with _changing(home, store, authority):
+        check_holders(store, {name: holder})
         entry = _ours(store, inventory.current(store, name))
         _check_days(profiles.PROFILES[entry.profile], days)
         key = make_key(kind or key_type(entry.certificate.public_key()))

@@ -15,6 +15,7 @@ from sstpca.errors import SstpcaError
 from sstpca.home import Home
 from sstpca.pki import inventory, issuing, revocation
 from sstpca.pki.authority import Authority
+from sstpca.pki.holders import holders_of
 from sstpca.pki.keys import KeyType
 from sstpca.secrets import Sealer
 from sstpca.store import Store
@@ -98,6 +99,24 @@ def test_removing_a_user_while_a_renewal_has_begun(
         lambda: issuing.renew(home, store, authority, ["alice"], NOW),
         lambda: users.remove(home, store, ["alice"]),
     )
+    assert valid(store, "alice") == []
+
+
+@pytest.mark.parametrize("another", [False, True])
+def test_removing_a_user_before_what_was_wished_for_is_made(
+    home: Home, store: Store, sealer: Sealer, authority: Authority, another: bool
+) -> None:
+    """As while somebody is asked for the authority's passphrase."""
+    users.add(store, sealer, "alice", "correct horse battery")
+    holder = holders_of(store, ["Alice", "nobody"])["alice"]
+    wish = issuing.user_wish("alice", "a@x", KeyType.ECDSA, holder=holder)
+    users.remove(home, store, ["alice"])
+    if another:
+        users.add(store, sealer, "alice", "correct horse battery")
+    with pytest.raises(SstpcaError, match="'alice' was removed meanwhile"):
+        issuing.issue(home, store, authority, [wish], NOW, existing=issuing.Existing.REPLACE)
+    with pytest.raises(SstpcaError, match="'alice' was removed meanwhile"):
+        issuing.rekey(home, store, authority, "alice", NOW, holder=holder)
     assert valid(store, "alice") == []
 
 
