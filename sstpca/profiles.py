@@ -30,6 +30,9 @@ DNS_MAX: Final = 2
 SESSIONS: Final = 10
 SESSIONS_MAX: Final = 10_000
 
+_EVERYTHING: Final = IPv4Network("0.0.0.0/0")
+_NOBODY: Final = IPv4Network("0.0.0.0/32")
+
 
 @dataclass(frozen=True, slots=True)
 class AccessProfile:
@@ -174,7 +177,8 @@ def checked(profile: AccessProfile) -> AccessProfile:
     _check_dns(profile.dns)
     if len(profile.routes) > ROUTES_MAX:
         raise InvalidInput(f"{len(profile.routes)} routes are more than {ROUTES_MAX}")
-    if any(route.prefixlen == 0 for route in profile.routes):
+    # without a length, 0.0.0.0 means the same to people, and no machine has it
+    if any(route in (_EVERYTHING, _NOBODY) for route in profile.routes):
         raise InvalidInput("a route to everything is a full tunnel", "use --full-tunnel instead")
     if not 1 <= profile.sessions <= SESSIONS_MAX:
         raise InvalidInput(

@@ -62,6 +62,7 @@ def test_what_is_added_is_read_back(store: Store) -> None:
         (profile(dns=["0.0.0.0"]), "not the address of one machine"),
         (profile(dns=["10.1.0.1", "10.1.0.2", "10.1.0.3"]), "more than the 2"),
         (profile(routes=["0.0.0.0/0"]), "full tunnel"),
+        (profile(routes=["10.0.0.0/8", "0.0.0.0"]), "full tunnel"),
         (profile(dns_suffix="a_b"), "not a host name"),
         (profile("Default"), "'default' already|'Default' already"),
         (profile("a b"), "cannot be the name"),

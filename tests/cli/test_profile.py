@@ -99,6 +99,7 @@ def test_the_lists(run: Run) -> None:
         (["add", "office", *OFFICE, "--dns", "dns.example"], 2, "not an IPv4 address"),
         (["add", "office", *OFFICE, "--route", "10.1.0.1/16"], 2, "bits set beyond"),
         (["add", "office", *OFFICE, "--route", "0.0.0.0/0"], 2, "full tunnel"),
+        (["add", "office", *OFFICE, "--route", "0.0.0.0"], 2, "full tunnel"),
         (["add", "office", *OFFICE, "--dns-suffix", "a b"], 2, "not a host name"),
         (["set", "default"], 2, "nothing to change"),
         (["set", "default", "--local", "10.99.0.99"], 2, "contains 10.99.0.99"),
