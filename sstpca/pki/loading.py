@@ -44,13 +44,13 @@ def load_certificate(der: bytes, where: str) -> x509.Certificate:
             certificate = x509.load_der_x509_certificate(der)
             _ = certificate.subject, certificate.issuer, certificate.version
             _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-            _ = certificate.public_key()
             found = read_extensions(certificate)
     except UNREADABLE:
         raise SstpcaError(
             f"{where} has a certificate that cannot be read: {explain(der)}",
             "is it whole? fetch it again, or have the authority issue it in the usual form",
         ) from None
+    _check_key(certificate, der, where)
     for one in found.unreadable:
         if one.needed:
             raise SstpcaError(
@@ -59,6 +59,28 @@ def load_certificate(der: bytes, where: str) -> x509.Certificate:
                 "have the authority issue it again without that",
             )
     return certificate
+
+
+def _check_key(certificate: x509.Certificate, der: bytes, where: str) -> None:
+    try:
+        certificate.public_key()
+    except UNREADABLE:
+        raise SstpcaError(
+            f"{where.rstrip(',')}: the key of the certificate "
+            f"{quoted(certificate.subject.rfc4514_string())} is damaged, or of a kind that is not "
+            f"known here ({_kind_of_key(der)})",
+            "have the authority issue it for an RSA key, or one on the curve P-256 or P-384",
+        ) from None
+
+
+def _kind_of_key(der: bytes) -> str:
+    """Return the algorithm of the key, and the curve if it has one, as numbers."""
+    try:
+        fields = [one for one in children(children(der)[0].whole) if one.tag != _VERSION]
+        algorithm = children(children(fields[5].whole)[0].whole)
+    except (Asn1Error, IndexError):
+        return "?"
+    return ", ".join(dotted(one.content) for one in algorithm if one.tag == OID)
 
 
 def certificates_from_pem(pem: bytes, path: Path) -> tuple[x509.Certificate, ...]:
@@ -81,7 +103,7 @@ def certificates_from_pem(pem: bytes, path: Path) -> tuple[x509.Certificate, ...
 def explain(der: bytes) -> str:
     """Return why the certificate in ``der`` cannot be read, as far as that can be told."""
     try:
-        return next(_reasons(der), "its key or a part of it is of an unknown kind, or damaged")
+        return next(_reasons(der), "a part of it is of an unknown kind, or damaged")
     except (Asn1Error, IndexError):
         return "it is no certificate, or a damaged one"
 

@@ -24,7 +24,7 @@ from tests.support.requirements import require
 KEY = ec.generate_private_key(ec.SECP256R1())
 ROOT = authority("root", KEY)
 LEAF = make("leaf", KEY.public_key(), ROOT, server_extensions())
-SERIAL, VALIDITY, SUBJECT, EXTENSIONS = 1, 4, 5, 7
+SERIAL, VALIDITY, SUBJECT, KEY_FIELD, EXTENSIONS = 1, 4, 5, 6, 7
 NAMES, BASIC, POLICIES, LIMITS = "551d11", "551d13", "551d20", "551d1e"
 
 Change = Callable[[list[bytes]], None]
@@ -203,3 +203,15 @@ def test_what_cannot_be_read_is_named(name: str) -> None:
     assert "\n" not in str(caught.value)
     report = lint([built(change)], hosts=None, trusted=[], now=NOW)
     assert [one.check for one in report.findings] == ["unreadable"]
+
+
+def test_a_key_of_another_kind_is_named_with_its_certificate() -> None:
+    """brainpoolP320r1, which OpenSSL knows and the library does not."""
+    curve = sequence(oid("2a8648ce3d0201"), oid("2b2403030208010109"))
+    point = encoded(3, b"\0\4" + bytes(80))
+    with pytest.raises(SstpcaError) as caught:
+        load_certificate(built(field(KEY_FIELD, sequence(curve, point))), "ca.pem, block 2,")
+    assert str(caught.value) == (
+        "ca.pem, block 2: the key of the certificate 'CN=leaf' is damaged, or of a kind that is not "
+        "known here (1.2.840.10045.2.1, 1.3.36.3.3.2.8.1.1.9)"
+    )
