@@ -150,6 +150,19 @@ def test_the_profile_of_somebody_who_is_away(pc: Pc, folder: Path) -> None:
     assert (gone.view["vpnv2"], gone.notes) == ({}, {})
 
 
+def test_somebodys_own_profile_of_that_name_is_in_nobody_elses_way(pc: Pc, folder: Path) -> None:
+    script = folder / "profile.ps1"
+    own = f"{ALICE}\\VPN%20vpn.example.com"
+    pc.state["vpnv2"] = {own: "<VPNProfile/>"}
+    first, gone = pc.run(by_system(script), by_system(script, "-Remove"))
+    assert (first.code, gone.code) == (18, 0)
+    assert (first.complaints, gone.complaints) == ((), ())
+    assert set(first.view["vpnv2"]) == {f"{one}\\VPN%20vpn.example.com" for one in (ALICE, ROSA)}
+    assert list(first.notes[f"{MANAGED}\\{NAME}"]) == [f"Profile {ROSA}"]
+    assert ALICE in first.said[-1] and ROSA not in first.said[-1]
+    assert gone.view["vpnv2"] == {own: "<VPNProfile/>"}
+
+
 def test_windows_10_and_then_11(pc: Pc, folder: Path) -> None:
     """Windows 10 knows no profile by SSTP alone; the PC gets the new one when it has become one."""
     script = folder / "profile.ps1"
