@@ -85,8 +85,11 @@ def test_what_fails_for_all_users_leaves_all_as_it_was(
     pc: Pc, unpack: Unpack, certificates: Certificates
 ) -> None:
     earlier = Step(unpack() / "install.ps1", ("-AllUsers", "-Elevated"), ADMIN, elevated=True)
-    both = {"authorities": certificates}
-    fails = [(15, both | NO_ROUTE), (13, {"authorities": (no_certificate(certificates[0]),)})]
+    both: Table = {"authorities": certificates}
+    fails: list[tuple[int, Table]] = [
+        (15, both | NO_ROUTE),
+        (13, {"authorities": (no_certificate(certificates[0]),)}),
+    ]
     steps = [
         dataclasses.replace(earlier, script=unpack(**changes) / "install.ps1")
         for _, changes in fails
