@@ -14,6 +14,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from ..errors import ServerError, quotation
 from . import conntrack
+from .group import MARK, MARK_BITS
 
 DEVICE: Final = Path("/dev/net/tun")
 
@@ -53,7 +54,20 @@ def open_tun(prefix: str) -> tuple[int, str]:
 
 
 def check_tun(prefix: str) -> None:
-    """Raise :class:`ServerError` now rather than at the first session."""
+    """Raise :class:`ServerError` now rather than at the first session.
+
+    Also if there is another's interface whose name begins with ``prefix``: the rules for sessions
+    would cut it off.
+    """
+    with IPRoute() as route:
+        for link in route.get_links():
+            name, group = link.get_attr("IFLA_IFNAME"), link.get_attr("IFLA_GROUP") or 0
+            if name.startswith(prefix) and group & MARK_BITS != MARK:
+                raise ServerError(
+                    f"this machine has an interface {quotation(name)}, whose name begins as those of "
+                    f"sessions do: {quotation(prefix)}",
+                    "choose another prefix in settings.toml: interface in [server]",
+                )
     descriptor, _ = open_tun(prefix)
     os.close(descriptor)
 

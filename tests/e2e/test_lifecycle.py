@@ -35,6 +35,19 @@ def test_stopping_in_order(fresh: Vpn) -> None:
     check_clean(fresh)
 
 
+@pytest.mark.parametrize("prefix", ["l", "wan"])
+def test_rules_for_sessions_are_for_no_other_interface(
+    network: Network, make_copy: MakeHome, tmp_path: Path, prefix: str
+) -> None:
+    home = make_copy("home")
+    settings = home.path / "settings.toml"
+    settings.write_text(settings.read_text().replace('"sstp"', f'"{prefix}"'))
+    server = Server(home, network.server, tmp_path / "log")
+    with pytest.raises(RuntimeError, match=f"begins as those of sessions do: '{prefix}'"):
+        server.start()
+    assert network.server.tables() == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stopping_impatiently(fresh: Vpn, number: signal.Signals) -> None:
     process = fresh.server.process
