@@ -44,7 +44,7 @@ _COMMANDS: Final = {
     ),
     "serve": Later("Run the VPN server, until SIGTERM or Ctrl-C.", ("serve",)),
     "server": Later(
-        "Give the server another name, another authority's certificate, or a RouterOS router's place.",
+        "Rename the server, have another authority certify it, or let a router be the server.",
         ("server",),
     ),
     "session": Later("See and end the sessions of all workers.", ("session",)),

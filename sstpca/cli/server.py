@@ -21,7 +21,7 @@ _COMMANDS: Final = {
 
 @click.group(cls=Group, later=_COMMANDS)
 def server() -> None:
-    """Give the server another name, another authority's certificate, or a RouterOS router's place.
+    """Rename the server, have another authority certify it, or let a router be the server.
 
     \b
         sstpca server rename vpn2.example.com
