@@ -11,7 +11,7 @@ import click
 
 from ..errors import InvalidInput, SstpcaError
 from ..home import Home, read_own
-from ..names import check_contact
+from ..names import check_contact, quoted
 from ..pki.keys import check_new_passphrase, check_passphrase, is_encrypted
 from ..reading import STANDARD_INPUT, decode, read_file, shown
 from ..secrets import check_password, generate_password
@@ -120,12 +120,19 @@ def key_state(home: Home) -> str:
 
 
 def names(source: str) -> list[str]:
-    """Return the names in a file, one a line, or on standard input for "-"; blank lines do not count.
+    """Return the names in a file, one a line, or on standard input for "-".
+
+    Blank lines do not count, nor do those that begin with #.
 
     :raises SstpcaError: if it cannot be read, is too long, or has none.
     """
     text = _text(Path(source), "the list of names", _NAMES_MAX)
-    found = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in text.splitlines()]
+    found = [line for line in lines if line and line[0] != "#"]
+    for line in found:
+        if ";" in line or "\t" in line:
+            what = f"{quoted(line)} is more than a name"
+            raise InvalidInput(what, "give one name a line, without other columns of a table")
     if not found:
         raise InvalidInput("there are no names", "give them one a line")
     return found

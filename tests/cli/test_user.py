@@ -163,6 +163,19 @@ def test_a_list_from_a_file(run: Run, store: Store, tmp_path: Path, encoding: st
     assert [line.split("\t")[0] for line in piped.stdout.splitlines()] == ["u02", "u03"]
 
 
+def test_a_list_with_remarks_or_columns(
+    run: Run, refused: Refused, rows: Rows, store: Store
+) -> None:
+    before = rows()
+    for table in ("u01;Ann\n", "u01\nu02\tBob\n"):
+        why = refused(run("user", "add", "--from", "-", "--generate", stdin=table), 2)
+        assert "is more than a name" in why
+    assert rows() == before
+    listed = "# the new ones\r\nu01\r\n  # and another\r\nu02\r\n"
+    assert run("user", "add", "--from", "-", "--generate", stdin=listed).exit_code == 0
+    assert [one.name for one in users.list_all(store)] == ["u01", "u02"]
+
+
 def test_questions_come_last(run: Run, refused: Refused, alice: str, terminal: None) -> None:
     """Nobody types a password for a user who cannot be added anyway."""
     for arguments in (["alice"], ["bob", "--profile", "x"], ["bob", "--address", "10.99.0.20"]):
