@@ -102,7 +102,7 @@ def test_a_certificate_file_that_is_not_the_one(
 
 
 @pytest.mark.parametrize(
-    "name", ["It's here", "$env & `tick` (2)", "\u00dcml\u00e4ut \u540d {0}", "--% #x ;y"]
+    "name", ["It's [1] here", "$env & `tick` (2)", "\u00dcml\u00e4ut \u540d {0}", "--% #x ;y"]
 )
 def test_folders_with_any_name(
     pc: Pc, unpack: Unpack, user_certificate: MakeCertificate, name: str
