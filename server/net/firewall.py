@@ -26,6 +26,7 @@ _SOURCES: Final = """\
     }}
 """
 
+# What is said of a packet that was rejected belongs to no connection: there never was one.
 # Rejected is what a user may have typed, so that programs need not wait; the rest goes in silence.
 _RULES: Final = """\
 table inet {table} {{
@@ -64,6 +65,16 @@ table inet {table} {{
         {resolver} th dport 53 return
         {to_server} != 0 return
         reject with icmpx admin-prohibited
+    }}
+    chain output {{
+        type filter hook output priority filter; policy accept;
+        oifname "{prefix}*" jump from_server
+    }}
+    chain from_server {{
+        ct state established, related return
+        icmp type {{ echo-request, destination-unreachable, time-exceeded, parameter-problem }} return
+        oifgroup & {mark_bits} == {mark} oifgroup & {inbound} != 0 return
+        drop
     }}
     chain postrouting {{
         type nat hook postrouting priority srcnat; policy accept;

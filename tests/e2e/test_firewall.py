@@ -130,6 +130,18 @@ def test_nobody_reaches_a_client_that_did_not_ask(fresh: Vpn) -> None:
             assert arrives(alice, b"answer")
 
 
+def test_programs_on_the_server_do_not_reach_clients_either(fresh: Vpn) -> None:
+    machine = fresh.network.server
+    with fresh.client().login() as alice:
+        alice.ping(HOST)
+        with pytest.raises(PermissionError):
+            outside(machine, alice.address, RDP)
+    fresh.home.run("profile", "set", "default", "--inbound")
+    with fresh.client().login() as alice:
+        alice.ping(HOST)
+        assert arrives(alice, outside(machine, alice.address, RDP))
+
+
 def test_an_open_client_is_reached(fresh: Vpn) -> None:
     fresh.home.run("profile", "set", "default", "--inbound")
     with routers(fresh.network), fresh.client().login() as alice:
