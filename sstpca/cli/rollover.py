@@ -133,7 +133,8 @@ def _no_bundles(home: Home, following: x509.Certificate) -> str:
         sooner = "for bundles before that, cancel it and begin with the old names there as well"
     return (
         "the server's certificate lacks a name of the settings, so bundles can be made only after "
-        f"'sstpca ca rollover finish --force'; {sooner}"
+        f"'sstpca ca rollover finish --force'; {sooner}; or cancel it, write the old names there, and "
+        "let 'sstpca server rename NAME' do it all"
     )
 
 
