@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import pytest
-
 from sstpca.bundle.context import Secrets
 from tests.windows.conftest import PASSWORD, Certificates, Unpack
-from tests.windows.pc import ADMIN, ALICE, ROSA, SYSTEM, Pc, Step
+from tests.windows.pc import ADMIN, ALICE, ROSA, SYSTEM, Pc, Step, run_all
 
 NAME = "VPN vpn.example.com"
 
@@ -146,14 +144,20 @@ def test_in_the_constrained_language_mode(pc: Pc, unpack: Unpack) -> None:
     assert (gone.notes, gone.trusted) == ({}, set())
 
 
-@pytest.mark.parametrize("language", ["FullLanguage", "ConstrainedLanguage"])
-def test_a_password_is_saved_where_scripts_may(pc: Pc, unpack: Unpack, language: str) -> None:
-    folder = unpack(secrets=Secrets(password=PASSWORD))
-    [done] = pc.run(install(folder, approves=ADMIN, language=language))
-    assert (done.code, done.complaints) == (0, ())
+def test_a_password_is_saved_where_scripts_may(tmp_path: Path, unpack: Unpack) -> None:
+    modes = ("FullLanguage", "ConstrainedLanguage")
+    folders = [unpack(secrets=Secrets(password=PASSWORD)) for _ in modes]
+    pcs = [Pc(tmp_path / mode) for mode in modes]
+    found = run_all(
+        (pc, [install(folder, approves=ADMIN, language=mode)])
+        for pc, folder, mode in zip(pcs, folders, modes, strict=True)
+    )
+    [free], [bound] = found
+    assert [(one.code, one.complaints) for one in (free, bound)] == [(0, ())] * 2
     saved = {"user": "alice", "password": PASSWORD, "domain": ""}
-    may = language == "FullLanguage"
-    assert done.view["passwords"] == ({f"{ALICE}\\{NAME}": saved} if may else {})
-    assert (folder / "password.txt").exists() is not may
-    log = pc.profile(ALICE) / "AppData/Local/Temp/sstpca.log"
-    assert PASSWORD not in log.read_text("utf-8-sig") + "".join(done.said)
+    assert free.view["passwords"] == {f"{ALICE}\\{NAME}": saved}
+    assert bound.view["passwords"] == {}
+    assert [(folder / "password.txt").exists() for folder in folders] == [False, True]
+    for pc, one in zip(pcs, (free, bound), strict=True):
+        log = pc.profile(ALICE) / "AppData/Local/Temp/sstpca.log"
+        assert PASSWORD not in log.read_text("utf-8-sig") + "".join(one.said)

@@ -7,7 +7,7 @@ import pytest
 from sstpca.bundle import deploy
 from tests.bundle.samples import MakeBundle, renderer
 from tests.windows.conftest import Authorities, Certificates, write
-from tests.windows.pc import ADMIN, ALICE, ROSA, SYSTEM, Pc, Step
+from tests.windows.pc import ADMIN, ALICE, ROSA, SYSTEM, Pc, Step, run_all
 
 NAME = "VPN vpn.example.com"
 # what a foreign section may have: an encoding of its own, no line end after it
@@ -28,15 +28,16 @@ def by_system(script: Path, *arguments: str) -> Step:
     return Step(script, arguments, account=SYSTEM, elevated=True)
 
 
-@pytest.mark.parametrize("name", ["trust", "phonebook", "profile"])
-def test_who_may(pc: Pc, folder: Path, name: str) -> None:
-    script = folder / f"{name}.ps1"
-    user, administrator = pc.run(Step(script), Step(script, account=ADMIN, elevated=True))
-    assert user.code == 12
+def test_who_may(pc: Pc, folder: Path) -> None:
+    scripts = [folder / f"{name}.ps1" for name in ("trust", "phonebook", "profile")]
+    *users, trust, phonebook, profile = pc.run(
+        *map(Step, scripts), *(Step(one, account=ADMIN, elevated=True) for one in scripts)
+    )
+    assert [one.code for one in users] == [12, 12, 12]
+    assert users[-1].notes == {}
     # the management takes SYSTEM alone
-    assert administrator.code == (17 if name == "profile" else 0)
-    assert (user.complaints, administrator.complaints) == ((), ())
-    assert user.notes == {}
+    assert [one.code for one in (trust, phonebook, profile)] == [0, 0, 17]
+    assert not any(one.complaints for one in (*users, trust, phonebook, profile))
 
 
 def test_trust(pc: Pc, folder: Path, certificates: Certificates, authorities: Authorities) -> None:
@@ -72,26 +73,23 @@ def test_trust_with_a_file_that_is_not_the_one(
     assert changed.trusted == missing.trusted == set()
 
 
-@pytest.mark.parametrize("before", [b"", OTHERS])
-def test_the_phone_book(pc: Pc, folder: Path, before: bytes) -> None:
+def test_the_phone_book(tmp_path: Path, folder: Path) -> None:
     """Byte for byte, what others have in it stays."""
-    script, book = folder / "phonebook.ps1", pc.book("*")
-    pristine = pc.state["registry"]
-    if before:
-        book.parent.mkdir(parents=True)
-        book.write_bytes(before)
-    first, again = pc.run(by_system(script), by_system(script))
-    assert [one.code for one in (first, again)] == [0, 0], first.said
-    assert first.complaints == again.complaints == ()
-    assert again.view == first.view
-    assert book.read_bytes().startswith(before)
-    entry = first.connections("*")[NAME]
-    assert (entry["PhoneNumber"], entry["VpnStrategy"]) == ("vpn.example.com", "5")
-    assert entry["Routes"] == "10.0.0.0/8@1,192.168.7.0/24@1"
-    gone, nothing = pc.run(by_system(script, "-Remove"), by_system(script, "-Remove"))
-    assert [one.code for one in (gone, nothing)] == [0, 0]
-    assert book.read_bytes() == (before + b"\r\n" if before else b"")
-    assert gone.state["registry"] == nothing.state["registry"] == pristine
+    script = folder / "phonebook.ps1"
+    steps = [by_system(script, *more) for more in ((), (), ("-Remove",), ("-Remove",))]
+    pcs = [Pc(tmp_path / "empty"), Pc(tmp_path / "used")]
+    pristine = pcs[0].state["registry"]
+    pcs[1].book("*").parent.mkdir(parents=True)
+    pcs[1].book("*").write_bytes(OTHERS)
+    for first, again, gone, nothing in run_all([(pc, steps) for pc in pcs]):
+        assert [one.code for one in (first, again, gone, nothing)] == [0] * 4, first.said
+        assert [one.complaints for one in (first, again, gone, nothing)] == [()] * 4
+        assert again.view == first.view
+        entry = first.connections("*")[NAME]
+        assert (entry["PhoneNumber"], entry["VpnStrategy"]) == ("vpn.example.com", "5")
+        assert entry["Routes"] == "10.0.0.0/8@1,192.168.7.0/24@1"
+        assert gone.state["registry"] == nothing.state["registry"] == pristine
+    assert [pc.book("*").read_bytes() for pc in pcs] == [b"", OTHERS + b"\r\n"]
 
 
 def test_a_name_in_the_phone_book_that_is_taken(pc: Pc, folder: Path) -> None:
