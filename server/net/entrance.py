@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import enum
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from email.utils import formatdate
 from typing import Final
 
@@ -73,7 +73,7 @@ class Entrance:
         self._preamble = Preamble()
         self._task: asyncio.Task[None] | None = None
         self._timer = self._loop.call_later(PATIENCE, self.drop, "no request in time")
-        self._loop.add_reader(sock.fileno(), self._greet)
+        self._watch(self._greet)
 
     def drop(self, reason: str) -> None:
         """Close the socket without another word."""
@@ -87,37 +87,47 @@ class Entrance:
             self._task.cancel()
         self._gone(self, reason)
 
-    @contextlib.contextmanager
-    def _careful(self) -> Iterator[None]:
-        """Let a mistake, also one of ours, cost this stranger alone."""
+    def _watch(self, step: Callable[..., None], *arguments: object) -> None:
+        """Call ``step`` when there is something to read."""
+        self._loop.add_reader(self._sock.fileno(), self._safely, step, *arguments)
+
+    def _safely(self, step: Callable[..., None], *arguments: object) -> None:
+        """Let a mistake, also one of ours, cost this stranger alone.
+
+        No context manager: an exception and its frames would keep each other.
+        """
         try:
-            yield
-        except HelloError as error:
-            with contextlib.suppress(OSError):
-                self._sock.send(alert_record(error.alert))
-            self.drop(f"TLS: {error}")
-        except OSError as error:
-            self.drop(f"TLS: {explained(error)}")
-        except Exception:
-            # it would come back at once: the descriptor is still ready
-            LOGGER.exception("a mistake in the server")
-            self.drop("the server has a problem")
+            step(*arguments)
+        except Exception as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        match error:
+            case HelloError():
+                with contextlib.suppress(OSError):
+                    self._sock.send(alert_record(error.alert))
+                self.drop(f"TLS: {error}")
+            case OSError():
+                self.drop(f"TLS: {explained(error)}")
+            case _:
+                # it would come back at once: the descriptor is still ready
+                LOGGER.error("a mistake in the server", exc_info=error)
+                self.drop("the server has a problem")
 
     def _greet(self) -> None:
         """Read the ClientHello: until that is whole, a stranger costs next to nothing."""
-        with self._careful():
-            try:
-                data = self._sock.recv(_PIECE)
-            except BlockingIOError:
-                return
-            hello = self._greeting.feed(data)
-            if hello is not None:
-                context = self._certificate.context(hello)
-                self.progress = Progress.GREETED
-                stream = TlsStream(self._sock, context, self._greeting.received)
-                self._begin(stream, first=True)
-            elif not data:
-                self.drop("closed before a request")
+        try:
+            data = self._sock.recv(_PIECE)
+        except BlockingIOError:
+            return
+        hello = self._greeting.feed(data)
+        if hello is not None:
+            context = self._certificate.context(hello)
+            self.progress = Progress.GREETED
+            stream = TlsStream(self._sock, context, self._greeting.received)
+            self._begin(stream, first=True)
+        elif not data:
+            self.drop("closed before a request")
 
     def _begin(self, stream: TlsStream, *, first: bool = False) -> None:
         """Have a step of the handshake made; nothing is read until then."""
@@ -125,44 +135,46 @@ class Entrance:
         self._task = self._loop.create_task(self._shake(stream, first=first))
 
     async def _shake(self, stream: TlsStream, *, first: bool) -> None:
-        with self._careful():
-            try:
-                done = await self._handshakes.step(
-                    self._source,
-                    stream.handshake,
-                    wanted=lambda: not stream.hung_up(),
-                    first=first,
-                )
-            except OSError:
-                with contextlib.suppress(OSError):
-                    stream.flush()  # the alert
-                raise
-            finally:
-                self._task = None
-            if done is None:
-                self.drop("closed before a request")
-                return
-            stream.flush()
-            if done:
-                self.progress = Progress.SECURE
-                self._loop.add_reader(self._sock.fileno(), self._listen, stream)
-                # what TLS has in memory behind the handshake makes no socket readable
-                self._read(stream)
-            else:
-                self._loop.add_reader(self._sock.fileno(), self._proceed, stream)
+        try:
+            done = await self._handshakes.step(
+                self._source,
+                stream.handshake,
+                wanted=lambda: not stream.hung_up(),
+                first=first,
+            )
+        except Exception as error:
+            self._task = None
+            with contextlib.suppress(OSError):
+                stream.flush()  # the alert
+            self._fail(error)
+        else:
+            self._task = None
+            self._safely(self._shaken, stream, done)
+
+    def _shaken(self, stream: TlsStream, done: bool | None) -> None:
+        """A step of the handshake is made, ``done`` if it was the last; None if it was not."""
+        if done is None:
+            self.drop("closed before a request")
+            return
+        stream.flush()
+        if done:
+            self.progress = Progress.SECURE
+            self._watch(self._listen, stream)
+            # what TLS has in memory behind the handshake makes no socket readable
+            self._read(stream)
+        else:
+            self._watch(self._proceed, stream)
 
     def _proceed(self, stream: TlsStream) -> None:
-        with self._careful():
-            if stream.receive():
-                self._begin(stream)
-            else:
-                self.drop("closed before a request")
+        if stream.receive():
+            self._begin(stream)
+        else:
+            self.drop("closed before a request")
 
     def _listen(self, stream: TlsStream) -> None:
-        with self._careful():
-            alive = stream.receive()
-            if not self._read(stream) and not alive:
-                self.drop("closed before a request")
+        alive = stream.receive()
+        if not self._read(stream) and not alive:
+            self.drop("closed before a request")
 
     def _read(self, stream: TlsStream) -> bool:
         """Read the request as far as it is there; return whether that settles the matter."""

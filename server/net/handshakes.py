@@ -65,8 +65,11 @@ class Handshakes:
         else:
             steps.appendleft(step)
         self._next()
-        answer: _T | None = await step.answer
-        return answer
+        try:
+            answer: _T | None = await step.answer
+            return answer
+        finally:
+            del step  # an exception would keep it, and it the exception
 
     def _next(self) -> None:
         """Let the thread have the next step, unless it is busy or nobody's turn has come."""
@@ -100,11 +103,12 @@ class Handshakes:
         if step.first:
             source.begin(self._loop.time())
         cost: list[float] = []
+        work = step.call  # not the step, which keeps the answer, which may be an exception of here
 
         def call() -> Any:
             before = time.thread_time()
             try:
-                return step.call()
+                return work()
             finally:
                 cost.append(time.thread_time() - before)
 
