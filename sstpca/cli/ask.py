@@ -11,7 +11,7 @@ import click
 
 from ..errors import InvalidInput, SstpcaError
 from ..home import Home, read_own
-from ..names import check_contact, quoted
+from ..names import quoted
 from ..pki.keys import check_new_passphrase, check_passphrase, is_encrypted
 from ..reading import STANDARD_INPUT, decode, read_file, shown
 from ..secrets import check_password, generate_password
@@ -153,18 +153,6 @@ def confirm(question: str, *, yes: bool) -> bool:
             return True
         if answer in ("", "n", "no"):
             return False
-
-
-def contact() -> str:
-    """Return whom users ask for help, as somebody answers; empty to leave that out."""
-    while True:
-        answer = visible(
-            "Whom do users ask for help: a name, a mail address, a telephone number? [nobody]: "
-        )
-        try:
-            return check_contact(answer.strip())
-        except InvalidInput as error:
-            click.echo(f"{error}: {error.hint}", err=True)
 
 
 def from_file(path: Path, what: str) -> str:

@@ -1,6 +1,5 @@
 """``sstpca init``: make the home of a VPN."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -31,9 +30,9 @@ from .usage import Command
 )
 @click.option(
     "--contact",
+    default="",
     metavar="TEXT",
-    help="Whom users ask for help: a name, a mail address, a telephone number; empty: nobody. "
-    "On a terminal it is asked for.",
+    help="Whom users ask for help: a name, a mail address, a telephone number.",
 )
 @click.option(
     "--passphrase-file",
@@ -67,7 +66,7 @@ def init(
     addresses: tuple[str, ...],
     port: int,
     connection: str,
-    contact: str | None,
+    contact: str,
     passphrase_file: Path | None,
     no_passphrase: bool,
     key_type: str,
@@ -80,7 +79,7 @@ def init(
     users. HOST is what users' machines connect to: a DNS name, or an IP address. The authority can
     issue certificates of servers for exactly these, and of users: of nothing else, neither for
     programs nor for mail. The passphrase for its key is taken from --passphrase-file,
-    SSTPCA_CA_PASSPHRASE, or a question. On a terminal, it also asks whom users ask for help.
+    SSTPCA_CA_PASSPHRASE, or a question.
 
     \b
         sstpca init vpn.example.com
@@ -90,18 +89,11 @@ def init(
     kinds = KeyType(key_type), KeyType(ca_key_type)
     named = parse_hosts(hosts, addresses)
     plan = Plan(
-        named,
-        port,
-        connection,
-        *kinds,
-        contact=contact or "",
-        name_constraints=not no_name_constraints,
+        named, port, connection, *kinds, contact=contact, name_constraints=not no_name_constraints
     )
     home = Home(context.home_path)
     refuse_existing(home)
     passphrase = ask.new_passphrase(passphrase_file, no_passphrase)
-    if contact is None and ask.interactive():
-        plan = replace(plan, contact=ask.contact())
     warn_of_hosts(named, home)
     made = make_home(home.root, plan, passphrase)
     report(made)

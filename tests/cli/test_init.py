@@ -195,15 +195,7 @@ def test_a_real_terminal_is_asked_twice_without_echo(new: Path) -> None:
         os.environ["SSTPCA_HOME"] = str(new)
         os.execv(sys.executable, [sys.executable, "-P", "-m", "sstpca", "init", "vpn.example.com"])
     said = b""
-    answers = iter(
-        [
-            (b"key: ", b"open sesame"),
-            (b"confirmation: ", b"open sesame"),
-            # and once more, until it can be printed on a page
-            (b"[nobody]: ", b"\x1b[A"),
-            (b"[nobody]: ", b" Eve, ext. 12 "),
-        ]
-    )
+    answers = iter([(b"key: ", b"open sesame"), (b"confirmation: ", b"open sesame")])
     expected, answer = next(answers)
     while select.select([terminal], [], [], 20)[0]:
         try:
@@ -217,30 +209,7 @@ def test_a_real_terminal_is_asked_twice_without_echo(new: Path) -> None:
     os.close(terminal)
     assert opens(new, b"open sesame")
     assert b"sesame" not in said
-    assert b"cannot be whom users ask for help" in said
-    assert settings.load(Home(new).settings).bundle.contact == "Eve, ext. 12"
     assert stat.S_IMODE(Home(new).ca_key.stat().st_mode) == 0o600
-
-
-@pytest.mark.parametrize(
-    ("arguments", "typed", "asked"),
-    [((), "\n", True), (("--contact", ""), "", False), (("--contact", "Eve"), "", False)],
-)
-def test_nobody_has_to_be_named(
-    new: Path, terminal: None, arguments: tuple[str, ...], typed: str, asked: bool
-) -> None:
-    """Nor is anybody asked who has said it."""
-    words = ["--home", str(new), "init", "vpn.example.com", "--no-passphrase", *arguments]
-    result = CliRunner().invoke(main, words, input=typed)
-    assert result.exit_code == 0, result.output
-    assert ("Whom do users ask for help" in result.stderr) == asked
-    assert settings.load(Home(new).settings).bundle.contact == "".join(arguments[1:])
-
-
-def test_no_answer_makes_nothing(new: Path, terminal: None) -> None:
-    words = ["--home", str(new), "init", "vpn.example.com", "--no-passphrase"]
-    assert CliRunner().invoke(main, words, input="").exit_code != 0
-    assert not new.exists()
 
 
 def test_whom_users_ask_for_help(new: Path, tmp_path: Path) -> None:
