@@ -22,8 +22,9 @@ from tests.support.requirements import require
 PROGRAMS = ("ip", "nft", "iperf3", "debootstrap", "linux.uml", "gcc")
 PACKAGES = (
     *("ppp", "sstp-client", "iproute2", "iputils-ping", "iperf3", "kmod", "openssl", "procps"),
-    # these five are one: debootstrap does not find out that polkitd needs the two of systemd
-    *("network-manager", "network-manager-sstp", "dbus", "libpam-systemd", "systemd-sysv"),
+    # these six are one: debootstrap does not find out that polkitd needs the two of systemd, and
+    # since Debian 13 nothing needs udev, which tells NetworkManager of interfaces
+    *("network-manager", "network-manager-sstp", "dbus", "libpam-systemd", "systemd-sysv", "udev"),
 )
 
 #: the guest's wire: the server's end, and the guest's
