@@ -381,6 +381,7 @@ function Remove-VpnConnectionTriggerDnsConfiguration {
     }
 }
 
+# The rules have the name that the class PS_VpnConnection gives them ("VpnClientPSProvider").
 function Get-VpnConnectionTrigger {
     [CmdletBinding()]
     param([Parameter(Mandatory, Position = 0)][string]$ConnectionName)
@@ -391,10 +392,10 @@ function Get-VpnConnectionTrigger {
         [pscustomobject]@{ ConnectionName = $ConnectionName; DnsSuffix = $suffix; DnsIPAddress = [string[]]@($trigger['Dns'][$suffix]) }
     }
     [pscustomobject]@{
-        ConnectionName   = $ConnectionName
-        ApplicationID    = [string[]]@($trigger['Application'])
-        DnsConfiguration = @($rules | Where-Object { $_ })
-        TrustedNetwork   = [string[]]@($trigger['TrustedNetwork'])
+        ConnectionName = $ConnectionName
+        ApplicationID  = [string[]]@($trigger['Application'])
+        DnsConfig      = @($rules | Where-Object { $_ })
+        TrustedNetwork = [string[]]@($trigger['TrustedNetwork'])
     }
 }
 
