@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import MakeHome
+from tests.support import netns
 from tests.support.handshake import client_hello
 from tests.support.hello import FFDHE8192, expensive
 from tests.support.netns import Network, wait_for
@@ -140,19 +141,17 @@ def test_many_strangers_do_not_fill_the_log(one_worker: Vpn) -> None:
     assert one_worker.server.said("TLS: ") + one_worker.server.said("closed before") < 200
 
 
-def test_a_machine_without_ipv6(network: Network, make_copy: MakeHome) -> None:
+def test_a_machine_without_ipv6(make_copy: MakeHome) -> None:
+    """In a network of its own, as its addresses do not come back."""
     home = make_copy("home")
-    switch = "net.ipv6.conf.all.disable_ipv6"
-    network.server.run("sysctl", "-q", f"{switch}=1")
-    try:
+    with netns.network() as network:
+        network.server.run("sysctl", "-q", "net.ipv6.conf.all.disable_ipv6=1")
         with Server(home, network.server, home.path.parent / "log") as server:
             vpn = Vpn(network, home, server)
             with vpn.client().login() as client:
                 client.ping(network.host)
             assert "listening on 0.0.0.0 port" in server.process.output
             assert server.stop() == 0
-    finally:
-        network.server.run("sysctl", "-q", f"{switch}=0")
 
 
 def test_old_tls_is_refused(vpn: Vpn) -> None:
