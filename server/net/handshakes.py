@@ -134,5 +134,7 @@ def _pass_on(done: asyncio.Future[Any], answer: asyncio.Future[Any]) -> None:
 
 def _stand_back() -> None:
     """Lower the priority of the calling thread: Linux has one for each."""
+    thread = threading.get_native_id()
     with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        lower = os.getpriority(os.PRIO_PROCESS, thread) + _NICE
+        os.setpriority(os.PRIO_PROCESS, thread, lower)

@@ -428,7 +428,7 @@ def test_the_structure_of_saved_credentials_is_that_of_windows(make_bundle: Make
     lines = re.findall(r"(?:SizeConst = (\d+)\)\] )?public (int|string) (\w+);", text)
     kinds = [(name, ctypes.c_uint32 if kind == "int" else ctypes.c_uint16 * int(size))
              for size, kind, name in lines]  # fmt: skip
-    shape = type("Shape", (ctypes.Structure,), {"_pack_": 4, "_fields_": kinds})
+    shape = type("Shape", (ctypes.Structure,), {"_pack_": 4, "_layout_": "ms", "_fields_": kinds})
     assert [name for name, _ in kinds] == ["Size", "Mask", "User", "Password", "Domain"]
     assert ctypes.sizeof(shape) == 1068
     assert [getattr(shape, name).offset for name, _ in kinds] == [0, 4, 8, 522, 1036]

@@ -203,7 +203,8 @@ def _apt_source() -> tuple[str, str]:
     )
     suite = settings.get("VERSION_CODENAME", "")
     listed = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(RELEASE) $(COMPONENT) $(REPO_URI)"],
+        # a release has two names, "forky" and "testing": the system knows the one, apt maybe the other
+        ["apt-get", "indextargets", "--format", "$(CODENAME) $(COMPONENT) $(REPO_URI)"],
         capture_output=True,
         text=True,
         check=True,

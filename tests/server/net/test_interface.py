@@ -30,6 +30,7 @@ class Kernel:
         self.go_on.set()
         self.said: list[str] = []
         self.threads: set[int] = set()
+        self._made: set[int] = set()
         monkeypatch.setattr(interface, "_make", self.make)
         monkeypatch.setattr(os, "close", self.close)
 
@@ -38,11 +39,14 @@ class Kernel:
         self.said.append("made")
         near, far = os.pipe()
         CLOSE(far)
+        self._made.add(near)
         return near, "sstp0"
 
     def close(self, descriptor: int) -> None:
-        self._wait()
-        self.said.append("gone")
+        if descriptor in self._made:  # Python closes others, of its own
+            self._made.remove(descriptor)
+            self._wait()
+            self.said.append("gone")
         CLOSE(descriptor)
 
     def _wait(self) -> None:
