@@ -66,6 +66,8 @@ class Site:
 
     def connect(self, way: str, files: dict[str, bytes], typed: str = "") -> Result:
         """Boot the guest and have it install ``files`` and connect, as linux.sh says."""
+        if way == "networkmanager":
+            self.guest.need("network-manager-sstp")
         share = self.folder / "share"
         share.mkdir()
         for name, content in files.items():
