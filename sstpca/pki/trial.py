@@ -19,14 +19,13 @@ from typing import Final
 PATIENCE: Final = 20
 
 
-def opens_in_time(der: bytes, secrets: Sequence[bytes | None], seconds: int = PATIENCE) -> bool:
+def opens_in_time(der: bytes, secrets: Sequence[bytes | None]) -> bool:
     """Return whether it is clear in time whether these passwords open ``der``.
 
-    :param secrets: passwords to try; None for none.
-    :param seconds: of processor time, for all of them.
+    :param secrets: passwords to try; None for none. They have :data:`PATIENCE` together.
     """
     texts = [None if one is None else base64.b64encode(one).decode() for one in secrets]
-    question = {"der": base64.b64encode(der).decode(), "secrets": texts, "seconds": seconds}
+    question = {"der": base64.b64encode(der).decode(), "secrets": texts, "seconds": PATIENCE}
     # not on its command line, which everybody on the machine can read
     done = subprocess.run(
         [sys.executable, "-P", "-m", __name__],

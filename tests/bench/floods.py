@@ -132,17 +132,31 @@ def visit(vpn: Vpn, begin: Begin) -> Outcome:
     found = Outcome()
     until = begin()
     while (began := time.monotonic()) < until - 0.5:
-        try:
-            with _client(vpn, next(_visitors), until - began + 30.0) as client:
-                client.login()
-                found.times.append(time.monotonic() - began)
-        except _FAILURES:
-            found.times.append(math.inf)
+        with (
+            _timed(found) as log_in,
+            _client(vpn, next(_visitors), until - began + 30.0) as client,
+        ):
+            log_in(client)
         time.sleep(max(0.0, began + 1.0 - time.monotonic()))
     return found
 
 
 _visitors = itertools.cycle(VISITORS)
+
+
+@contextlib.contextmanager
+def _timed(found: Outcome) -> Iterator[Callable[[Client], None]]:
+    """Give what logs in and notes how long that took from here; a failure is for ever."""
+    began = time.monotonic()
+
+    def log_in(client: Client) -> None:
+        client.login()
+        found.times.append(time.monotonic() - began)
+
+    try:
+        yield log_in
+    except _FAILURES:
+        found.times.append(math.inf)
 
 
 def knock(hello: bytes, sources: tuple[str, ...], *, rate: float = 1e6, heed: bool) -> Attack:
@@ -225,13 +239,13 @@ def log_in_from_afar(vpn: Vpn, begin: Begin) -> Outcome:
     until, found = begin(), Outcome()
 
     def person(_number: int) -> None:
-        began = time.monotonic()
-        try:
-            with _far_away() as plain, _wrap(vpn, plain, until - began) as client:
-                client.login()
-                found.times.append(time.monotonic() - began)
-        except _FAILURES:
-            found.times.append(math.inf)
+        patience = until - time.monotonic()
+        with (
+            _timed(found) as log_in,
+            _far_away() as plain,
+            _wrap(vpn, plain, patience) as client,
+        ):
+            log_in(client)
 
     _together(person, 13)
     found.note = _how_many(found.times)
@@ -275,13 +289,9 @@ def come_and_go(vpn: Vpn, begin: Begin) -> Outcome:
     until, found = begin(), Outcome()
 
     def reconnect(_number: int) -> None:
-        while (began := time.monotonic()) < until:
-            try:
-                with _client(vpn, OFFICE, 30.0) as client:
-                    client.login()
-                    found.times.append(time.monotonic() - began)
-            except _FAILURES:
-                found.times.append(math.inf)
+        while time.monotonic() < until:
+            with _timed(found) as log_in, _client(vpn, OFFICE, 30.0) as client:
+                log_in(client)
 
     _together(reconnect, 4)
     found.note = _how_many(found.times)

@@ -139,7 +139,7 @@ def hidden(rounds: int, secret: bytes) -> bytes:
 def test_a_key_behind_encryption_that_would_take_for_ever_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(trial.opens_in_time, "__defaults__", (1,))
+    monkeypatch.setattr(trial, "PATIENCE", 1)
     with pytest.raises(SstpcaError, match=r"^file asks for too many rounds"):
         parse(PATH, hidden(ENDLESS, b"secret"), lambda _: b"secret")
     with pytest.raises(SstpcaError, match=r"password does not open|cannot be read"):

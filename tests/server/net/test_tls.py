@@ -21,10 +21,12 @@ from tests.support.handshake import certificate_of, shake
 HOSTS = parse_hosts(["vpn.example.com"])
 
 
-def follow(path: Path) -> CertificateFile:
-    """Follow a file whose content nobody objects to."""
+def follow(path: Path, faults: list[ServerError] | None = None) -> CertificateFile:
+    """Follow a file; each of ``faults`` is what one reading says against its content."""
 
     def read() -> bytes:
+        if faults:
+            raise faults.pop()
         try:
             return path.read_bytes()
         except OSError as error:
@@ -135,13 +137,7 @@ def test_a_file_that_is_renamed_over_while_it_is_read(
 
 def test_what_clients_would_not_believe_is_not_shown(path: Path, other: Path) -> None:
     faults: list[ServerError] = []
-
-    def read() -> bytes:
-        if faults:
-            raise faults.pop()
-        return path.read_bytes()
-
-    followed = CertificateFile(path, read)
+    followed = follow(path, faults)
     before = followed.certificate
     other.rename(path)
     faults.append(ServerError("it has expired"))
@@ -155,13 +151,7 @@ def test_what_is_of_no_use_now_may_be_later(
 ) -> None:
     """The clock was wrong, or the settings; the file does not change again."""
     faults: list[ServerError] = []
-
-    def read() -> bytes:
-        if faults:
-            raise faults.pop()
-        return path.read_bytes()
-
-    followed = CertificateFile(path, read)
+    followed = follow(path, faults)
     before = followed.certificate
     other.rename(path)
     faults += [ServerError("it begins only tomorrow")] * 2
