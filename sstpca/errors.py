@@ -1,24 +1,102 @@
-"""What the toolkit raises on purpose: each is one clear line for the operator."""
+"""What the toolkit raises on purpose: each is one clear line, and what to do about it as data."""
+
+import shlex
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command of this program that a remedy names; made by :func:`command`.
+
+    :param words: what is typed behind the program's name, quoted for a shell.
+    """
+
+    words: str
+
+    def __str__(self) -> str:
+        """Return it as it is typed for the home that needs not be named."""
+        return f"sstpca {self.words}"
+
+
+def command(words: str, *arguments: str) -> Command:
+    """Return the command ``user passwd {}``, each {} filled with one of the ``arguments``.
+
+    :param words: a constant, which the tests look for among the commands that there are.
+    """
+    return Command(words.format(*map(shlex.quote, arguments)))
+
+
+#: What to do, in one line: text, and the commands in it. Whoever shows it knows how they are called.
+Remedy: TypeAlias = tuple[str | Command, ...]
 
 
 class SstpcaError(Exception):
     """A failure the operator can act on.
 
-    The command line prints ``error: <message>`` and, when there is one, the hint, without a
+    The command line prints ``error: <message>`` and, when there is one, the remedy, without a
     traceback, and exits with :attr:`exit_code`.
 
     :param message: what is wrong, in one line.
-    :param hint: what to do about it, in one line.
+    :param remedy: what to do about it, in one line: text, and commands of this program.
+    :cvar code: tells programs what kind of failure it is; it stays as it is.
     """
 
-    exit_code = 1
+    code: ClassVar[str] = "failed"
+    exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, *remedy: str | Command) -> None:
         super().__init__(message)
-        self.hint = hint
+        self.remedy: Remedy = remedy
+
+    @property
+    def hint(self) -> str:
+        """The remedy as text; empty if there is none."""
+        return "".join(map(str, self.remedy))
 
 
 class InvalidInput(SstpcaError):
     """A value given by the operator cannot be used as it is."""
 
+    code = "invalid-input"
     exit_code = 2
+
+
+class NotFound(SstpcaError):
+    """What was named is not there."""
+
+    code = "not-found"
+
+
+class Exists(SstpcaError):
+    """Something is there already, and stays as it is."""
+
+    code = "exists"
+
+
+class NameTaken(Exists, InvalidInput):
+    """A name that was given is another one's."""
+
+
+class InUse(SstpcaError):
+    """Somebody else has it just now, or depends on it."""
+
+    code = "in-use"
+
+
+class Refused(SstpcaError):
+    """It could be done, and must not be: what it leads to would not work, or not be safe."""
+
+    code = "refused"
+
+
+class Damaged(SstpcaError):
+    """What is kept cannot be read, or does not fit together."""
+
+    code = "damaged"
+
+
+class Unavailable(SstpcaError):
+    """The file system, the database or the network does not give what is needed now."""
+
+    code = "unavailable"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from . import guard, locks
+from .disk import guard, locks
+from .disk.reading import MissingFile, read_file
 from .errors import SstpcaError
 from .names import quoted, some
-from .reading import MissingFile, read_file
 
 SECRET = 0o600
 PUBLIC = 0o644
@@ -179,7 +179,7 @@ class Home:
     def pair(self, name: str) -> Path:
         """Return the file of the pair ``name``: key, certificate and chain in one PEM; secret.
 
-        :param name: "server", or one that pki.pairs.check_pair_name has passed.
+        :param name: "server", or one that authority.pairs.check_pair_name has passed.
         """
         if name == SERVER:
             return self.server_identity

@@ -14,9 +14,9 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from .disk.reading import decode
 from .errors import InvalidInput, SstpcaError
 from .home import Home, read_own
-from .reading import decode
 
 KEY_VARIABLE: Final = "SSTPCA_DATABASE_KEY"
 KEY_BYTES: Final = 32

@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import HealthCheck, settings
 
 from sstpca.cli import main
 from sstpca.home import Home
 from sstpca.names import parse_hosts
-from sstpca.pki.keys import KeyType
 from sstpca.secrets import Sealer
 from sstpca.server.log import LOGGER
-from sstpca.setup import Network, Plan, make_home
-from sstpca.store import Store
+from sstpca.store.database import Store
+from sstpca.vpn.setup import Network, Plan, choose_network, make_home
+from sstpca.x509.keys import KeyType
 
 NETWORK = Network(
     IPv4Network("10.99.0.0/24"), (IPv4Address("9.9.9.9"), IPv4Address("1.1.1.1")), False
@@ -108,6 +109,27 @@ def run(home: Home) -> Run:
         return CliRunner().invoke(main, ["--home", str(home.root), *arguments], input=stdin)
 
     return command
+
+
+@pytest.fixture(scope="session")
+def fast_key() -> ec.EllipticCurvePrivateKey:
+    """A key that takes no time, for either side."""
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+@pytest.fixture(scope="session")
+def _pristine_quick_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("quick") / "home"
+    kind = KeyType.ECDSA
+    plan = Plan(parse_hosts(["vpn.example.com"]), key_type=kind, ca_key_type=kind)
+    make_home(root, plan, None, network=choose_network([], []))
+    return root
+
+
+@pytest.fixture
+def quick_home(_pristine_quick_home: Path, tmp_path: Path) -> Home:
+    """A home for vpn.example.com whose keys, the authority's as well, take no time to load."""
+    return Home(Path(shutil.copytree(_pristine_quick_home, tmp_path / "quick")))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -8,12 +8,7 @@ from hypothesis import strategies as st
 
 from sstpca.errors import InvalidInput, SstpcaError
 from sstpca.home import Home
-from sstpca.secrets import (
-    Sealer,
-    check_password,
-    generate_database_key,
-    generate_password,
-)
+from sstpca.secrets import Sealer, check_password, generate_database_key, generate_password
 
 NT_HASH = bytes(range(16))
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from .. import locks
+from ..disk import locks
+from ..disk.reading import read_file
 from ..errors import SstpcaError
 from ..home import SECRET
-from ..reading import read_file
 from .sums import SUMS
 
 #: What zipfile raises at a file that is no zip, damaged, or of a kind it does not know. It promises

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from ..disk.reading import MissingFile, open_file, read_file
 from ..errors import InvalidInput, SstpcaError
 from ..home import SECRET, write_file
-from ..reading import MissingFile, open_file, read_file
-from .context import Bundle
-from .render import Renderer
+from .content.bundle import Bundle
+from .content.render import Renderer
 
 _TEMPLATE: Final = "secret-sheet.html.j2"
 # by this a sheet is known, and may be replaced by a newer one; the template has it

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 import click
 
+from ..disk.reading import STANDARD_INPUT, decode, read_file, shown
 from ..errors import InvalidInput, SstpcaError
 from ..home import Home, read_own
 from ..names import quoted
-from ..pki.keys import check_new_passphrase, check_passphrase, is_encrypted
-from ..reading import STANDARD_INPUT, decode, read_file, shown
 from ..secrets import check_password, generate_password
+from ..x509.keys import check_new_passphrase, check_passphrase, is_encrypted
 
 PASSPHRASE_VARIABLE: Final = "SSTPCA_CA_PASSPHRASE"  # noqa: S105 a name, not a secret
 

@@ -14,8 +14,8 @@ from .usage import Group
 
 # jinja2 takes its time to import, and other commands do not need it
 if TYPE_CHECKING:
-    from ..bundle.listing import Listed
-    from ..bundle.verify import Verdict
+    from ..bundle.ledger.listing import Listed
+    from ..bundle.ledger.verify import Verdict
 
 
 class _MakingGroup(Group):
@@ -65,7 +65,7 @@ def list_(context: Context, name: str | None, as_json: bool) -> None:
         sstpca bundle list
         sstpca bundle list alice --json
     """
-    from ..bundle import listing
+    from ..bundle.ledger import listing
 
     home, store, settings = context.home(), context.store(), context.settings()
     if name is None:
@@ -136,7 +136,7 @@ def verify(context: Context, files: tuple[Path, ...], as_json: bool) -> None:
         sstpca bundle verify bundles/alice.zip
         sstpca bundle verify /srv/handover/*.zip --json
     """
-    from ..bundle.verify import Verifier
+    from ..bundle.ledger.verify import Verifier
 
     verifier = Verifier(context.home(), context.store(), context.sealer(), context.settings())
     verdicts = [verifier.verify(path) for path in files]

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .. import profiles, users
+from ..access import profiles
+from ..authority import issuing
+from ..authority.authority import Authority
+from ..authority.issuing import Existing
 from ..errors import InvalidInput, SstpcaError
 from ..names import quoted, user_key
-from ..pki import issuing
-from ..pki.authority import Authority
-from ..pki.issuing import Existing
-from ..pki.keys import KeyType
 from ..secrets import generate_password
-from ..users import User
+from ..store import users
+from ..store.users import User
+from ..x509.keys import KeyType
 from . import ask, usage
 from .cert_change import passphrase_option
 from .context import Context
@@ -26,7 +27,7 @@ from .signing import sign_options, signer
 
 # jinja2 and qrcode take a tenth of a second to import, and only making needs them
 if TYPE_CHECKING:
-    from ..bundle.making import Wish, Workshop
+    from ..bundle.workshop import Wish, Workshop
     from .making import Known
 
 Command = Callable[..., Any]
@@ -109,13 +110,14 @@ def make(
         sstpca bundle --profile staff --new-password --sheets /root/sheets
         sstpca bundle --profile staff --issue
     """
-    from ..bundle import platforms
-    from ..bundle.making import Wish, Workshop
+    from ..bundle.platforms import systems
+    from ..bundle.workshop import Wish, Workshop
     from .making import Known, warn_of_unused
 
     found = _asked(context, names, all_=all_, profile=profile)
-    systems = platforms.parse(for_)
-    wish = Wish(systems, language or "", templates, output, sheets, with_password, legacy_p12)
+    wish = Wish(
+        systems.parse(for_), language or "", templates, output, sheets, with_password, legacy_p12
+    )
     known = Known.load(context)
     _check_wish(wish, known, found, new_password=new_password)
     wish = replace(wish, signer=signer(sign_with, sign_password_file))

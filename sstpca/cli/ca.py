@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from ..pki import inventory, revocation
-from ..pki.authority import Authority, load_ca_certificate, note_on_purposes
-from ..pki.describe import describe
-from ..pki.inventory import Entry
+from ..authority import revocation
+from ..authority.authority import Authority, load_ca_certificate, note_on_purposes
+from ..store import certificates
+from ..store.certificates import Entry
+from ..x509.describe import describe
 from . import ask, rollover
 from .cert import description, opened
 from .cert_change import passphrase_option
@@ -45,7 +46,7 @@ def show(context: Context, as_json: bool) -> None:
     """
     home, store = opened(context)
     one = describe(load_ca_certificate(home), datetime.now(UTC))
-    counts = _counts(inventory.list_all(store))
+    counts = _counts(certificates.list_all(store))
     key = ask.key_state(home)
     others = [(role, other) for role, other in rollover.roles(home) if role != "issues"]
     if as_json:
@@ -79,7 +80,7 @@ def show(context: Context, as_json: bool) -> None:
 
 def _counts(entries: list[Entry]) -> dict[str, int]:
     now = datetime.now(UTC).timestamp()
-    leaves = [one for one in entries if one.profile != inventory.AUTHORITY]
+    leaves = [one for one in entries if one.profile != certificates.AUTHORITY]
     return dict(sorted(Counter(one.state(now).value for one in leaves).items()))
 
 

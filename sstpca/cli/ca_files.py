@@ -8,15 +8,16 @@ from typing import Any, Final
 
 import click
 
+from ..authority import backup as backups
+from ..authority import sealed
+from ..authority.authority import load_ca_certificate, load_next_certificate
+from ..authority.rollover import following
+from ..disk.new_files import refuse_existing, write_new
 from ..errors import InvalidInput
 from ..home import PUBLIC
-from ..pki import backup as backups
-from ..pki import exporting, sealed
-from ..pki.authority import load_ca_certificate, load_next_certificate
-from ..pki.certificates import certificate_to_pem, sha256_fingerprint
-from ..pki.files import refuse_existing, write_new
-from ..pki.keys import check_new_passphrase, check_passphrase
-from ..pki.rollover import following
+from ..x509 import exporting
+from ..x509.certificates import certificate_to_pem, sha256_fingerprint
+from ..x509.keys import check_new_passphrase, check_passphrase
 from . import ask, usage
 from .cert import opened
 from .context import Context

@@ -7,15 +7,16 @@ from typing import Any
 
 import click
 
+from ..authority import pairs
+from ..authority.authority import load_ca_certificate
+from ..authority.calendar import make_calendar
+from ..authority.identity import load_identity, load_server_certificate
 from ..errors import SstpcaError
 from ..home import PUBLIC, Home, write_file
-from ..pki import inventory, pairs
-from ..pki.authority import load_ca_certificate
-from ..pki.calendar import make_calendar
-from ..pki.describe import Description, describe
-from ..pki.identity import load_identity, load_server_certificate
-from ..pki.inventory import Entry, State
-from ..store import Store
+from ..store import certificates
+from ..store.certificates import Entry, State
+from ..store.database import Store
+from ..x509.describe import Description, describe
 from .context import Context
 from .output import echo_json, iso, local, table, talk, warn
 from .output import pairs as lines_of
@@ -59,7 +60,7 @@ def list_(context: Context, everything: bool, as_json: bool) -> None:
         sstpca cert list --all --json
     """
     _, store = opened(context)
-    found = inventory.list_all(store) if everything else inventory.list_current(store)
+    found = certificates.list_all(store) if everything else certificates.list_current(store)
     now = datetime.now(UTC).timestamp()
     if as_json:
         echo_json([entry_json(one, now) for one in found])
@@ -78,7 +79,7 @@ def _row(one: Entry, now: float) -> tuple[str, ...]:
         state.value,
         ends,
         left,
-        one.serial[: inventory.PREFIX_MIN],
+        one.serial[: certificates.PREFIX_MIN],
         one.requested_by or "-",
     )
 
@@ -142,7 +143,7 @@ def show(context: Context, name: str | None, as_json: bool) -> None:
 
 def _show_one(context: Context, name: str, as_json: bool) -> None:
     home, store = opened(context)
-    one, now = inventory.find(store, name), datetime.now(UTC)
+    one, now = certificates.find(store, name), datetime.now(UTC)
     if as_json:
         echo_json(entry_json(one, now.timestamp()))
         return
@@ -159,9 +160,9 @@ def _show_one(context: Context, name: str, as_json: bool) -> None:
 def _place(home: Home, one: Entry) -> str:
     if one.replaced is not None:
         return "replaced; only the inventory has it"
-    if one.name == inventory.AUTHORITY:
+    if one.name == certificates.AUTHORITY:
         return str(home.ca_certificate)
-    if one.name == inventory.NEXT:
+    if one.name == certificates.NEXT:
         return str(home.next_ca_certificate)
     path = home.pair(one.name)
     return str(path) if path.exists() else f"{path} is missing"
@@ -194,9 +195,9 @@ def calendar(context: Context, output: Path | None) -> None:
         sstpca cert calendar --output certificates.ics
     """
     _, store = opened(context)
-    current = [one for one in inventory.list_current(store) if one.revoked is None]
+    current = [one for one in certificates.list_current(store) if one.revoked is None]
     # of the first authority: events are to be the same ones after a rollover
-    fingerprint = min(inventory.list_authorities(store), key=lambda one: one.id).sha256
+    fingerprint = min(certificates.list_authorities(store), key=lambda one: one.id).sha256
     content = make_calendar(current, fingerprint, context.settings().host)
     if output is None:
         click.echo(content, nl=False)

@@ -9,17 +9,18 @@ from typing import Any, Final
 
 import click
 
+from ..authority import issuing, revocation
+from ..authority.authority import Authority
+from ..authority.issuing import Existing, Wish
+from ..authority.pairs import Pair
 from ..errors import InvalidInput, SstpcaError
 from ..home import SERVER, Home
 from ..names import quoted, user_key
-from ..pki import inventory, issuing, revocation
-from ..pki.authority import Authority
-from ..pki.holders import holders_of
-from ..pki.inventory import Entry
-from ..pki.issuing import Existing, Wish
-from ..pki.keys import KEY_TYPES, KeyType
-from ..pki.pairs import Pair
-from ..pki.profiles import AUTHORITY_DAYS, SERVER_DAYS
+from ..store import certificates
+from ..store.certificates import Entry
+from ..store.holders import holders_of
+from ..x509.certificate_profiles import AUTHORITY_DAYS, SERVER_DAYS
+from ..x509.keys import KEY_TYPES, KeyType
 from . import ask
 from .cert import cert, opened
 from .context import Context
@@ -267,7 +268,7 @@ def renew(
     home, store = opened(context)
     now, broken = datetime.now(UTC), _Broken(strict=due is None)
     if due is None:
-        names = _distinct(inventory.current(store, name) for name in names)
+        names = _distinct(certificates.current(store, name) for name in names)
     else:
         names = _distinct(issuing.due(home, store, _age(due), now))
     if not names:
@@ -331,8 +332,8 @@ def rekey(
         sstpca cert rekey alice --key-type ecdsa
     """
     home, store = opened(context)
-    old = inventory.current(store, name)
-    user = old.profile == inventory.USER
+    old = certificates.current(store, name)
+    user = old.profile == certificates.USER
     holder = holders_of(store, [old.name]).get(user_key(old.name)) if user else None
     authority = _authority(context, passphrase_file)
     kind = None if key_type is None else KeyType(key_type)
@@ -368,9 +369,9 @@ def revoke(context: Context, name: str, reason: str, yes: bool) -> None:
         sstpca cert revoke 5f0c9d21 --yes
     """
     home, store = opened(context)
-    entry = inventory.find(store, name)
-    inventory.check_not_revoked(entry)
-    if entry.profile == inventory.AUTHORITY:
+    entry = certificates.find(store, name)
+    certificates.check_not_revoked(entry)
+    if entry.profile == certificates.AUTHORITY:
         raise InvalidInput(
             "an authority cannot revoke itself",
             "remove its certificate from the machines that trust it (the bundle's uninstall)",

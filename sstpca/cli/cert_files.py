@@ -9,19 +9,21 @@ from typing import Any, Final
 import click
 from cryptography import x509
 
+from ..authority import importing, pairs, requests
+from ..authority.authority import issuer_of
+from ..authority.identity import served_hosts
+from ..authority.importing import Import
+from ..authority.pairs import Pair
+from ..disk.new_files import refuse_existing, write_new, write_new_folder
 from ..errors import InvalidInput, SstpcaError
 from ..home import SECRET, Home
 from ..names import quoted
-from ..pki import exporting, importing, inventory, pairs, parsing, requests
-from ..pki.authority import issuer_of
-from ..pki.certificates import certificate_to_pem
-from ..pki.files import refuse_existing, write_new, write_new_folder
-from ..pki.identity import served_hosts
-from ..pki.importing import Import
-from ..pki.inventory import Entry, State
-from ..pki.keys import KEY_TYPES, KeyType, describe_key
-from ..pki.pairs import Pair
 from ..secrets import generate_password
+from ..store import certificates
+from ..store.certificates import Entry, State
+from ..x509 import exporting, parsing
+from ..x509.certificates import certificate_to_pem
+from ..x509.keys import KEY_TYPES, KeyType, describe_key
 from . import ask, ca_files, usage
 from .ca import ca
 from .cert import cert, opened
@@ -112,7 +114,7 @@ def export(
     }
     _refuse_unfitting(kind, [option for option, is_given in given.items() if is_given])
     home, store = opened(context)
-    entry = inventory.find(store, name)
+    entry = certificates.find(store, name)
     _warn_of(entry)
     if kind is Format.P12:
         target = output or Path(f"{exporting.file_stem(entry.name)}.p12")
@@ -147,7 +149,7 @@ def _warn_of(entry: Entry) -> None:
 
 
 def _pair(home: Home, entry: Entry) -> Pair:
-    if entry.profile == inventory.AUTHORITY:
+    if entry.profile == certificates.AUTHORITY:
         raise SstpcaError(
             "the authority's key is not exported", "to keep it elsewhere: sstpca ca backup FILE"
         )
@@ -162,7 +164,7 @@ def _pair(home: Home, entry: Entry) -> Pair:
 def _without_key(home: Home, entry: Entry, kind: Format, *, root: bool) -> bytes:
     if kind is Format.DER:
         return exporting.to_der(entry.certificate)
-    if kind is Format.PEM or entry.profile == inventory.AUTHORITY:
+    if kind is Format.PEM or entry.profile == certificates.AUTHORITY:
         return certificate_to_pem(entry.certificate)
     return exporting.to_chain(_pair(home, entry), _root(home, entry) if root else None)
 

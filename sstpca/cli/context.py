@@ -6,7 +6,7 @@ from pathlib import Path
 from ..home import Home
 from ..secrets import Sealer
 from ..settings import Settings, load
-from ..store import Store
+from ..store.database import Store
 
 
 class Context:

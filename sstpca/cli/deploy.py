@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from .. import profiles
+from ..access import profiles
 from .context import Context
 from .output import talk
 from .signing import sign_options, signer
@@ -47,10 +47,11 @@ def deploy(
         sstpca deploy --sign-with signing.p12 --sign-password-file password
     """
     # jinja2 takes a tenth of a second to import, and only this needs it
-    from ..bundle import archive, trust
-    from ..bundle.context import deployment_for
-    from ..bundle.deploy import files
-    from ..bundle.render import Renderer
+    from ..bundle import archive
+    from ..bundle.administrators.deployment import files
+    from ..bundle.content import trust
+    from ..bundle.content.bundle import deployment_for
+    from ..bundle.content.render import Renderer
 
     home = context.home()
     found = profiles.get(context.store(), profile)

@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from ..errors import SstpcaError
-from .output import for_this_home
+from .output import rendered
 from .usage import explained
 
 # 128 + SIGINT, as shells have it
@@ -32,9 +32,9 @@ def edge(complain: Callable[[str, str], None] = complain) -> Iterator[None]:
         yield
     except click.UsageError as error:
         refused = explained(error)
-        message, hint, code = str(refused), refused.hint, refused.exit_code
+        message, hint, code = str(refused), rendered(refused.remedy), refused.exit_code
     except SstpcaError as error:
-        message, hint, code = str(error), error.hint, error.exit_code
+        message, hint, code = str(error), rendered(error.remedy), error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         raise click.exceptions.Exit(_INTERRUPTED) from None
@@ -44,7 +44,7 @@ def edge(complain: Callable[[str, str], None] = complain) -> Iterator[None]:
         message, hint, code = _system_error(error), "", 1
     else:
         return
-    complain(message, for_this_home(hint))
+    complain(message, hint)
     raise click.exceptions.Exit(code)
 
 

@@ -7,8 +7,8 @@ import click
 from .. import surroundings
 from ..home import Home
 from ..names import Hosts, parse_hosts
-from ..pki.keys import AUTHORITY_KEY, KEY_TYPES, KeyType
-from ..setup import Made, Plan, make_home, refuse_existing
+from ..vpn.setup import Made, Plan, make_home, refuse_existing
+from ..x509.keys import AUTHORITY_KEY, KEY_TYPES, KeyType
 from . import ask
 from .context import Context
 from .output import pairs, program, talk, warn

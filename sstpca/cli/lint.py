@@ -12,24 +12,21 @@ from typing import Any, Final
 import click
 from cryptography import x509
 
+from ..authority.authority import client_roots, former_authorities, note_on_purposes
+from ..authority.due import due, unknown_end
+from ..authority.identity import load_server_certificate, served_hosts
+from ..disk.reading import read_file
 from ..errors import InvalidInput, SstpcaError
 from ..home import Home
+from ..lint.checks import Report, lint, split_port
+from ..lint.findings import Finding, Severity, Windows, error, note, warning
+from ..lint.probe import Probe, check_server, probe
 from ..names import Hosts, quoted
-from ..pki.authority import client_roots, former_authorities, note_on_purposes
-from ..pki.certificates import (
-    sha1_fingerprint,
-    sha256_fingerprint,
-)
-from ..pki.due import due, unknown_end
-from ..pki.identity import load_server_certificate, served_hosts
-from ..pki.keys import key_from_pem
-from ..pki.lint import Report, lint, split_port
-from ..pki.lint_findings import Finding, Severity, Windows, error, note, warning
-from ..pki.loading import load_certificate
-from ..pki.parsing import certificates_in
-from ..pki.probe import Probe, check_server, probe
-from ..pki.profiles import is_for_vpn_only
-from ..reading import read_file
+from ..x509.certificate_profiles import is_for_vpn_only
+from ..x509.certificates import sha1_fingerprint, sha256_fingerprint
+from ..x509.keys import key_from_pem
+from ..x509.loading import load_certificate
+from ..x509.parsing import certificates_in
 from .cert import cert
 from .context import Context
 from .lint_ways import with_ways

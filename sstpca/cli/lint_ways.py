@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 from cryptography import x509
 
+from ..authority.authority import client_roots, issuer_of
 from ..errors import SstpcaError
 from ..home import SERVER, Home
-from ..pki import inventory
-from ..pki.authority import client_roots, issuer_of
-from ..pki.inventory import Entry
-from ..pki.lint import Report
-from ..pki.lint_read import named
-from ..store import Store
+from ..lint.checks import Report
+from ..lint.readable import named
+from ..store import certificates
+from ..store.certificates import Entry
+from ..store.database import Store
 from .context import Context
 from .output import for_this_home
 
@@ -68,8 +68,8 @@ def _ways(
 def _entry(context: Context, leaf: x509.Certificate) -> Entry | None:
     with contextlib.suppress(SstpcaError):
         store: Store = context.store()
-        digest = inventory.digest(leaf)
-        return next((one for one in inventory.list_all(store) if one.sha256 == digest), None)
+        digest = certificates.digest(leaf)
+        return next((one for one in certificates.list_all(store) if one.sha256 == digest), None)
     return None
 
 

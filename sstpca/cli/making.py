@@ -11,21 +11,23 @@ import click
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from .. import profiles, users
-from ..bundle import archive, crew, fitting, record, sheet, user_certificate
+from ..access import profiles
+from ..access.connection_settings import SignIn
+from ..access.profiles import AccessProfile
+from ..authority.authority import issuer_of
+from ..authority.identity import load_server_certificate
+from ..bundle import archive, pool, sheet
 from ..bundle.archive import Written
-from ..bundle.making import Order, Result, Wish, Workshop
-from ..clients import SignIn
+from ..bundle.content import user_certificate
+from ..bundle.ledger import freshness
+from ..bundle.workshop import Order, Result, Wish, Workshop
 from ..errors import SstpcaError
 from ..home import Home
 from ..names import quoted, some, user_key
-from ..pki import inventory
-from ..pki.authority import issuer_of
-from ..pki.identity import load_server_certificate
-from ..pki.inventory import Entry
-from ..profiles import AccessProfile
 from ..secrets import Sealer, generate_password
-from ..users import User
+from ..store import bundles, certificates, users
+from ..store.certificates import Entry
+from ..store.users import User
 from .context import Context
 from .output import MANY, program, progress, talk, warn
 
@@ -55,7 +57,7 @@ class Known:
         """
         store = context.store()
         found = {one.name: one for one in profiles.list_all(store)}
-        return cls(found, fitting.user_certificates(store))
+        return cls(found, freshness.user_certificates(store))
 
     def by_certificate(self, user: User) -> bool:
         """Return whether ``user`` signs in with a certificate."""
@@ -188,13 +190,13 @@ class Results:
             warn(f"no bundle for '{order.user.name}': {error}")
 
     def _record(self, made: Sequence[tuple[Order, Written]]) -> None:
-        made_by = inventory.login()
+        made_by = certificates.login()
         try:
             with self._context.store().writing(durable=self._keep is not None) as connection:
                 for order, _ in made:
                     if self._keep is not None:
                         self._keep(connection, order)
-                record.add(
+                bundles.add(
                     connection,
                     [self._workshop.record(order, written, made_by) for order, written in made],
                 )
@@ -227,7 +229,7 @@ def hand_out(
     bar = total >= MANY and sys.stderr.isatty() and (quiet or not sys.stdout.isatty())
     with progress(total, shown=bar) as step:
         results = Results(context, workshop, telling, keep, total=total, quiet=quiet, step=step)
-        crew.make(workshop, orders, results)
+        pool.make(workshop, orders, results)
     if quiet:
         talk(f"{results.count} bundles are in {workshop.output}")
     if results.count and "routeros" in workshop.wish.platforms:
@@ -306,7 +308,7 @@ def make_one(context: Context, user: User) -> tuple[Path, str | None]:
         [result] = workshop.work([order])
     if isinstance(result, SstpcaError):
         raise result
-    record.record(context.store(), [workshop.record(order, result, inventory.login())])
+    bundles.record(context.store(), [workshop.record(order, result, certificates.login())])
     return result.path, order.certificate_password
 
 
@@ -333,8 +335,8 @@ def hand_to_new(
             with context.store().writing(durable=True) as connection:
                 for order, _ in made:
                     insert(connection, order)
-                login = inventory.login()
-                record.add(connection, [workshop.record(*one, login) for one in made])
+                login = certificates.login()
+                bundles.add(connection, [workshop.record(*one, login) for one in made])
         except SstpcaError as error:
             left = "".join(_discarded(workshop, order, result) for order, result in results)
             who = f"user {quoted(orders[0].user.name)}" if len(orders) == 1 else "nobody"

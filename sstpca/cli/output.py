@@ -16,6 +16,8 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
+from ..errors import Command
+
 #: fewer are done before a bar could be read, and their paths are no noise
 MANY: Final = 10
 
@@ -161,14 +163,23 @@ def for_this_home(text: str) -> str:
     return re.sub(rf"\bsstpca (?=(?:{commands})\b)", lambda _: f"{name} ", text)
 
 
-def talk(text: str) -> None:
+def rendered(parts: Iterable[str | Command]) -> str:
+    """Return a remedy, or another text, with each command in it as it is called for this home."""
+    name = program()
+    return "".join(
+        f"{name} {part.words}" if isinstance(part, Command) else for_this_home(part)
+        for part in parts
+    )
+
+
+def talk(*parts: str | Command) -> None:
     """Say something that is not the result, on standard error."""
-    click.echo(for_this_home(text), err=True)
+    click.echo(rendered(parts), err=True)
 
 
-def warn(text: str) -> None:
+def warn(*parts: str | Command) -> None:
     """Say on standard error what may not be meant."""
-    talk(f"warning: {text}")
+    talk("warning: ", *parts)
 
 
 def counted(number: int, noun: str) -> str:

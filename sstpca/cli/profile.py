@@ -7,12 +7,13 @@ from typing import Any, Final
 
 import click
 
-from .. import clients, profiles, users
-from ..clients import Client, SignIn, parse_name_rule
+from ..access import connection_settings, profiles
+from ..access.connection_settings import ConnectionSettings, SignIn, parse_name_rule
+from ..access.profiles import AccessProfile, Pool, parse_pool, parse_route
+from ..access.reach import Reach, parse_reach
 from ..errors import InvalidInput
 from ..names import check_ipv4
-from ..profiles import AccessProfile, Pool, parse_pool, parse_route
-from ..reach import Reach, parse_reach
+from ..store import users
 from .context import Context
 from .output import echo_json, pairs, program, table, talk
 from .profile_doubts import agreed_to_sign_in, warn_of
@@ -151,7 +152,7 @@ def _changes(
     sessions: int | None,
     reach: tuple[str, ...],
     inbound: bool | None,
-    client: Client,
+    client: ConnectionSettings,
     **client_options: Any,
 ) -> dict[str, Any]:
     """Return the fields of an access profile that were given.
@@ -203,7 +204,7 @@ def add(context: Context, /, name: str, **options: Any) -> None:
         sstpca profile add office --local 10.97.0.1 --pool 10.97.0.10-10.97.0.99 \\
             --split-tunnel --route 10.1.0.0/16 --route 10.2.0.0/16
     """
-    changes = _changes(client=Client(), **options)
+    changes = _changes(client=ConnectionSettings(), **options)
     for field, option in (("local_address", "--local"), ("pools", "--pool")):
         if field not in changes:
             raise InvalidInput(
@@ -344,7 +345,7 @@ def _name_outdated(context: Context, one: AccessProfile, changes: dict[str, Any]
         )
 
 
-def _client_rows(client: Client) -> list[tuple[str, str]]:
+def _client_rows(client: ConnectionSettings) -> list[tuple[str, str]]:
     """Return what is set; of the sign-in always."""
     rules = (
         f"{rule.suffix} = {_joined(rule.servers)}" if rule.servers else f"{rule.suffix} not"
@@ -395,5 +396,5 @@ def _as_json(one: AccessProfile) -> dict[str, Any]:
         "sessions": one.sessions,
         "reach": sorted(reach.value for reach in one.reach),
         "inbound": one.inbound,
-        **clients.to_json(one.client),
+        **connection_settings.to_json(one.client),
     }

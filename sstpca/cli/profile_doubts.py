@@ -4,11 +4,13 @@ import shlex
 from collections.abc import Iterable, Iterator, Set
 from ipaddress import IPv4Address, IPv4Network
 
-from .. import profiles, surroundings, users
-from ..clients import SignIn
+from .. import surroundings
+from ..access import profiles
+from ..access.connection_settings import SignIn
+from ..access.profiles import AccessProfile
 from ..errors import InvalidInput
 from ..names import quoted, some
-from ..profiles import AccessProfile
+from ..store import users
 from . import ask
 from .context import Context
 from .output import counted, program, talk, warn
@@ -62,7 +64,7 @@ def _of_dns(one: AccessProfile) -> Iterator[str]:
 
 def _dns_outside(one: AccessProfile) -> tuple[str, ...]:
     # cryptography takes its time to import, and most commands do not get here
-    from ..bundle.context import dns_routes
+    from ..bundle.content.bundle import dns_routes
 
     return dns_routes(one)
 

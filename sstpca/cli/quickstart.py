@@ -4,13 +4,14 @@ import click
 
 from sstpca.server import log
 
-from .. import surroundings, users
+from .. import surroundings
 from ..errors import InvalidInput, SstpcaError
 from ..home import Home
 from ..names import parse_hosts
 from ..secrets import generate_password
 from ..settings import Settings
-from ..setup import Plan, make_home
+from ..store import users
+from ..vpn.setup import Plan, make_home
 from .context import Context
 from .init import report, warn_of_contact, warn_of_hosts
 from .usage import Command
@@ -102,7 +103,7 @@ def _provide_user(context: Context, name: str | None) -> None:
 
 def _serve(context: Context) -> None:
     # pyroute2 takes a fifth of a second to import, and only serving needs it
-    from ..serving import serve
+    from ..serving.server import serve
 
     log.set_up("text")
     serve(context.home(), context.settings())

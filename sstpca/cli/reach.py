@@ -3,10 +3,10 @@
 import shlex
 from typing import Any, Final
 
-from .. import users
-from ..profiles import AccessProfile
-from ..reach import Reach
-from ..sessions import list_sessions
+from ..access.profiles import AccessProfile
+from ..access.reach import Reach
+from ..serving.sessions import list_sessions
+from ..store import users
 from .context import Context
 from .output import counted, talk
 

@@ -9,15 +9,17 @@ from typing import Any, Final
 
 import click
 
-from .. import renaming, surroundings, users
+from .. import surroundings
+from ..authority import rollover
+from ..authority.authority import Authority, issuer_of
+from ..authority.identity import load_identity, load_server_certificate, served_hosts
 from ..errors import InvalidInput, SstpcaError
 from ..home import Home
 from ..names import parse_hosts, some
-from ..pki import rollover
-from ..pki.authority import Authority, issuer_of
-from ..pki.identity import load_identity, load_server_certificate, served_hosts
-from ..renaming import Renaming, Step
-from ..store import Store
+from ..store import users
+from ..store.database import Store
+from ..vpn import renaming
+from ..vpn.renaming import Renaming, Step
 from . import ask
 from .cert import opened
 from .context import Context

@@ -10,23 +10,24 @@ import click
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from .. import distribution, users
-from ..distribution import Without
-from ..errors import SstpcaError
-from ..home import Home
-from ..names import quoted
-from ..pki import inventory, revocation, rollover
-from ..pki.authority import (
+from ..authority import revocation, rollover
+from ..authority.authority import (
     Authority,
     former_authorities,
     issuer_of,
     load_ca_certificate,
     load_next_certificate,
 )
-from ..pki.certificates import sha256_fingerprint
-from ..pki.identity import load_server_certificate
-from ..pki.keys import KeyType
-from ..store import Store
+from ..authority.identity import load_server_certificate
+from ..bundle.ledger import distribution
+from ..bundle.ledger.distribution import Without
+from ..errors import SstpcaError
+from ..home import Home
+from ..names import quoted
+from ..store import certificates, users
+from ..store.database import Store
+from ..x509.certificates import sha256_fingerprint
+from ..x509.keys import KeyType
 from . import ask
 from .cert import opened
 from .cert_change import RUNNING, passphrase_option
@@ -207,7 +208,7 @@ def roles(home: Home) -> Iterator[tuple[str, x509.Certificate]]:
 
 
 def _row(role: str, one: x509.Certificate) -> tuple[str, ...]:
-    digits = inventory.digest(one)[:_DIGITS]
+    digits = certificates.digest(one)[:_DIGITS]
     return (role, common_name(one), f"{one.not_valid_after_utc:%Y-%m-%d}", digits)
 
 
@@ -224,7 +225,7 @@ def authority_json(role: str, one: x509.Certificate) -> dict[str, Any]:
         "subject": one.subject.rfc4514_string(),
         "not_before": iso(one.not_valid_before_utc),
         "not_after": iso(one.not_valid_after_utc),
-        "sha256": inventory.digest(one),
+        "sha256": certificates.digest(one),
     }
 
 

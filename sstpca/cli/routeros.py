@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .. import profiles, users
+from ..access import profiles
+from ..authority import pairs
+from ..authority.authority import issuer_of
+from ..disk.new_files import refuse_existing, write_new_folder
 from ..errors import InvalidInput
 from ..home import SERVER
-from ..pki import inventory, pairs
-from ..pki.authority import issuer_of
-from ..pki.files import refuse_existing, write_new_folder
 from ..secrets import generate_password
-from ..users import User
+from ..store import certificates, users
+from ..store.users import User
 from . import ask, ca_files
 from .cert import opened
 from .context import Context
@@ -20,7 +21,7 @@ from .output import program, table, talk, warn
 from .usage import Command
 
 if TYPE_CHECKING:
-    from ..bundle.router import Router
+    from ..bundle.administrators.router import Router
 
 
 @click.command(cls=Command)
@@ -54,8 +55,8 @@ def routeros(context: Context, output: Path, new_passwords: bool, yes: bool, for
         sstpca server routeros
         sstpca server routeros --new-passwords --output /root/router
     """
-    from ..bundle import router as routers
-    from ..bundle.render import Renderer
+    from ..bundle.administrators import router as routers
+    from ..bundle.content.render import Renderer
 
     refuse_existing(output, force=force)
     listed = [one for one in users.list_all(context.store()) if one.enabled]
@@ -81,12 +82,12 @@ def routeros(context: Context, output: Path, new_passwords: bool, yes: bool, for
 
 
 def _router(context: Context, listed: list[User], passwords: dict[str, str]) -> "Router":
-    from ..bundle.context import host_of
-    from ..bundle.router import Router
+    from ..bundle.administrators.router import Router
+    from ..bundle.content.bundle import host_of
 
     home, store = opened(context)
     settings = context.settings()
-    entry = inventory.find(store, SERVER)
+    entry = certificates.find(store, SERVER)
     pair = pairs.load(home, entry.name, entry.profile)
     used = {one.profile for one in listed}
     needed = [one for one in profiles.list_all(store) if one.name in used]

@@ -3,8 +3,8 @@
 import shlex
 from typing import Final
 
-from .. import profiles
-from ..users import User
+from ..access import profiles
+from ..store.users import User
 from .context import Context
 from .output import program, talk
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import click
 
-from .. import profiles, users
+from ..access import profiles
 from ..errors import InvalidInput
 from ..names import check_ipv4
-from ..users import User
+from ..store import users
+from ..store.users import User
 from . import ask
 from .context import Context
 from .output import echo_json, iso, local, pairs, program, table, talk

@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 import sqlalchemy as sa
 
-from .. import profiles, users
+from ..access import profiles
+from ..access.profiles import DEFAULT
 from ..errors import InvalidInput
 from ..names import check_ipv4, quoted
-from ..profiles import DEFAULT
 from ..secrets import Sealer, generate_password
-from ..users import User, user_key
+from ..store import users
+from ..store.users import User, user_key
 from . import ask, usage
 from .bundle_make import (
     for_option,
@@ -176,12 +177,12 @@ class _Asked:
 def _add_with_bundles(context: Context, new: Sequence[User], asked: _Asked, given: _Given) -> None:
     """Add users once their bundles are on disk; if one cannot be made, nobody is added."""
     # jinja2 and qrcode take a tenth of a second to import, and only this needs them
-    from ..bundle import platforms
-    from ..bundle.making import Order, Wish, Workshop
+    from ..bundle.platforms import systems
+    from ..bundle.workshop import Order, Wish, Workshop
     from . import making
 
     wish = Wish(
-        platforms.parse(asked.systems), sheets=asked.sheets, save_password=asked.with_password
+        systems.parse(asked.systems), sheets=asked.sheets, save_password=asked.with_password
     )
     known = making.Known.load(context)
     workshop = Workshop(context.home(), context.settings(), wish)

@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sstpca import users
 from sstpca.home import Home
 from sstpca.names import parse_hosts
 from sstpca.secrets import Sealer
-from sstpca.setup import Plan, make_home
-from sstpca.store import Store
+from sstpca.store import users
+from sstpca.store.database import Store
+from sstpca.vpn.setup import Plan, make_home
 
 SAMPLE = 1000
 PART = 1000

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from sstpca.bundle.context import Bundle, bundle_for
-from sstpca.profiles import AccessProfile
+from sstpca.access.profiles import AccessProfile
+from sstpca.bundle.content.bundle import Bundle, bundle_for
 from sstpca.settings import Bundle as BundleSettings
 from sstpca.settings import Server, Settings
 from tests.bundle.samples import MakeBundle, trust_in, user_named

@@ -7,18 +7,18 @@ from ipaddress import IPv4Address
 
 from cryptography import x509
 
-from sstpca import profiles
-from sstpca.bundle import platforms
-from sstpca.bundle.context import Bundle, Trust
-from sstpca.bundle.render import Renderer
-from sstpca.clients import Client, SignIn
+from sstpca.access import profiles
+from sstpca.access.connection_settings import ConnectionSettings, SignIn
+from sstpca.access.profiles import AccessProfile
+from sstpca.authority.authority import Authority
+from sstpca.authority.issuing import Existing, issue, user_wish
+from sstpca.bundle.content.bundle import Bundle, Trust
+from sstpca.bundle.content.render import Renderer
+from sstpca.bundle.platforms import systems
 from sstpca.home import Home
-from sstpca.pki.authority import Authority
-from sstpca.pki.issuing import Existing, issue, user_wish
-from sstpca.pki.keys import KeyType
-from sstpca.profiles import AccessProfile
-from sstpca.store import Store
-from sstpca.users import User
+from sstpca.store.database import Store
+from sstpca.store.users import User
+from sstpca.x509.keys import KeyType
 
 MakeBundle = Callable[..., Bundle]
 
@@ -41,7 +41,7 @@ def renderer(language: str = "en") -> Renderer:
 
 def files_of(bundle: Bundle, *asked: str) -> dict[str, bytes]:
     """Return the files of ``bundle`` for the platforms asked for, by default for Windows."""
-    return platforms.files(renderer(bundle.language), bundle, asked or ("windows",))
+    return systems.files(renderer(bundle.language), bundle, asked or ("windows",))
 
 
 def add_profile(store: Store, name: str, sign_in: SignIn) -> AccessProfile:
@@ -49,7 +49,7 @@ def add_profile(store: Store, name: str, sign_in: SignIn) -> AccessProfile:
     number = len(profiles.list_all(store))
     address = IPv4Address(f"10.{number}.0.1")
     pool = (address + 9, address + 200)
-    profile = AccessProfile(name, address, (pool,), client=Client(sign_in))
+    profile = AccessProfile(name, address, (pool,), client=ConnectionSettings(sign_in))
     return profiles.add(store, profile)
 
 

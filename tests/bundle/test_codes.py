@@ -2,8 +2,8 @@
 
 import pytest
 
-from sstpca.bundle import texts
-from sstpca.bundle.codes import CODES, value
+from sstpca.bundle.content import texts
+from sstpca.bundle.content.codes import CODES, value
 
 
 @pytest.mark.parametrize("language", texts.languages())

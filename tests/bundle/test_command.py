@@ -12,18 +12,18 @@ import pytest
 from click.testing import Result
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from sstpca import users
-from sstpca.bundle import archive, record, trust
-from sstpca.bundle.context import Trust
-from sstpca.clients import SignIn
+from sstpca.access.connection_settings import SignIn
+from sstpca.authority.authority import load_ca_certificate
+from sstpca.bundle import archive
+from sstpca.bundle.content import trust
+from sstpca.bundle.content.bundle import Trust
 from sstpca.errors import SstpcaError
 from sstpca.home import Home
-from sstpca.pki import inventory
-from sstpca.pki.authority import load_ca_certificate
-from sstpca.pki.certificates import sha256_fingerprint
 from sstpca.secrets import Sealer
 from sstpca.server.ppp.mschapv2 import nt_hash
-from sstpca.store import Store
+from sstpca.store import bundles, certificates, users
+from sstpca.store.database import Store
+from sstpca.x509.certificates import sha256_fingerprint
 from tests.bundle import authenticode
 from tests.bundle.samples import add_profile, issue_for
 from tests.conftest import Run
@@ -222,23 +222,23 @@ def test_one_that_fails_is_named_and_the_others_are_made(
     assert result.stderr.splitlines()[-2] == "error: 1 of 2 bundles were not made: that of 'alice'"
     assert opens(store, sealer, "bob", password)
     assert opens(store, sealer, alice, PASSWORD)
-    assert [one.user for one in record.latest(store)] == ["bob"]
+    assert [one.user for one in bundles.latest(store)] == ["bob"]
 
 
 def test_what_was_made_is_recorded(
     run: Run, home: Home, alice: str, store: Store, sealer: Sealer
 ) -> None:
     run("bundle", alice, "--language", "de", "--for", "linux,windows")
-    [made] = record.latest(store)
+    [made] = bundles.latest(store)
     assert (made.user, made.profile, made.language) == ("alice", "default", "de")
     assert made.platforms == ("windows", "linux")
     assert (made.server, made.connection) == ("vpn.example.com", "VPN vpn.example.com")
-    assert made.authorities == (inventory.digest(load_ca_certificate(home)),)
+    assert made.authorities == (certificates.digest(load_ca_certificate(home)),)
     assert made.path == str(home.bundles / "alice.zip")
-    assert made.made_by == inventory.login()
+    assert made.made_by == certificates.login()
     assert made.sha256 == sha256(Path(made.path).read_bytes()).hexdigest()
-    assert record.find(store, sealer, made.sha256) == made
-    assert record.find(store, sealer, "0" * 64) is None
+    assert bundles.find(store, sealer, made.sha256) == made
+    assert bundles.find(store, sealer, "0" * 64) is None
 
 
 def test_new_passwords_are_shown_once(
@@ -288,7 +288,7 @@ def test_a_disk_that_is_full_costs_no_password(
     said = error(run("bundle", alice, "--new-password", "--yes"), 1)
     assert said.count("No space left on device") == 1
     assert opens(store, sealer, alice, PASSWORD)
-    assert record.latest(store) == []
+    assert bundles.latest(store) == []
 
 
 def test_a_terminal_that_is_gone_costs_no_password(
@@ -310,7 +310,7 @@ def test_a_database_that_fails_says_whose_password_is_as_it_was(
     def failing(*_arguments: object) -> None:
         raise SstpcaError("database x: disk I/O error")
 
-    monkeypatch.setattr(record, "add", failing)
+    monkeypatch.setattr(bundles, "add", failing)
     result = run("bundle", alice, "--new-password", "--yes")
     assert result.exit_code == 1
     assert "error: database x: disk I/O error; no new passwords for: alice\n" in result.stderr
@@ -351,11 +351,11 @@ def test_missing_certificates_are_issued_in_the_same_go(
     run: Run, home: Home, staff: list[str], store: Store
 ) -> None:
     issue_for(home, store, "bob")
-    before = inventory.current(store, "bob")
+    before = certificates.current(store, "bob")
     result = run("bundle", "--profile", "staff", "--issue")
     assert result.exit_code == 0, result.output
     assert "1 certificate issued" in result.stderr
-    assert inventory.current(store, "bob") == before
+    assert certificates.current(store, "bob") == before
     for line, name in zip(result.stdout.splitlines(), staff, strict=True):
         path, password = line.split("\t")
         with zipfile.ZipFile(path) as opened:
@@ -364,8 +364,8 @@ def test_missing_certificates_are_issued_in_the_same_go(
         key, leaf, _more = pkcs12.load_key_and_certificates(content, password.encode())
         assert key is not None
         assert leaf is not None
-        assert leaf == inventory.current(store, name).certificate
-    assert record.latest(store)[0].certificate == before.sha256
+        assert leaf == certificates.current(store, name).certificate
+    assert bundles.latest(store)[0].certificate == before.sha256
 
 
 def test_a_certificate_password_on_the_sheet(
@@ -433,5 +433,5 @@ def test_the_root_is_looked_for_before_anything_is_issued(
     said = error(run(*more), 1)
     assert "needs the root of the server's certificate" in said
     assert "cp root.crt /usr/local/share/ca-certificates/ && update-ca-certificates" in said
-    assert [one.name for one in inventory.list_current(store)] == ["authority", "server"]
+    assert [one.name for one in certificates.list_current(store)] == ["authority", "server"]
     assert [one.name for one in users.list_all(store)] == staff

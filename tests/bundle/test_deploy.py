@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from sstpca.bundle import intune
-from sstpca.bundle.context import Bundle, Trust, deployment_for
-from sstpca.bundle.deploy import FAILURES, files
-from sstpca.bundle.profilexml import Protocol, compact, profile_xml
-from sstpca.clients import Client, NameRule, SignIn
+from sstpca.access.connection_settings import ConnectionSettings, NameRule, SignIn
+from sstpca.access.profiles import AccessProfile
+from sstpca.bundle.administrators import intune
+from sstpca.bundle.administrators.deployment import FAILURES, files
+from sstpca.bundle.administrators.profilexml import Protocol, compact, profile_xml
+from sstpca.bundle.content.bundle import Bundle, Trust, deployment_for
 from sstpca.errors import InvalidInput, SstpcaError
-from sstpca.profiles import AccessProfile
 from sstpca.settings import Bundle as BundleSettings
 from sstpca.settings import Server, Settings
 from tests.bundle.powershell import Script
@@ -108,7 +108,7 @@ def test_a_certificate_that_windows_trusts_needs_no_authority(make_bundle: MakeB
 
 @pytest.mark.parametrize("sign_in", [SignIn.EAP_MSCHAPV2, SignIn.EAP_TLS])
 def test_eap_has_no_place_in_the_phone_book(make_bundle: MakeBundle, sign_in: SignIn) -> None:
-    found = made(make_bundle(client=Client(sign_in=sign_in)))
+    found = made(make_bundle(client=ConnectionSettings(sign_in=sign_in)))
     assert not {"rasphone.pbk", "phonebook.ps1"} & set(found)
     assert "Not with this sign-in" in text(found, "README.txt")
     assert "EapHostConfig" in text(found, "profile-windows11.xml")
@@ -157,7 +157,7 @@ def test_every_exit_code_has_its_text_and_its_use(usual: dict[str, bytes]) -> No
 def hostile(make_bundle: MakeBundle, value: str) -> Bundle:
     plain = make_bundle()
     certificate = dataclasses.replace(plain.authorities[0], file=value, name=value)
-    client = Client(
+    client = ConnectionSettings(
         name_rules=(NameRule(value, (IPv4Address("10.0.0.53"),)),),
         trigger_apps=(value,),
         trusted_networks=(value,),
@@ -244,7 +244,7 @@ def test_the_readme_says_what_to_type(make_bundle: MakeBundle) -> None:
     bundle = make_bundle(
         split_tunnel=True,
         revocation_check=False,
-        client=Client(
+        client=ConnectionSettings(
             name_rules=(NameRule("corp.example.com"),),
             trigger_apps=("Contoso.Mail_8wekyb3d8bbwe",),
             trusted_networks=("corp.example.com",),
@@ -266,7 +266,9 @@ def test_the_readme_says_what_to_type(make_bundle: MakeBundle) -> None:
 
 
 def test_the_readme_of_certificates(make_bundle: MakeBundle) -> None:
-    readme = text(made(make_bundle(client=Client(sign_in=SignIn.EAP_TLS))), "README.txt")
+    readme = text(
+        made(make_bundle(client=ConnectionSettings(sign_in=SignIn.EAP_TLS))), "README.txt"
+    )
     assert "users' certificates are handed over another way" in readme
     assert "Not part of it" not in readme
     assert "NoCertRevocationCheck" not in readme
@@ -284,11 +286,11 @@ def test_what_a_deployment_says(deployment: Bundle, profile: AccessProfile) -> N
 
 
 def test_eap_needs_a_root(profile: AccessProfile, settings: Settings) -> None:
-    eap = dataclasses.replace(profile, client=Client(sign_in=SignIn.EAP_TLS))
+    eap = dataclasses.replace(profile, client=ConnectionSettings(sign_in=SignIn.EAP_TLS))
     with pytest.raises(SstpcaError, match="needs the root of the server's certificate"):
         deployment_for(eap, settings, Trust((), ()))
     for sign_in in (SignIn.MSCHAPV2, SignIn.EAP_MSCHAPV2):
-        other = dataclasses.replace(profile, client=Client(sign_in=sign_in))
+        other = dataclasses.replace(profile, client=ConnectionSettings(sign_in=sign_in))
         deployment_for(other, settings, Trust((), ()))
 
 
@@ -296,10 +298,10 @@ def test_eap_needs_a_certificate_that_windows_eap_takes(
     profile: AccessProfile, settings: Settings, authority: x509.Certificate
 ) -> None:
     trust = Trust((authority,), (authority,), "the server's certificate has an empty subject")
-    eap = dataclasses.replace(profile, client=Client(sign_in=SignIn.EAP_TLS))
+    eap = dataclasses.replace(profile, client=ConnectionSettings(sign_in=SignIn.EAP_TLS))
     with pytest.raises(SstpcaError, match="eap-tls: the server's certificate has an empty subject"):
         deployment_for(eap, settings, trust)
-    other = dataclasses.replace(profile, client=Client(sign_in=SignIn.EAP_MSCHAPV2))
+    other = dataclasses.replace(profile, client=ConnectionSettings(sign_in=SignIn.EAP_MSCHAPV2))
     deployment_for(other, settings, trust)
 
 

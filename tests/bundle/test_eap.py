@@ -5,9 +5,9 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from sstpca.bundle.context import Bundle
-from sstpca.bundle.eap import eap_config
-from sstpca.clients import Client, SignIn
+from sstpca.access.connection_settings import ConnectionSettings, SignIn
+from sstpca.bundle.content.bundle import Bundle
+from sstpca.bundle.content.eap import eap_config
 from tests.bundle.samples import MakeBundle
 
 HOST = "{http://www.microsoft.com/provisioning/EapHostConfig}"
@@ -56,7 +56,7 @@ def check_order(element: ET.Element) -> None:
 
 
 def with_sign_in(make_bundle: MakeBundle, sign_in: SignIn, **changes: object) -> Bundle:
-    return make_bundle(client=Client(sign_in=sign_in), **changes)
+    return make_bundle(client=ConnectionSettings(sign_in=sign_in), **changes)
 
 
 @pytest.mark.parametrize("sign_in", [SignIn.EAP_MSCHAPV2, SignIn.EAP_TLS])

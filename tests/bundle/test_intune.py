@@ -6,9 +6,9 @@ from urllib.parse import unquote
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sstpca.bundle import intune
-from sstpca.bundle.context import Bundle
-from sstpca.bundle.profilexml import Protocol
+from sstpca.bundle.administrators import intune
+from sstpca.bundle.administrators.profilexml import Protocol
+from sstpca.bundle.content.bundle import Bundle
 from tests.bundle.samples import MakeBundle
 
 

@@ -13,9 +13,10 @@ from cryptography import x509
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sstpca.bundle import platforms, quoting
-from sstpca.bundle.context import Bundle, Secrets, UserCertificate
-from sstpca.clients import Client, NameRule, SignIn
+from sstpca.access.connection_settings import ConnectionSettings, NameRule, SignIn
+from sstpca.bundle.content import quoting
+from sstpca.bundle.content.bundle import Bundle, Secrets, UserCertificate
+from sstpca.bundle.platforms import systems
 from sstpca.errors import SstpcaError
 from tests.bundle import keyfile, pppd
 from tests.bundle.samples import MakeBundle, files_of
@@ -106,7 +107,7 @@ def test_the_connection_of_networkmanager(make_bundle: MakeBundle) -> None:
         split_tunnel=True,
         routes=("10.0.0.0/8", "192.168.7.0/24"),
         dns_suffix="corp.example.com",
-        client=Client(name_rules=rules),
+        client=ConnectionSettings(name_rules=rules),
         port=8443,
     )
     found = connection(bundle)
@@ -171,7 +172,7 @@ def test_a_full_tunnel_says_that_ipv6_goes_past(
 
 
 def test_eap_mschapv2_refuses_all_else(make_bundle: MakeBundle) -> None:
-    bundle = make_bundle(client=Client(sign_in=SignIn.EAP_MSCHAPV2))
+    bundle = make_bundle(client=ConnectionSettings(sign_in=SignIn.EAP_MSCHAPV2))
     found = peer(bundle)
     assert "refuse-eap" not in found
     assert {"refuse-pap", "refuse-chap", "refuse-mschap", "refuse-mschap-v2"} <= found.keys()
@@ -183,7 +184,7 @@ def test_eap_mschapv2_refuses_all_else(make_bundle: MakeBundle) -> None:
 def test_a_user_certificate_goes_along_but_its_password_does_not(make_bundle: MakeBundle) -> None:
     certificate = UserCertificate("alice.p12", b"\0p12", "AB", "its password")
     bundle = make_bundle(
-        client=Client(sign_in=SignIn.EAP_TLS), secrets=Secrets(certificate=certificate)
+        client=ConnectionSettings(sign_in=SignIn.EAP_TLS), secrets=Secrets(certificate=certificate)
     )
     found = linux(bundle)
     assert found["alice.p12"] == b"\0p12"
@@ -240,7 +241,7 @@ def test_routes_come_up_with_this_connection_alone(make_bundle: MakeBundle, tmp_
 
 def test_an_ipv6_address_is_not_for_linux(make_bundle: MakeBundle) -> None:
     with pytest.raises(SstpcaError, match="2001:db8::1"):
-        platforms.check(make_bundle(host="2001:db8::1"), ("linux",))
+        systems.check(make_bundle(host="2001:db8::1"), ("linux",))
 
 
 @pytest.mark.parametrize("language", ["en", "de"])

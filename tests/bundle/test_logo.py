@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sstpca.bundle import logo
+from sstpca.bundle.content import logo
 from sstpca.errors import SstpcaError
 
 # one white pixel

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from sstpca.bundle.markup import fill, markup, placeholders
+from sstpca.bundle.content.markup import fill, markup, placeholders
 from tests.bundle.html import Page
 
 HOSTILE = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sstpca.bundle import qr
-from sstpca.bundle.codes import CODES
-from sstpca.bundle.context import Bundle, Secrets, UserCertificate
-from sstpca.bundle.logo import Logo
-from sstpca.clients import Client, NameRule, SignIn
+from sstpca.access.connection_settings import ConnectionSettings, NameRule, SignIn
+from sstpca.bundle.content import qr
+from sstpca.bundle.content.bundle import Bundle, Secrets, UserCertificate
+from sstpca.bundle.content.codes import CODES
+from sstpca.bundle.content.logo import Logo
 from tests.bundle.html import Page
 from tests.bundle.samples import MakeBundle, files_of, renderer
 
-BY_CERTIFICATE = Client(sign_in=SignIn.EAP_TLS)
+BY_CERTIFICATE = ConnectionSettings(sign_in=SignIn.EAP_TLS)
 P12 = UserCertificate("alice.p12", b"\x30", "AB" * 20, "opensesame")
 CERTIFICATE = Secrets(certificate=P12)
 LOGO = Logo("image/svg+xml", b'<svg xmlns="http://www.w3.org/2000/svg"><script/></svg>')
@@ -186,7 +186,7 @@ def test_two_authorities_during_a_rollover(make_bundle: MakeBundle) -> None:
 
 
 def test_sign_in_by_password(make_bundle: MakeBundle) -> None:
-    text = text_of(make_bundle(client=Client(sign_in=SignIn.EAP_MSCHAPV2)))
+    text = text_of(make_bundle(client=ConnectionSettings(sign_in=SignIn.EAP_MSCHAPV2)))
     assert "user name is alice; the password was given to you" in text
     assert "Password (EAP-MSCHAPv2)" in text
 
@@ -223,13 +223,18 @@ def test_errors_that_may_happen_to_this_user(make_bundle: MakeBundle) -> None:
 @pytest.mark.parametrize(
     ("client", "said"),
     [
-        (Client(), False),
-        (Client(name_rules=(NameRule("example.com"),)), False),
-        (Client(name_rules=(NameRule("example.com", (IPv4Address("10.0.0.1"),)),)), True),
-        (Client(trigger_apps=(r"C:\a.exe",)), True),
+        (ConnectionSettings(), False),
+        (ConnectionSettings(name_rules=(NameRule("example.com"),)), False),
+        (
+            ConnectionSettings(name_rules=(NameRule("example.com", (IPv4Address("10.0.0.1"),)),)),
+            True,
+        ),
+        (ConnectionSettings(trigger_apps=(r"C:\a.exe",)), True),
     ],
 )
-def test_whether_it_starts_by_itself(make_bundle: MakeBundle, client: Client, said: bool) -> None:
+def test_whether_it_starts_by_itself(
+    make_bundle: MakeBundle, client: ConnectionSettings, said: bool
+) -> None:
     assert ("starts the VPN by itself" in text_of(make_bundle(client=client))) == said
 
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sstpca.bundle import pbk
-from sstpca.bundle.context import Bundle
-from sstpca.clients import Client, SignIn
+from sstpca.access.connection_settings import ConnectionSettings, SignIn
+from sstpca.bundle.administrators import pbk
+from sstpca.bundle.content.bundle import Bundle
 from sstpca.errors import InvalidInput
 from sstpca.names import check_connection_name
 from tests.bundle.samples import MakeBundle, renderer
@@ -72,7 +72,7 @@ def test_the_number_is_that_of_name_and_server(make_bundle: MakeBundle) -> None:
 
 @pytest.mark.parametrize("sign_in", [SignIn.EAP_MSCHAPV2, SignIn.EAP_TLS])
 def test_there_is_none_for_eap(make_bundle: MakeBundle, sign_in: SignIn) -> None:
-    assert pbk.section(renderer(), make_bundle(client=Client(sign_in=sign_in))) == b""
+    assert pbk.section(renderer(), make_bundle(client=ConnectionSettings(sign_in=sign_in))) == b""
     assert pbk.lines(b"") == ()
 
 

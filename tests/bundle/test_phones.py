@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sstpca.bundle import platforms
-from sstpca.bundle.context import Bundle, Secrets
-from sstpca.clients import Client, SignIn
+from sstpca.access.connection_settings import ConnectionSettings, SignIn
+from sstpca.bundle.content.bundle import Bundle, Secrets
+from sstpca.bundle.platforms import systems
 from sstpca.errors import SstpcaError
 from tests.bundle.html import Page
 from tests.bundle.samples import MakeBundle, files_of
@@ -75,21 +75,21 @@ def test_the_profile_is_the_connection(make_bundle: MakeBundle) -> None:
 
 
 def test_eap(make_bundle: MakeBundle) -> None:
-    bundle = make_bundle(client=Client(sign_in=SignIn.EAP_MSCHAPV2))
+    bundle = make_bundle(client=ConnectionSettings(sign_in=SignIn.EAP_MSCHAPV2))
     assert profile(bundle)["setSetting"] == {"PPP_AUTH_PROTOCOLS": ["EAP-MSCHAPv2"]}
 
 
 def test_a_certificate_is_nothing_for_the_app(make_bundle: MakeBundle) -> None:
-    bundle = make_bundle(client=Client(sign_in=SignIn.EAP_TLS))
+    bundle = make_bundle(client=ConnectionSettings(sign_in=SignIn.EAP_TLS))
     with pytest.raises(SstpcaError, match="cannot sign in with a certificate"):
-        platforms.check(bundle, ("android",))
+        systems.check(bundle, ("android",))
 
 
 def test_names_that_the_app_cannot_send(make_bundle: MakeBundle) -> None:
     for name in ("j\u00fcrgen", "\u0430lice"):
         with pytest.raises(SstpcaError, match="ASCII"):
-            platforms.check(make_bundle(user=name), ("windows", "android"))
-    platforms.check(make_bundle(user="j\u00fcrgen"), ("windows", "linux", "apple"))
+            systems.check(make_bundle(user=name), ("windows", "android"))
+    systems.check(make_bundle(user="j\u00fcrgen"), ("windows", "linux", "apple"))
 
 
 @pytest.mark.parametrize("language", ["en", "de"])

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sstpca.bundle.context import Bundle
-from sstpca.bundle.profilexml import Protocol, compact, profile_xml
-from sstpca.clients import Client, NameRule, SignIn
+from sstpca.access.connection_settings import ConnectionSettings, NameRule, SignIn
+from sstpca.bundle.administrators.profilexml import Protocol, compact, profile_xml
+from sstpca.bundle.content.bundle import Bundle
 from sstpca.errors import InvalidInput
 from tests.bundle.samples import MakeBundle, renderer
 
@@ -89,7 +89,7 @@ ENUMS = {
     "UserMethod": {"MSChapv2", "Eap"},
 }
 
-FULL_CLIENT = Client(
+FULL_CLIENT = ConnectionSettings(
     name_rules=(
         NameRule("corp.example.com", (IPv4Address("10.0.0.53"), IPv4Address("10.0.0.54"))),
         NameRule("www.corp.example.com"),
@@ -152,7 +152,7 @@ def test_every_combination_is_valid(
     for values in itertools.product(*choices.values()):
         given_ = dict(zip(choices, values, strict=True))
         of_bundle = {key: given_.pop(key) for key in ("split_tunnel", "routes", "dns_suffix")}
-        client = Client(sign_in=sign_in, **given_)
+        client = ConnectionSettings(sign_in=sign_in, **given_)
         parsed(make_bundle(user="", client=client, **of_bundle), protocol)
 
 
@@ -189,7 +189,7 @@ def test_what_the_profile_says(make_bundle: MakeBundle) -> None:
 
 
 def test_full_tunnel_and_a_proxy_script(make_bundle: MakeBundle) -> None:
-    client = Client(proxy="http://proxy.example.com/a?b&c")
+    client = ConnectionSettings(proxy="http://proxy.example.com/a?b&c")
     root = parsed(make_bundle(split_tunnel=False, client=client), Protocol.WINDOWS_10)
     assert texts(root, "NativeProfile/RoutingPolicyType") == ["ForceTunnel"]
     assert texts(root, "NativeProfile/NativeProtocolType") == ["Automatic"]
@@ -203,20 +203,22 @@ def test_full_tunnel_and_a_proxy_script(make_bundle: MakeBundle) -> None:
 def test_eap_is_in_it_as_the_installer_has_it(
     make_bundle: MakeBundle, sign_in: SignIn, method: str, kind: str
 ) -> None:
-    root = parsed(make_bundle(client=Client(sign_in=sign_in)))
+    root = parsed(make_bundle(client=ConnectionSettings(sign_in=sign_in)))
     assert texts(root, "NativeProfile/Authentication/UserMethod") == [method]
     common = "{http://www.microsoft.com/provisioning/EapCommon}"
     assert [one.text for one in root.iter(f"{common}Type")] == [kind]
     # no prefixes: Windows' own readers of EAP settings are known only without
     content = profile_xml(
-        renderer(), make_bundle(client=Client(sign_in=sign_in)), Protocol.WINDOWS_11
+        renderer(), make_bundle(client=ConnectionSettings(sign_in=sign_in)), Protocol.WINDOWS_11
     )
     assert b'<EapHostConfig xmlns="' in content
 
 
 def test_credentials_are_remembered_where_there_is_a_password(make_bundle: MakeBundle) -> None:
     remembered = {
-        sign_in: texts(parsed(make_bundle(client=Client(sign_in=sign_in))), "RememberCredentials")
+        sign_in: texts(
+            parsed(make_bundle(client=ConnectionSettings(sign_in=sign_in))), "RememberCredentials"
+        )
         for sign_in in SignIn
     }
     assert remembered == {
@@ -237,7 +239,7 @@ def test_credentials_are_remembered_where_there_is_a_password(make_bundle: MakeB
 )
 @example(text=" ")
 def test_any_value_stays_a_value(make_bundle: MakeBundle, text: str) -> None:
-    client = Client(
+    client = ConnectionSettings(
         name_rules=(NameRule(text, (IPv4Address("10.0.0.53"),)),),
         proxy=text,
         trigger_apps=(text,),
@@ -261,6 +263,6 @@ def test_any_value_stays_a_value(make_bundle: MakeBundle, text: str) -> None:
 
 @pytest.mark.parametrize("sign", ["\0", "\x1b", "\ufffe", "\uffff"])
 def test_what_xml_cannot_have_makes_no_profile(make_bundle: MakeBundle, sign: str) -> None:
-    bundle = make_bundle(client=Client(trigger_apps=(f"C:\\a{sign}b.exe",)))
+    bundle = make_bundle(client=ConnectionSettings(trigger_apps=(f"C:\\a{sign}b.exe",)))
     with pytest.raises(InvalidInput, match="cannot be in XML"):
         profile_xml(renderer(), bundle, Protocol.WINDOWS_11)

@@ -4,9 +4,9 @@ import random
 import subprocess
 from pathlib import Path
 
-from sstpca.bundle import qr
-from sstpca.bundle.context import Certificate, facts
-from sstpca.clients import SignIn
+from sstpca.access.connection_settings import SignIn
+from sstpca.bundle.content import qr
+from sstpca.bundle.content.bundle import Certificate, facts
 from tests.support.requirements import require
 
 DOT = 4

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sstpca.bundle.quoting import Literal, batch, powershell
+from sstpca.bundle.content.quoting import Literal, batch, powershell
 from sstpca.errors import InvalidInput
 from tests.bundle.powershell_literals import QUOTES, read_literal
 

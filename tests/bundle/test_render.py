@@ -5,7 +5,7 @@ from pathlib import Path
 import jinja2
 import pytest
 
-from sstpca.bundle.render import Renderer
+from sstpca.bundle.content.render import Renderer
 from sstpca.errors import SstpcaError
 from tests.bundle.samples import MakeBundle, renderer
 

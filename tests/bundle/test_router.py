@@ -11,13 +11,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sstpca.bundle.router import Router, complaints, files
-from sstpca.clients import Client, SignIn
+from sstpca.access.connection_settings import ConnectionSettings, SignIn
+from sstpca.access.profiles import AccessProfile
+from sstpca.authority.pairs import Pair
+from sstpca.bundle.administrators.router import Router, complaints, files
 from sstpca.errors import SstpcaError
 from sstpca.home import SERVER
-from sstpca.pki.pairs import Pair
-from sstpca.profiles import AccessProfile
-from sstpca.users import User
+from sstpca.store.users import User
 from tests.bundle.rsc import Statement, Text, check_known, commands, parse, texts, walk
 from tests.bundle.samples import renderer, user_named
 from tests.support.forge import authority, make, server_extensions
@@ -174,7 +174,9 @@ def test_what_a_router_cannot_do_is_said(make_router: MakeRouter) -> None:
     assert complaints(router) == []
     key = ec.generate_private_key(ec.SECP256R1())
     pair = dataclasses.replace(router.pair, key=key)
-    profile = dataclasses.replace(router.profiles[0], client=Client(sign_in=SignIn.EAP_TLS))
+    profile = dataclasses.replace(
+        router.profiles[0], client=ConnectionSettings(sign_in=SignIn.EAP_TLS)
+    )
     eap, elliptic = complaints(make_router(pair=pair, profiles=(profile,)))
     assert "eap-tls" in eap
     assert "RSA" in elliptic

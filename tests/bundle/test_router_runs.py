@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from sstpca.bundle.context import Secrets
-from sstpca.bundle.router import Router as Wanted
-from sstpca.bundle.router import files
+from sstpca.bundle.administrators.router import Router as Wanted
+from sstpca.bundle.administrators.router import files
+from sstpca.bundle.content.bundle import Secrets
 from tests.bundle.router_model import SERVER, Router, ScriptError
 from tests.bundle.samples import MakeBundle, files_of, renderer
 from tests.bundle.test_router import MakeRouter, make_router

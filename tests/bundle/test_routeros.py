@@ -8,10 +8,10 @@ from cryptography import x509
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sstpca.bundle import platforms
-from sstpca.bundle.context import Bundle, Secrets
-from sstpca.bundle.quoting import routeros
-from sstpca.clients import Client, SignIn
+from sstpca.access.connection_settings import ConnectionSettings, SignIn
+from sstpca.bundle.content.bundle import Bundle, Secrets
+from sstpca.bundle.content.quoting import routeros
+from sstpca.bundle.platforms import systems
 from sstpca.errors import SstpcaError
 from tests.bundle.rsc import (
     Group,
@@ -131,9 +131,9 @@ def test_undo_takes_back_all_that_was_added(make_bundle: MakeBundle) -> None:
 
 
 def test_eap_is_not_for_routers(make_bundle: MakeBundle) -> None:
-    bundle = make_bundle(client=Client(sign_in=SignIn.EAP_MSCHAPV2))
+    bundle = make_bundle(client=ConnectionSettings(sign_in=SignIn.EAP_MSCHAPV2))
     with pytest.raises(SstpcaError, match=r"signs in with MS-CHAPv2 only.* EAP-MSCHAPv2"):
-        platforms.check(bundle, ("windows", "routeros"))
+        systems.check(bundle, ("windows", "routeros"))
 
 
 def test_an_address_has_no_sni(make_bundle: MakeBundle) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from sstpca.bundle.context import Bundle, Secrets, UserCertificate
-from sstpca.bundle.logo import Logo
+from sstpca.access.connection_settings import ConnectionSettings, NameRule, SignIn
+from sstpca.bundle.content.bundle import Bundle, Secrets, UserCertificate
+from sstpca.bundle.content.logo import Logo
 from sstpca.bundle.sheet import render
-from sstpca.clients import Client, NameRule, SignIn
 from tests.bundle import looks
 from tests.bundle.samples import MakeBundle, files_of, renderer
 from tests.support.browser import Browser, View
@@ -49,7 +49,7 @@ def with_certificate(bundle: Bundle, name: str) -> Bundle:
     return dataclasses.replace(
         bundle,
         authorities=(first, second),
-        client=Client(sign_in=SignIn.EAP_TLS, name_rules=(rule,), proxy=proxy),
+        client=ConnectionSettings(sign_in=SignIn.EAP_TLS, name_rules=(rule,), proxy=proxy),
         secrets=Secrets(certificate=UserCertificate(f"{name}.p12", b"\x30", "AB" * 20, "x")),
         logo=LOGO,
     )
@@ -219,7 +219,7 @@ def test_the_other_sheets(
     platform, _, name = sheet.partition("/")
     if platform == "android":
         # the app signs in with passwords alone
-        bundle = dataclasses.replace(bundle, client=Client(), secrets=Secrets())
+        bundle = dataclasses.replace(bundle, client=ConnectionSettings(), secrets=Secrets())
     page = (
         files_of(bundle, platform)[sheet] if name else render(renderer(), bundle, "correct horse")
     )

@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sstpca.bundle import texts, windows
-from sstpca.bundle.codes import CODES
-from sstpca.bundle.context import Bundle, Secrets, UserCertificate
-from sstpca.bundle.eap import eap_config
-from sstpca.clients import Client, NameRule, SignIn
+from sstpca.access.connection_settings import ConnectionSettings, NameRule, SignIn
+from sstpca.bundle.content import texts
+from sstpca.bundle.content.bundle import Bundle, Secrets, UserCertificate
+from sstpca.bundle.content.codes import CODES
+from sstpca.bundle.content.eap import eap_config
+from sstpca.bundle.platforms import windows
 from sstpca.errors import InvalidInput
 from sstpca.server.sstp.preamble import Kind, Preamble
 from tests.bundle.powershell import Script
@@ -106,9 +107,9 @@ def secrets_for(sign_in: SignIn, file: str = "alice.p12") -> Secrets:
     return Secrets(certificate=content)
 
 
-def client_with(sign_in: SignIn, text: str = "corp.example.com") -> Client:
+def client_with(sign_in: SignIn, text: str = "corp.example.com") -> ConnectionSettings:
     rules = (NameRule(text, (IPv4Address("10.0.0.53"),)), NameRule(f"out.{text}"))
-    return Client(sign_in, rules, text, (text, f"*.{text}"), (text, text), (text,))
+    return ConnectionSettings(sign_in, rules, text, (text, f"*.{text}"), (text, text), (text,))
 
 
 def full_bundle(
@@ -204,7 +205,7 @@ def test_the_scripts_of_every_combination_parse(
     bundle = full_bundle(make_bundle, sign_in, **changes)
     check_scripts(bundle, dataclasses.replace(bundle, language="en"))
     secrets = dataclasses.replace(bundle.secrets, password=None)
-    plain = make_bundle(client=Client(sign_in), secrets=secrets, **changes)
+    plain = make_bundle(client=ConnectionSettings(sign_in), secrets=secrets, **changes)
     check_scripts(plain, plain)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sstpca.bundle import sheet
-from sstpca.bundle.context import Secrets, UserCertificate
+from sstpca.bundle.content.bundle import Secrets, UserCertificate
 from sstpca.errors import InvalidInput, SstpcaError
 from tests.bundle.samples import MakeBundle, renderer
 

@@ -5,8 +5,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from sstpca.bundle import deploy
-from sstpca.bundle.context import Bundle
+from sstpca.bundle.administrators import deployment
+from sstpca.bundle.content.bundle import Bundle
 from tests.bundle.rsc import commands, parse
 from tests.bundle.samples import MakeBundle, files_of, renderer
 
@@ -24,7 +24,7 @@ def test_windows(bundle: Bundle) -> None:
 
 
 def test_administrators(bundle: Bundle) -> None:
-    found = deploy.files(renderer(), bundle)
+    found = deployment.files(renderer(), bundle)
     for name in ("profile-windows10.xml", "profile-windows11.xml"):
         routes = [
             (one.findtext("Address"), one.findtext("PrefixSize"))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sstpca.bundle import texts
-from sstpca.bundle.markup import markup, placeholders
+from sstpca.bundle.content import texts
+from sstpca.bundle.content.markup import markup, placeholders
 from sstpca.errors import InvalidInput, SstpcaError
 
 FOLDER = Path(__file__).parents[2] / "templates" / "texts"

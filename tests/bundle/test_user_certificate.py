@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from sstpca.bundle import user_certificate
-from sstpca.bundle.fitting import user_certificates
+from sstpca.bundle.content import user_certificate
+from sstpca.bundle.ledger.freshness import user_certificates
 from sstpca.errors import SstpcaError
 from sstpca.home import Home
-from sstpca.pki import inventory
-from sstpca.pki.certificates import sha1_fingerprint
-from sstpca.store import Store
+from sstpca.store import certificates
+from sstpca.store.database import Store
+from sstpca.x509.certificates import sha1_fingerprint
 from tests.bundle.samples import issue_for, user_named
 from tests.support.revoked import mark_revoked
 
@@ -19,7 +19,7 @@ from tests.support.revoked import mark_revoked
 @pytest.mark.parametrize("legacy", [False, True])
 def test_the_password_opens_it(home: Home, store: Store, legacy: bool) -> None:
     issue_for(home, store, "bob")
-    entry = inventory.current(store, "bob")
+    entry = certificates.current(store, "bob")
     made = user_certificate.make(home, entry, "opens it", legacy=legacy)
     assert made.file == "bob.p12"
     assert made.sha1 == sha1_fingerprint(entry.certificate)
@@ -37,16 +37,16 @@ def test_a_pair_that_is_not_the_one_recorded_is_refused(home: Home, store: Store
     issue_for(home, store, "bob")
     home.pair("bob").write_bytes(old)
     with pytest.raises(SstpcaError, match="another certificate than the inventory"):
-        user_certificate.make(home, inventory.current(store, "bob"), "x", legacy=False)
+        user_certificate.make(home, certificates.current(store, "bob"), "x", legacy=False)
     home.pair("bob").unlink()
     with pytest.raises(SstpcaError, match="is missing"):
-        user_certificate.make(home, inventory.current(store, "bob"), "x", legacy=False)
+        user_certificate.make(home, certificates.current(store, "bob"), "x", legacy=False)
 
 
 def test_who_has_none_that_counts(home: Home, store: Store) -> None:
     users = [user_named(name) for name in ("Alice", "bob", "carol")]
     issue_for(home, store, "alice", "carol")
-    mark_revoked(store, inventory.current(store, "carol"), "superseded", datetime.now(UTC))
+    mark_revoked(store, certificates.current(store, "carol"), "superseded", datetime.now(UTC))
     found = user_certificates(store)
     assert set(found) == {"alice", "carol"}
     missing = user_certificate.without_valid(users, found)

@@ -10,24 +10,26 @@ from pathlib import Path
 
 import pytest
 
-from sstpca import profiles, settings, users
-from sstpca.bundle import archive, crew, listing, record
-from sstpca.bundle.making import Order, Result, Wish, Workshop
-from sstpca.bundle.platforms import PLATFORMS
+from sstpca import settings
+from sstpca.access import profiles
+from sstpca.access.connection_settings import ConnectionSettings, NameRule, SignIn
+from sstpca.authority.authority import Authority
+from sstpca.authority.identity import identity_to_pem
+from sstpca.bundle import archive, pool
+from sstpca.bundle.ledger import listing
+from sstpca.bundle.ledger.verify import Verdict, Verifier
+from sstpca.bundle.platforms.systems import PLATFORMS
 from sstpca.bundle.sums import SUMS, with_sums
-from sstpca.bundle.verify import Verdict, Verifier
+from sstpca.bundle.workshop import Order, Result, Wish, Workshop
 from sstpca.cli.context import Context
 from sstpca.cli.making import Known
-from sstpca.clients import Client, NameRule, SignIn
 from sstpca.home import PUBLIC, SECRET, Home, write_file
 from sstpca.names import parse_hosts
-from sstpca.pki import inventory
-from sstpca.pki.authority import Authority
-from sstpca.pki.certificates import certificate_to_pem
-from sstpca.pki.identity import identity_to_pem
-from sstpca.pki.keys import KeyType
 from sstpca.secrets import Sealer
-from sstpca.store import Store
+from sstpca.store import bundles, certificates, users
+from sstpca.store.database import Store
+from sstpca.x509.certificates import certificate_to_pem
+from sstpca.x509.keys import KeyType
 from tests.bundle.samples import add_profile, issue_for
 from tests.support.revoked import mark_revoked
 
@@ -54,10 +56,10 @@ def make(home: Home, store: Store) -> Make:
         def done(results: Sequence[tuple[Order, Result]]) -> None:
             for order, result in results:
                 assert isinstance(result, archive.Written)
-                record.record(store, [workshop.record(order, result, "root")])
+                bundles.record(store, [workshop.record(order, result, "root")])
                 made.append(result.path)
 
-        crew.make(workshop, [known.order(users.get(store, name), password)], done)
+        pool.make(workshop, [known.order(users.get(store, name), password)], done)
         return made[0]
 
     return maker
@@ -149,7 +151,9 @@ def test_dns_servers_matter_only_to_rules_for_names(
     profiles.change(store, "default", dns=(IPv4Address("10.1.0.53"),))
     assert (bad(verify(made)), state()["alice"]) == ({}, ("current",))
     rule = NameRule("corp.example.com", (IPv4Address("10.1.0.54"),))
-    profiles.change(store, "default", full_tunnel=False, client=Client(name_rules=(rule,)))
+    profiles.change(
+        store, "default", full_tunnel=False, client=ConnectionSettings(name_rules=(rule,))
+    )
     made = make(alice, Wish(PLATFORMS))
     profiles.change(store, "default", dns=(IPv4Address("10.1.0.54"),))
     assert bad(verify(made)).keys() == {"profile", "files"}
@@ -438,7 +442,7 @@ def test_a_certificate(
     verdict = verify(made)
     assert bad(verdict) == {}
     assert verdict.findings[-1].text.endswith("but for the secret in 'bob.p12'")
-    entry = inventory.current(store, staff)
+    entry = certificates.current(store, staff)
     mark_revoked(store, entry, "keyCompromise", datetime.now(UTC))
     assert bad(verify(made))["certificate"]
     assert state()["bob"] == ("outdated", "the user's certificate is revoked")

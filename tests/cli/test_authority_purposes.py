@@ -10,17 +10,17 @@ from click.testing import CliRunner, Result
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from sstpca.authority.authority import load_ca_certificate, load_next_certificate
 from sstpca.cli import main
 from sstpca.home import Home
 from sstpca.names import parse_hosts
-from sstpca.pki.authority import load_ca_certificate, load_next_certificate
-from sstpca.pki.keys import KeyType, PrivateKey
-from sstpca.pki.profiles import (
+from sstpca.vpn.setup import Plan, make_home
+from sstpca.x509.certificate_profiles import (
     is_constrained,
     is_for_vpn_only,
     make_authority_certificate,
 )
-from sstpca.setup import Plan, make_home
+from sstpca.x509.keys import KeyType, PrivateKey
 from tests.conftest import NETWORK, Run
 
 NOTE = "can also certify publishers of programs and senders of mail"
@@ -47,7 +47,7 @@ def old_home(home: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
     kind = KeyType.ECDSA
     plan = Plan(parse_hosts(["vpn.example.com"]), key_type=kind, ca_key_type=kind)
     with monkeypatch.context() as patch:
-        patch.setattr("sstpca.pki.authority.make_authority_certificate", make)
+        patch.setattr("sstpca.authority.authority.make_authority_certificate", make)
         make_home(home.root, plan, None, network=NETWORK)
     return home
 

@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from sstpca import serving, users
-from sstpca.bundle import archive, making, record
-from sstpca.bundle.platforms import PLATFORMS
-from sstpca.clients import SignIn
+from sstpca.access.connection_settings import SignIn
+from sstpca.bundle import archive, workshop
+from sstpca.bundle.platforms.systems import PLATFORMS
 from sstpca.errors import SstpcaError
 from sstpca.home import Home
-from sstpca.pki import inventory
 from sstpca.secrets import Sealer
 from sstpca.server.ppp.mschapv2 import nt_hash
-from sstpca.store import Store
+from sstpca.serving import server
+from sstpca.store import bundles, certificates, users
+from sstpca.store.database import Store
 from tests.bundle.samples import add_profile, issue_for
 from tests.conftest import Run
 
@@ -66,7 +66,7 @@ def test_the_list_for_machines(run: Run, home: Home, alice: str, store: Store) -
     run("bundle", alice)
     [said] = json.loads(run("bundle", "list", "--json").stdout)
     assert json.loads(run("bundle", "list", "ALICE", "--json").stdout) == [said]
-    [made] = record.latest(store)
+    [made] = bundles.latest(store)
     assert re.fullmatch(STAMP, said.pop("made"))
     assert said == {
         "user": "alice",
@@ -166,7 +166,7 @@ def test_a_user_and_the_bundle_in_one_go(
     assert password not in result.stderr
     assert opens(store, sealer, "zoe", password)
     assert str(users.get(store, "zoe").static_address) == "10.99.0.20"
-    [made] = record.latest(store)
+    [made] = bundles.latest(store)
     assert (made.user, made.path) == ("zoe", path)
 
 
@@ -292,11 +292,11 @@ def test_a_new_user_with_a_certificate(run: Run, home: Home, store: Store) -> No
 def test_quickstart_records_its_bundle(
     run: Run, home: Home, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serving, "serve", lambda *_arguments: None)
+    monkeypatch.setattr(server, "serve", lambda *_arguments: None)
     result = run("quickstart", "--user", "zoe")
     assert result.exit_code == 0, result.output
     assert f"Hand zoe the file {home.bundles / 'zoe.zip'} and" in result.stdout
-    assert [one.user for one in record.latest(store)] == ["zoe"]
+    assert [one.user for one in bundles.latest(store)] == ["zoe"]
 
 
 def test_quickstart_shows_the_password_of_a_certificate(
@@ -307,7 +307,7 @@ def test_quickstart_shows_the_password_of_a_certificate(
     refused: Refused,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(serving, "serve", lambda *_arguments: None)
+    monkeypatch.setattr(server, "serve", lambda *_arguments: None)
     add_profile(store, "staff", SignIn.EAP_TLS)
     users.add(store, sealer, "zoe", PASSWORD, profile="staff")
     result = run("quickstart", "--user", "zoe")
@@ -369,7 +369,7 @@ def test_a_run_that_is_killed_leaves_no_password_that_nobody_knows(
     printed = dict(line.rstrip("\n").split("\t") for line in shown if line.endswith("\n"))
     passwords = {Path(path).stem: password for path, password in printed.items()}
     assert len(passwords) >= lines
-    recorded = {one.user for one in record.latest(store)}
+    recorded = {one.user for one in bundles.latest(store)}
     for user in users.list_all(store):
         if user.name in recorded:
             assert opens(store, sealer, user.name, passwords[user.name])
@@ -407,7 +407,7 @@ def test_a_database_that_is_full_adds_nobody_and_leaves_nothing(
         raise SstpcaError("database x: database or disk is full")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(record, "add", full)
+    monkeypatch.setattr(bundles, "add", full)
     add_profile(store, "staff", SignIn.EAP_TLS)
     before = rows()
     result = run("user", "add", "zoe", "--bundle", *more)
@@ -426,7 +426,7 @@ def test_a_bundle_that_cannot_be_taken_back_is_named(
     def refuse(*_arguments: object) -> None:
         raise SstpcaError("no")
 
-    monkeypatch.setattr(record, "add", refuse)
+    monkeypatch.setattr(bundles, "add", refuse)
     monkeypatch.setattr(archive, "discard", refuse)
     said = run("user", "add", "zoe", "--generate", "--bundle")
     path = home.bundles / "zoe.zip"
@@ -444,7 +444,7 @@ def test_a_sheet_that_cannot_be_written_is_told_with_the_bundle(
     def full(*_arguments: object) -> None:
         raise SstpcaError("cannot write")
 
-    monkeypatch.setattr(making, "write_file", full)
+    monkeypatch.setattr(workshop, "write_file", full)
     before = rows()
     arguments = ["--generate", "--bundle", "--sheets", str(tmp_path / "s")]
     said = refused(run("user", "add", "zoe", *arguments), 1)
@@ -516,15 +516,15 @@ def test_what_a_client_cannot_do_is_said_and_nothing_is_made(
 ) -> None:
     add_profile(store, "staff", sign_in)
     users.add(store, sealer, name, PASSWORD, profile="staff")
-    before = inventory.list_current(store)
+    before = certificates.list_current(store)
     issue = ["--issue"] if sign_in is SignIn.EAP_TLS else []
     result = run("bundle", name, "--for", system, *issue)
     assert complaint in refused(result, 1)
     assert f"leave {system.split(',')[-1]} out of --for" in result.stderr
     assert "Hand over" not in result.output
     assert not home.bundles.exists() or not list(home.bundles.iterdir())
-    assert record.latest(store) == []
-    assert inventory.list_current(store) == before
+    assert bundles.latest(store) == []
+    assert certificates.list_current(store) == before
     result = run("user", "add", f"{name}2", "--generate", "--bundle", "--profile", "staff",
                  "--for", system, *issue)  # fmt: skip
     assert result.exit_code == 1

@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner, Result
 from cryptography import x509
 
+from sstpca.authority import sealed
+from sstpca.authority.authority import load_ca_certificate
+from sstpca.authority.identity import load_identity
 from sstpca.cli import ask, ca_files, main
 from sstpca.home import Home
-from sstpca.pki import sealed
-from sstpca.pki.authority import load_ca_certificate
-from sstpca.pki.identity import load_identity
 from tests.support.steps import tree
 
 Run = Callable[..., Result]

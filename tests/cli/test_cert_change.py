@@ -15,14 +15,14 @@ import pytest
 from click.testing import CliRunner, Result
 from cryptography import x509
 
+from sstpca.authority import issuing
+from sstpca.authority.authority import Authority
 from sstpca.cli import main
 from sstpca.cli.cert_change import RUNNING
 from sstpca.home import Home
 from sstpca.names import parse_hosts
-from sstpca.pki import issuing
-from sstpca.pki.authority import Authority
-from sstpca.pki.keys import key_from_pem, key_to_pem
-from sstpca.pki.profiles import distribution_url
+from sstpca.x509.certificate_profiles import distribution_url
+from sstpca.x509.keys import key_from_pem, key_to_pem
 
 Run = Callable[..., Result]
 Refused = Callable[[Result, int], str]

@@ -12,15 +12,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 
+from sstpca.access.connection_settings import SignIn
+from sstpca.authority.authority import load_ca_certificate
+from sstpca.authority.identity import load_identity, load_server_certificate
 from sstpca.cli import ask, main
-from sstpca.clients import SignIn
 from sstpca.home import Home
-from sstpca.pki import roots
-from sstpca.pki.authority import load_ca_certificate
-from sstpca.pki.certificates import certificate_to_pem
-from sstpca.pki.identity import load_identity, load_server_certificate
-from sstpca.pki.keys import key_to_pem
-from sstpca.store import Store
+from sstpca.store.database import Store
+from sstpca.x509 import roots
+from sstpca.x509.certificates import certificate_to_pem
+from sstpca.x509.keys import key_to_pem
 from tests.bundle.samples import add_profile
 from tests.support.forge import DAY, NOW, Issuer, authority, make, server_extensions
 from tests.support.requirements import require

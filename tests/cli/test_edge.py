@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 import sstpca
-from sstpca import users
 from sstpca.cli import main
 from sstpca.home import Home
+from sstpca.store import users
 
 Run = Callable[..., Result]
 Refused = Callable[[Result, int], str]

@@ -14,14 +14,15 @@ import pytest
 from click.testing import CliRunner, Result
 from cryptography import x509
 
-from sstpca import settings, setup
+from sstpca import settings
+from sstpca.authority.authority import Authority, load_ca_certificate
+from sstpca.authority.identity import load_identity, load_server_certificate
 from sstpca.cli import main
 from sstpca.home import Home
-from sstpca.pki import keys
-from sstpca.pki.authority import Authority, load_ca_certificate
-from sstpca.pki.certificates import sha256_fingerprint
-from sstpca.pki.identity import load_identity, load_server_certificate
-from sstpca.setup import Network
+from sstpca.vpn import setup
+from sstpca.vpn.setup import Network
+from sstpca.x509 import keys
+from sstpca.x509.certificates import sha256_fingerprint
 
 Refused = Callable[[Result, int], str]
 NETWORK = Network(IPv4Network("10.98.0.0/24"), setup.PUBLIC_RESOLVERS)
@@ -31,7 +32,7 @@ NETWORK = Network(IPv4Network("10.98.0.0/24"), setup.PUBLIC_RESOLVERS)
 def _quick(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the authority's key of another home, and no look at this machine's networks."""
     key = Authority.load(home, None).key
-    monkeypatch.setattr("sstpca.pki.authority.make_authority_key", lambda _: key)
+    monkeypatch.setattr("sstpca.authority.authority.make_authority_key", lambda _: key)
     monkeypatch.setattr(setup, "choose_network", lambda: NETWORK)
 
 
@@ -257,7 +258,7 @@ def test_a_host_that_everybody_may_reach_is_none(new: Path, host: str) -> None:
 def test_the_kind_of_the_authoritys_key(
     new: Path, monkeypatch: pytest.MonkeyPatch, kind: str, key: str
 ) -> None:
-    monkeypatch.setattr("sstpca.pki.authority.make_authority_key", keys.make_authority_key)
+    monkeypatch.setattr("sstpca.authority.authority.make_authority_key", keys.make_authority_key)
     made = init(new, "vpn.example.com", "--no-passphrase", "--ca-key-type", kind)
     assert made.exit_code == 0, made.output
     home = Home.open(new)

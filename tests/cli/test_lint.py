@@ -14,13 +14,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from sstpca.authority.authority import Authority
+from sstpca.authority.identity import identity_to_pem, load_server_certificate
 from sstpca.cli import lint, main
 from sstpca.home import Home
-from sstpca.pki.authority import Authority
-from sstpca.pki.certificates import certificate_to_pem
-from sstpca.pki.identity import identity_to_pem, load_server_certificate
-from sstpca.pki.keys import KeyType
-from tests.pki.test_lint import HOSTS
+from sstpca.x509.certificates import certificate_to_pem
+from sstpca.x509.keys import KeyType
+from tests.lint.test_checks import HOSTS
 from tests.support.forge import (
     HOST,
     NOW,

@@ -8,12 +8,14 @@ from ipaddress import IPv4Network
 import pytest
 from click.testing import Result
 
-from sstpca import profiles, surroundings, users
+from sstpca import surroundings
+from sstpca.access import profiles
+from sstpca.access.reach import Reach
 from sstpca.home import Home
-from sstpca.reach import Reach
 from sstpca.server.interfaces import Account
-from sstpca.sessions import StoreBackend
-from sstpca.store import Store
+from sstpca.serving.sessions import StoreBackend
+from sstpca.store import users
+from sstpca.store.database import Store
 
 Run = Callable[..., Result]
 Refused = Callable[[Result, int], str]

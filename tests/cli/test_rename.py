@@ -12,14 +12,14 @@ from click.testing import CliRunner, Result
 from cryptography import x509
 
 from sstpca import settings
-from sstpca.bundle import record
+from sstpca.authority.authority import Authority, load_ca_certificate, load_next_certificate
+from sstpca.authority.identity import identity_to_pem, load_identity, load_server_certificate
 from sstpca.cli import main
 from sstpca.home import Home
 from sstpca.names import parse_hosts
-from sstpca.pki.authority import Authority, load_ca_certificate, load_next_certificate
-from sstpca.pki.identity import identity_to_pem, load_identity, load_server_certificate
-from sstpca.pki.keys import KeyType
-from sstpca.store import Store
+from sstpca.store import bundles
+from sstpca.store.database import Store
+from sstpca.x509.keys import KeyType
 from tests.conftest import Run
 from tests.support.steps import STEPS_MAX, failing_at, in_a_child, kill_me, tree
 
@@ -60,7 +60,7 @@ def done(result: Result) -> str:
 def connects_to(home: Home) -> str:
     store = Store.open(home.database)
     try:
-        return record.latest(store)[0].server
+        return bundles.latest(store)[0].server
     finally:
         store.close()
 

@@ -10,13 +10,18 @@ import pytest
 from click.testing import CliRunner, Result
 from cryptography import x509
 
+from sstpca.authority.authority import (
+    Authority,
+    load_ca_certificate,
+    load_next_certificate,
+    trusted,
+)
+from sstpca.authority.identity import load_server_certificate
 from sstpca.cli import main
 from sstpca.home import Home
-from sstpca.pki.authority import Authority, load_ca_certificate, load_next_certificate, trusted
-from sstpca.pki.certificates import sha256_fingerprint
-from sstpca.pki.identity import load_server_certificate
-from sstpca.pki.inventory import digest
-from sstpca.store import Store
+from sstpca.store.certificates import digest
+from sstpca.store.database import Store
+from sstpca.x509.certificates import sha256_fingerprint
 from tests.conftest import Run
 from tests.support.bundles import note
 from tests.support.steps import tree

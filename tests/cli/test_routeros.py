@@ -8,13 +8,13 @@ import pytest
 from click.testing import Result
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from sstpca import users
+from sstpca.authority.identity import load_server_certificate
 from sstpca.cli import ask
 from sstpca.home import Home
-from sstpca.pki.identity import load_server_certificate
 from sstpca.secrets import Sealer
 from sstpca.server.ppp.mschapv2 import nt_hash
-from sstpca.store import Store
+from sstpca.store import users
+from sstpca.store.database import Store
 
 Run = Callable[..., Result]
 Refused = Callable[[Result, int], str]

@@ -10,19 +10,22 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from sstpca import serving, setup, surroundings, users
+from sstpca import surroundings
+from sstpca.authority.authority import Authority
+from sstpca.authority.identity import identity_to_pem
 from sstpca.cli import main
 from sstpca.home import Home
 from sstpca.names import parse_hosts
-from sstpca.pki.authority import Authority
-from sstpca.pki.identity import identity_to_pem
-from sstpca.pki.keys import KeyType
 from sstpca.server import log
 from sstpca.server.config import Config
 from sstpca.server.errors import ServerError
 from sstpca.server.net.tls import CertificateFile
-from sstpca.setup import Plan
-from sstpca.store import Store
+from sstpca.serving import server
+from sstpca.store import users
+from sstpca.store.database import Store
+from sstpca.vpn import setup
+from sstpca.vpn.setup import Plan
+from sstpca.x509.keys import KeyType
 from tests.conftest import NETWORK, Run
 from tests.support.handshake import certificate_of
 
@@ -33,7 +36,7 @@ Refused = Callable[[Result, int], str]
 def served(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
     """Take the place of the server: what it was told, each time."""
     configs: list[Config] = []
-    monkeypatch.setattr(serving, "run_server", lambda config, _backend: configs.append(config))
+    monkeypatch.setattr(server, "run_server", lambda config, _backend: configs.append(config))
     monkeypatch.setattr(log, "set_up", lambda _form: None)
     monkeypatch.setattr(setup, "choose_network", lambda: NETWORK)
     monkeypatch.setattr(surroundings, "own_hosts", lambda: ["192.0.2.7"])
@@ -160,7 +163,7 @@ def test_a_machine_that_cannot_serve(
     def fail(*_: object) -> None:
         raise ServerError("there is no TUN", "get one")
 
-    monkeypatch.setattr(serving, "run_server", fail)
+    monkeypatch.setattr(server, "run_server", fail)
     monkeypatch.setattr(log, "set_up", lambda _form: None)
     result = run("serve")
     assert refused(result, 1) == "there is no TUN"

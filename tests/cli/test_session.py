@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from click.testing import Result
 
-from sstpca import users
 from sstpca.home import Home
 from sstpca.secrets import Sealer
 from sstpca.server.interfaces import Account, Sessions
-from sstpca.sessions import StoreBackend
-from sstpca.store import Store
+from sstpca.serving.sessions import StoreBackend
+from sstpca.store import users
+from sstpca.store.database import Store
 from tests.conftest import Run
 
 Refused = Callable[[Result, int], str]

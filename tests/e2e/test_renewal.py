@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from sstpca.authority.authority import Authority
+from sstpca.authority.identity import identity_to_pem
 from sstpca.names import parse_hosts
-from sstpca.pki.authority import Authority
-from sstpca.pki.identity import identity_to_pem
-from sstpca.pki.keys import KeyType
+from sstpca.x509.keys import KeyType
 from tests.support.faults import Aborted
 from tests.support.netns import wait_for
 from tests.support.server import Vpn

@@ -11,14 +11,16 @@ from typing import Any
 
 import pytest
 
-from sstpca import profiles, users
-from sstpca.bundle import platforms, trust
-from sstpca.bundle.context import Secrets, UserCertificate, bundle_for
-from sstpca.bundle.render import Renderer
-from sstpca.clients import Client, SignIn
+from sstpca.access import profiles
+from sstpca.access.connection_settings import ConnectionSettings, SignIn
+from sstpca.bundle.content import trust
+from sstpca.bundle.content.bundle import Secrets, UserCertificate, bundle_for
+from sstpca.bundle.content.render import Renderer
+from sstpca.bundle.platforms import systems
 from sstpca.home import Home
 from sstpca.settings import load
-from sstpca.store import Store
+from sstpca.store import users
+from sstpca.store.database import Store
 from tests.interop.guest import INSIDE, OUTSIDE, Guest, Result
 from tests.support.netns import Network, wait_for
 from tests.support.server import LOCAL, NAME, PASSWORDS, POOL, Vpn
@@ -52,7 +54,7 @@ class Site:
         store.close()
         settings = load(home.settings)
         bundle = bundle_for(found, profile, settings, trust.load(home), secrets=secrets)
-        return platforms.files(Renderer("en"), replace(bundle, connection=CONNECTION), ("linux",))
+        return systems.files(Renderer("en"), replace(bundle, connection=CONNECTION), ("linux",))
 
     def certificate(self) -> UserCertificate:
         """Return a new certificate of alice's."""
@@ -122,7 +124,7 @@ def test_split_tunnel_with_the_password_in_the_bundle(site: Site, way: str) -> N
 @pytest.mark.parametrize("way", ["pppd", "networkmanager"])
 def test_eap_mschapv2(site: Site, way: str) -> None:
     before = site.vpn.server.said("logged in by EAP-MSCHAPv2")
-    client = Client(sign_in=SignIn.EAP_MSCHAPV2)
+    client = ConnectionSettings(sign_in=SignIn.EAP_MSCHAPV2)
     result = site.connect(way, site.files(client=client), f"{PASSWORDS['alice']}\n")
     assert result.code == 0, result
     assert site.vpn.server.said("logged in by EAP-MSCHAPv2") == before + 1
@@ -131,7 +133,7 @@ def test_eap_mschapv2(site: Site, way: str) -> None:
 def test_eap_tls(site: Site) -> None:
     """With pppd alone: NetworkManager's plug-in says the name of the key's file for the user's."""
     before = site.vpn.server.said("logged in by EAP-TLS")
-    client = Client(sign_in=SignIn.EAP_TLS)
+    client = ConnectionSettings(sign_in=SignIn.EAP_TLS)
     files = site.files(Secrets(certificate=site.certificate()), client=client)
     result = site.connect("pppd", files, f"{P12_PASSWORD}\n")
     assert result.code == 0, result

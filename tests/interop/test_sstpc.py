@@ -21,17 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from tests.interop.guest import INSIDE, OUTSIDE, Guest, Result
 from tests.support.issuer import CLIENT, Issuer
 from tests.support.netns import Network, wait_for, wait_for_port
-from tests.support.server import (
-    DNS,
-    LOCAL,
-    NAME,
-    PASSWORDS,
-    POOL,
-    PORT,
-    Home,
-    Vpn,
-    make_home,
-)
+from tests.support.server import DNS, LOCAL, NAME, PASSWORDS, POOL, PORT, Home, Vpn, make_home
 
 pytestmark = pytest.mark.interop
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from cryptography import x509
 
-from sstpca.bundle import record
-from sstpca.bundle.record import Made
-from sstpca.pki.inventory import digest
-from sstpca.store import Store
+from sstpca.store import bundles
+from sstpca.store.bundles import Made
+from sstpca.store.certificates import digest
+from sstpca.store.database import Store
 
 
 def note(
@@ -23,4 +23,4 @@ def note(
     known: dict[str, Any] = {field.name: "" for field in fields(Made)}
     known |= {"user": user, "made": made, "platforms": platforms}
     known["authorities"] = tuple(map(digest, authorities))
-    record.record(store, [Made(**known)])
+    bundles.record(store, [Made(**known)])

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from sstpca.pki import inventory
-from sstpca.pki.inventory import Entry
-from sstpca.store import Store
+from sstpca.store import certificates
+from sstpca.store.certificates import Entry
+from sstpca.store.database import Store
 
 
 def mark_revoked(store: Store, entry: Entry, reason: str, now: datetime) -> None:
     """Record that ``entry`` is revoked, without looking for others of its key."""
     with store.writing() as connection:
-        inventory.revoke(connection, entry, reason, now)
+        certificates.revoke(connection, entry, reason, now)

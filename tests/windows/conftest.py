@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from sstpca.bundle.context import Bundle, Certificate, UserCertificate, bundle_for
+from sstpca.access.profiles import AccessProfile
+from sstpca.authority.authority import Authority
+from sstpca.authority.issuing import user_wish
+from sstpca.authority.pairs import Pair
+from sstpca.bundle.content.bundle import Bundle, Certificate, UserCertificate, bundle_for
 from sstpca.names import parse_hosts
-from sstpca.pki.authority import Authority
-from sstpca.pki.certificates import sha1_fingerprint
-from sstpca.pki.exporting import to_pkcs12
-from sstpca.pki.issuing import user_wish
-from sstpca.pki.keys import KeyType, make_key
-from sstpca.pki.pairs import Pair
-from sstpca.profiles import AccessProfile
 from sstpca.settings import Server, Settings
+from sstpca.x509.certificates import sha1_fingerprint
+from sstpca.x509.exporting import to_pkcs12
+from sstpca.x509.keys import KeyType, make_key
 from tests.bundle.samples import MakeBundle, files_of, trust_in, user_named
 from tests.windows.pc import PWSH, Pc
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sstpca.bundle.context import Secrets
+from sstpca.bundle.content.bundle import Secrets
 from tests.windows.conftest import PASSWORD, Certificates, Unpack
 from tests.windows.pc import ADMIN, ALICE, ROSA, SYSTEM, Pc, Step, run_all
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sstpca.bundle import deploy
+from sstpca.bundle.administrators import deployment
 from tests.bundle.samples import MakeBundle, renderer
 from tests.windows.conftest import Authorities, Certificates, write
 from tests.windows.pc import ADMIN, ALICE, ROSA, SYSTEM, Pc, Step, run_all
@@ -21,7 +21,7 @@ MANAGED = "HKEY_LOCAL_MACHINE\\Software\\sstpca-managed"
 def folder(make_bundle: MakeBundle, tmp_path: Path) -> Path:
     """What administrators get, for a connection with routes."""
     bundle = make_bundle(user="", split_tunnel=True, routes=("10.0.0.0/8", "192.168.7.0/24"))
-    return write(tmp_path / "admin", deploy.files(renderer(), bundle))
+    return write(tmp_path / "admin", deployment.files(renderer(), bundle))
 
 
 def by_system(script: Path, *arguments: str) -> Step:

@@ -3,8 +3,8 @@
 import dataclasses
 from pathlib import Path
 
-from sstpca.bundle.context import Secrets
-from sstpca.clients import Client, SignIn
+from sstpca.access.connection_settings import ConnectionSettings, SignIn
+from sstpca.bundle.content.bundle import Secrets
 from tests.windows.conftest import PASSWORD, Authorities, MakeCertificate, Unpack
 from tests.windows.pc import ADMIN, ALICE, SSTP, Pc, Step, run_all
 
@@ -94,7 +94,7 @@ def test_folders_with_any_name(
     secrets = Secrets(certificate=user_certificate(legacy=True))
     scenarios = []
     for number, name in enumerate(FOLDERS):
-        folder = unpack(client=Client(SignIn.EAP_TLS), secrets=secrets, folder=name)
+        folder = unpack(client=ConnectionSettings(SignIn.EAP_TLS), secrets=secrets, folder=name)
         install, uninstall = both(folder)
         install = dataclasses.replace(install, answers=(PASSWORD,))
         scenarios.append((Pc(tmp_path / f"pc{number}"), [install, uninstall]))

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sstpca.bundle.context import Secrets
-from sstpca.clients import Client, NameRule, SignIn
+from sstpca.access.connection_settings import ConnectionSettings, NameRule, SignIn
+from sstpca.bundle.content.bundle import Secrets
 from tests.bundle.samples import MakeBundle, files_of
 from tests.windows.conftest import PASSWORD, MakeCertificate, Unpack, write
 from tests.windows.pc import ADMIN, Pc, Result, Step, Table, run_all
@@ -16,7 +16,7 @@ SPLIT: dict[str, Any] = {"split_tunnel": True, "routes": ("10.0.0.0/8", "192.168
 CORP = NameRule("corp.example.com", (IPv4Address("10.0.0.53"), IPv4Address("10.0.0.54")))
 OUT = NameRule("out.corp.example.com")
 PROGRAMS = ("C:\\Program Files\\Ledger\\ledger.exe", "Contoso.Mail_8wekyb3d8bbwe")
-EAP = Client(SignIn.EAP_MSCHAPV2)
+EAP = ConnectionSettings(SignIn.EAP_MSCHAPV2)
 
 CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "name": ({"connection": "Office"}, {"connection": "Office \u2013 Z\u00fcrich"}),
@@ -33,18 +33,22 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "revocation": ({}, {"revocation_check": False}),
     "revocation back": ({"revocation_check": False}, {}),
     "proxy": (
-        {"client": Client(proxy="10.0.0.8:3128", proxy_bypass=("*.corp.example.com", "10.1.2.3"))},
-        {"client": Client(proxy="http://proxy.corp.example.com/proxy.pac")},
+        {
+            "client": ConnectionSettings(
+                proxy="10.0.0.8:3128", proxy_bypass=("*.corp.example.com", "10.1.2.3")
+            )
+        },
+        {"client": ConnectionSettings(proxy="http://proxy.corp.example.com/proxy.pac")},
     ),
-    "no proxy": ({"client": Client(proxy="10.0.0.8:3128")}, {}),
+    "no proxy": ({"client": ConnectionSettings(proxy="10.0.0.8:3128")}, {}),
     "rules": (
-        SPLIT | {"client": Client(name_rules=(CORP, OUT))},
-        SPLIT | {"client": Client(name_rules=(NameRule("example.org", CORP.servers),))},
+        SPLIT | {"client": ConnectionSettings(name_rules=(CORP, OUT))},
+        SPLIT | {"client": ConnectionSettings(name_rules=(NameRule("example.org", CORP.servers),))},
     ),
     "all": (
         SPLIT
         | {
-            "client": Client(
+            "client": ConnectionSettings(
                 SignIn.EAP_MSCHAPV2, (CORP,), "p.example.com:8080", ("*.x",), PROGRAMS, ("corp",)
             ),
             "dns_suffix": "corp.example.com",
@@ -107,7 +111,7 @@ def test_a_certificate_instead_of_a_password(
     pc: Pc, unpack: Unpack, user_certificate: MakeCertificate
 ) -> None:
     made = user_certificate()
-    files = unpack(client=Client(SignIn.EAP_TLS), secrets=Secrets(certificate=made))
+    files = unpack(client=ConnectionSettings(SignIn.EAP_TLS), secrets=Secrets(certificate=made))
     install = Step(files / "install.ps1", approves=ADMIN, answers=("wrong", PASSWORD))
     first, again, gone = pc.run(install, install, Step(files / "uninstall.ps1", approves=ADMIN))
     assert [one.code for one in (first, again, gone)] == [0, 0, 0], first.said

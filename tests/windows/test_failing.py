@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sstpca.bundle.context import Bundle, Certificate, Secrets
-from sstpca.clients import Client, NameRule, SignIn
+from sstpca.access.connection_settings import ConnectionSettings, NameRule, SignIn
+from sstpca.bundle.content.bundle import Bundle, Certificate, Secrets
 from tests.bundle.samples import MakeBundle
 from tests.windows.conftest import PASSWORD, Certificates, MakeCertificate, Unpack
 from tests.windows.pc import ADMIN, ALICE, Pc, Step, Table
@@ -16,7 +16,7 @@ from tests.windows.pc import ADMIN, ALICE, Pc, Step, Table
 NAME = "VPN vpn.example.com"
 
 
-def client(server: str = "10.0.0.53", **changes: Any) -> Client:
+def client(server: str = "10.0.0.53", **changes: Any) -> ConnectionSettings:
     """Return all that a connection can have beside itself; ``server`` may be none at all."""
     rules = (NameRule("corp.example.com", (server,)),)  # type: ignore[arg-type]
     everything: dict[str, Any] = {
@@ -24,7 +24,7 @@ def client(server: str = "10.0.0.53", **changes: Any) -> Client:
         "trusted_networks": ("office.example.com",),
         "trigger_apps": ("C:\\Program Files\\App\\app.exe",),
     }
-    return Client(name_rules=rules, **(everything | changes))
+    return ConnectionSettings(name_rules=rules, **(everything | changes))
 
 
 FULL: Table = {
@@ -123,7 +123,7 @@ def test_a_name_that_is_taken_is_seen_first(pc: Pc, unpack: Unpack) -> None:
 def by_certificate(make_bundle: MakeBundle, user_certificate: MakeCertificate) -> Bundle:
     """The bundle of somebody who signs in by certificate."""
     secrets = Secrets(certificate=user_certificate(legacy=False))
-    return make_bundle(client=Client(SignIn.EAP_TLS), secrets=secrets)
+    return make_bundle(client=ConnectionSettings(SignIn.EAP_TLS), secrets=secrets)
 
 
 def changed(folder: Path, name: str, content: bytes | None) -> Path:

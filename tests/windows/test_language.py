@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from sstpca.bundle import deploy, texts
-from sstpca.clients import SignIn
+from sstpca.access.connection_settings import SignIn
+from sstpca.bundle.administrators import deployment
+from sstpca.bundle.content import texts
 from tests.bundle import test_deploy, test_scripts
 from tests.bundle.samples import MakeBundle, files_of, renderer
 from tests.bundle.test_scripts import full_bundle
@@ -90,7 +91,7 @@ def readings(make_bundle: MakeBundle, tmp_path_factory: pytest.TempPathFactory) 
     for sign_in, language in kinds:
         bundle = full_bundle(make_bundle, sign_in, language=language)
         write(folder / f"{sign_in.value}-{language}", files_of(bundle))
-    write(folder / "admin", deploy.files(renderer(), make_bundle(user="")))
+    write(folder / "admin", deployment.files(renderer(), make_bundle(user="")))
     paths = sorted(folder.glob("*/*.ps1"))
     assert len(paths) == 3 * len(kinds) + 3
     return read(paths, folder)

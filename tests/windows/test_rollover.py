@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from sstpca.bundle import deploy
+from sstpca.authority.authority import Authority
+from sstpca.bundle.administrators import deployment
 from sstpca.names import parse_hosts
-from sstpca.pki.authority import Authority
-from sstpca.pki.keys import KeyType
+from sstpca.x509.keys import KeyType
 from tests.bundle.samples import MakeBundle, files_of, renderer
 from tests.windows.conftest import Authorities, Certificates, plain_bundle, write
 from tests.windows.pc import ADMIN, ALICE, ROSA, SYSTEM, Pc, Result, Step, run_all
@@ -179,11 +179,11 @@ def test_trust_follows_a_rollover(
     for name, listed in (("1", (old,)), ("2", (old, new)), ("3", (new,))):
         bundle = make_bundle(user="", authorities=listed)
         scripts.append(
-            write(tmp_path / f"[{name}]", deploy.files(renderer(), bundle)) / "trust.ps1"
+            write(tmp_path / f"[{name}]", deployment.files(renderer(), bundle)) / "trust.ps1"
         )
     steps = [Step(one, account=SYSTEM, elevated=True) for one in scripts]
     broken = tmp_path / "broken"
-    files = deploy.files(renderer(), make_bundle(user="", authorities=certificates))
+    files = deployment.files(renderer(), make_bundle(user="", authorities=certificates))
     write(broken, files | {new.file: b"another"})
     half = Step(broken / "trust.ps1", account=SYSTEM, elevated=True)
     wrong, *found = Pc(tmp_path / "pc").run(half, *steps)

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from sstpca.bundle import texts
-from sstpca.bundle.context import Secrets
-from sstpca.clients import Client, SignIn
+from sstpca.access.connection_settings import ConnectionSettings, SignIn
+from sstpca.authority.authority import Authority
+from sstpca.bundle.content import texts
+from sstpca.bundle.content.bundle import Secrets
 from sstpca.names import parse_hosts
-from sstpca.pki.authority import Authority
-from sstpca.pki.keys import KeyType
+from sstpca.x509.keys import KeyType
 from tests.bundle.samples import MakeBundle, files_of
 from tests.support.tls import Server, server_context
 from tests.windows.conftest import PASSWORD, Authorities, MakeCertificate, Unpack, write
@@ -269,7 +269,7 @@ def test_the_users_certificate(
     environment: dict[str, str],
 ) -> None:
     made = user_certificate()
-    eap = {"client": Client(SignIn.EAP_TLS), "secrets": Secrets(certificate=made)}
+    eap = {"client": ConnectionSettings(SignIn.EAP_TLS), "secrets": Secrets(certificate=made)}
     folder = unpack(**bundle_at(good.port, **eap))
     (folder / "harm.ps1").write_text(f"Remove-Item -Path Cert:\\CurrentUser\\My\\{made.sha1}")
     well, _, wrong = pc.run(

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from sstpca.bundle import texts
-from sstpca.clients import Client, NameRule, SignIn
+from sstpca.access.connection_settings import ConnectionSettings, NameRule, SignIn
+from sstpca.bundle.content import texts
 from tests.bundle.samples import MakeBundle, files_of
 from tests.support.tls import Server
 from tests.windows.conftest import Authorities, write
@@ -32,7 +32,7 @@ __all__ = ["environment", "good"]
 
 ERRORS: dict[str, str] = vars(texts.load("en").errors)
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
-CLIENT = Client(
+CLIENT = ConnectionSettings(
     SignIn.EAP_MSCHAPV2,
     (NameRule("corp.example.com", (IPv4Address("10.0.0.53"),)),),
     "proxy.example.com:8080",
@@ -108,7 +108,9 @@ def runs(
     folder = tmp_path_factory.mktemp("settings")
     full = make_bundle(**bundle_at(good.port, **ALL))
     bundle = write(folder / "bundle", files_of(full))
-    plain = write(folder / "plain", files_of(dataclasses.replace(full, client=Client())))
+    plain = write(
+        folder / "plain", files_of(dataclasses.replace(full, client=ConnectionSettings()))
+    )
     scenarios: dict[str, tuple[Pc, list[Step]]] = {}
     for name, (harm, _) in HARMS.items():
         path = folder / f"{len(scenarios)}.ps1"

@@ -10,15 +10,7 @@ from sstpca.server.ppp.frames import Code, Packet, Protocol
 from sstpca.server.ppp.ipcp import IpcpPolicy
 from sstpca.server.ppp.link import Link
 from sstpca.server.ppp.options import decode_options, encode_options
-from tests.server.ppp.dialogue import (
-    LEASE,
-    admitted,
-    connected,
-    ipcp,
-    lcp,
-    networking,
-    sent,
-)
+from tests.server.ppp.dialogue import LEASE, admitted, connected, ipcp, lcp, networking, sent
 
 ADDRESS = "03060a63000a"
 DNS = "81060a630035"

@@ -1,0 +1,6 @@
+"""Access profiles: what users are given when they connect, and what is open to them.
+
+profiles             the addresses, DNS servers and routes, checked for themselves
+connection_settings  what their connection is told beside: sign-in, rules for names, proxy
+reach                what is closed to clients, and what a profile opens of it
+"""

@@ -1,0 +1,388 @@
+"""Access profiles: the addresses, DNS servers and routes that users are given."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from ..addresses import Kind, kind_of
+from ..errors import InvalidInput, SstpcaError
+from ..names import check_host_name, check_ipv4, check_profile_name, quoted, some
+from ..store import database as tables
+from ..store.database import Store
+from . import connection_settings
+from .connection_settings import ConnectionSettings, SignIn
+from .reach import Reach
+
+Pool = tuple[IPv4Address, IPv4Address]
+
+DEFAULT: Final = "default"
+POOL_MAX: Final = 1 << 20
+POOLS_MAX: Final = 64
+ROUTES_MAX: Final = 256
+# IPCP has options for a primary and a secondary server, RFC 1877
+DNS_MAX: Final = 2
+# More than a person has devices, and little of a pool. RouterOS (only-one), accel-ppp
+# (single-session) and RRAS set no limit unless told; Cisco's ASA allows three.
+SESSIONS: Final = 10
+SESSIONS_MAX: Final = 10_000
+
+_EVERYTHING: Final = IPv4Network("0.0.0.0/0")
+_NOBODY: Final = IPv4Network("0.0.0.0/32")
+
+
+@dataclass(frozen=True, slots=True)
+class AccessProfile:
+    """What users are given.
+
+    :param local_address: the server's own address in the tunnel.
+    :param pools: ranges of addresses to lease, first and last included.
+    :param routes: what goes through the tunnel when it is not full.
+    :param full_tunnel: whether all traffic of the client goes through the tunnel.
+    :param client: what else the client is told, in the bundles.
+    :param sessions: how many sessions one user may have at a time. One more ends the one that has
+        been silent for the longest time.
+    :param reach: what clients reach beside the networks behind the server.
+    :param inbound: whether other hosts may open connections to the clients.
+    """
+
+    name: str
+    local_address: IPv4Address
+    pools: tuple[Pool, ...]
+    dns: tuple[IPv4Address, ...] = ()
+    routes: tuple[IPv4Network, ...] = ()
+    dns_suffix: str = ""
+    full_tunnel: bool = True
+    client: ConnectionSettings = field(default_factory=ConnectionSettings)
+    sessions: int = SESSIONS
+    reach: frozenset[Reach] = frozenset()
+    inbound: bool = False
+
+    @property
+    def by_certificate(self) -> bool:
+        """Whether its users sign in with a certificate in place of a password."""
+        return self.client.sign_in is SignIn.EAP_TLS
+
+
+def parse_pool(text: str) -> Pool:
+    """Return the range ``A-B``; ``A`` alone is a range of one.
+
+    :raises InvalidInput: if it is no range of IPv4 addresses.
+    """
+    first, dash, last = text.partition("-")
+    try:
+        start = check_ipv4(first.strip())
+        return start, check_ipv4(last.strip()) if dash else start
+    except InvalidInput:
+        raise InvalidInput(
+            f"{quoted(text)} is not a range of IPv4 addresses", "for example: 10.98.0.10-10.98.0.99"
+        ) from None
+
+
+def parse_route(text: str) -> IPv4Network:
+    """Return the prefix ``10.1.0.0/16``.
+
+    :raises InvalidInput: if it is no IPv4 prefix, or has bits beyond its length.
+    """
+    try:
+        return IPv4Network(text)
+    except ValueError:
+        pass
+    try:
+        meant = IPv4Network(text, strict=False)
+    except ValueError:
+        raise InvalidInput(
+            f"{quoted(text)} is not an IPv4 prefix", "for example: 10.1.0.0/16"
+        ) from None
+    raise InvalidInput(f"{quoted(text)} has bits set beyond its length", f"for example: {meant}")
+
+
+def check_client_address(address: IPv4Address, what: str) -> IPv4Address:
+    """Return ``address`` if an end of a tunnel can have it.
+
+    Windows gets no netmask over PPP and reads one from the address' class, so the first and the
+    last address of that network are not usable.
+
+    :param what: names it in the error.
+    :raises InvalidInput: if it is not a unicast address of one machine.
+    """
+    if kind_of(address) is not Kind.UNICAST:
+        raise InvalidInput(f"{what} {address} is not a unicast address that can be routed")
+    network = _classful(address)
+    if address in (network.network_address, network.broadcast_address):
+        raise InvalidInput(
+            f"{what} {address} is the network or broadcast address of {network}",
+            "Windows reads the netmask from the address' class; take another address",
+        )
+    return address
+
+
+def _classful(address: IPv4Address) -> IPv4Network:
+    """Return the network of ``address`` by its class, RFC 791 3.2."""
+    first = int(address) >> 24
+    length = 8 if first < 128 else 16 if first < 192 else 24
+    return IPv4Network((int(address), length), strict=False)
+
+
+def _check_pool(pool: Pool) -> None:
+    first, last = pool
+    if last < first:
+        raise InvalidInput(
+            f"the pool {first}-{last} ends before it begins", f"for example: {last}-{first}"
+        )
+    size = int(last) - int(first) + 1
+    if size > POOL_MAX:
+        raise InvalidInput(f"the pool {first}-{last} has {size} addresses, more than {POOL_MAX}")
+    check_client_address(first, "the pool's first address")
+    check_client_address(last, "the pool's last address")
+    network = _classful(first)
+    if last not in network:
+        raise InvalidInput(
+            f"the pool {first}-{last} crosses the border of {network}",
+            "Windows reads the netmask from the address' class; give one --pool for each network",
+        )
+
+
+def _check_dns(dns: tuple[IPv4Address, ...]) -> None:
+    if len(dns) > DNS_MAX:
+        raise InvalidInput(f"{len(dns)} DNS servers are more than the {DNS_MAX} that PPP carries")
+    for server in dns:
+        kind = kind_of(server)
+        if kind is Kind.LOOPBACK:
+            raise InvalidInput(
+                f"the DNS server {server} is the client itself",
+                "give the address of the resolver as clients reach it",
+            )
+        if kind in (Kind.MULTICAST, Kind.RESERVED, Kind.UNSPECIFIED):
+            raise InvalidInput(f"the DNS server {server} is not the address of one machine")
+
+
+def checked(profile: AccessProfile) -> AccessProfile:
+    """Return ``profile`` with its texts normalised, if it makes sense for itself.
+
+    :raises InvalidInput: saying what does not.
+    """
+    check_profile_name(profile.name)
+    check_client_address(profile.local_address, "the local address")
+    if not 1 <= len(profile.pools) <= POOLS_MAX:
+        raise InvalidInput(
+            f"an access profile has 1 to {POOLS_MAX} pools, not {len(profile.pools)}",
+            "for example: --pool 10.99.0.10-10.99.0.250",
+        )
+    for pool in profile.pools:
+        _check_pool(pool)
+    _check_dns(profile.dns)
+    if len(profile.routes) > ROUTES_MAX:
+        raise InvalidInput(f"{len(profile.routes)} routes are more than {ROUTES_MAX}")
+    # without a length, 0.0.0.0 means the same to people, and no machine has it
+    if any(route in (_EVERYTHING, _NOBODY) for route in profile.routes):
+        raise InvalidInput("a route to everything is a full tunnel", "use --full-tunnel instead")
+    if not 1 <= profile.sessions <= SESSIONS_MAX:
+        raise InvalidInput(
+            f"a user has 1 to {SESSIONS_MAX} sessions, not {profile.sessions}",
+            f"for example: --sessions {SESSIONS}",
+        )
+    suffix = check_host_name(profile.dns_suffix) if profile.dns_suffix else ""
+    return replace(
+        profile,
+        pools=tuple(sorted(profile.pools)),
+        dns=tuple(dict.fromkeys(profile.dns)),
+        routes=tuple(sorted(set(profile.routes))),
+        dns_suffix=suffix,
+        client=connection_settings.checked(profile.client, full_tunnel=profile.full_tunnel),
+    )
+
+
+def add(store: Store, profile: AccessProfile) -> AccessProfile:
+    """Add ``profile`` and return it as it was stored.
+
+    :raises InvalidInput: if it makes no sense, its name is taken, or it collides with others.
+    """
+    profile = checked(profile)
+    with store.writing() as connection:
+        others = _all(connection)
+        if any(other.name.lower() == profile.name.lower() for other in others.values()):
+            raise InvalidInput(
+                f"there is an access profile '{profile.name}' already",
+                "change it with 'sstpca profile set', or choose another name",
+            )
+        _check_against(connection, profile, others.values())
+        row = connection.execute(tables.profiles.insert().values(_columns(profile)))
+        assert row.inserted_primary_key is not None
+        _insert_pools(connection, row.inserted_primary_key[0], profile)
+    return profile
+
+
+def change(store: Store, name: str, **changes: Any) -> AccessProfile:
+    """Change fields of the access profile ``name`` and return it as it is then.
+
+    Running sessions keep what they were given.
+
+    :param changes: fields of :class:`AccessProfile` but its name.
+    :raises SstpcaError: if there is none of that name, or the change makes no sense.
+    """
+    with store.writing() as connection:
+        others = _all(connection)
+        number = _find(others, name)
+        profile = checked(replace(others.pop(number), **changes))
+        _check_against(connection, profile, others.values())
+        connection.execute(
+            tables.profiles.update().where(tables.profiles.c.id == number).values(_columns(profile))
+        )
+        connection.execute(tables.pools.delete().where(tables.pools.c.profile_id == number))
+        _insert_pools(connection, number, profile)
+    return profile
+
+
+def get(store: Store, name: str) -> AccessProfile:
+    """Return the access profile ``name``.
+
+    :raises SstpcaError: if there is none.
+    """
+    with store.reading() as connection:
+        found = _all(connection)
+    return found[_find(found, name)]
+
+
+def list_all(store: Store) -> list[AccessProfile]:
+    """Return all access profiles, by name."""
+    with store.reading() as connection:
+        return sorted(_all(connection).values(), key=lambda profile: profile.name)
+
+
+def remove(store: Store, name: str) -> None:
+    """Remove the access profile ``name``.
+
+    :raises SstpcaError: if there is none, or users have it.
+    """
+    with store.writing() as connection:
+        number = _find(_all(connection), name)
+        having = connection.scalars(
+            sa.select(tables.users.c.name)
+            .where(tables.users.c.profile_id == number)
+            .order_by(tables.users.c.key)
+        ).all()
+        if having:
+            raise SstpcaError(
+                f"the access profile '{name}' is in use: {some(having)}",
+                "give those users another one with 'sstpca user set NAME --profile OTHER'",
+            )
+        connection.execute(tables.profiles.delete().where(tables.profiles.c.id == number))
+
+
+def number_of(connection: sa.Connection, name: str) -> int:
+    """Return the id of the access profile ``name``.
+
+    :raises SstpcaError: if there is none.
+    """
+    return _find(_all(connection), name)
+
+
+def local_addresses(connection: sa.Connection) -> set[IPv4Address]:
+    """Return the server's addresses in all access profiles."""
+    rows = connection.scalars(sa.select(tables.profiles.c.local_address))
+    return {IPv4Address(value) for value in rows}
+
+
+def _find(profiles: Mapping[int, AccessProfile], name: str) -> int:
+    for number, profile in profiles.items():
+        if profile.name == name:
+            return number
+    known = ", ".join(sorted(profile.name for profile in profiles.values()))
+    raise SstpcaError(
+        f"there is no access profile {quoted(name)}",
+        f"there are: {known}" if known else "add one with 'sstpca profile add'",
+    )
+
+
+def _all(connection: sa.Connection) -> dict[int, AccessProfile]:
+    pools: dict[int, list[Pool]] = {}
+    for row in connection.execute(sa.select(tables.pools).order_by(tables.pools.c.first)):
+        range_ = IPv4Address(row.first), IPv4Address(row.last)
+        pools.setdefault(row.profile_id, []).append(range_)
+    return {
+        row.id: AccessProfile(
+            name=row.name,
+            local_address=IPv4Address(row.local_address),
+            pools=tuple(pools.get(row.id, ())),
+            dns=tuple(map(IPv4Address, row.dns)),
+            routes=tuple(map(IPv4Network, row.routes)),
+            dns_suffix=row.dns_suffix,
+            full_tunnel=row.full_tunnel,
+            client=connection_settings.from_json(row.client),
+            sessions=row.sessions,
+            reach=frozenset(map(Reach, row.reach)),
+            inbound=row.inbound,
+        )
+        for row in connection.execute(sa.select(tables.profiles))
+    }
+
+
+def _columns(profile: AccessProfile) -> dict[str, Any]:
+    return {
+        "name": profile.name,
+        "local_address": int(profile.local_address),
+        "dns": list(map(str, profile.dns)),
+        "routes": list(map(str, profile.routes)),
+        "dns_suffix": profile.dns_suffix,
+        "full_tunnel": profile.full_tunnel,
+        "client": connection_settings.to_json(profile.client),
+        "sessions": profile.sessions,
+        "reach": sorted(one.value for one in profile.reach),
+        "inbound": profile.inbound,
+    }
+
+
+def _insert_pools(connection: sa.Connection, number: int, profile: AccessProfile) -> None:
+    rows = [
+        {"profile_id": number, "first": int(first), "last": int(last)}
+        for first, last in profile.pools
+    ]
+    connection.execute(tables.pools.insert(), rows)
+
+
+def _check_against(
+    connection: sa.Connection, profile: AccessProfile, others: Iterable[AccessProfile]
+) -> None:
+    check_disjoint([profile, *others])
+    owner = connection.scalar(
+        sa.select(tables.users.c.name).where(
+            tables.users.c.static_address == int(profile.local_address)
+        )
+    )
+    if owner is not None:
+        raise InvalidInput(
+            f"the local address {profile.local_address} is the static address of user '{owner}'"
+        )
+
+
+def check_disjoint(profiles: list[AccessProfile]) -> None:
+    """Check that no address could be given twice: to two clients, or to a client and the server.
+
+    :raises InvalidInput: if pools overlap, or one contains a local address.
+    """
+    ranges = sorted(_named_pools(profiles))
+    for (first, last, name), (second, end, other) in itertools.pairwise(ranges):
+        if second <= last:
+            whose = "" if name == other else f" of the access profiles '{name}' and '{other}'"
+            raise InvalidInput(
+                f"the pools {first}-{last} and {second}-{end}{whose} overlap",
+                "each address belongs to one pool",
+            )
+    for holder, (first, last, _) in itertools.product(profiles, ranges):
+        if first <= holder.local_address <= last:
+            raise InvalidInput(
+                f"the pool {first}-{last} contains {holder.local_address}, the local address of "
+                f"the access profile '{holder.name}'"
+            )
+
+
+def _named_pools(
+    profiles: Iterable[AccessProfile],
+) -> Iterator[tuple[IPv4Address, IPv4Address, str]]:
+    for profile in profiles:
+        for first, last in profile.pools:
+            yield first, last, profile.name

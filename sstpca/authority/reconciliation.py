@@ -1,0 +1,45 @@
+"""The inventory takes in what is in place: homes of older releases, and files put there by hand."""
+
+import contextlib
+
+from ..errors import SstpcaError
+from ..home import SERVER, Home
+from ..store import certificates
+from ..store.certificates import AUTHORITY, NEXT
+from ..store.database import Store
+from .authority import issuer_of, load_ca_certificate, load_next_certificate
+from .identity import load_server_certificate
+
+
+def adopt(home: Home, store: Store) -> None:
+    """Make the authority's and the server's certificate the current ones if they are not.
+
+    So is the next authority's, if there is one. A server certificate that is missing or damaged is
+    left out. The caller holds ``home.changing_certificates()``.
+
+    :raises SstpcaError: if the authority's cannot be read, or the database not be written.
+    """
+    found = {AUTHORITY: load_ca_certificate(home)}
+    following = load_next_certificate(home)
+    if following is not None:
+        found[NEXT] = following
+    with contextlib.suppress(SstpcaError):
+        found[SERVER] = load_server_certificate(home)
+    strange = {
+        name: certificate
+        for name, certificate in found.items()
+        if not certificates.is_current(store, certificate, name)
+    }
+    if not strange:
+        return
+    with store.writing() as connection:
+        for name, certificate in strange.items():
+            if not certificates.put_back(connection, certificate, name):
+                certificates.record(
+                    connection,
+                    certificate,
+                    name=name,
+                    profile=SERVER if name == SERVER else AUTHORITY,
+                    requested_by="",
+                    issuer=issuer_of(home, certificate),
+                )

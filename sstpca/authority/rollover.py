@@ -1,0 +1,271 @@
+"""A rollover: a next authority is made, handed out beside the present one, and then takes over.
+
+Until it does, the present one issues, and the server keeps its chain; bundles carry both. What
+changes on disk and in what order is succession.py's.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from ..disk.pending import pending, sync
+from ..errors import InvalidInput, SstpcaError
+from ..home import PUBLIC, SECRET, SERVER, Home, write_file
+from ..lint.findings import Finding
+from ..lint.host_names import check_names
+from ..lint.readable import read
+from ..names import Hosts
+from ..store import certificates
+from ..store.certificates import Entry
+from ..store.database import Store
+from ..x509 import certificate_profiles
+from ..x509.certificates import certificate_to_pem
+from ..x509.keys import KeyType, key_to_pem, key_type, make_key
+from ..x509.subjects import Subject, check_permitted
+from . import pairs
+from .authority import Authority, check_alive, issuer_of, load_next_certificate
+from .identity import check_leaf, load_server_certificate, served_hosts
+from .pairs import Pair
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What the end of a rollover has changed.
+
+    :param server: the server's new certificate; None if it is another authority's, and stays.
+    :param kept: where the server's pair from before is.
+    :param left: how many certificates are a former authority's.
+    """
+
+    server: x509.Certificate | None
+    kept: Path | None
+    left: int
+
+
+def begin(
+    home: Home,
+    store: Store,
+    passphrase: bytes | None,
+    now: datetime,
+    *,
+    kind: KeyType | None = None,
+    constrained: bool | None = None,
+    hosts: Hosts | None = None,
+) -> x509.Certificate:
+    """Make the next authority, and return its certificate.
+
+    :param passphrase: encrypts its key; None leaves it plain.
+    :param hosts: what it can issue for; by default those of the settings.
+    :param kind: of its key; by default as the present one's.
+    :param constrained: whether it has name constraints; by default as the present one.
+    :raises SstpcaError: if there is one already, or a file or the database cannot be written;
+        nothing has changed then.
+    """
+    hosts = hosts or served_hosts(home)
+    with pairs.changing(home, store), _settled(home, store):
+        refuse_second(home, store)
+        known = certificates.list_authorities(store)
+        present = certificates.current(store, certificates.AUTHORITY).certificate
+        if constrained is None:
+            constrained = certificate_profiles.is_constrained(present)
+        kind = kind or key_type(present.public_key())
+        made = Authority.make(hosts, now, kind, len(known) + 1, constrained=constrained)
+        write_file(pending(home.next_ca_key), key_to_pem(made.key, passphrase), SECRET)
+        content = certificate_to_pem(made.certificate)
+        write_file(pending(home.next_ca_certificate), content, PUBLIC)
+        sync(home.root)
+        with store.writing(durable=True) as connection:
+            certificates.record(
+                connection,
+                made.certificate,
+                name=certificates.NEXT,
+                profile=certificates.AUTHORITY,
+                requested_by=certificates.login(),
+                issuer=made.certificate,
+                now=now,
+            )
+    return made.certificate
+
+
+def refuse_second(home: Home, store: Store) -> None:
+    """Make sure that no rollover is under way.
+
+    :raises InvalidInput: if one is.
+    """
+    under_way = certificates.maybe_current(store, certificates.NEXT) is not None
+    if under_way or home.next_ca_certificate.exists():
+        raise InvalidInput(
+            "there is a next authority already",
+            "see 'sstpca ca rollover status'; then finish that rollover, or cancel it",
+        )
+
+
+def following(home: Home) -> x509.Certificate:
+    """Return the certificate of the next authority.
+
+    :raises InvalidInput: if there is none.
+    """
+    found = load_next_certificate(home)
+    if found is None:
+        raise InvalidInput("there is no next authority", "make one: sstpca ca rollover begin")
+    return found
+
+
+def lacks_names(home: Home) -> bool:
+    """Return whether the settings have a name that the server's certificate is not for.
+
+    Until the end of the rollover no bundle can be made then.
+
+    :raises SstpcaError: if the certificate or the settings cannot be read.
+    """
+    return not is_for(load_server_certificate(home), served_hosts(home))
+
+
+def is_for(leaf: x509.Certificate, hosts: Hosts) -> bool:
+    """Return whether Windows would find all of ``hosts`` in ``leaf``."""
+    readable = read(leaf.public_bytes(Encoding.DER))
+    found = () if isinstance(readable, Finding) else check_names(readable, hosts)
+    return all(one.check != "name" for one in found)
+
+
+def keeps_names(home: Home, successor: x509.Certificate) -> bool:
+    """Return whether ``successor`` may give a server all names that the present one has.
+
+    :raises SstpcaError: if the server's certificate cannot be read.
+    """
+    return may(successor, Subject.of_certificate(load_server_certificate(home)))
+
+
+def unserved(home: Home, successor: x509.Certificate) -> list[str]:
+    """Return the names of the settings that ``successor`` may not give the server.
+
+    :raises SstpcaError: if the server's certificate or the settings cannot be read.
+    """
+    if issuer_of(home, load_server_certificate(home)) is None:
+        return []
+    served = Subject.of_hosts(served_hosts(home))
+    names = [one for one in served.dns if not may(successor, Subject(one, (one,)))]
+    addresses = [
+        one for one in served.addresses if not may(successor, Subject(str(one), (), (one,)))
+    ]
+    return [*names, *map(str, addresses)]
+
+
+def finish(
+    home: Home, store: Store, successor: Authority, now: datetime, *, hosts: Hosts | None = None
+) -> Finished:
+    """Let the next authority take the place of the present one, and issue the server's pair anew.
+
+    :param successor: the next authority.
+    :param hosts: what the pair is for, all those of the settings among them, which are the default.
+    :raises SstpcaError: if that cannot be; nothing has changed then, unless it is the disk that
+        refuses in the end, which the next command settles.
+    """
+    check_alive(successor.certificate, now)
+    with pairs.changing(home, store), _settled(home, store):
+        if load_next_certificate(home) != successor.certificate:
+            raise SstpcaError("another command has changed the next authority", "try again")
+        pair = _server_pair(home, successor, now, hosts or served_hosts(home))
+        kept = None if pair is None else pairs.keep_server(home, now)
+        if pair is not None:
+            pairs.stage(home, [pair])
+        with store.writing(durable=True) as connection:
+            _take_over(connection, successor, pair, now)
+    return Finished(None if pair is None else pair.leaf, kept, len(of_former(store)))
+
+
+def of_former(store: Store) -> list[Entry]:
+    """Return the current certificates that a former authority of this home has issued, by name."""
+    current = certificates.current(store, certificates.AUTHORITY).sha256
+    former = {one.sha256 for one in certificates.list_authorities(store)} - {current}
+    return [
+        one
+        for one in certificates.list_current(store)
+        if one.issuer_sha256 in former
+        and one.profile in certificate_profiles.PROFILES
+        and one.revoked is None
+    ]
+
+
+def _take_over(
+    connection: sa.Connection, successor: Authority, pair: Pair | None, now: datetime
+) -> None:
+    certificates.succeed(connection, now.timestamp())
+    if pair is not None:
+        certificates.record(
+            connection,
+            pair.leaf,
+            name=pair.name,
+            profile=pair.profile,
+            requested_by=certificates.login(),
+            issuer=successor.certificate,
+            now=now,
+        )
+
+
+def _server_pair(home: Home, successor: Authority, now: datetime, hosts: Hosts) -> Pair | None:
+    """Return the server's next pair; None if another authority's certificate serves."""
+    leaf = load_server_certificate(home)
+    if issuer_of(home, leaf) is None:
+        return None
+    key = make_key(key_type(leaf.public_key()))
+    url = certificate_profiles.distribution_url(leaf)
+    subject = server_subject(hosts, leaf, successor.certificate)
+    made = successor.sign(certificate_profiles.SERVER, subject, key.public_key(), now, cdp=url)
+    check_leaf(home, made, hosts, now)
+    return Pair(SERVER, SERVER, (made,), key)
+
+
+def server_subject(hosts: Hosts, leaf: x509.Certificate, successor: x509.Certificate) -> Subject:
+    """Return the names of ``hosts``, and those of ``leaf`` that ``successor`` may give."""
+    served, old = Subject.of_hosts(hosts), Subject.of_certificate(leaf)
+    more = [name for name in old.dns if may(successor, Subject(name, (name,)))]
+    others = [one for one in old.addresses if may(successor, Subject(str(one), (), (one,)))]
+    return Subject(
+        served.common_name,
+        tuple(dict.fromkeys((*served.dns, *more))),
+        tuple(dict.fromkeys((*served.addresses, *others))),
+    )
+
+
+def may(issuer: x509.Certificate, subject: Subject) -> bool:
+    """Return whether ``issuer`` can issue for all names of ``subject``."""
+    try:
+        check_permitted(subject, issuer)
+    except InvalidInput:
+        return False
+    return True
+
+
+def cancel(home: Home, store: Store, now: datetime) -> None:
+    """Drop the next authority, its key as well.
+
+    :raises SstpcaError: if there is none, or something cannot be written.
+    """
+    with pairs.changing(home, store), _settled(home, store):
+        if certificates.maybe_current(store, certificates.NEXT) is None:
+            following(home)
+        with store.writing(durable=True) as connection:
+            certificates.drop_next(connection, now.timestamp())
+
+
+@contextlib.contextmanager
+def _settled(home: Home, store: Store) -> Iterator[None]:
+    """Let the files follow what the block has recorded, or undo what it has not.
+
+    The caller holds ``home.changing_certificates()``.
+    """
+    try:
+        yield
+    except BaseException:
+        # where even that fails, the next command settles it
+        with contextlib.suppress(SstpcaError):
+            pairs.settle(home, store)
+        raise
+    pairs.settle(home, store)

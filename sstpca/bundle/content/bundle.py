@@ -1,0 +1,318 @@
+"""What a bundle says: the only values that a template sees, complete before anything is written."""
+
+import hashlib
+import shlex
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from ...access.connection_settings import ConnectionSettings, SignIn
+from ...access.profiles import AccessProfile
+from ...errors import SstpcaError
+from ...names import check_connection_name, check_user_name, parse_hosts
+from ...settings import Settings
+from ...store.users import User
+from ...x509.certificates import sha1_fingerprint, sha256_fingerprint
+from .logo import Logo
+from .plain_name import plain_name
+
+# The port that Windows takes when the address of the server names none.
+HTTPS: Final = 443
+
+_LOGINS: Final = {
+    SignIn.MSCHAPV2: "MS-CHAPv2",
+    SignIn.EAP_MSCHAPV2: "EAP-MSCHAPv2",
+    SignIn.EAP_TLS: "EAP-TLS",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """An authority's certificate, as the bundle carries and pins it.
+
+    :param name: its common name, for people.
+    :param file: its name in the bundle: ASCII, ends in ``.cer``.
+    :param der: the bytes of that file.
+    :param sha1: of those bytes, ``ABCD...``: Windows' thumbprint.
+    :param sha256: of those bytes, ``AB:CD:...``.
+    """
+
+    name: str
+    file: str
+    der: bytes
+    sha1: str
+    sha256: str
+
+    @property
+    def pem(self) -> bytes:
+        """The certificate as PEM."""
+        return ssl.DER_cert_to_PEM_cert(self.der).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class UserCertificate:
+    """A user's key and certificate as PKCS#12, and the password that goes another way.
+
+    :param file: its name in the bundle.
+    :param sha1: Windows' thumbprint of the certificate.
+    :param password: opens ``content``; it is in no file of the bundle.
+    """
+
+    file: str
+    content: bytes = field(repr=False)
+    sha1: str
+    password: str = field(repr=False)
+
+    @property
+    def sha256(self) -> str:
+        """Of the file, upper-case hexadecimal: the installer takes no other."""
+        return hashlib.sha256(self.content).hexdigest().upper()
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whom the client has to trust.
+
+    :param authorities: what the installer adds to the PC's roots: the authority that issued the
+        server's certificate and, while a next one is being handed out, that as well. None where
+        the server's certificate is one that Windows trusts by itself.
+    :param eap_roots: the roots that EAP pins; none if they are not known.
+    :param eap_objection: what EAP alone refuses in the server's certificate, in words; mostly empty.
+    """
+
+    authorities: tuple[x509.Certificate, ...]
+    eap_roots: tuple[x509.Certificate, ...]
+    eap_objection: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What is in a bundle only because somebody asked for it.
+
+    :param password: the user's, for the installer to save; None: the user types it.
+    :param certificate: with the sign-in EAP-TLS.
+    """
+
+    password: str | None = field(default=None, repr=False)
+    certificate: UserCertificate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """All that goes into one user's bundle.
+
+    :param profile: the name of the user's access profile.
+    :param server: what Windows calls the server address: the host, with the port unless it is 443.
+    :param routes: the networks that go through the VPN when not everything does.
+    :param dns_routes: the DNS servers outside those networks, which have to go there, too.
+    :param client: sign-in, rules for names, proxy, triggers.
+    :param authorities: see :class:`Trust`; so are ``eap_roots``, which EAP-TLS always has.
+    :param elsewhere: the files that users of other systems than Windows begin with.
+    :param facts: the same for a person or a QR code, one ``key: value`` a line.
+    """
+
+    user: str
+    profile: str
+    connection: str
+    host: str
+    port: int
+    server: str
+    split_tunnel: bool
+    routes: tuple[str, ...]
+    dns: tuple[str, ...]
+    dns_suffix: str
+    client: ConnectionSettings
+    contact: str
+    language: str
+    revocation_check: bool
+    authorities: tuple[Certificate, ...]
+    eap_roots: tuple[Certificate, ...]
+    logo: Logo | None
+    facts: str
+    secrets: Secrets = Secrets()
+    dns_routes: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+
+    @property
+    def all_routes(self) -> tuple[str, ...]:
+        """What a client has to send through the VPN when not everything goes there."""
+        return self.routes + self.dns_routes
+
+    @property
+    def login(self) -> str:
+        """What people call the sign-in."""
+        return _LOGINS[self.client.sign_in]
+
+    @property
+    def by_name(self) -> bool:
+        """Whether the host is a name: an address has no place in SNI (RFC 6066 3)."""
+        return ":" not in self.host and not self.host.replace(".", "").isdigit()
+
+
+def bundle_for(
+    user: User,
+    profile: AccessProfile,
+    settings: Settings,
+    trust: Trust,
+    *,
+    secrets: Secrets | None = None,
+    logo: Logo | None = None,
+    language: str = "",
+) -> Bundle:
+    """Put together what goes into the bundle of ``user``.
+
+    :param language: of the texts; by default that of the settings.
+    :raises InvalidInput: if a name is one that Windows does not take.
+    :raises SstpcaError: if something that the sign-in needs is missing.
+    """
+    secrets = secrets or Secrets()
+    alike = deployment_for(profile, settings, trust)
+    _check_secrets(alike.client.sign_in, secrets)
+    name = check_user_name(user.name)
+    return replace(
+        alike,
+        user=name,
+        language=language or settings.bundle.language,
+        logo=logo,
+        facts=facts(alike.host, alike.port, name, alike.client.sign_in, alike.authorities),
+        secrets=secrets,
+    )
+
+
+def deployment_for(profile: AccessProfile, settings: Settings, trust: Trust) -> Bundle:
+    """Put together what all users of ``profile`` are told alike: a bundle for nobody in particular.
+
+    It is for administrators, in English.
+
+    :raises InvalidInput: if the connection has a name that Windows does not take.
+    :raises SstpcaError: if something that the sign-in needs is missing.
+    """
+    if profile.client.sign_in is SignIn.EAP_TLS and not trust.eap_roots:
+        raise SstpcaError(
+            "the sign-in eap-tls needs the root of the server's certificate, which is not known "
+            "here",
+            "of a private authority's, make this machine trust it: cp root.crt "
+            "/usr/local/share/ca-certificates/ && update-ca-certificates (public ones: install "
+            "the package ca-certificates)",
+        )
+    if profile.client.sign_in is SignIn.EAP_TLS and trust.eap_objection:
+        raise SstpcaError(
+            f"no client could use the sign-in eap-tls: {trust.eap_objection}",
+            "get a certificate without that, or another sign-in: sstpca profile set "
+            f"{shlex.quote(profile.name)} --sign-in mschapv2",
+        )
+    return Bundle(
+        user="",
+        profile=profile.name,
+        connection=check_connection_name(settings.connection),
+        host=host_of(settings),
+        port=settings.server.port,
+        server=address_of(settings),
+        split_tunnel=not profile.full_tunnel,
+        routes=() if profile.full_tunnel else tuple(str(route) for route in profile.routes),
+        dns_routes=dns_routes(profile),
+        dns=tuple(map(str, profile.dns)),
+        dns_suffix=profile.dns_suffix,
+        client=profile.client,
+        contact=settings.bundle.contact.strip(),
+        language="en",
+        revocation_check=settings.bundle.revocation_check,
+        authorities=certificates_of(trust.authorities),
+        eap_roots=certificates_of(trust.eap_roots),
+        logo=None,
+        facts="",
+    )
+
+
+def dns_routes(profile: AccessProfile) -> tuple[str, ...]:
+    """Return routes to the DNS servers of ``profile`` that no other route through the VPN leads to.
+
+    Without, the names of a split tunnel are asked for on the wrong side, if at all.
+    """
+    if profile.full_tunnel:
+        return ()
+    ruled = (server for rule in profile.client.name_rules for server in rule.servers)
+    return tuple(
+        f"{server}/32"
+        for server in dict.fromkeys((*profile.dns, *ruled))
+        if not any(server in route for route in profile.routes)
+    )
+
+
+def _check_secrets(sign_in: SignIn, secrets: Secrets) -> None:
+    if (sign_in is SignIn.EAP_TLS) is (secrets.certificate is None):
+        raise SstpcaError(
+            f"the sign-in {sign_in.value} and the user's certificate do not go together"
+        )
+    if secrets.password is not None and not sign_in.with_password:
+        raise SstpcaError("with the sign-in eap-tls, there is no password to save")
+
+
+def host_of(settings: Settings) -> str:
+    """Return the host as it is in the server certificate, whatever way it is typed."""
+    return parse_hosts(settings.server.names, settings.server.addresses).first
+
+
+def address_of(settings: Settings) -> str:
+    """Return what the clients connect to, as Windows' ServerAddress has it."""
+    return server_address(host_of(settings), settings.server.port)
+
+
+def server_address(host: str, port: int) -> str:
+    """Return ``host`` and ``port`` as Windows' ServerAddress has them."""
+    if port == HTTPS:
+        return host
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def certificates_of(authorities: Sequence[x509.Certificate]) -> tuple[Certificate, ...]:
+    """Return the authorities' certificates as a bundle carries them, each with its own file name."""
+    found: dict[str, Certificate] = {}
+    for authority in authorities:
+        certificate = certificate_of(authority)
+        if certificate.file in found:
+            stem = certificate.file.removesuffix(".cer")
+            number = next(n for n in range(2, 100) if f"{stem}-{n}.cer" not in found)
+            certificate = certificate_of(authority, f"{stem}-{number}.cer")
+        found[certificate.file] = certificate
+    return tuple(found.values())
+
+
+def certificate_of(authority: x509.Certificate, file: str = "") -> Certificate:
+    """Return an authority's certificate as a bundle carries it."""
+    names = authority.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    name = str(names[0].value) if names else "certificate authority"
+    return Certificate(
+        name=name,
+        file=file or file_name(name),
+        der=authority.public_bytes(Encoding.DER),
+        sha1=sha1_fingerprint(authority),
+        sha256=sha256_fingerprint(authority),
+    )
+
+
+def file_name(common_name: str) -> str:
+    """Return a file name for a certificate that every system and every quoting takes."""
+    stem = plain_name(common_name, "")
+    # "ca-" keeps it from being a name of a device on Windows (CON, AUX, ...)
+    return f"ca-{stem}.cer" if stem else "ca.cer"
+
+
+def facts(
+    host: str, port: int, user: str, sign_in: SignIn, authorities: Sequence[Certificate]
+) -> str:
+    """Return what another device has to be told, for people and programs.
+
+    UTF-8 text, a line for each ``key: value``, in this order: ``type`` (always SSTP), ``server``
+    (a host name or an IP address), ``port``, ``user``, ``login`` (MS-CHAPv2, EAP-MSCHAPv2 or
+    EAP-TLS), and for each authority ``ca-sha256``, its certificate's fingerprint, 64 hex digits.
+    """
+    lines = ["type: SSTP", f"server: {host}", f"port: {port}", f"user: {user}"]
+    lines.append(f"login: {_LOGINS[sign_in]}")
+    lines += [f"ca-sha256: {one.sha256.replace(':', '')}" for one in authorities]
+    return "\n".join(lines)

@@ -1,0 +1,40 @@
+"""Whom the clients of a home have to trust."""
+
+from datetime import UTC, datetime
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from ...authority.authority import trusted
+from ...authority.identity import Identity, load_identity, served_hosts
+from ...home import Home
+from ...lint.checks import lint
+from ...lint.eap import OBJECTIONS
+from ...names import parse_hosts
+from ...x509.chains import root_of
+from .bundle import Trust
+
+
+def load(home: Home) -> Trust:
+    """Return whom clients have to trust so that they believe the server of ``home``.
+
+    :raises SstpcaError: if Windows would refuse the server's certificate.
+    """
+    identity = load_identity(home)
+    objection = _objection(home, identity)
+    if identity.own:
+        authorities = trusted(home)
+        return Trust(authorities, authorities, objection)
+    root = root_of((identity.certificate, *identity.chain))
+    return Trust((), () if root is None else (root,), objection)
+
+
+def _objection(home: Home, identity: Identity) -> str:
+    """Return what Windows' EAP refuses, though its SSTP does not."""
+    report = lint(
+        [identity.certificate.public_bytes(Encoding.DER)],
+        hosts=parse_hosts([served_hosts(home).first]),
+        trusted=(),
+        now=datetime.now(UTC),
+        what="the server's certificate",
+    )
+    return next((one.found for one in report.findings if one.check in OBJECTIONS), "")

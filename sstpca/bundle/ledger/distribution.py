@@ -1,0 +1,71 @@
+"""Which users have what a change needs already, by the bundles made for them.
+
+Each system counts for itself: a new bundle for a phone changes nothing on the PC.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cryptography import x509
+
+from ...names import user_key
+from ...store import bundles, users
+from ...store.bundles import Made
+from ...store.certificates import digest
+from ...store.database import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Without:
+    """A user who may not have what is needed.
+
+    :param made: when the latest bundle that lacks it was made, seconds since 1970; None if the user
+        never had a bundle.
+    :param platforms: the systems whose latest bundle lacks it.
+    """
+
+    user: str
+    made: float | None
+    platforms: tuple[str, ...] = ()
+
+
+def without(store: Store, authority: x509.Certificate) -> list[Without]:
+    """Return the users who may log in and have a system without ``authority``, by name."""
+    wanted = digest(authority)
+    return _behind(store, lambda made: wanted in made.authorities)
+
+
+def elsewhere(store: Store, server: str) -> list[Without]:
+    """Return the users who may log in and have a system that does not connect to ``server``.
+
+    :param server: as Windows' ServerAddress.
+    """
+    return _behind(store, lambda made: made.server == server)
+
+
+def _behind(store: Store, fits: Callable[[Made], bool]) -> list[Without]:
+    """Return the users who may log in and have a system whose latest bundle is no good, by name."""
+    latest = bundles.latest_by_platform(store)
+    found = []
+    for user in users.list_all(store):
+        # an earlier user's of the same name do not count
+        made = {
+            platform: one
+            for platform, one in latest.get(user_key(user.name), {}).items()
+            if one.made >= user.created
+        }
+        behind = {name: one.made for name, one in made.items() if not fits(one)}
+        if user.enabled and (behind or not made):
+            when = max(behind.values(), default=None)
+            found.append(Without(user.name, when, tuple(sorted(behind))))
+    return found
+
+
+def carriers(store: Store, authority: x509.Certificate) -> list[str]:
+    """Return who has a system with ``authority``, by name; they may be users no more."""
+    wanted = digest(authority)
+    found = []
+    for made in bundles.latest_by_platform(store).values():
+        names = [one.user for one in made.values() if wanted in one.authorities]
+        found += names[-1:]
+    return found

@@ -1,0 +1,125 @@
+"""Whether a bundle that was made still fits the home: its authorities, server and access profiles."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from ...access import connection_settings, profiles
+from ...access.connection_settings import SignIn
+from ...access.profiles import AccessProfile
+from ...home import Home
+from ...names import user_key
+from ...settings import Settings
+from ...store import certificates, users
+from ...store.bundles import Made
+from ...store.certificates import Entry, State
+from ...store.database import Store, now
+from ...store.users import User
+from ..content import logo, trust
+from ..content.bundle import address_of, dns_routes
+from ..content.logo import Logo
+
+
+def told(profile: AccessProfile, settings: Settings, picture: Logo | None) -> str:
+    """Return a digest of what the clients of ``profile`` are told beside server and authorities.
+
+    :returns: SHA-256, lower-case hexadecimal. It changes when a bundle made now would differ.
+    """
+    # the server tells its clients; only where rules name others, bundles leave out the common ones
+    ruled = any(rule.servers for rule in profile.client.name_rules)
+    values = {
+        "full_tunnel": profile.full_tunnel,
+        "routes": _routes(profile),
+        "dns": [str(one) for one in profile.dns] if ruled else [],
+        "dns_suffix": profile.dns_suffix,
+        "client": connection_settings.to_json(profile.client),
+        "contact": settings.bundle.contact.strip(),
+        "revocation_check": settings.bundle.revocation_check,
+        "logo": "" if picture is None else hashlib.sha256(picture.content).hexdigest(),
+    }
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _routes(profile: AccessProfile) -> list[str]:
+    if profile.full_tunnel:
+        return []
+    return [*map(str, profile.routes), *dns_routes(profile)]
+
+
+def user_certificates(store: Store) -> dict[str, Entry]:
+    """Return the present certificate of each user who has one, by names.user_key."""
+    current = certificates.list_current(store)
+    return {user_key(one.name): one for one in current if one.profile == certificates.USER}
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """What the home says now. Users and their certificates are by names.user_key.
+
+    :param authorities: SHA-256 of those in a new bundle, lower-case hexadecimal.
+    :param server: what clients connect to, as Windows' ServerAddress.
+    :param told: see :func:`told`, by access profile.
+    """
+
+    authorities: tuple[str, ...]
+    server: str
+    connection: str
+    told: Mapping[str, str]
+    users: Mapping[str, User]
+    certificates: Mapping[str, Entry]
+    sign_in: Mapping[str, SignIn]
+
+    @classmethod
+    def load(cls, home: Home, store: Store, settings: Settings) -> "Present":
+        """Return what ``home`` says now.
+
+        :raises SstpcaError: if something cannot be read, or Windows would refuse the server's
+            certificate.
+        """
+        picture = logo.of_home(home, settings)
+        known = profiles.list_all(store)
+        return cls(
+            authorities=tuple(map(certificates.digest, trust.load(home).authorities)),
+            server=address_of(settings),
+            connection=settings.connection,
+            told={one.name: told(one, settings, picture) for one in known},
+            users={user_key(one.name): one for one in users.list_all(store)},
+            certificates=user_certificates(store),
+            sign_in={one.name: one.client.sign_in for one in known},
+        )
+
+    def faults(self, made: Made) -> Iterator[tuple[str, str]]:
+        """Yield why ``made`` does not fit any more, if it does not: what, and a line for people."""
+        user = self.users.get(user_key(made.user))
+        if user is None:
+            yield "user", "there is no such user any more"
+            return
+        yield from self.of_authorities(made.authorities)
+        if made.server != self.server:
+            yield "server", f"it connects to {made.server}, not to {self.server}"
+        if made.connection != self.connection:
+            yield "connection", f"the connection is called '{self.connection}' now"
+        if made.profile != user.profile:
+            yield "profile", f"the access profile is '{user.profile}' now"
+        elif made.told != self.told[user.profile]:
+            yield "profile", "the access profile or the settings have changed"
+        if made.certificate and self.sign_in[user.profile] is SignIn.EAP_TLS:
+            yield from self._of_certificate(made)
+
+    def of_authorities(self, made: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Yield why a bundle with the authorities ``made`` does not fit, if it does not."""
+        missing, more = set(self.authorities) - set(made), set(made) - set(self.authorities)
+        if self.authorities[:1] and self.authorities[0] in missing:
+            yield "authority", "it is from another authority"
+        elif missing:
+            yield "authority", "the next authority is not in it yet"
+        elif more:
+            yield "authority", "it works, but has a former authority in it as well"
+
+    def _of_certificate(self, made: Made) -> Iterator[tuple[str, str]]:
+        entry = self.certificates.get(user_key(made.user))
+        if entry is None or entry.sha256 != made.certificate:
+            yield "certificate", "the user's certificate was replaced"
+        elif entry.state(now()) is not State.VALID:
+            yield "certificate", f"the user's certificate is {entry.state(now()).value}"

@@ -1,0 +1,75 @@
+"""Locks of files and folders (flock(2)): who waits says so, and gives up in the end."""
+
+import fcntl
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+from ..errors import SstpcaError
+from ..names import quoted
+
+#: seconds after which somebody who waits is told
+SAY_AFTER: Final = 1.0
+#: seconds after which nobody waits any longer
+GIVE_UP_AFTER: Final = 30.0
+_PAUSE: Final = 0.05
+
+_LOG: Final = logging.getLogger("sstpca")
+
+
+def try_take(descriptor: int) -> bool:
+    """Take the lock of the open file ``descriptor``; return whether it was free."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def take(descriptor: int, what: str) -> None:
+    """Take the lock of the open file ``descriptor``, once whoever has it lets it go.
+
+    :param what: what the lock is of, for people: "the certificates of /srv/vpn".
+    :raises SstpcaError: if that takes longer than GIVE_UP_AFTER.
+    """
+    begin, said = time.monotonic(), False
+    while not try_take(descriptor):
+        waited = time.monotonic() - begin
+        if waited >= GIVE_UP_AFTER:
+            raise SstpcaError(
+                f"{what} are locked by {holder(descriptor)}, for {GIVE_UP_AFTER:.0f} seconds now",
+                "let it finish, or end it if it hangs; then try again",
+            )
+        if waited >= SAY_AFTER and not said:
+            said = True
+            _LOG.warning("waiting: %s are locked by %s", what, holder(descriptor))
+        time.sleep(_PAUSE)
+
+
+def holder(descriptor: int) -> str:
+    """Return who has the lock of the open file ``descriptor``, as far as the kernel tells.
+
+    ``process 4711 ("sstpca")``, or ``another process``.
+    """
+    status = os.fstat(descriptor)
+    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
+    try:
+        lines = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        # proc_locks(5): "1: FLOCK ADVISORY WRITE 4711 fd:01:1234567 0 EOF"; "->" is one who waits
+        fields = line.split()
+        if len(fields) == 8 and fields[1] == "FLOCK" and fields[5] == f"{device}:{status.st_ino}":
+            return _process(fields[4])
+    return "another process"
+
+
+def _process(pid: str) -> str:
+    try:
+        name = Path("/proc", pid, "comm").read_text(errors="replace").strip()
+    except OSError:
+        return "another process"
+    return f"process {pid} ({quoted(name)})"

@@ -1,0 +1,223 @@
+"""What a running server shows to a client: certificates, TLS versions, an HTTP answer.
+
+TLS is tried once for each kind of client, see :class:`Hello`. What the OpenSSL of this machine
+cannot speak, it cannot try.
+"""
+
+import enum
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from .findings import Finding, Windows, error, note, warning
+
+#: [MS-SSTP] 3.2.4.1: where Microsoft's own manual sends a browser to look at the certificate
+SRA_PATH: Final = "/sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/"
+
+# a status line is far shorter
+_ANSWER_MAX: Final = 4096
+_READS_MAX: Final = 8
+# of OpenSSL 3: servers of before RFC 5746; ssl names it from Python 3.12
+_LEGACY_SERVER_CONNECT: Final = 0x4
+# as the server is, not as it should be: weak keys are for the checks to say
+_ANY_KEY: Final = ":@SECLEVEL=0"
+
+
+@enum.unique
+class Hello(enum.Enum):
+    """A kind of client: its TLS version, and its suites in OpenSSL's words."""
+
+    #: Windows 10 and 11, and most others
+    TLS12 = (ssl.TLSVersion.TLSv1_2, "ECDHE+AESGCM:ECDHE+AES:RSA+AES")
+    #: Windows 11, and most others
+    TLS13 = (ssl.TLSVersion.TLSv1_3, "DEFAULT")
+    #: Windows 7 and 8.1: AES-GCM with ECDSA only
+    OLD = (ssl.TLSVersion.TLSv1_2, "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE+AES+SHA256:ECDHE+AES+SHA1")
+    #: RouterOS with pfs=no: RSA also exchanges the keys
+    NO_PFS = (ssl.TLSVersion.TLSv1_2, "kRSA+AES")
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What a server showed.
+
+    :param chain: DER, as sent, the leaf first; empty if TLS never came up.
+    :param whole: whether ``chain`` is all that was sent, not only the leaf.
+    :param suites: what was agreed on with each kind of client; None where TLS did not come up.
+    :param status: the first line of the HTTP answer; empty if there was none.
+    :param problem: why there was no connection at all.
+    """
+
+    chain: tuple[bytes, ...] = field(default=(), repr=False)
+    whole: bool = True
+    suites: Mapping[Hello, str | None] = field(default_factory=dict)
+    status: str = ""
+    problem: Finding | None = None
+
+
+def probe(host: str, port: int, name: str, timeout: float = 5.0) -> Probe:
+    """Connect to a server a few times and return what it shows; it is asked for one page.
+
+    :param host: where it is: a name in A-labels, or an address.
+    :param name: what it is asked as, in TLS (SNI) and in HTTP.
+    :param timeout: seconds that each step of a connection may take.
+    """
+    chain: tuple[bytes, ...] = ()
+    whole, status = True, ""
+    suites: dict[Hello, str | None] = {}
+    for hello in Hello:
+        try:
+            raw = socket.create_connection((host, port), timeout)
+        except (OSError, UnicodeError) as problem:
+            return Probe(problem=_unreachable(f"{host} port {port}", problem))
+        connection = _handshake(raw, hello, name)
+        suites[hello] = None
+        if connection is not None:
+            with connection:
+                suites[hello] = (connection.cipher() or ("?",))[0]
+                if not chain:
+                    chain, whole = _chain(connection)
+                    status = _ask(connection, name, port)
+    return Probe(chain, whole, suites, status)
+
+
+def _handshake(raw: socket.socket, hello: Hello, name: str) -> ssl.SSLSocket | None:
+    """Return the connection with TLS, or None; ``raw`` is closed then."""
+    version, suites = hello.value
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = context.maximum_version = version
+    context.set_ciphers(suites + _ANY_KEY)
+    context.options |= _LEGACY_SERVER_CONNECT
+    try:
+        return context.wrap_socket(raw, server_hostname=name)
+    except (OSError, ValueError):
+        raw.close()
+        return None
+
+
+def _chain(connection: ssl.SSLSocket) -> tuple[tuple[bytes, ...], bool]:
+    """Return the certificates that were sent, and whether these are all of them."""
+    sent = _sent(connection)
+    if sent is not None:
+        return sent, True
+    leaf = connection.getpeercert(binary_form=True)
+    return () if leaf is None else (leaf,), False
+
+
+def _sent(connection: ssl.SSLSocket) -> tuple[bytes, ...] | None:
+    """Return the certificates that were sent; None where Python does not tell."""
+    # public from Python 3.13; before, of the object inside, which gives objects
+    source: Any = connection
+    if not hasattr(source, "get_unverified_chain"):
+        source = getattr(connection, "_sslobj", None)
+    if not hasattr(source, "get_unverified_chain"):
+        return None
+    return tuple(map(_der, source.get_unverified_chain() or ()))
+
+
+def _der(certificate: Any) -> bytes:
+    if isinstance(certificate, bytes):
+        return certificate
+    return ssl.PEM_cert_to_DER_cert(certificate.public_bytes())
+
+
+def _ask(connection: ssl.SSLSocket, host: str, port: int) -> str:
+    """Ask for the SSTP page as a browser would; return the first line of the answer."""
+    shown = f"[{host}]" if ":" in host else host
+    place = shown if port == 443 else f"{shown}:{port}"
+    request = f"GET {SRA_PATH} HTTP/1.1\r\nHost: {place}\r\nConnection: close\r\n\r\n"
+    answer = b""
+    try:
+        connection.sendall(request.encode("ascii"))
+        # one that dribbles has no line either
+        for _ in range(_READS_MAX):
+            data = connection.recv(_ANSWER_MAX)
+            answer += data
+            if not data or b"\n" in data:
+                break
+    except OSError:
+        pass
+    return answer.partition(b"\n")[0].decode("latin-1").strip()
+
+
+def _unreachable(place: str, problem: OSError | UnicodeError) -> Finding:
+    match problem:
+        case socket.gaierror() | UnicodeError():
+            found, fix = "is not found in DNS", "correct the name, or its DNS record"
+            windows = Windows.NO_SUCH_HOST
+        case TimeoutError():
+            found, fix = "does not answer", "open the port in firewalls and port forwardings"
+            windows = Windows.TIMED_OUT
+        case ConnectionRefusedError():
+            found, fix = "refuses connections", "start the server: sstpca serve"
+            windows = Windows.REFUSED
+        case _:
+            found = f"cannot be reached: {problem.strerror}"
+            fix, windows = "correct the address, or the network", Windows.TIMED_OUT
+    return error("connect", f"{place} {found}", fix, windows)
+
+
+def check_server(seen: Probe) -> Iterator[Finding]:
+    """Look at everything in ``seen`` that is not in the certificates."""
+    if seen.problem is not None:
+        yield seen.problem
+        return
+    if not any(seen.suites.values()):
+        yield error(
+            "tls",
+            "the server takes neither TLS 1.2 nor TLS 1.3",
+            "see that this port is the VPN server's, and that it has TLS 1.2 switched on",
+            Windows.TLS,
+        )
+        return
+    yield from _check_tls(seen)
+    yield from _check_answer(seen)
+    if not seen.whole:
+        yield note(
+            "chain-unseen",
+            "this Python shows the server's own certificate only, not what it sends with it",
+            "nothing, or give the chain as a file",
+        )
+
+
+def _check_tls(seen: Probe) -> Iterator[Finding]:
+    if not seen.suites[Hello.TLS12]:
+        yield error(
+            "tls-1.2",
+            "the server takes no TLS 1.2 that Windows 10 and 11 offer",
+            "switch on TLS 1.2 with ECDHE and AES-GCM",
+            Windows.TLS,
+        )
+        return
+    if not seen.suites[Hello.TLS13]:
+        yield note(
+            "tls-1.3", "the server takes no TLS 1.3", "nothing: all Windows clients have TLS 1.2"
+        )
+    if not seen.suites[Hello.OLD]:
+        yield warning(
+            "tls-old",
+            "the server takes no suite of Windows 7 and 8.1",
+            "if such clients remain, switch on ECDHE with AES-CBC and SHA-256",
+            Windows.TLS,
+        )
+    if not seen.suites[Hello.NO_PFS]:
+        yield note(
+            "tls-no-pfs",
+            "the server takes no RSA key exchange: RouterOS clients need pfs=yes",
+            "nothing, or set pfs=yes on RouterOS clients",
+        )
+
+
+def _check_answer(seen: Probe) -> Iterator[Finding]:
+    if not seen.status.startswith("HTTP/"):
+        what = "something that is not HTTP" if seen.status else "nothing"
+        yield error(
+            "http",
+            f"asked for the SSTP page, the server answers {what}",
+            "see that this port is the VPN server's, and its log; a proxy may cut it off",
+            Windows.NO_ANSWER,
+        )

@@ -1,0 +1,69 @@
+"""Who may log in: the users and their certificates, as the server asks for them."""
+
+import hashlib
+from dataclasses import replace
+
+import sqlalchemy as sa
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from sstpca.server.interfaces import Account, CertificateRefused
+
+from ..authority.authority import client_roots
+from ..home import Home
+from ..names import quoted
+from ..secrets import Sealer
+from ..store import certificates, users
+from ..store import database as tables
+from ..store.database import Store
+
+
+class StoreDirectory:
+    """The directory of one home; see the server's interface of that name."""
+
+    def __init__(self, home: Home, store: Store, sealer: Sealer) -> None:
+        self._home = home
+        self._store = store
+        self._sealer = sealer
+
+    def account(self, name: str) -> Account | None:
+        """Return the user of that name, or None."""
+        found = users.login(self._store, self._sealer, name)
+        if found is None:
+            return None
+        user = found.user
+        certificate_only = not found.sign_in.with_password
+        return Account(user.id, user.name, found.nt_hash, user.enabled, certificate_only)
+
+    def by_certificate(self, der: bytes) -> Account:
+        """Return the user whose name the certificate's pair has in the inventory.
+
+        That the pair was issued for, whatever other names are in the certificate. One that a newer
+        one has replaced is still good: its user may not have the newer one yet.
+
+        :raises CertificateRefused: if it is not in the inventory, is revoked, is no user's, or its
+            user may not log in.
+        """
+        name = self._holder(hashlib.sha256(der).hexdigest())
+        account = self.account(name)
+        if account is None:
+            raise CertificateRefused(f"is for {quoted(name)}, and there is no such user")
+        if not account.enabled:
+            raise CertificateRefused(f"is for '{account.name}', whose account is disabled")
+        return replace(account, certificate=hashlib.sha256(der).hexdigest())
+
+    def client_roots(self) -> tuple[bytes, ...]:
+        """Return the authorities of the home; during a rollover there is more than one."""
+        return tuple(root.public_bytes(Encoding.DER) for root in client_roots(self._home))
+
+    def _holder(self, fingerprint: str) -> str:
+        table = tables.certificates
+        wanted = sa.select(table.c.name, table.c.profile, table.c.revoked, table.c.serial)
+        with self._store.reading() as connection:
+            row = connection.execute(wanted.where(table.c.sha256 == fingerprint)).first()
+        if row is None:
+            raise CertificateRefused(f"is not in the inventory (SHA-256 {fingerprint})")
+        if row.revoked is not None:
+            raise CertificateRefused(f"{row.serial} of {quoted(row.name)} is revoked")
+        if row.profile != certificates.USER:
+            raise CertificateRefused(f"{row.serial} of {quoted(row.name)} is no user's")
+        return str(row.name)

@@ -1,0 +1,64 @@
+"""From a home to a running server: the toolkit's end of the server's interfaces."""
+
+import functools
+import hashlib
+import os
+from datetime import UTC, datetime
+
+from sstpca.server.config import Config
+from sstpca.server.errors import ServerError
+from sstpca.server.service import serve as run_server
+
+from ..authority.identity import ending, identity_to_pem, load_identity
+from ..errors import SstpcaError
+from ..home import Home
+from ..secrets import Sealer
+from ..settings import Settings
+from ..store.database import Store
+from .sessions import StoreBackend
+
+
+def serve(home: Home, settings: Settings) -> None:
+    """Run the VPN server of ``home`` until SIGTERM or SIGINT.
+
+    :raises SstpcaError: if the home or this machine is not fit to serve.
+    """
+    load_identity(home)
+    Sealer.load(home)
+    Store.open(home.database).close()
+    with home.serving():
+        try:
+            run_server(_config(home, settings), StoreBackend(home))
+        except ServerError as error:
+            raise SstpcaError(str(error), error.hint) from error
+
+
+def _config(home: Home, settings: Settings) -> Config:
+    server = settings.server
+    # each home has a table of its own: what an earlier run left there is certainly this home's
+    table = hashlib.sha256(os.fsencode(home.root.resolve())).hexdigest()[:8]
+    return Config(
+        name=settings.host,
+        listen=tuple((address, server.port) for address in server.listen),
+        identity=home.server_identity,
+        read_identity=functools.partial(_read_identity, home),
+        workers=server.workers or len(os.sched_getaffinity(0)),
+        interface=server.interface,
+        table=f"sstpca_{table}",
+        mtu=server.mtu,
+        nat=server.nat,
+        due=functools.partial(_due, home),
+    )
+
+
+def _due(home: Home) -> str:
+    return ending(home, datetime.now(UTC))
+
+
+def _read_identity(home: Home) -> bytes:
+    """Return the server's identity in our own writing: the file may be one that was made by hand."""
+    try:
+        found = load_identity(home)
+    except SstpcaError as error:
+        raise ServerError(str(error), error.hint) from error
+    return identity_to_pem(found.key, (found.certificate, *found.chain))

@@ -1,0 +1,393 @@
+"""The inventory: every certificate that this home has issued or taken in, and what became of it.
+
+Digests and serials are lower-case hexadecimal without colons. Nothing is ever removed.
+"""
+
+import enum
+import os
+import pwd
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import sqlalchemy as sa
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+
+from ..errors import SstpcaError
+from ..home import SERVER
+from ..names import quoted, user_key
+from ..x509.certificates import due_before
+from ..x509.describe import san_texts
+from .database import Store, certificates
+
+AUTHORITY: Final = "authority"
+#: the authority that will follow; no user and no pair can be called so
+NEXT: Final = "authority/next"
+#: the profile of certificates for users; the profiles "authority" and "server" are named as pairs
+USER: Final = "user"
+#: as short as a fingerprint may be abbreviated
+PREFIX_MIN: Final = 8
+
+
+@enum.unique
+class State(enum.Enum):
+    """What a certificate is at a certain time; the first that applies."""
+
+    REVOKED = "revoked"
+    REPLACED = "replaced"
+    EXPIRED = "expired"
+    NOT_YET = "not yet valid"
+    VALID = "valid"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One certificate of the inventory. Times are seconds since 1970.
+
+    :param name: what its pair is called: "authority", "authority/next", "server", or the name given.
+    :param profile: "authority", "server" or "user".
+    :param names: the subject alternative names: "DNS x", "IP y", "UPN z".
+    :param issuer_sha256: of the authority of this home that issued it; empty if another did.
+    :param requested_by: the local login of who asked.
+    :param reason: RFC 5280 5.3.1, if it is revoked.
+    :param replaced: when a newer one of the same name took its place.
+    """
+
+    id: int
+    name: str
+    profile: str
+    serial: str
+    subject: str
+    names: tuple[str, ...]
+    not_before: float
+    not_after: float
+    sha256: str
+    sha1: str
+    issuer_sha256: str
+    der: bytes = field(repr=False)
+    requested_by: str
+    issued: float
+    revoked: float | None
+    reason: str | None
+    replaced: float | None
+
+    def state(self, now: float) -> State:
+        """Return what the certificate is at ``now``."""
+        if self.revoked is not None:
+            return State.REVOKED
+        if self.replaced is not None:
+            return State.REPLACED
+        if now > self.not_after:
+            return State.EXPIRED
+        return State.NOT_YET if now < self.not_before else State.VALID
+
+    def due_before(self, within: timedelta) -> timedelta:
+        """Return how long before its end the certificate is due: ``within``, or a third of it."""
+        return due_before(timedelta(seconds=self.not_after - self.not_before), within)
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """The certificate itself."""
+        return x509.load_der_x509_certificate(self.der)
+
+
+def record(
+    connection: sa.Connection,
+    certificate: x509.Certificate,
+    *,
+    name: str,
+    profile: str,
+    requested_by: str,
+    issuer: x509.Certificate | None = None,
+    now: datetime | None = None,
+) -> None:
+    """Add ``certificate`` as the current one of ``name``; the one before is replaced.
+
+    :param connection: of Store.writing; the caller's transaction decides.
+    :param issuer: the authority of this home, if it issued this one.
+    :param now: an aware time; by default the present.
+    """
+    record_all(
+        connection,
+        [(name, profile, certificate)],
+        issuer=issuer,
+        requested_by=requested_by,
+        now=(now or datetime.now(UTC)).timestamp(),
+    )
+
+
+def record_all(
+    connection: sa.Connection,
+    pairs: Sequence[tuple[str, str, x509.Certificate]],
+    *,
+    issuer: x509.Certificate | None,
+    requested_by: str,
+    now: float,
+) -> None:
+    """Add many certificates, each with its name and profile; see :func:`record`."""
+    common = {
+        "issuer_sha256": "" if issuer is None else digest(issuer),
+        "requested_by": requested_by,
+        "issued": now,
+    }
+    rows = [
+        _row(name, certificate) | common | {"profile": profile}
+        for name, profile, certificate in pairs
+    ]
+    connection.execute(
+        certificates.update()
+        .where(certificates.c.key == sa.bindparam("of"), certificates.c.replaced.is_(None))
+        .values(replaced=now),
+        [{"of": row["key"]} for row in rows],
+    )
+    connection.execute(certificates.insert(), rows)
+
+
+def _row(name: str, certificate: x509.Certificate) -> dict[str, Any]:
+    return {
+        "name": name,
+        "key": user_key(name),
+        "serial": f"{certificate.serial_number:x}",
+        "subject": certificate.subject.rfc4514_string(),
+        "names": list(san_texts(certificate)),
+        "not_before": certificate.not_valid_before_utc.timestamp(),
+        "not_after": certificate.not_valid_after_utc.timestamp(),
+        "sha256": digest(certificate),
+        "sha1": certificate.fingerprint(hashes.SHA1()).hex(),  # noqa: S303 Windows' thumbprint
+        "der": certificate.public_bytes(serialization.Encoding.DER),
+    }
+
+
+def record_first(store: Store, authority: x509.Certificate, server: x509.Certificate) -> None:
+    """Record the two certificates of a new home."""
+    with store.writing() as connection:
+        record_all(
+            connection,
+            [(AUTHORITY, AUTHORITY, authority), (SERVER, SERVER, server)],
+            issuer=authority,
+            requested_by=login(),
+            now=datetime.now(UTC).timestamp(),
+        )
+
+
+def list_all(store: Store) -> list[Entry]:
+    """Return every certificate, by name and then the newest first."""
+    return _entries(store, sa.true())
+
+
+def list_current(store: Store) -> list[Entry]:
+    """Return those that none has replaced, by name."""
+    return _entries(store, certificates.c.replaced.is_(None))
+
+
+def list_authorities(store: Store) -> list[Entry]:
+    """Return every authority that this home has had or will have."""
+    return _entries(store, certificates.c.profile == AUTHORITY)
+
+
+def list_revoked(store: Store) -> list[Entry]:
+    """Return all that are revoked, by name."""
+    return _entries(store, certificates.c.revoked.is_not(None))
+
+
+def current(store: Store, name: str) -> Entry:
+    """Return the certificate of ``name`` that none has replaced, whatever its state.
+
+    :raises SstpcaError: if there is none.
+    """
+    found = maybe_current(store, name)
+    if found is None:
+        raise SstpcaError(
+            f"there is no certificate called {quoted(name)}", "see 'sstpca cert list'"
+        )
+    return found
+
+
+def maybe_current(store: Store, name: str) -> Entry | None:
+    """Return what :func:`current` does, or None."""
+    found = _entries(store, certificates.c.key == user_key(name), certificates.c.replaced.is_(None))
+    return found[0] if found else None
+
+
+def find(store: Store, text: str) -> Entry:
+    """Return the certificate that ``text`` means: a name, a serial, or the first digits of one or of a fingerprint.
+
+    :raises SstpcaError: if there is none, or more than one.
+    """
+    found = maybe_current(store, text)
+    if found is not None:
+        return found
+    number = text.replace(":", "").replace(" ", "").lower()
+    matches = _entries(store, certificates.c.serial == number) if number else []
+    if not matches and len(number) >= PREFIX_MIN and set(number) <= set("0123456789abcdef"):
+        matches = _entries(
+            store,
+            certificates.c.sha256.startswith(number)
+            | certificates.c.sha1.startswith(number)
+            | certificates.c.serial.startswith(number),
+        )
+    if not matches:
+        raise SstpcaError(
+            f"there is no certificate with the name, serial or fingerprint {quoted(text)}",
+            "see 'sstpca cert list --all'",
+        )
+    if len(matches) > 1:
+        raise SstpcaError(
+            f"{len(matches)} serials and fingerprints begin with {quoted(text)}", "give more of it"
+        )
+    return matches[0]
+
+
+def is_current(store: Store, certificate: x509.Certificate, name: str | None = None) -> bool:
+    """Return whether ``certificate`` is recorded, and no other has taken its place.
+
+    :param name: of whom; by default of whoever it is.
+    """
+    found = sa.select(certificates.c.id).where(
+        certificates.c.sha256 == digest(certificate), certificates.c.replaced.is_(None)
+    )
+    if name is not None:
+        found = found.where(certificates.c.key == user_key(name))
+    with store.reading() as connection:
+        return connection.scalar(found) is not None
+
+
+def holders(store: Store) -> dict[str, tuple[str, bool]]:
+    """Return who has a current certificate: by the key (names.user_key) the name, and whether it
+    stands in the way of the next. One that has expired or is revoked does not.
+    """
+    now = datetime.now(UTC).timestamp()
+    usable = certificates.c.revoked.is_(None) & (certificates.c.not_after > now)
+    wanted = sa.select(certificates.c.key, certificates.c.name, usable.label("usable")).where(
+        certificates.c.replaced.is_(None)
+    )
+    with store.reading() as connection:
+        return {row.key: (row.name, bool(row.usable)) for row in connection.execute(wanted)}
+
+
+def revoke(connection: sa.Connection, entry: Entry, reason: str, now: datetime) -> None:
+    """Revoke ``entry`` for ``reason``, one of RFC 5280 5.3.1.
+
+    :param connection: of Store.writing; the caller holds ``home.changing_certificates()``.
+    :raises SstpcaError: if it is revoked already.
+    """
+    changed = connection.execute(
+        certificates.update()
+        .where(certificates.c.id == entry.id, certificates.c.revoked.is_(None))
+        .values(revoked=now.timestamp(), reason=reason)
+    )
+    if not changed.rowcount:
+        raise _revoked_already(entry)
+
+
+def revoke_all_of(connection: sa.Connection, name: str, reason: str, now: float) -> None:
+    """Revoke every certificate of the user ``name`` for ``reason``, those replaced as well.
+
+    :param connection: of Store.writing.
+    """
+    connection.execute(
+        certificates.update()
+        .where(
+            certificates.c.key == user_key(name),
+            certificates.c.profile == USER,
+            certificates.c.revoked.is_(None),
+        )
+        .values(revoked=now, reason=reason)
+    )
+
+
+def check_not_revoked(entry: Entry) -> None:
+    """Make sure that ``entry`` can still be revoked.
+
+    :raises SstpcaError: if it is revoked.
+    """
+    if entry.revoked is not None:
+        raise _revoked_already(entry)
+
+
+def _revoked_already(entry: Entry) -> SstpcaError:
+    return SstpcaError(f"the certificate {entry.serial} of '{entry.name}' is revoked already")
+
+
+def put_back(connection: sa.Connection, certificate: x509.Certificate, name: str) -> bool:
+    """Make a recorded certificate the current one of ``name`` again; return whether it is recorded.
+
+    :param connection: of Store.writing.
+    """
+    known = certificates.c.sha256 == digest(certificate)
+    if connection.scalar(sa.select(certificates.c.id).where(known)) is None:
+        return False
+    _replace(connection, name, datetime.now(UTC).timestamp())
+    _rename(connection, known, name)
+    return True
+
+
+def _replace(connection: sa.Connection, name: str, now: float) -> None:
+    of_name = (certificates.c.key == user_key(name), certificates.c.replaced.is_(None))
+    connection.execute(certificates.update().where(*of_name).values(replaced=now))
+
+
+def _rename(connection: sa.Connection, which: sa.ColumnElement[bool], name: str) -> None:
+    """Make ``which`` the current one of ``name``."""
+    values = {"name": name, "key": user_key(name), "replaced": None}
+    connection.execute(certificates.update().where(which).values(values))
+
+
+def succeed(connection: sa.Connection, now: float) -> None:
+    """Let the next authority take the place of the one before.
+
+    :param connection: of Store.writing.
+    """
+    _replace(connection, AUTHORITY, now)
+    following = (certificates.c.key == NEXT) & certificates.c.replaced.is_(None)
+    _rename(connection, following, AUTHORITY)
+
+
+def drop_next(connection: sa.Connection, now: float) -> None:
+    """Let there be no next authority.
+
+    :param connection: of Store.writing.
+    """
+    _replace(connection, NEXT, now)
+
+
+def revoked(store: Store, fingerprint: str) -> bool:
+    """Return whether the certificate with this SHA-256 is revoked.
+
+    :param fingerprint: in hexadecimal, with colons or without.
+    """
+    wanted = fingerprint.replace(":", "").lower()
+    with store.reading() as connection:
+        return bool(
+            connection.scalar(
+                sa.select(sa.func.count())
+                .select_from(certificates)
+                .where(certificates.c.sha256 == wanted, certificates.c.revoked.is_not(None))
+            )
+        )
+
+
+def digest(certificate: x509.Certificate) -> str:
+    """Return the SHA-256 of ``certificate`` as the inventory has it."""
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def login() -> str:
+    """Return who is asking: the login of this process, or of who called sudo."""
+    asked = os.environ.get("SUDO_USER", "") if os.getuid() == 0 else ""
+    if asked:
+        return asked
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def _entries(store: Store, *wanted: sa.ColumnElement[bool]) -> list[Entry]:
+    columns = [certificates.c[name] for name in Entry.__slots__]
+    order = (certificates.c.key, certificates.c.id.desc())
+    with store.reading() as connection:
+        rows = connection.execute(sa.select(*columns).where(*wanted).order_by(*order))
+        return [Entry(**{**row._mapping, "names": tuple(row.names)}) for row in rows]

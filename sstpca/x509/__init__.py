@@ -1,0 +1,19 @@
+"""Values of X.509; no home, no database.
+
+What there is::
+
+    certificates          PEM and fingerprints
+    certificate_profiles  what each kind of certificate contains
+    subjects              the names that it is for, checked
+    keys                  private keys; stretching makes their passphrases work
+    describe              a certificate in people's words
+    chains, roots         certificates in order; the roots that this machine trusts
+
+Formats::
+
+    loading               a certificate read to its last field; extensions has those of others
+    parsing               files of any format
+    pem, asn1             what these formats consist of; work says how long one takes to open, and
+                          trial tries where only trying does
+    exporting             formats for other programs
+"""

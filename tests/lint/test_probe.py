@@ -1,0 +1,177 @@
+"""What a probe sees of servers that are as they should be, and of others."""
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from sstpca.authority.authority import load_ca_certificate
+from sstpca.home import Home
+from sstpca.lint import probe as module
+from sstpca.lint.probe import SRA_PATH, Hello, Probe, check_server, probe
+from sstpca.x509.certificates import certificate_to_pem
+from tests.support.tls import ANSWER, Server, server_context
+
+NAME = "vpn.example.com"
+
+
+@pytest.fixture
+def home(usual_home: Home) -> Home:
+    """With RSA, TLS 1.2 has more suites to tell of."""
+    return usual_home
+
+
+@pytest.fixture
+def serve(home: Home) -> Iterator[Callable[..., Server]]:
+    """Start a server with the home's certificate: ``serve(setting=..., answer=...)``."""
+    with contextlib.ExitStack() as stack:
+
+        def start(
+            setting: Callable[[ssl.SSLContext], None] | None = None,
+            answer: bytes = ANSWER,
+            tls: bool = True,
+        ) -> Server:
+            context = server_context()
+            context.load_cert_chain(home.server_identity)
+            if setting is not None:
+                setting(context)
+            server = Server(context if tls else None, answer)
+            stack.callback(server.stop)
+            return server
+
+        yield start
+
+
+def look(port: int) -> Probe:
+    return probe("127.0.0.1", port, NAME, timeout=2)
+
+
+def told(seen: Probe) -> list[tuple[str, str, str | None]]:
+    return [
+        (one.check, one.severity.value, None if one.windows is None else one.windows.code)
+        for one in check_server(seen)
+    ]
+
+
+NO_PFS = ("tls-no-pfs", "note", None)
+
+
+def test_a_good_server(serve: Callable[..., Server], home: Home) -> None:
+    server = serve()
+    seen = look(server.port)
+    assert told(seen) == [NO_PFS]
+    assert seen.status == "HTTP/1.1 401 Unauthorized"
+    assert seen.whole
+    (leaf,) = seen.chain
+    assert ssl.DER_cert_to_PEM_cert(leaf) in home.server_identity.read_text() + "\n"
+    assert (seen.suites[Hello.TLS13] or "").startswith("TLS_")
+    # asked once, as the server it is to be, and not in every handshake
+    (asked,) = server.asked
+    assert asked.startswith(f"GET {SRA_PATH} HTTP/1.1\r\n".encode())
+    assert f"\r\nHost: {NAME}:{server.port}\r\n".encode() in asked
+    assert set(server.names) == {NAME}
+
+
+def test_the_whole_chain_is_seen(serve: Callable[..., Server], home: Home) -> None:
+    ca = certificate_to_pem(load_ca_certificate(home))
+    home.server_identity.write_bytes(home.server_identity.read_bytes() + ca)
+    seen = look(serve().port)
+    assert len(seen.chain) == 2
+    assert ssl.DER_cert_to_PEM_cert(seen.chain[1]) == ca.decode()
+
+
+def only_13(context: ssl.SSLContext) -> None:
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+
+
+def only_12(context: ssl.SSLContext) -> None:
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+
+
+def only_gcm(context: ssl.SSLContext) -> None:
+    context.set_ciphers("ECDHE+AESGCM")
+
+
+def with_rsa(context: ssl.SSLContext) -> None:
+    context.set_ciphers("ECDHE+AES:kRSA+AES")
+
+
+def with_alien_suites(context: ssl.SSLContext) -> None:
+    only_12(context)
+    context.set_ciphers("ECDHE+CHACHA20")
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        (only_13, [("tls-1.2", "error", "0x80090326")]),
+        (only_12, [("tls-1.3", "note", None), NO_PFS]),
+        (only_gcm, [("tls-old", "warning", "0x80090326"), NO_PFS]),
+        (with_rsa, []),
+        (with_alien_suites, [("tls", "error", "0x80090326")]),
+    ],
+)
+def test_versions_and_suites(
+    serve: Callable[..., Server],
+    setting: Callable[[ssl.SSLContext], None],
+    expected: list[tuple[str, str, str | None]],
+) -> None:
+    assert told(look(serve(setting).port)) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", []),
+        (b"HTTP/1.0 500 Oh\n", []),
+        (b"", [("http", "error", "0x80070040")]),
+        (b"220 mail.example.com ESMTP\r\n", [("http", "error", "0x80070040")]),
+        (b"\x00" * 50_000, [("http", "error", "0x80070040")]),
+    ],
+)
+def test_any_http_answer_will_do(
+    serve: Callable[..., Server], answer: bytes, expected: list[tuple[str, str, str | None]]
+) -> None:
+    assert told(look(serve(with_rsa, answer).port)) == expected
+
+
+def test_a_server_without_tls(serve: Callable[..., Server]) -> None:
+    seen = look(serve(answer=b"SSH-2.0-x\r\n", tls=False).port)
+    assert told(seen) == [("tls", "error", "0x80090326")]
+    assert seen.chain == ()
+
+
+def test_nobody_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert told(look(port)) == [("connect", "error", "0x8007274D")]
+
+
+@pytest.mark.parametrize(
+    ("problem", "code"),
+    [
+        (TimeoutError(), "0x8007274C"),
+        (ConnectionRefusedError(), "0x8007274D"),
+        (socket.gaierror(-2, "Name or service not known"), "0x80072EE7"),
+        (OSError(101, "Network is unreachable"), "0x8007274C"),
+    ],
+)
+def test_no_way_to_the_server(monkeypatch: pytest.MonkeyPatch, problem: OSError, code: str) -> None:
+    def connect(*_arguments: object) -> None:
+        raise problem
+
+    monkeypatch.setattr("sstpca.lint.probe.socket.create_connection", connect)
+    assert told(look(443)) == [("connect", "error", code)]
+
+
+def test_a_python_that_shows_only_the_leaf(
+    serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = serve(with_rsa).port
+    whole = look(port).chain
+    monkeypatch.setattr(module, "_sent", lambda connection: None)
+    seen = look(port)
+    assert seen.chain == whole[:1]
+    assert told(seen) == [("chain-unseen", "note", None)]

@@ -1,0 +1,186 @@
+"""Who may log in, by password and by certificate, as the server asks."""
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+from datetime import UTC, datetime
+
+import pytest
+import sqlalchemy as sa
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from sstpca.authority import issuing, pairs, revocation
+from sstpca.authority.authority import Authority, load_ca_certificate
+from sstpca.authority.issuing import Existing
+from sstpca.home import Home
+from sstpca.secrets import Sealer
+from sstpca.server.interfaces import CertificateRefused
+from sstpca.serving.directory import StoreDirectory
+from sstpca.serving.sessions import StoreBackend
+from sstpca.store import certificates, users
+from sstpca.store.database import Store
+from sstpca.x509.keys import KeyType
+from tests.conftest import Run
+from tests.support.issuer import CLIENT, Issuer
+from tests.support.revoked import mark_revoked
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def directory(home: Home, store: Store, sealer: Sealer) -> StoreDirectory:
+    for name in ("alice", "Bob"):
+        users.add(store, sealer, name, "clientPass")
+    return StoreDirectory(home, store, sealer)
+
+
+def issue(home: Home, store: Store, name: str, upn: str = "someone@else") -> bytes:
+    """Return a new certificate for the user ``name``, DER."""
+    wish = issuing.user_wish(name, upn, KeyType.ECDSA)
+    authority = Authority.load(home, None)
+    issuing.issue(home, store, authority, [wish], NOW, existing=Existing.REPLACE)
+    return pairs.load(home, name, "user").leaf.public_bytes(Encoding.DER)
+
+
+def revoke(store: Store, name: str) -> None:
+    mark_revoked(store, certificates.current(store, name), revocation.REASONS[0], NOW)
+
+
+def refusal(directory: StoreDirectory, der: bytes) -> str:
+    with pytest.raises(CertificateRefused) as refused:
+        directory.by_certificate(der)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("sign_in", ["mschapv2", "eap-mschapv2", "eap-tls"])
+def test_the_access_profile_says_who_has_to_show_a_certificate(
+    run: Run, directory: StoreDirectory, sign_in: str
+) -> None:
+    assert run("profile", "set", "default", "--sign-in", sign_in, "--yes").exit_code == 0
+    account = directory.account("alice")
+    assert account is not None
+    assert account.certificate_only is (sign_in == "eap-tls")
+    assert account.certificate == ""
+
+
+def test_who_has_no_access_profile_is_let_in_by_no_way(
+    home: Home, run: Run, directory: StoreDirectory
+) -> None:
+    assert run("profile", "set", "default", "--sign-in", "eap-tls", "--yes").exit_code == 0
+    assert directory.account("alice") is not None
+    with contextlib.closing(sqlite3.connect(home.database)) as damaged, damaged:
+        damaged.execute("UPDATE users SET profile_id = 4711")
+    assert directory.account("alice") is None
+
+
+def test_an_access_profile_that_changes_meanwhile_opens_no_other_way(
+    store: Store, directory: StoreDirectory
+) -> None:
+    """User and access profile are of one moment: one query."""
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        directory.account("alice")
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    assert len([one for one in asked if one.startswith("SELECT")]) == 1
+
+
+@pytest.mark.parametrize("name", ["alice", "BOB"])
+def test_the_name_of_the_pair_decides(
+    home: Home, store: Store, directory: StoreDirectory, name: str
+) -> None:
+    der = issue(home, store, name, "alice@vpn.example.com")
+    account = directory.by_certificate(der)
+    assert account.name.casefold() == name.casefold()
+    assert account.certificate == hashlib.sha256(der).hexdigest()
+    assert account.enabled
+
+
+def test_one_that_was_replaced_is_still_good_until_it_is_revoked(
+    home: Home, store: Store, directory: StoreDirectory
+) -> None:
+    former, new = issue(home, store, "alice"), issue(home, store, "alice")
+    assert directory.by_certificate(former).name == "alice"
+    revoke(store, "alice")
+    assert directory.by_certificate(former).name == "alice"
+    assert refusal(directory, new).endswith(" of 'alice' is revoked")
+
+
+def test_a_certificate_of_nobody(home: Home, store: Store, directory: StoreDirectory) -> None:
+    der = issue(home, store, "carol", "alice@vpn.example.com")
+    assert refusal(directory, der) == "is for 'carol', and there is no such user"
+
+
+def test_a_certificate_that_nobody_knows(directory: StoreDirectory) -> None:
+    der = Issuer.make().issue("alice", CLIENT).der
+    digest = hashlib.sha256(der).hexdigest()
+    assert refusal(directory, der) == f"is not in the inventory (SHA-256 {digest})"
+
+
+def test_a_servers_certificate(home: Home, directory: StoreDirectory) -> None:
+    pem = home.server_identity.read_bytes()
+    der = x509.load_pem_x509_certificates(pem)[0].public_bytes(Encoding.DER)
+    assert refusal(directory, der).endswith(" of 'server' is no user's")
+
+
+def test_a_disabled_user(home: Home, store: Store, directory: StoreDirectory) -> None:
+    der = issue(home, store, "Bob")
+    users.set_enabled(store, ["bob"], False)
+    assert refusal(directory, der) == "is for 'Bob', whose account is disabled"
+
+
+def test_a_removed_user(home: Home, store: Store, directory: StoreDirectory) -> None:
+    der = issue(home, store, "alice")
+    users.remove(home, store, ["alice"])
+    assert refusal(directory, der).endswith(" of 'alice' is revoked")
+
+
+def test_a_later_user_of_the_same_name_is_somebody_else(
+    home: Home, store: Store, sealer: Sealer, directory: StoreDirectory
+) -> None:
+    former, last, bobs = (issue(home, store, name) for name in ("alice", "alice", "bob"))
+    users.remove(home, store, ["ALICE"])
+    users.add(store, sealer, "alice", "clientPass")
+    for der in (former, last):
+        assert refusal(directory, der).endswith(" is revoked")
+    assert directory.by_certificate(bobs).name == "Bob"
+    assert {entry.reason for entry in certificates.list_revoked(store)} == {"cessationOfOperation"}
+    assert directory.by_certificate(issue(home, store, "alice")).name == "alice"
+
+
+def test_the_authority_of_the_home(home: Home, directory: StoreDirectory) -> None:
+    assert directory.client_roots() == (load_ca_certificate(home).public_bytes(Encoding.DER),)
+
+
+def test_sessions_end_with_their_certificate(
+    home: Home, store: Store, directory: StoreDirectory
+) -> None:
+    """And no others of the same user."""
+    by_password = directory.account("alice")
+    assert by_password is not None
+    accounts = [
+        by_password,
+        directory.by_certificate(issue(home, store, "Bob")),
+        directory.by_certificate(issue(home, store, "alice")),
+    ]
+    with StoreBackend(home).join(os.getpid()) as (_, sessions):
+        leases = [
+            sessions.promise(account, peer="203.0.113.9:1", client="") for account in accounts
+        ]
+        traffic = {lease.session: (0, 0) for lease in leases if lease}
+        assert sessions.beat(traffic) == {}
+        revoke(store, "alice")
+        _, bobs, last = traffic
+        assert sessions.beat(traffic) == {last: "its certificate was revoked"}
+        sessions.close(last)
+        del traffic[last]
+        assert sessions.beat(traffic) == {}
+        users.remove(home, store, ["bob"])
+        assert sessions.beat(traffic) == {bobs: "the user was removed"}
