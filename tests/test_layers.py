@@ -92,6 +92,154 @@ def test_the_server_has_one_name(path: Path) -> None:
     assert not modules & {"server", "templates"}
 
 
+# The rooms of the toolkit, the lowest first: what each may import of the others, and what for. A
+# module that stands by itself is a room; disk.reading is that one module.
+ROOMS: dict[str, tuple[str, str]] = {
+    "errors": ("", "everybody raises them"),
+    "addresses": ("", "a value"),
+    "names": ("errors addresses", "values"),
+    "surroundings": ("errors addresses names", "it asks the machine, and knows nothing of a VPN"),
+    "toml": ("errors names", "a format"),
+    "disk": ("errors names", "it writes files for everybody, whatever is in them"),
+    "home": ("errors names disk", "it says where things are, not what they are"),
+    "secrets": ("errors names disk home", "it reads one file of a home"),
+    "x509": (
+        "errors names addresses disk.reading",
+        "values and their formats: no home, no database, and nobody's judgement but X.509's",
+    ),
+    "access": ("errors names addresses", "values: whoever keeps them is above"),
+    "settings": ("errors names addresses toml disk home", "one file of a home"),
+    "lint": (
+        "errors names addresses disk.reading x509",
+        "it judges certificates of anybody, and knows no home",
+    ),
+    "store": (
+        "errors names addresses disk home secrets settings x509 access server",
+        "it keeps values, and asks nobody above what they are for",
+    ),
+    "authority": (
+        "errors names addresses disk home secrets settings x509 lint store",
+        "it issues and keeps; what becomes of that is for bundles and the server",
+    ),
+    "bundle": (
+        "errors names addresses toml disk home secrets settings x509 lint access store authority",
+        "it makes files; nobody below knows of them",
+    ),
+    "serving": (
+        "errors names addresses disk home secrets settings x509 access store authority server",
+        "the server's view of a home: it needs no bundle, and no front end",
+    ),
+    "vpn": (
+        "errors names addresses toml surroundings disk home secrets settings x509 lint access store "
+        "authority bundle serving server",
+        "the use cases; a front end is above them",
+    ),
+    "cli": ("errors names addresses surroundings home vpn __version__", "a front end: it sees vpn"),
+    # what starts the program, and what other programs import
+    "__main__": ("cli", "it starts the command line"),
+    "__init__": ("errors vpn", "what other programs import"),
+}
+# arrows against the tables that there still are
+NOT_YET = {
+    "disk": "home",
+    "access": "store",
+    "cli": "secrets settings disk x509 lint access store authority bundle serving server",
+    "bundle/workshop": "ledger",
+}
+# the rooms of bundles, in the same way
+BUNDLE_ROOMS: dict[str, tuple[str, str]] = {
+    "sums": ("", "a format"),
+    "authenticode": ("sums", "signatures, whatever is signed"),
+    "content": ("", "what a bundle says, whoever reads it"),
+    "platforms": ("content sums", "the files of one system"),
+    "administrators": ("content sums authenticode", "files for those who set up many PCs"),
+    "archive": ("sums", "it puts files on disk, whatever they say"),
+    "sheet": ("content", "it prints secrets"),
+    "workshop": ("content platforms archive authenticode sheet", "it makes all bundles of a run"),
+    "ledger": (
+        "content platforms sums authenticode archive workshop",
+        "it compares what was made with what would be made now",
+    ),
+    "pool": ("workshop archive", "it shares the work"),
+}
+
+
+def room_of(path: Path, top: Path) -> str:
+    """Return the room of a module: the folder below ``top``, or the module that stands there."""
+    return path.relative_to(top).with_suffix("").parts[0]
+
+
+def arrows(path: Path, top: Path) -> Iterator[str]:
+    """Yield what a module imports of the other rooms below ``top``: ``disk.reading``."""
+    package = path.relative_to(ROOT).parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Import(names=names):
+                found = [alias.name for alias in names]
+            case ast.ImportFrom(module=module, names=names, level=level):
+                base = ".".join(package[: len(package) - level + 1]) if level else ""
+                # "from . import x" names a module, or what __init__ has
+                ends = [module] if module else [alias.name for alias in names]
+                found = [f"{base}.{end}".lstrip(".") for end in ends]
+            case _:
+                continue
+        own = ".".join(top.relative_to(ROOT).parts) + "."
+        yield from (one.removeprefix(own) for one in found if one.startswith(own))
+
+
+def strangers(path: Path, top: Path, rooms: dict[str, tuple[str, str]]) -> list[str]:
+    """Return what a module imports against ``rooms``."""
+    room = room_of(path, top)
+    allowed = [room, *rooms[room][0].split()]
+    return sorted(
+        {
+            one
+            for one in arrows(path, top)
+            if not any(one == room or one.startswith(f"{room}.") for room in allowed)
+        }
+    )
+
+
+MODULES = sorted((ROOT / "sstpca").rglob("*.py"))
+BUNDLE = ROOT / "sstpca" / "bundle"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_a_room_knows_those_below_it(path: Path) -> None:
+    room = room_of(path, ROOT / "sstpca")
+    found = [
+        one
+        for one in strangers(path, ROOT / "sstpca", ROOMS)
+        if one.partition(".")[0] not in NOT_YET.get(room, "").split()
+    ]
+    assert not found, f"{room} imports {', '.join(found)}: {ROOMS[room][1]}"
+
+
+@pytest.mark.parametrize(
+    "path", sorted(BUNDLE.rglob("*/*.py")) + sorted(BUNDLE.glob("[!_]*.py")), ids=name
+)
+def test_a_room_of_bundles_knows_those_below_it(path: Path) -> None:
+    room = room_of(path, BUNDLE)
+    found = [
+        one
+        for one in strangers(path, BUNDLE, BUNDLE_ROOMS)
+        if one.partition(".")[0] not in NOT_YET.get(f"bundle/{room}", "").split()
+    ]
+    assert not found, f"bundle/{room} imports {', '.join(found)}: {BUNDLE_ROOMS[room][1]}"
+
+
+@pytest.mark.parametrize(
+    ("top", "rooms"), [(ROOT / "sstpca", ROOMS), (BUNDLE, BUNDLE_ROOMS)], ids=("sstpca", "bundle")
+)
+def test_every_room_has_its_floor(top: Path, rooms: dict[str, tuple[str, str]]) -> None:
+    found = {room_of(path, top) for path in top.rglob("*.py")}
+    assert found - {"__init__"} == set(rooms) - {"__init__"}
+    lower = {"server", "__version__"}
+    for room, (allowed, _) in rooms.items():
+        assert {one.partition(".")[0] for one in allowed.split()} <= lower, room
+        lower.add(room)
+
+
 CODE = sorted([*(ROOT / "server").rglob("*.py"), *(ROOT / "sstpca").rglob("*.py")])
 # what would take a text apart, or look for a word in it
 _TAKING_APART = {

@@ -6,7 +6,6 @@ from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from ..errors import SstpcaError
 from ..home import SECRET, Home, read_own, write_file
@@ -18,6 +17,7 @@ from ..x509.certificate_profiles import (
     make_leaf,
     make_server_certificate,
 )
+from ..x509.certificates import issued
 from ..x509.keys import (
     AUTHORITY_KEY,
     KeyType,
@@ -208,15 +208,6 @@ def issuer_of(home: Home, certificate: x509.Certificate) -> x509.Certificate | N
     :raises SstpcaError: if a file is damaged, or the authority's is missing.
     """
     return next((one for one in client_roots(home) if issued(certificate, one)), None)
-
-
-def issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Return whether ``issuer`` has the name in ``certificate``, and signed it."""
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
-        return False
-    return True
 
 
 def note_on_purposes(home: Home) -> str:

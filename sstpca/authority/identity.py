@@ -16,8 +16,8 @@ from ..lint.checks import lint
 from ..lint.findings import Finding, Severity
 from ..lint.readable import read
 from ..names import Hosts, parse_hosts
-from ..x509.certificates import certificate_to_pem, due_before
-from ..x509.keys import PrivateKey, key_from_pem, key_to_pem
+from ..x509.certificates import due_before
+from ..x509.keys import PrivateKey, key_from_pem
 from ..x509.loading import certificates_from_pem
 from .authority import client_roots
 
@@ -47,11 +47,6 @@ class Identity:
     chain: tuple[x509.Certificate, ...]
     own: bool
     key: PrivateKey = field(repr=False)
-
-
-def identity_to_pem(key: PrivateKey, certificates: tuple[x509.Certificate, ...]) -> bytes:
-    """Return the content of server.pem: the key, then the leaf and its chain."""
-    return key_to_pem(key) + b"".join(map(certificate_to_pem, certificates))
 
 
 def load_server_certificate(home: Home) -> x509.Certificate:

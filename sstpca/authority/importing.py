@@ -23,11 +23,11 @@ from ..store.database import Store
 from ..x509 import chains, roots
 from ..x509.extensions import read_extensions
 from ..x509.keys import PrivateKey
+from ..x509.pair import Pair, identity_to_pem
 from ..x509.parsing import Contents, Password, merge, parse
 from . import pairs, requests
 from .authority import client_roots, issuer_of
-from .identity import check_leaf, identity_to_pem, served_hosts
-from .pairs import Pair
+from .identity import check_leaf, served_hosts
 from .reconciliation import adopt
 
 _SHOWN_MAX: Final = 3

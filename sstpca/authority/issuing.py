@@ -21,11 +21,12 @@ from ..store.database import Store
 from ..store.holders import check_holders
 from ..x509 import certificate_profiles
 from ..x509.keys import KeyType, PublicKey, key_type, make_key
+from ..x509.pair import Pair
 from ..x509.subjects import Subject, check_permitted
 from . import pairs
 from .authority import Authority, check_alive, load_ca_certificate
 from .identity import served_hosts
-from .pairs import Pair, changing
+from .pairs import changing
 
 _Item = TypeVar("_Item")
 

@@ -9,7 +9,6 @@ there is no certificate that nobody knows of, and none without its key.
 import contextlib
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -22,35 +21,15 @@ from ..home import SECRET, SERVER, Home, read_own, write_file, write_files
 from ..names import check_user_name, quoted, user_key
 from ..store import certificates
 from ..store.database import Store
-from ..x509.keys import PrivateKey, key_from_pem
+from ..x509.keys import key_from_pem
 from ..x509.loading import certificates_from_pem
+from ..x509.pair import Pair, identity_to_pem
 from . import succession
-from .identity import identity_to_pem
 from .reconciliation import adopt
 
 # of a file name's 255 bytes some are for the ending, and for a temporary name
 NAME_BYTES_MAX: Final = 200
 _RESERVED: Final = frozenset({SERVER, certificates.AUTHORITY, certificates.NEXT})
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A key and its certificate.
-
-    :param name: "server", or what the pair is called.
-    :param profile: the name of its certificate profile.
-    :param certificates: the leaf, then its chain without the root.
-    """
-
-    name: str
-    profile: str
-    certificates: tuple[x509.Certificate, ...]
-    key: PrivateKey = field(repr=False)
-
-    @property
-    def leaf(self) -> x509.Certificate:
-        """The certificate of the key."""
-        return self.certificates[0]
 
 
 def check_pair_name(name: str) -> str:

@@ -27,11 +27,11 @@ from ..store.database import Store
 from ..x509 import certificate_profiles
 from ..x509.certificates import certificate_to_pem
 from ..x509.keys import KeyType, key_to_pem, key_type, make_key
+from ..x509.pair import Pair
 from ..x509.subjects import Subject, check_permitted
 from . import pairs
 from .authority import Authority, check_alive, issuer_of, load_next_certificate
 from .identity import check_leaf, load_server_certificate, served_hosts
-from .pairs import Pair
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ import click
 from ..authority import issuing, revocation
 from ..authority.authority import Authority
 from ..authority.issuing import Existing, Wish
-from ..authority.pairs import Pair
 from ..errors import InvalidInput, SstpcaError
 from ..home import SERVER, Home
 from ..names import quoted, user_key
@@ -21,6 +20,7 @@ from ..store.certificates import Entry
 from ..store.holders import holders_of
 from ..x509.certificate_profiles import AUTHORITY_DAYS, SERVER_DAYS
 from ..x509.keys import KEY_TYPES, KeyType
+from ..x509.pair import Pair
 from . import ask
 from .cert import cert, opened
 from .context import Context

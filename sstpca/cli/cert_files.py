@@ -13,10 +13,9 @@ from ..authority import importing, pairs, requests
 from ..authority.authority import issuer_of
 from ..authority.identity import served_hosts
 from ..authority.importing import Import
-from ..authority.pairs import Pair
 from ..disk.new_files import refuse_existing, write_new, write_new_folder
 from ..errors import InvalidInput, SstpcaError
-from ..home import SECRET, Home
+from ..home import PUBLIC, SECRET, Home
 from ..names import quoted
 from ..secrets import generate_password
 from ..store import certificates
@@ -24,6 +23,7 @@ from ..store.certificates import Entry, State
 from ..x509 import exporting, parsing
 from ..x509.certificates import certificate_to_pem
 from ..x509.keys import KEY_TYPES, KeyType, describe_key
+from ..x509.pair import Pair
 from . import ask, ca_files, usage
 from .ca import ca
 from .cert import cert, opened
@@ -225,7 +225,11 @@ def _new_password(target: Path, file: Path | None, *, generate: bool) -> str:
 
 def _export_routeros(home: Home, entry: Entry, target: Path, *, force: bool) -> None:
     pair, authority = _pair(home, entry), issuer_of(home, entry.certificate)
-    write_new_folder(target, exporting.to_routeros(pair, authority), force=force)
+    files = {
+        name: (file.content, SECRET if file.secret else PUBLIC)
+        for name, file in exporting.to_routeros(pair, authority).items()
+    }
+    write_new_folder(target, files, force=force)
     click.echo(target)
     talk(
         "the private key in it is not encrypted: delete the folder when the router has it\n"

@@ -9,12 +9,13 @@ from sstpca.server.config import Config
 from sstpca.server.errors import ServerError
 from sstpca.server.service import serve as run_server
 
-from ..authority.identity import ending, identity_to_pem, load_identity
+from ..authority.identity import ending, load_identity
 from ..errors import SstpcaError
 from ..home import Home
 from ..secrets import Sealer
 from ..settings import Settings
 from ..store.database import Store
+from ..x509.pair import identity_to_pem
 from .sessions import StoreBackend
 
 

@@ -15,7 +15,6 @@ import jinja2
 from .. import surroundings, toml
 from ..access import profiles
 from ..authority.authority import Authority, Issued
-from ..authority.identity import identity_to_pem
 from ..errors import SstpcaError
 from ..home import PUBLIC, SECRET, Home, write_file
 from ..names import Hosts, check_connection_name, check_contact
@@ -25,6 +24,7 @@ from ..store import certificates
 from ..store.database import Store
 from ..x509.certificates import certificate_to_pem, sha256_fingerprint
 from ..x509.keys import AUTHORITY_KEY, KeyType, key_to_pem
+from ..x509.pair import identity_to_pem
 
 PUBLIC_RESOLVERS: Final = (IPv4Address("9.9.9.9"), IPv4Address("1.1.1.1"))
 CANDIDATES: Final = tuple(

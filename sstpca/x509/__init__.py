@@ -6,6 +6,7 @@ What there is::
     certificate_profiles  what each kind of certificate contains
     subjects              the names that it is for, checked
     keys                  private keys; stretching makes their passphrases work
+    pair                  a key with its certificate and chain
     describe              a certificate in people's words
     chains, roots         certificates in order; the roots that this machine trusts
 

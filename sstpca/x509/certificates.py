@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 
 _SHORT: Final = timedelta(days=90)
@@ -43,3 +43,12 @@ def sha256_fingerprint(certificate: x509.Certificate) -> str:
 def sha1_fingerprint(certificate: x509.Certificate) -> str:
     """Return the SHA-1 of the certificate, which Windows calls its thumbprint, as ``ABCD...``."""
     return certificate.fingerprint(hashes.SHA1()).hex().upper()  # noqa: S303 Windows' name for it
+
+
+def issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Return whether ``issuer`` has the name in ``certificate``, and signed it."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
+        return False
+    return True

@@ -7,11 +7,10 @@ from typing import Final
 
 from cryptography import x509
 
-from ..authority.authority import issued
 from ..errors import SstpcaError
 from ..names import quoted
 from . import roots
-from .certificates import sha256_fingerprint
+from .certificates import issued, sha256_fingerprint
 from .exporting import is_self_issued
 from .extensions import read_extensions
 

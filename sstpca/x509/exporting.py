@@ -1,17 +1,18 @@
 """Certificates and keys as other programs want them: PEM, DER, PKCS#12, files for RouterOS."""
 
 import re
+from dataclasses import dataclass, field
 from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 
-from ..authority.pairs import Pair
 from ..errors import InvalidInput
-from ..home import PUBLIC, SECRET, SERVER
+from .certificate_profiles import SERVER
 from .certificates import certificate_to_pem
 from .keys import key_to_pem
+from .pair import Pair
 
 PKCS12_ITERATIONS: Final = 100_000
 """Windows refuses more than 600,000; the MAC has the 2048 that the library gives it."""
@@ -98,8 +99,19 @@ def to_pkcs12(pair: Pair, friendly_name: str, password: bytes, *, legacy: bool =
     )
 
 
-def to_routeros(pair: Pair, authority: x509.Certificate | None) -> dict[str, tuple[bytes, int]]:
-    """Return the files that a RouterOS router imports, by name: content and mode.
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to write.
+
+    :param secret: whether nobody but its owner is to read it.
+    """
+
+    content: bytes = field(repr=False)
+    secret: bool = False
+
+
+def to_routeros(pair: Pair, authority: x509.Certificate | None) -> dict[str, File]:
+    """Return the files that a RouterOS router imports, by name.
 
     All names begin with "sstpca-": on a router that is there already, ``server.crt`` and
     ``ca.crt`` are likely to be its owner's.
@@ -109,13 +121,13 @@ def to_routeros(pair: Pair, authority: x509.Certificate | None) -> dict[str, tup
     """
     stem = routeros_stem(pair)
     files = {
-        f"{stem}.crt": (to_chain(pair), PUBLIC),
-        f"{stem}.key": (key_to_pem(pair.key), SECRET),
+        f"{stem}.crt": File(to_chain(pair)),
+        f"{stem}.key": File(key_to_pem(pair.key), secret=True),
     }
     if authority is not None:
-        files[f"{ROUTEROS_PREFIX}-ca.crt"] = (certificate_to_pem(authority), PUBLIC)
+        files[f"{ROUTEROS_PREFIX}-ca.crt"] = File(certificate_to_pem(authority))
     script = _routeros_script(pair, list(files))
-    return files | {f"{stem}.rsc": (script.encode(), PUBLIC)}
+    return files | {f"{stem}.rsc": File(script.encode())}
 
 
 def file_stem(name: str) -> str:
@@ -133,7 +145,7 @@ def routeros_use(pair: Pair) -> str:
     """Return the command that lets a RouterOS router use ``pair`` once it is imported."""
     # the first certificate of a file gets the file's name, and this
     imported = routeros_string(f"{routeros_stem(pair)}.crt_0")
-    if pair.profile == SERVER:
+    if pair.profile == SERVER.name:
         return f"/interface sstp-server server set certificate={imported}"
     return f"/interface sstp-client set [find name=NAME] certificate={imported}"
 

@@ -7,7 +7,6 @@ import pytest
 from sstpca.authority import issuing
 from sstpca.authority.authority import Authority
 from sstpca.authority.due import Due, Urgency, due
-from sstpca.authority.identity import identity_to_pem
 from sstpca.errors import SstpcaError
 from sstpca.home import Home
 from sstpca.names import parse_hosts
@@ -15,6 +14,7 @@ from sstpca.store import certificates
 from sstpca.store.database import Store
 from sstpca.x509.certificate_profiles import SERVER, SERVER_DAYS, make_leaf
 from sstpca.x509.keys import KeyType, make_key
+from sstpca.x509.pair import identity_to_pem
 from sstpca.x509.subjects import Subject
 from tests.support.revoked import mark_revoked
 

@@ -10,13 +10,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from sstpca.authority.authority import Authority, load_ca_certificate
-from sstpca.authority.identity import identity_to_pem, load_identity, load_server_certificate
+from sstpca.authority.identity import load_identity, load_server_certificate
 from sstpca.errors import SstpcaError
 from sstpca.home import Home
 from sstpca.names import parse_hosts
 from sstpca.x509.certificates import certificate_to_pem
 from sstpca.x509.keys import KeyType, key_to_pem
 from sstpca.x509.loading import certificates_from_pem
+from sstpca.x509.pair import identity_to_pem
 
 NOW = datetime.now(UTC)
 HOSTS = parse_hosts(["vpn.example.com"])

@@ -7,7 +7,7 @@ from cryptography import x509
 
 from sstpca.authority import issuing, pairs
 from sstpca.authority.authority import Authority
-from sstpca.authority.identity import identity_to_pem, load_identity
+from sstpca.authority.identity import load_identity
 from sstpca.authority.issuing import Existing
 from sstpca.errors import InvalidInput, SstpcaError
 from sstpca.home import SERVER, Home
@@ -16,6 +16,7 @@ from sstpca.store import certificates
 from sstpca.store.database import Store
 from sstpca.x509.certificate_profiles import distribution_url
 from sstpca.x509.keys import KeyType, key_to_pem
+from sstpca.x509.pair import identity_to_pem
 from sstpca.x509.subjects import Subject
 from tests.support.revoked import mark_revoked
 

@@ -17,7 +17,6 @@ from sstpca.authority import importing, issuing, pairs, revocation, rollover
 from sstpca.authority.authority import (
     Authority,
     client_roots,
-    issued,
     issuer_of,
     load_ca_certificate,
     load_next_certificate,
@@ -31,7 +30,7 @@ from sstpca.names import parse_hosts
 from sstpca.store import certificates
 from sstpca.store.database import Store
 from sstpca.x509 import parsing
-from sstpca.x509.certificates import certificate_to_pem
+from sstpca.x509.certificates import certificate_to_pem, issued
 from sstpca.x509.keys import KeyType, describe_key
 from tests.support.requirements import require
 from tests.support.steps import STEPS_MAX, failing_at, in_a_child, kill_me, tree

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from sstpca.access.connection_settings import ConnectionSettings, SignIn
 from sstpca.access.profiles import AccessProfile
-from sstpca.authority.pairs import Pair
 from sstpca.bundle.administrators.router import Router, complaints, files
 from sstpca.errors import SstpcaError
 from sstpca.home import SERVER
 from sstpca.store.users import User
+from sstpca.x509.pair import Pair
 from tests.bundle.rsc import Statement, Text, check_known, commands, parse, texts, walk
 from tests.bundle.samples import renderer, user_named
 from tests.support.forge import authority, make, server_extensions

@@ -14,7 +14,6 @@ from sstpca import settings
 from sstpca.access import profiles
 from sstpca.access.connection_settings import ConnectionSettings, NameRule, SignIn
 from sstpca.authority.authority import Authority
-from sstpca.authority.identity import identity_to_pem
 from sstpca.bundle import archive, pool
 from sstpca.bundle.ledger import listing
 from sstpca.bundle.ledger.verify import Verdict, Verifier
@@ -30,6 +29,7 @@ from sstpca.store import bundles, certificates, users
 from sstpca.store.database import Store
 from sstpca.x509.certificates import certificate_to_pem
 from sstpca.x509.keys import KeyType
+from sstpca.x509.pair import identity_to_pem
 from tests.bundle.samples import add_profile, issue_for
 from tests.support.revoked import mark_revoked
 

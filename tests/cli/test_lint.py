@@ -15,11 +15,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from sstpca.authority.authority import Authority
-from sstpca.authority.identity import identity_to_pem, load_server_certificate
+from sstpca.authority.identity import load_server_certificate
 from sstpca.cli import lint, main
 from sstpca.home import Home
 from sstpca.x509.certificates import certificate_to_pem
 from sstpca.x509.keys import KeyType
+from sstpca.x509.pair import identity_to_pem
 from tests.lint.test_checks import HOSTS
 from tests.support.forge import (
     HOST,

@@ -13,13 +13,14 @@ from cryptography import x509
 
 from sstpca import settings
 from sstpca.authority.authority import Authority, load_ca_certificate, load_next_certificate
-from sstpca.authority.identity import identity_to_pem, load_identity, load_server_certificate
+from sstpca.authority.identity import load_identity, load_server_certificate
 from sstpca.cli import main
 from sstpca.home import Home
 from sstpca.names import parse_hosts
 from sstpca.store import bundles
 from sstpca.store.database import Store
 from sstpca.x509.keys import KeyType
+from sstpca.x509.pair import identity_to_pem
 from tests.conftest import Run
 from tests.support.steps import STEPS_MAX, failing_at, in_a_child, kill_me, tree
 

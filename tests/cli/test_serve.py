@@ -12,7 +12,6 @@ from click.testing import CliRunner, Result
 
 from sstpca import surroundings
 from sstpca.authority.authority import Authority
-from sstpca.authority.identity import identity_to_pem
 from sstpca.cli import main
 from sstpca.home import Home
 from sstpca.names import parse_hosts
@@ -26,6 +25,7 @@ from sstpca.store.database import Store
 from sstpca.vpn import setup
 from sstpca.vpn.setup import Plan
 from sstpca.x509.keys import KeyType
+from sstpca.x509.pair import identity_to_pem
 from tests.conftest import NETWORK, Run
 from tests.support.handshake import certificate_of
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import pytest
 
 from sstpca.authority.authority import Authority
-from sstpca.authority.identity import identity_to_pem
 from sstpca.names import parse_hosts
 from sstpca.x509.keys import KeyType
+from sstpca.x509.pair import identity_to_pem
 from tests.support.faults import Aborted
 from tests.support.netns import wait_for
 from tests.support.server import Vpn

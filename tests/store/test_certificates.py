@@ -8,7 +8,7 @@ import pytest
 from cryptography import x509
 
 from sstpca.authority.authority import Authority, load_ca_certificate
-from sstpca.authority.identity import identity_to_pem, load_server_certificate
+from sstpca.authority.identity import load_server_certificate
 from sstpca.authority.reconciliation import adopt
 from sstpca.errors import SstpcaError
 from sstpca.home import SERVER, Home
@@ -18,6 +18,7 @@ from sstpca.store.certificates import AUTHORITY, State
 from sstpca.store.database import Store
 from sstpca.x509.certificates import sha1_fingerprint, sha256_fingerprint
 from sstpca.x509.keys import KeyType
+from sstpca.x509.pair import identity_to_pem
 from tests.support.revoked import mark_revoked
 
 NOW = datetime.now(UTC)

@@ -13,13 +13,13 @@ from cryptography import x509
 from sstpca.access.profiles import AccessProfile
 from sstpca.authority.authority import Authority
 from sstpca.authority.issuing import user_wish
-from sstpca.authority.pairs import Pair
 from sstpca.bundle.content.bundle import Bundle, Certificate, UserCertificate, bundle_for
 from sstpca.names import parse_hosts
 from sstpca.settings import Server, Settings
 from sstpca.x509.certificates import sha1_fingerprint
 from sstpca.x509.exporting import to_pkcs12
 from sstpca.x509.keys import KeyType, make_key
+from sstpca.x509.pair import Pair
 from tests.bundle.samples import MakeBundle, files_of, trust_in, user_named
 from tests.windows.pc import PWSH, Pc
 

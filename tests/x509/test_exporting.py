@@ -12,12 +12,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, p
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sstpca.authority.pairs import Pair
 from sstpca.errors import InvalidInput
 from sstpca.home import SERVER
 from sstpca.x509 import exporting
 from sstpca.x509.certificates import certificate_to_pem
 from sstpca.x509.exporting import file_stem, routeros_string, to_pkcs12, to_routeros
+from sstpca.x509.pair import Pair
 from tests.support.forge import Issuer, authority, make, server_extensions
 from tests.support.requirements import require
 
@@ -136,22 +136,21 @@ def test_a_password_that_does() -> None:
 
 def test_routeros(pair: Pair, root: Issuer) -> None:
     files = to_routeros(pair, root.certificate)
-    modes = {name: mode for name, (_, mode) in files.items()}
-    assert modes == {
-        "sstpca-server.crt": 0o644,
-        "sstpca-server.key": 0o600,
-        "sstpca-ca.crt": 0o644,
-        "sstpca-server.rsc": 0o644,
+    assert {name: file.secret for name, file in files.items()} == {
+        "sstpca-server.crt": False,
+        "sstpca-server.key": True,
+        "sstpca-ca.crt": False,
+        "sstpca-server.rsc": False,
     }
     # RouterOS calls the first certificate in a.crt a.crt_0
-    certificates = x509.load_pem_x509_certificates(files["sstpca-server.crt"][0])
+    certificates = x509.load_pem_x509_certificates(files["sstpca-server.crt"].content)
     assert certificates == list(pair.certificates[:2])
     assert (
-        load_pem_private_key(files["sstpca-server.key"][0], None).public_key()
+        load_pem_private_key(files["sstpca-server.key"].content, None).public_key()
         == pair.key.public_key()
     )
-    assert files["sstpca-ca.crt"][0] == certificate_to_pem(root.certificate)
-    lines = files["sstpca-server.rsc"][0].decode("ascii").splitlines()
+    assert files["sstpca-ca.crt"].content == certificate_to_pem(root.certificate)
+    lines = files["sstpca-server.rsc"].content.decode("ascii").splitlines()
     assert [line for line in lines if not line.startswith("#")] == [
         '/certificate import file-name="sstpca-server.crt" passphrase=""',
         '/certificate import file-name="sstpca-server.key" passphrase=""',
@@ -165,7 +164,7 @@ def test_routeros_for_a_user(pair: Pair) -> None:
     alice = Pair("alice", "user", (pair.leaf,), pair.key)
     files = to_routeros(alice, None)
     assert sorted(files) == ["sstpca-alice.crt", "sstpca-alice.key", "sstpca-alice.rsc"]
-    script = files["sstpca-alice.rsc"][0].decode()
+    script = files["sstpca-alice.rsc"].content.decode()
     assert "ca.crt" not in script
     assert "sstp-server" not in script
     assert '/interface sstp-client set [find name=NAME] certificate="sstpca-alice.crt_0"' in script

@@ -9,7 +9,6 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ...access.connection_settings import SignIn
 from ...access.profiles import AccessProfile
-from ...authority.pairs import Pair
 from ...errors import SstpcaError
 from ...home import PUBLIC, SECRET
 from ...names import quoted
@@ -17,6 +16,7 @@ from ...store import certificates
 from ...store.users import User
 from ...x509 import exporting
 from ...x509.certificates import certificate_to_pem
+from ...x509.pair import Pair
 from ..content.plain_name import plain_name
 from ..content.render import Renderer
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from sstpca.authority.authority import Authority
-from sstpca.authority.identity import identity_to_pem, load_server_certificate
+from sstpca.authority.identity import load_server_certificate
 from sstpca.home import Home
 from sstpca.names import parse_hosts
 from sstpca.server.errors import ServerError
 from sstpca.server.net.tls import Certificate, CertificateFile
 from sstpca.store.certificates import digest
 from sstpca.x509.keys import KeyType
+from sstpca.x509.pair import identity_to_pem
 from tests.support.forge import NOW
 from tests.support.handshake import certificate_of, shake
 
