@@ -103,9 +103,9 @@ class Backlog:
         self._held = True
 
     def go_on(self) -> None:
-        """Let it wait no longer."""
-        self._held = False
-        if self._waiting:
+        """Let it wait no longer, if it was held: there is a step, also if nothing came meanwhile."""
+        if self._held:
+            self._held = False
             self._turns.add(self._step)
 
     def charge(self, seconds: float) -> None:
@@ -115,7 +115,8 @@ class Backlog:
             self._refuse("too much work before its login")
 
     def clear(self) -> None:
-        """Forget what waits."""
+        """Forget what waits, and hold nothing any more."""
+        self._held = False
         self._waiting.clear()
 
     def _step(self) -> bool:

@@ -1,8 +1,8 @@
 """One client's connection: the only place that performs what a session asks for."""
 
-import asyncio
 import os
 from collections.abc import Callable, Coroutine
+from functools import partial
 from logging import INFO, WARNING
 from typing import Any, Final, assert_never
 
@@ -32,27 +32,25 @@ from ..sstp.call import Call
 from ..sstp.wire import WireError
 from .admission import Admission
 from .backlog import Backlog
-from .closing import LINGER, close_gently
+from .closing import close_gently
 from .eap_tls import EapTls
-from .entrance import Progress
+from .lifecycle import ConnectionEvent, ConnectionState, Lifecycle, Packets
 from .shared import Shared
 from .sources import Source
+from .strangers import Progress
 from .tls import Certificate, explained
-
-#: Bytes of unsent control packets at which a client is no longer read: it asks faster than it reads.
-_CROWDED: Final = 256 * 1024
+from .watch import Steps, Watch
 
 #: Characters kept of what a client calls itself.
 _CLIENT: Final = 128
 
 
 class Connection:
-    """Drives one session from its HTTP request to the closed socket.
+    """Drives one session from its HTTP request to its end. What it does when, :mod:`.lifecycle` has.
 
     :param certificate: the one that this connection has shown, whatever new ones are shown now.
     :param source: where it comes from, which pays for what it costs before its login.
     :param coalesce: whether the client takes several SSTP packets in one TLS record.
-    :ivar progress: how far it has come on its way to a login.
     :param admitted: is told when the client has logged in, and its crypto binding holds.
     :param ended: is told when the session is over.
     """
@@ -71,7 +69,7 @@ class Connection:
     ) -> None:
         self._shared = shared
         self._admitted = admitted
-        self._gone = ended
+        self._ended = ended
         self._loop = shared.loop
         self._stream = stream
         self._peer = peer
@@ -90,26 +88,34 @@ class Connection:
             ),
         )
         self._eap_tls = EapTls(shared.contexts, certificate, shared.directory)
-        self._timer: asyncio.TimerHandle | None = None
         self._admission = Admission(shared, self._log)
         self._tun = self._admission.interface
-        self._been_up = False
-        self._backlog = Backlog(
-            shared.turns, work=self._take, worked=self._worked, refuse=self._lose
+        self._life = Lifecycle()
+        steps = Steps(
+            read=partial(self._safely, self._read),
+            flush=partial(self._safely, self._flush),
+            pump=partial(self._safely, self._pump),
+            tick=partial(self._safely, self._tick),
         )
-        self._stranger = True
-        self.progress = Progress.CALLING
-        self._ended = False
+        self._watch = Watch(self._loop, stream, self._tun, steps)
+        self._backlog = Backlog(
+            shared.turns, work=self._take, worked=self._worked, refuse=self.drop
+        )
 
     def start(self, rest: bytes) -> None:
         """The HTTP request is answered; ``rest`` is what came behind it."""
-        self._perform(self._session.begin(self._loop.time()))
+        self._tell(self._session.begin)
         try:
             self._receive(self._inbound.push(rest))
         except WireError as error:
-            self._lose(str(error))
+            self.drop(str(error))
         # what TLS has in memory behind the request makes no socket readable
-        self._loop.call_soon(self._safely, self._readable)
+        self._loop.call_soon(self._safely, self._read)
+
+    @property
+    def progress(self) -> Progress:
+        """How far it has come on its way to a login."""
+        return self._life.progress
 
     @property
     def session(self) -> int | None:
@@ -123,15 +129,41 @@ class Connection:
         return self._inbound.received, self._outbound.sent
 
     def drop(self, reason: str) -> None:
-        """End the session without a word."""
-        self._lose(reason)
+        """End the session without a word: the connection is lost, or not worth one."""
+        self._end(reason, self._stream.close)
 
     def terminate(self, reason: str) -> None:
         """End the session politely."""
-        if not self._ended:
-            self._perform(self._session.terminate(reason, self._loop.time()))
+        if self._happen(ConnectionEvent.TERMINATE):
+            self._tell(partial(self._session.terminate, reason))
             # what waits for an answer is PPP and SSTP
-            self._withdraw()
+            self._admission.withdraw()
+
+    def _happen(self, event: ConnectionEvent) -> bool:
+        """Go where the table has it; return whether that is another state.
+
+        :raises LookupError: the event cannot happen in this one.
+        """
+        if not self._life.feed(event):
+            return False
+        watched = self._life.watched
+        if not watched.ip:
+            self._inbound.shut()
+        match watched.packets:
+            case Packets.WORKED_ON:
+                self._backlog.go_on()
+            case Packets.HELD:
+                self._backlog.hold()
+            case Packets.FORGOTTEN:
+                self._backlog.clear()
+        self._set_watch()
+        return True
+
+    def _set_watch(self) -> None:
+        """Have watched what the state wants."""
+        self._watch.set(
+            self._life.watched, busy=self._backlog.busy, deadline=self._session.deadline
+        )
 
     # What the event loop calls
 
@@ -145,90 +177,79 @@ class Connection:
             step()
         except Exception:
             self._log.exception("a mistake in the server")
-            if self._ended:
-                self._hang_up()
-            else:
-                self._lose("the server has a problem")
+            self.drop("the server has a problem")
 
-    def _readable(self) -> None:
-        if self._ended or self._backlog.busy:
+    def _read(self) -> None:
+        if self._backlog.busy or self._life.over:
             return None
         self._session.heard(self._loop.time())
         try:
             packets, alive = self._inbound.read(self._stream)
         except WireError as error:
-            return self._lose(str(error))
+            return self.drop(str(error))
         self._backlog.alive = alive
         self._receive(packets)
         return self._hear_the_end()
 
     def _receive(self, packets: list[bytes]) -> None:
         """Have the packets worked on when it is their turn; until then, nothing more is read."""
-        self._backlog.add(packets, stranger=self._stranger)
-        self._settle()
+        self._backlog.add(packets, stranger=self._life.watched.pays)
+        self._go_on()
 
     def _take(self, packet: bytes) -> None:
-        def take() -> None:
-            self._do_all(self._session.receive(packet, self._loop.time()))
-
-        if not self._ended:
-            self._safely(take)
+        self._safely(lambda: self._do_all(self._session.receive(packet, self._loop.time())))
 
     def _worked(self, cost: float) -> None:
         """Some packets are worked on, and have cost so much; a stranger and its source pay."""
-        if self._stranger:
+        if self._life.watched.pays:
             self._shared.sources.charge(self._source, cost)
             self._backlog.charge(cost)
         self._hear_the_end()
-        self._safely(self._settle)
+        self._safely(self._go_on)
 
     def _hear_the_end(self) -> None:
         """The client may have said its last word, and all that it said be worked on."""
-        if not (self._backlog.alive or self._backlog.busy or self._ended):
-            self._lose("the client closed the connection")
+        if not (self._backlog.alive or self._backlog.busy):
+            self.drop("the client closed the connection")
 
-    def _tun_readable(self) -> None:
+    def _pump(self) -> None:
         try:
             self._outbound.pump(self._tun.descriptor, self._shared.config.mtu)
         except OSError as error:
-            return self._lose(f"connection lost: {explained(error)}")
-        return self._watch() if self._stream.waiting else None
+            return self.drop(f"connection lost: {explained(error)}")
+        return self._go_on() if self._stream.waiting else None
 
-    def _writable(self) -> None:
+    def _flush(self) -> None:
         try:
             self._stream.flush()
         except OSError as error:
-            if self._ended:
-                return self._hang_up()
-            return self._lose(f"connection lost: {explained(error)}")
-        if self._ended:
-            return None if self._stream.waiting else self._hang_up()
-        return self._watch()
+            return self.drop(f"connection lost: {explained(error)}")
+        return self._go_on()
 
     def _tick(self) -> None:
-        self._timer = None
-        self._perform(self._session.tick(self._loop.time()))
+        self._tell(self._session.tick)
 
     # What the session asks for
 
-    def _perform(self, effects: list[Effect]) -> None:
-        self._do_all(effects)
-        self._settle()
+    def _tell(self, take: Callable[[float], list[Effect]]) -> None:
+        """Have the session take something, unless it is over, and do what it asks for."""
+        if not self._life.over:
+            self._do_all(take(self._loop.time()))
+            self._go_on()
 
-    def _settle(self) -> None:
-        """Watch what is to be watched now, and set the timer."""
-        if not self._ended:
-            self._arm()
-            self._watch()
+    def _go_on(self) -> None:
+        """Watch on, as what waits, is to be worked on or is due may have changed."""
+        if not self._life.over:
+            self._set_watch()
 
     def _do_all(self, effects: list[Effect]) -> None:
         for effect in effects:
-            if self._ended:
+            if self._life.over:
                 break
             try:
                 self._do(effect)
             except OSError as error:
-                self._lose(f"connection lost: {explained(error)}")
+                self.drop(f"connection lost: {explained(error)}")
 
     def _do(self, effect: Effect) -> None:
         match effect:
@@ -242,12 +263,11 @@ class Connection:
             case Admit(account, how):
                 self._log.know(user=account.name)
                 self._log.info("logged in by %s", how)
-                self.progress = Progress.PROVEN
+                self._happen(ConnectionEvent.ADMIT)
                 self._spawn(self._promise(account))
             case Bind():
-                self._stranger = False
+                self._happen(ConnectionEvent.BIND)
                 self._log.trust()
-                self._backlog.hold()
                 self._admitted(self)
                 self._spawn(self._give())
             case Identified(text):
@@ -256,45 +276,16 @@ class Connection:
             case Up(mtu):
                 self._bring_up(mtu)
             case Down():
-                self._bring_down()
+                self._happen(ConnectionEvent.DOWN)
             case Deliver(packet):
                 self._inbound.deliver(packet)
             case Note(text, warning):
                 self._know_claim()
                 self._log.log(WARNING if warning else INFO, "%s", text)
             case Close(reason):
-                self._end(reason)
+                self._end(reason, partial(close_gently, self._loop, self._stream))
             case _:
                 assert_never(effect)
-
-    def _arm(self) -> None:
-        """Have :meth:`_tick` called at the session's deadline."""
-        deadline = self._session.deadline
-        if self._timer is not None:
-            if self._timer.when() == deadline:
-                return
-            self._timer.cancel()
-        self._timer = (
-            None if deadline is None else self._loop.call_at(deadline, self._safely, self._tick)
-        )
-
-    def _watch(self) -> None:
-        """Read the TUN and the client only as fast as the client reads, and as it has a TUN."""
-        descriptor = self._stream.fileno()
-        waiting = self._stream.waiting
-        if waiting:
-            self._loop.add_writer(descriptor, self._safely, self._writable)
-        else:
-            self._loop.remove_writer(descriptor)
-        if self._session.up:
-            if waiting:
-                self._loop.remove_reader(self._tun.descriptor)
-            else:
-                self._loop.add_reader(self._tun.descriptor, self._safely, self._tun_readable)
-        if waiting > _CROWDED or self._backlog.busy:
-            self._loop.remove_reader(descriptor)
-        else:
-            self._loop.add_reader(descriptor, self._safely, self._readable)
 
     # What takes its time
 
@@ -312,53 +303,39 @@ class Connection:
 
     async def _look_up(self, name: str) -> None:
         account = await self._shared.ask(self._shared.directory.account, name)
-        if not self._ended:
-            self._perform(self._session.account(account, self._loop.time()))
+        self._tell(partial(self._session.account, account))
 
     async def _shake(self, data: bytes) -> None:
         answer = await self._shared.handshakes.step(
-            self._source, lambda: self._eap_tls.receive(data), wanted=lambda: not self._ended
+            self._source, lambda: self._eap_tls.receive(data), wanted=lambda: not self._life.over
         )
-        if answer is not None and not self._ended:
-            self._perform(self._session.handshaken(answer, self._loop.time()))
+        if answer is not None:
+            self._tell(partial(self._session.handshaken, answer))
 
     async def _promise(self, account: Account) -> None:
         lease = await self._admission.promise(account, peer=self._peer, client=self._client)
-        if not self._ended:
-            self._perform(self._session.leased(lease, self._loop.time()))
+        self._tell(partial(self._session.leased, lease))
 
     async def _give(self) -> None:
         """Give the client its interface; what it has sent since its Call-Connected waits for that."""
-        try:
-            refusal = await self._admission.give()
-            if refusal:
-                self.terminate(refusal)
-            elif not self._ended:
-                self._perform(self._session.bound())
-        finally:
-            self._backlog.go_on()
-            self._worked(0.0)
+        refusal = await self._admission.give()
+        if refusal:
+            self.terminate(refusal)
+        elif self._happen(ConnectionEvent.GIVEN):
+            self._tell(lambda _: self._session.bound())
 
     def _bring_up(self, mtu: int) -> None:
         lease = self._admission.lease
         if lease is None:
             raise ServerError("a session without a lease cannot carry packets")
+        # a client may negotiate IPCP anew, as often as it likes: no more word of it then
+        first = self._life.state is ConnectionState.READY
         self._inbound.open(self._tun.descriptor, lease.address.packed)
-        if self._been_up:  # the client negotiates IPCP anew: as often as it likes, so no word of it
-            return
-        self._been_up = True
-        if mtu != self._shared.config.mtu:
-            self._spawn(self._tun.fit(mtu))
-        self._log.info("up, address %s on %s", lease.address, self._tun.name)
-
-    def _bring_down(self) -> None:
-        self._inbound.shut()
-        if self._tun.descriptor >= 0:
-            self._loop.remove_reader(self._tun.descriptor)
-
-    def _withdraw(self) -> None:
-        self._bring_down()
-        self._admission.withdraw()
+        self._happen(ConnectionEvent.UP)
+        if first:
+            if mtu != self._shared.config.mtu:
+                self._spawn(self._tun.fit(mtu))
+            self._log.info("up, address %s on %s", lease.address, self._tun.name)
 
     def _know_claim(self) -> None:
         if self._session.user:
@@ -366,39 +343,16 @@ class Connection:
 
     # The end
 
-    def _lose(self, reason: str) -> None:
-        """The connection is gone, or not worth another word."""
-        if not self._ended:
-            self._stop(reason)
-            self._stream.close()
-
-    def _end(self, reason: str) -> None:
-        """The session is over; what waits still goes out."""
-        self._stop(reason)
-        if self._stream.waiting:
-            self._timer = self._loop.call_later(LINGER, self._hang_up)
-            self._loop.add_writer(self._stream.fileno(), self._safely, self._writable)
-        else:
-            self._hang_up()
-
-    def _hang_up(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._loop.remove_writer(self._stream.fileno())
-        close_gently(self._loop, self._stream)
-
-    def _stop(self, reason: str) -> None:
-        self._ended = True
-        self._backlog.clear()
-        self._know_claim()
-        reason = self._session.explain(reason, self._loop.time())
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._bring_down()
-        self._admission.end()
-        self._loop.remove_reader(self._stream.fileno())
-        self._loop.remove_writer(self._stream.fileno())
-        received, sent = self.traffic
-        self._log.info("ended: %s (%d bytes received, %d sent)", reason, received, sent)
-        self._gone(self)
+    def _end(self, reason: str, close: Callable[[], None]) -> None:
+        """The session is over, unless it was already: give everything back."""
+        if not self._happen(ConnectionEvent.END):
+            return
+        try:
+            self._know_claim()
+            reason = self._session.explain(reason, self._loop.time())
+            self._admission.end()
+            received, sent = self.traffic
+            self._log.info("ended: %s (%d bytes received, %d sent)", reason, received, sent)
+            self._ended(self)
+        finally:
+            close()

@@ -5,7 +5,6 @@ Whoever is in here is a stranger: time, size and cost are bounded, and so is how
 
 import asyncio
 import contextlib
-import enum
 import socket
 from collections.abc import Callable
 from email.utils import formatdate
@@ -19,6 +18,7 @@ from .closing import close_gently
 from .handshakes import Handshakes
 from .hello import Greeting, HelloError, alert_record
 from .sources import Source
+from .strangers import Progress
 from .tls import Certificate, explained
 
 #: Seconds for the TLS handshake and the HTTP request together. [MS-SSTP] 3.2.2.1 lets a client
@@ -30,16 +30,6 @@ _PIECE: Final = 16384
 
 Accepted = Callable[[TlsStream, Request], None]
 Gone = Callable[["Entrance", str], None]
-
-
-class Progress(enum.IntEnum):
-    """How far a stranger has come."""
-
-    SILENT = 0
-    GREETED = 1
-    SECURE = 2
-    CALLING = 3
-    PROVEN = 4
 
 
 class Entrance:

@@ -1,5 +1,6 @@
 """Who has not logged in yet: bounded in number, and who goes when there are too many."""
 
+import enum
 import heapq
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
@@ -13,12 +14,23 @@ LIMIT: Final = 1024
 _AT_ONCE: Final = 16
 
 
+@enum.unique
+class Progress(enum.IntEnum):
+    """How far a stranger has come."""
+
+    SILENT = 0
+    GREETED = 1
+    SECURE = 2
+    CALLING = 3
+    PROVEN = 4
+
+
 class Stranger(Protocol):
     """A connection before its login."""
 
     @property
-    def progress(self) -> int:
-        """How far it has come: 0 if it has said nothing of use yet."""
+    def progress(self) -> Progress:
+        """How far it has come."""
 
     def drop(self, reason: str) -> None:
         """Close the connection; it is to be taken out of the table then."""

@@ -145,3 +145,27 @@ def test_what_is_held_waits_and_goes_on_in_its_order() -> None:
         assert (seen, one.busy) == ([b"1", b"2", b"3", b"4"], False)
 
     asyncio.run(run())
+
+
+def test_a_step_follows_what_was_held_and_nothing_else() -> None:
+    """Whoever was held has to be looked at again, even if nothing has come meanwhile."""
+
+    async def run() -> None:
+        steps: list[float] = []
+        turns = Turns(asyncio.get_running_loop())
+        one = Backlog(turns, work=lambda _: None, worked=steps.append, refuse=pytest.fail)
+        one.go_on()
+        await asyncio.sleep(0.01)
+        assert steps == []
+        one.hold()
+        one.go_on()
+        one.go_on()
+        await asyncio.sleep(0.01)
+        assert len(steps) == 1
+        one.hold()
+        one.clear()
+        one.go_on()
+        await asyncio.sleep(0.01)
+        assert (len(steps), one.busy) == (1, False)
+
+    asyncio.run(run())

@@ -12,14 +12,24 @@ import pytest
 
 from sstpca.server.config import Config
 from sstpca.server.dataplane.stream import TlsStream
-from sstpca.server.effects import Bind, Deliver, Effect, Handshake, LookUp, Note, Up
-from sstpca.server.interfaces import Directory, Lease, Sessions
+from sstpca.server.effects import (
+    Admit,
+    Bind,
+    Close,
+    Deliver,
+    Effect,
+    Handshake,
+    LookUp,
+    Note,
+    Up,
+)
+from sstpca.server.interfaces import Account, Directory, Lease, Sessions
 from sstpca.server.log import LOGGER, TextFormatter
 from sstpca.server.net.admission import Admission
 from sstpca.server.net.connection import Connection
 from sstpca.server.net.eap_tls import EapTls
 from sstpca.server.net.shared import Shared
-from sstpca.server.net.sources import Source
+from sstpca.server.net.sources import Source, Sources
 from sstpca.server.net.tls import Certificate, CertificateFile
 from sstpca.server.ppp.effects import Handshaken
 from sstpca.server.session import Session
@@ -58,6 +68,9 @@ class PlainStream:
     def say_goodbye(self) -> None:
         self._sock.shutdown(socket.SHUT_WR)
 
+    def discard(self) -> bool:
+        return bool(self._sock.recv(1))
+
 
 @pytest.fixture
 def wire() -> tuple[TlsStream, socket.socket]:
@@ -77,6 +90,7 @@ def logged(
     return caplog
 
 
+ACCOUNT = Account(1, "alice", bytes(16), True)
 LEASE = Lease(1, IPv4Address("10.99.0.10"), IPv4Address("10.99.0.1"))
 CERTIFICATE = Certificate({}, CertificateHashes(bytes(20), bytes(32)), b"")
 
@@ -125,6 +139,69 @@ def test_a_mistake_of_ours_costs_one_session(
         assert far.recv(1) == b""
     assert sum("a mistake in the server" in line for line in logged.messages) == 1
     assert any("ended: the server has a problem" in line for line in logged.messages)
+
+
+def test_what_cannot_happen_is_a_mistake_of_ours(
+    wire: tuple[TlsStream, socket.socket],
+    logged: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A session that would be let in without a login is ended, and that is said."""
+    near, far = wire
+    admitted: list[Connection] = []
+
+    async def run() -> None:
+        monkeypatch.setattr(Session, "receive", lambda *_: [Bind()])
+        connection = Connection(
+            shared(),
+            near,
+            certificate=CERTIFICATE,
+            peer="x",
+            source=Source(0.0),
+            coalesce=True,
+            admitted=admitted.append,
+            ended=lambda _: None,
+        )
+        connection.start(ECHO)
+        await asyncio.sleep(0.1)
+
+    with far:
+        asyncio.run(run())
+        assert far.recv(1) == b""
+    assert admitted == []
+    assert [record.exc_info[0] for record in logged.records if record.exc_info] == [LookupError]
+    assert any("ended: the server has a problem" in line for line in logged.messages)
+
+
+def test_a_stranger_pays_for_the_packet_that_ends_it(
+    wire: tuple[TlsStream, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near, far = wire
+    paid: list[Source] = []
+
+    async def run() -> None:
+        monkeypatch.setattr(Session, "receive", lambda *_: [Close("enough")])
+        monkeypatch.setattr(Sources, "charge", lambda _, source, __: paid.append(source))
+        source = Source(0.0)
+        connection = Connection(
+            shared(),
+            near,
+            certificate=CERTIFICATE,
+            peer="x",
+            source=source,
+            coalesce=True,
+            admitted=lambda _: None,
+            ended=lambda _: None,
+        )
+        connection.start(ECHO)
+        assert paid == []
+        await asyncio.sleep(0.1)
+        assert paid == [source]
+        far.shutdown(socket.SHUT_WR)
+        await asyncio.sleep(0.1)
+
+    with far:
+        asyncio.run(run())
 
 
 def test_whom_a_client_claims_to_be_is_no_field_of_the_log(
@@ -264,11 +341,15 @@ def test_what_follows_the_binding_waits_for_the_interface(
 
     def receive(_: Session, packet: bytes, _now: float) -> list[Effect]:
         heard.append(packet)
-        return [Bind()] if packet == CONNECTED else [Deliver(IP)]
+        return [Admit(ACCOUNT, "test"), Bind()] if packet == CONNECTED else [Deliver(IP)]
 
     def bound(session: Session) -> list[Effect]:
         session.up = True
         return [Up(1400)]
+
+    async def promise(admission: Admission, _: Account, **__: str) -> Lease:
+        admission.lease = LEASE
+        return LEASE
 
     async def give(admission: Admission) -> str:
         await ready[0].wait()
@@ -289,7 +370,6 @@ def test_what_follows_the_binding_waits_for_the_interface(
             admitted=admitted.append,
             ended=lambda _: None,
         )
-        monkeypatch.setattr(connection._admission, "lease", LEASE)
         connection.start(b"")
         far.send(CONNECTED + DATA)
         await asyncio.sleep(0.1)
@@ -308,6 +388,7 @@ def test_what_follows_the_binding_waits_for_the_interface(
 
     monkeypatch.setattr(Session, "receive", receive)
     monkeypatch.setattr(Session, "bound", bound)
+    monkeypatch.setattr(Admission, "promise", promise)
     monkeypatch.setattr(Admission, "give", give)
     monkeypatch.setattr(Admission, "end", lambda _: None)
     with far, inside, outside:

@@ -13,9 +13,10 @@ import pytest
 from sstpca.home import Home
 from sstpca.server.dataplane.stream import TlsStream
 from sstpca.server.log import LOGGER
-from sstpca.server.net.entrance import Entrance, Progress
+from sstpca.server.net.entrance import Entrance
 from sstpca.server.net.handshakes import Handshakes
 from sstpca.server.net.sources import Sources
+from sstpca.server.net.strangers import Progress
 from sstpca.server.sstp.preamble import Preamble
 from tests.support.door import Door, enter
 from tests.support.handshake import certificate_of, client_hello

@@ -3,9 +3,8 @@
 import pytest
 
 from sstpca.server.net import strangers
-from sstpca.server.net.entrance import Progress
 from sstpca.server.net.sources import Source
-from sstpca.server.net.strangers import Strangers
+from sstpca.server.net.strangers import Progress, Strangers
 
 
 class Somebody:

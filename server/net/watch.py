@@ -1,0 +1,76 @@
+"""What the event loop watches for one connection: the client, its TUN, the time."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from ..dataplane.stream import TlsStream
+from .interface import Interface
+from .lifecycle import Watched
+
+#: Bytes of unsent control packets at which a client is no longer read: it asks faster than it reads.
+_CROWDED: Final = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What is called; it must not raise.
+
+    :param read: when the client has sent something.
+    :param flush: when the client's socket takes more of what waits.
+    :param pump: when there are IP packets for the client, and nothing waits.
+    :param tick: at the deadline, once.
+    """
+
+    read: Callable[[], None]
+    flush: Callable[[], None]
+    pump: Callable[[], None]
+    tick: Callable[[], None]
+
+
+class Watch:
+    """Has the event loop call the steps of one connection.
+
+    :param tun: the session's; its descriptor may come and go.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, stream: TlsStream, tun: Interface, steps: Steps
+    ) -> None:
+        self._loop = loop
+        self._stream = stream
+        self._tun = tun
+        self._steps = steps
+        self._timer: asyncio.TimerHandle | None = None
+
+    def set(self, watched: Watched, *, busy: bool, deadline: float | None) -> None:
+        """Watch what a state wants; read client and TUN only as fast as the client reads.
+
+        :param busy: whether packets of the client wait to be worked on: it is not read until then.
+        """
+        descriptor, waiting = self._stream.fileno(), self._stream.waiting
+        if watched.socket and not busy and waiting <= _CROWDED:
+            self._loop.add_reader(descriptor, self._steps.read)
+        else:
+            self._loop.remove_reader(descriptor)
+        if watched.socket and waiting:
+            self._loop.add_writer(descriptor, self._steps.flush)
+        else:
+            self._loop.remove_writer(descriptor)
+        if watched.ip and not waiting:
+            self._loop.add_reader(self._tun.descriptor, self._steps.pump)
+        elif self._tun.descriptor >= 0:
+            self._loop.remove_reader(self._tun.descriptor)
+        self._set_timer(deadline if watched.timer else None)
+
+    def _set_timer(self, deadline: float | None) -> None:
+        if self._timer is not None:
+            if self._timer.when() == deadline:
+                return
+            self._timer.cancel()
+        self._timer = None if deadline is None else self._loop.call_at(deadline, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._steps.tick()

@@ -1,0 +1,129 @@
+"""What the event loop watches for a connection, in each of its states."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from sstpca.server.dataplane.stream import TlsStream
+from sstpca.server.net.interface import Interface
+from sstpca.server.net.lifecycle import WATCHED, ConnectionState, Watched
+from sstpca.server.net.watch import Steps, Watch
+
+SOCKET, TUN = 5, 7
+CROWD = 256 * 1024 + 1
+
+
+class Loop:
+    """An event loop that says what it watches, by the name of the step that it would call."""
+
+    def __init__(self) -> None:
+        self.readers: dict[int, str] = {}
+        self.writers: dict[int, str] = {}
+        self.timers: list[Timer] = []
+
+    def add_reader(self, descriptor: int, step: Callable[[], str]) -> None:
+        self.readers[descriptor] = step()
+
+    def remove_reader(self, descriptor: int) -> None:
+        assert descriptor >= 0
+        self.readers.pop(descriptor, None)
+
+    def add_writer(self, descriptor: int, step: Callable[[], str]) -> None:
+        self.writers[descriptor] = step()
+
+    def remove_writer(self, descriptor: int) -> None:
+        self.writers.pop(descriptor, None)
+
+    def call_at(self, when: float, call: Callable[[], None]) -> "Timer":
+        self.timers.append(Timer(when, call))
+        return self.timers[-1]
+
+    @property
+    def due(self) -> list[float]:
+        return [timer.at for timer in self.timers if not timer.cancelled]
+
+
+@dataclass
+class Timer:
+    at: float
+    call: Callable[[], None]
+    cancelled: bool = False
+
+    def when(self) -> float:
+        return self.at
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class World:
+    def __init__(self) -> None:
+        self.loop = Loop()
+        self.stream = SimpleNamespace(waiting=0, fileno=lambda: SOCKET)
+        self.tun = SimpleNamespace(descriptor=TUN)
+        self.ticks = 0
+        steps = Steps(
+            read=cast("Callable[[], None]", lambda: "read"),
+            flush=cast("Callable[[], None]", lambda: "flush"),
+            pump=cast("Callable[[], None]", lambda: "pump"),
+            tick=self._tick,
+        )
+        self.watch = Watch(
+            cast("asyncio.AbstractEventLoop", self.loop),
+            cast("TlsStream", self.stream),
+            cast("Interface", self.tun),
+            steps,
+        )
+
+    def _tick(self) -> None:
+        self.ticks += 1
+
+    def set(self, watched: Watched, *, busy: bool = False, deadline: float | None = None) -> None:
+        self.watch.set(watched, busy=busy, deadline=deadline)
+
+
+UP = WATCHED[ConnectionState.UP]
+GONE = WATCHED[ConnectionState.GONE]
+
+
+@pytest.mark.parametrize("waiting", [0, 1, CROWD])
+@pytest.mark.parametrize("busy", [False, True])
+@pytest.mark.parametrize("state", ConnectionState, ids=lambda state: state.value)
+def test_every_state(state: ConnectionState, busy: bool, waiting: int) -> None:
+    """Whatever was watched before: what it does not want is not watched any more."""
+    over = state in (ConnectionState.REFUSED, ConnectionState.GONE)
+    readers = {} if over or busy or waiting == CROWD else {SOCKET: "read"}
+    if state is ConnectionState.UP and not waiting:
+        readers[TUN] = "pump"
+    for before in (UP, GONE):
+        world = World()
+        world.set(before, deadline=3.0)
+        world.stream.waiting = waiting
+        world.set(WATCHED[state], busy=busy, deadline=4.0)
+        assert world.loop.readers == readers
+        assert world.loop.writers == ({SOCKET: "flush"} if waiting and not over else {})
+        assert world.loop.due == ([] if over else [4.0])
+
+
+def test_a_session_without_an_interface() -> None:
+    world = World()
+    world.tun.descriptor = -1
+    world.set(WATCHED[ConnectionState.CALLING])
+    assert world.loop.readers == {SOCKET: "read"}
+
+
+def test_a_timer_is_set_once_for_a_deadline_and_again_behind_it() -> None:
+    world = World()
+    for _ in range(3):
+        world.set(UP, deadline=3.0)
+    assert len(world.loop.timers) == 1
+    world.loop.timers[0].call()
+    assert world.ticks == 1
+    world.set(UP, deadline=3.0)
+    assert len(world.loop.timers) == 2
+    world.set(UP, deadline=None)
+    assert world.loop.timers[1].cancelled
