@@ -18,8 +18,8 @@ from contextlib import ExitStack
 from typing import Final
 
 from .config import Config
+from .contracts import Backend
 from .errors import ServerError
-from .interfaces import Backend
 from .log import LOGGER
 from .net import conntrack
 from .net.rules import CHANGED, Rules, rules_of

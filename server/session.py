@@ -1,7 +1,7 @@
 """One client's session: the SSTP call and the PPP link in it, and when IP may flow. No I/O."""
 
+from .contracts import Account, Lease
 from .effects import Bind, Deliver, Down, Effect, Up
-from .interfaces import Account, Lease
 from .ppp import effects as ppp
 from .ppp.frames import FrameError, Protocol, decode
 from .ppp.link import Link

@@ -68,9 +68,9 @@ def test_protocols_do_no_input_or_output(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PROTOCOLS, ids=name)
-def test_protocols_know_only_themselves_and_the_interfaces(path: Path) -> None:
+def test_protocols_know_only_themselves_and_the_contracts(path: Path) -> None:
     up = [module for level, module in imports(path.read_text()) if level == depth(path)]
-    assert set(up) <= {"interfaces"}
+    assert set(up) <= {"contracts"}
 
 
 @pytest.mark.parametrize("path", SERVER, ids=name)

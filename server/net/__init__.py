@@ -3,8 +3,9 @@
 A :mod:`.worker` accepts; :mod:`.entrance` sees to :mod:`.strangers`, with :mod:`.tls`: by
 :mod:`.sources`, which pay for it, after a look at their :mod:`.hello`, in :mod:`.handshakes`. A
 :mod:`.connection` performs what its session asks for, with what is :mod:`.shared` in the worker, and
-takes a little of its :mod:`.backlog` in each turn; :mod:`.lifecycle` has its states as a table, by
-which the event loop keeps :mod:`.watch`, and :mod:`.closing` its end. :mod:`.admission` lets it in. :mod:`.eap_tls` is the TLS within EAP. Packets go to the
+takes a little of its :mod:`.backlog` in each turn. Its states are the tables of :mod:`.lifecycle`, by
+which the event loop keeps :mod:`.watch`; :mod:`.closing` is for what comes behind the last of them.
+:mod:`.admission` lets a client in, :mod:`.eap_handshake` is the TLS within EAP. Packets go to the
 :mod:`.interface` of the session, a :mod:`.tun`, and through the :mod:`.firewall`, which knows by
 the interface's :mod:`.group` what they may; :mod:`.forwarding` lets no others through, and
 :mod:`.conntrack` forgets the connections of whoever had the address before. The :mod:`.rules` stay

@@ -1,7 +1,7 @@
 """What one client is given: promised at its login, handed over when its crypto binding holds."""
 
+from ..contracts import Account, Lease
 from ..errors import ServerError
-from ..interfaces import Account, Lease
 from ..log import SessionLog
 from .interface import Interface
 from .shared import Shared

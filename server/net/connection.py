@@ -6,6 +6,7 @@ from functools import partial
 from logging import INFO, WARNING
 from typing import Any, Final, assert_never
 
+from ..contracts import Account
 from ..dataplane.inbound import Inbound
 from ..dataplane.outbound import Outbound
 from ..dataplane.stream import TlsStream
@@ -24,7 +25,6 @@ from ..effects import (
     Up,
 )
 from ..errors import ServerError
-from ..interfaces import Account
 from ..log import SessionLog
 from ..ppp.link import Link
 from ..session import Session
@@ -33,7 +33,7 @@ from ..sstp.wire import WireError
 from .admission import Admission
 from .backlog import Backlog
 from .closing import close_gently
-from .eap_tls import EapTls
+from .eap_handshake import EapHandshake
 from .lifecycle import ConnectionEvent, ConnectionState, Lifecycle, Packets
 from .shared import Shared
 from .sources import Source
@@ -87,7 +87,7 @@ class Connection:
                 mtu=shared.config.mtu,
             ),
         )
-        self._eap_tls = EapTls(shared.contexts, certificate, shared.directory)
+        self._eap_handshake = EapHandshake(shared.contexts, certificate, shared.directory)
         self._admission = Admission(shared, self._log)
         self._tun = self._admission.interface
         self._life = Lifecycle()
@@ -307,7 +307,9 @@ class Connection:
 
     async def _shake(self, data: bytes) -> None:
         answer = await self._shared.handshakes.step(
-            self._source, lambda: self._eap_tls.receive(data), wanted=lambda: not self._life.over
+            self._source,
+            lambda: self._eap_handshake.receive(data),
+            wanted=lambda: not self._life.over,
         )
         if answer is not None:
             self._tell(partial(self._session.handshaken, answer))

@@ -8,7 +8,7 @@ input interface after routing needs Linux 5.7.
 from typing import Final
 
 from ..config import Config
-from ..interfaces import Access
+from ..contracts import Access
 from ..log import LOGGER
 from .group import LINK_LOCAL, MARK, MARK_BITS, RESOLVER
 from .nft import NftError, nft

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 from typing import Final
 
-from ..interfaces import Lease
+from ..contracts import Lease
 
 #: "SST" in the upper three bytes; the lower byte has the permissions.
 MARK: Final = 0x53535400

@@ -11,7 +11,7 @@ import threading
 
 from pyroute2 import IPRoute
 
-from ..interfaces import Lease
+from ..contracts import Lease
 from .group import group_of
 from .shared import Shared
 from .tun import configure, open_tun, set_mtu

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, TypeVarTuple
 
 from ..config import Config
+from ..contracts import Directory, Sessions
 from ..dataplane.inbound import SCRATCH
-from ..interfaces import Directory, Sessions
 from ..log import Remarks
 from .backlog import Turns
-from .eap_tls import Contexts
+from .eap_handshake import Contexts
 from .handshakes import Handshakes
 from .sources import Sources
 from .tls import CertificateFile

@@ -8,8 +8,8 @@ import socket
 from typing import Final
 
 from ..config import Config
+from ..contracts import Backend
 from ..dataplane.stream import TlsStream
-from ..interfaces import Backend
 from ..log import LOGGER, SessionLog
 from ..sstp.preamble import Request
 from .connection import Connection

@@ -10,7 +10,7 @@ from typing import Final
 
 
 @enum.unique
-class State(enum.IntEnum):
+class AutomatonState(enum.IntEnum):
     """RFC 1661 4.2; the numbers are those of its table."""
 
     INITIAL = 0
@@ -26,7 +26,7 @@ class State(enum.IntEnum):
 
 
 @enum.unique
-class Event(enum.Enum):
+class AutomatonEvent(enum.Enum):
     """RFC 1661 4.3."""
 
     UP = "Up"
@@ -95,15 +95,17 @@ Actions = tuple[Action, ...]
 RESTART: Final = 3.0
 
 
-def _parse_cell(cell: str) -> tuple[Actions, State]:
+def _parse_cell(cell: str) -> tuple[Actions, AutomatonState]:
     actions, _, state = cell.rpartition("/")
-    return tuple(map(Action, filter(None, actions.split(",")))), State(int(state))
+    return tuple(map(Action, filter(None, actions.split(",")))), AutomatonState(int(state))
 
 
-def _parse(table: str) -> dict[tuple[State, Event], tuple[Actions, State]]:
+def _parse(
+    table: str,
+) -> dict[tuple[AutomatonState, AutomatonEvent], tuple[Actions, AutomatonState]]:
     header, *rows = (line.split() for line in table.strip().splitlines())
     return {
-        (State(int(column)), Event(event)): _parse_cell(cell)
+        (AutomatonState(int(column)), AutomatonEvent(event)): _parse_cell(cell)
         for event, *cells in rows
         for column, cell in zip(header, cells, strict=True)
         if cell != "-"
@@ -112,7 +114,7 @@ def _parse(table: str) -> dict[tuple[State, Event], tuple[Actions, State]]:
 
 TRANSITIONS: Final = _parse(_TABLE)
 # RFC 1661 4.1: the Restart timer runs in the states that have timeouts
-_TIMED: Final = frozenset(state for state, event in TRANSITIONS if event is Event.TIMEOUT)
+_TIMED: Final = frozenset(state for state, event in TRANSITIONS if event is AutomatonEvent.TIMEOUT)
 
 
 @dataclass(slots=True)
@@ -131,11 +133,11 @@ class Automaton:
     terminate_restart: float = 1.0
     max_configure: int = 10
     max_terminate: int = 2
-    state: State = State.INITIAL
+    state: AutomatonState = AutomatonState.INITIAL
     deadline: float | None = None
     counter: int = 0
 
-    def feed(self, event: Event, now: float) -> Actions:
+    def feed(self, event: AutomatonEvent, now: float) -> Actions:
         """Take ``event`` at ``now`` and return what is to be done, in this order.
 
         :raises LookupError: the event cannot happen in this state; the automaton is unchanged.
@@ -155,7 +157,9 @@ class Automaton:
         """Return what is to be done when the Restart timer has run out, otherwise nothing."""
         if self.deadline is None or now < self.deadline:
             return ()
-        return self.feed(Event.TIMEOUT if self.counter > 0 else Event.TIMEOUT_LAST, now)
+        return self.feed(
+            AutomatonEvent.TIMEOUT if self.counter > 0 else AutomatonEvent.TIMEOUT_LAST, now
+        )
 
     def _count(self, action: Action, now: float, *, terminating: bool) -> None:
         """Keep the Restart counter and timer (RFC 1661 4.1, 4.4)."""

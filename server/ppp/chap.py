@@ -2,7 +2,7 @@
 
 import enum
 
-from ..interfaces import Account
+from ..contracts import Account
 from . import frames
 from .effects import Admit, Authenticated, Handshaken, SendFrame
 from .frames import Packet, Protocol

@@ -6,7 +6,7 @@ Only one Request is open at a time, and nothing but its Response is heard (RFC 3
 import enum
 from typing import Final
 
-from ..interfaces import Account
+from ..contracts import Account
 from . import frames
 from .eap_method import Ask, EapType, Fail, Method, MethodOutput
 from .eap_mschapv2 import MsChapV2

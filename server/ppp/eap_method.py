@@ -4,7 +4,7 @@ import enum
 import typing
 from dataclasses import dataclass, field
 
-from ..interfaces import Account
+from ..contracts import Account
 from .effects import Admit, Handshake, Handshaken, LookUp, Note
 
 

@@ -4,7 +4,7 @@ import enum
 import struct
 from typing import Final
 
-from ..interfaces import Account
+from ..contracts import Account
 from .eap_method import Ask, EapType, MethodOutput
 from .effects import Admit, Handshaken
 from .password import Exchange, Right
@@ -24,7 +24,7 @@ class OpCode(enum.IntEnum):
 
 
 @enum.unique
-class State(enum.Enum):
+class MsChapV2State(enum.Enum):
     """[MS-CHAP] 3.3.1."""
 
     CHALLENGED = "waiting for the Challenge-Response"
@@ -44,7 +44,7 @@ class MsChapV2:
     def __init__(self, exchange: Exchange) -> None:
         self.hlaks: tuple[bytes, ...] = ()
         self._exchange = exchange
-        self._state = State.CHALLENGED
+        self._state = MsChapV2State.CHALLENGED
         self._id = 0
         self._account: Account | None = None
 
@@ -61,10 +61,10 @@ class MsChapV2:
     def receive(self, data: bytes, now: float) -> list[MethodOutput]:
         """Take a Challenge-Response, or the Success-Response, which has an OpCode and no more."""
         match data[:1], self._state:
-            case (b"\x02", State.CHALLENGED):
+            case (b"\x02", MsChapV2State.CHALLENGED):
                 return self._responded(data, now)
-            case (b"\x03", State.PROVEN) if self._account is not None:
-                self._state = State.OVER
+            case (b"\x03", MsChapV2State.PROVEN) if self._account is not None:
+                self._state = MsChapV2State.OVER
                 return [Admit(self._account, "EAP-MSCHAPv2")]
             case _:
                 return []
@@ -74,14 +74,14 @@ class MsChapV2:
 
         The lease comes only with the Success-Response: the client has to believe us, too.
         """
-        if self._state is not State.LOOKING:
+        if self._state is not MsChapV2State.LOOKING:
             return []
         verdict = self._exchange.judge(account, now)
         if isinstance(verdict, Right):
-            self._state = State.PROVEN
+            self._state = MsChapV2State.PROVEN
             self._account, self.hlaks = verdict.account, (verdict.hlak,)
             return [Ask(self._packet(OpCode.SUCCESS, verdict.message))]
-        self._state = State.OVER
+        self._state = MsChapV2State.OVER
         refusal = self._packet(OpCode.FAILURE, verdict.message)
         return [verdict.note, Ask(refusal, at=verdict.at, last=True)]
 
@@ -98,7 +98,7 @@ class MsChapV2:
         question = self._exchange.take(data[_HEADER.size : length], now)
         if question is None:
             return []
-        self._state = State.LOOKING
+        self._state = MsChapV2State.LOOKING
         return [question]
 
     def _packet(self, code: OpCode, data: bytes) -> bytes:

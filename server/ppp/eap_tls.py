@@ -5,7 +5,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from ..interfaces import Account
+from ..contracts import Account
 from .eap_method import Ask, EapType, Fail, MethodOutput
 from .effects import Admit, Handshake, Handshaken, Note
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from ..interfaces import Account
+from ..contracts import Account
 
 
 @dataclass(frozen=True, slots=True)

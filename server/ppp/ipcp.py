@@ -3,7 +3,7 @@
 import enum
 from typing import Final
 
-from ..interfaces import Lease
+from ..contracts import Lease
 from .frames import Protocol
 from .negotiation import MAX_FAILURE, Reply, verdict
 from .options import Option, Options

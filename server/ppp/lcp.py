@@ -4,7 +4,7 @@ import enum
 import hashlib
 from typing import Final
 
-from .automaton import RESTART, Event, State
+from .automaton import RESTART, AutomatonEvent, AutomatonState
 from .effects import Identified, printable
 from .frames import DEFAULT_MRU, Code, Packet, Protocol
 from .negotiation import MAX_FAILURE, GiveUp, Negotiator, Output, Reply, verdict
@@ -140,7 +140,7 @@ class Lcp:
         self._identifications = 0
 
     @property
-    def state(self) -> State:
+    def state(self) -> AutomatonState:
         """The state of the automaton."""
         return self._negotiator.state
 
@@ -176,12 +176,12 @@ class Lcp:
         """
         self._negotiator = Negotiator(self._policy, restart=restart)
         self._first_wait = now + FIRST_WAIT
-        return self._negotiator.feed(Event.OPEN, now)
+        return self._negotiator.feed(AutomatonEvent.OPEN, now)
 
     def close(self, now: float) -> list[Output]:
         """End the link politely."""
         self._first_wait = None
-        return self._negotiator.feed(Event.CLOSE, now)
+        return self._negotiator.feed(AutomatonEvent.CLOSE, now)
 
     def tick(self, now: float) -> list[Output]:
         """Take the time."""
@@ -205,7 +205,7 @@ class Lcp:
 
     def _begin(self, now: float) -> list[Output]:
         self._first_wait = None
-        return self._negotiator.feed(Event.UP, now)
+        return self._negotiator.feed(AutomatonEvent.UP, now)
 
     def _dispatch(self, packet: Packet, now: float) -> list[Output]:
         match packet.code:
@@ -224,7 +224,7 @@ class Lcp:
 
     def _protocol_rejected(self, packet: Packet, now: float) -> list[Output]:
         """RFC 1661 5.7: only in Opened; of what the link cannot do without, it is the end."""
-        if self.state is not State.OPENED or len(packet.data) < 2:
+        if self.state is not AutomatonState.OPENED or len(packet.data) < 2:
             return []
         match int.from_bytes(packet.data[:2], "big"):
             case Protocol.LCP:

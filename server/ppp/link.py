@@ -8,15 +8,15 @@ import enum
 from collections.abc import Iterable
 from typing import Final
 
-from ..interfaces import Account, Lease
+from ..contracts import Account, Lease
 from . import frames, ipcp, lcp, login
-from .automaton import RESTART, Event, State
+from .automaton import RESTART, AutomatonEvent, AutomatonState
 from .chap import Chap
 from .eap import Eap
 from .effects import Effect, Handshaken, LinkDown, NetworkDown, NetworkUp, Note, SendFrame
 from .frames import Code, FrameError, Packet, Protocol
 from .login import Login
-from .negotiation import Down, Finished, GiveUp, Negotiator, Output, Up
+from .negotiation import GiveUp, LayerDown, LayerFinished, LayerUp, Negotiator, Output
 from .password import Exchange
 
 PATIENCE_MAX: Final = 10.0  # seconds for an answer to anything that is repeated, at most
@@ -165,7 +165,7 @@ class Link:
         self._ipcp_policy = ipcp.IpcpPolicy(lease)
         restart = max(RESTART, self._patience)
         self._ipcp = Negotiator(self._ipcp_policy, self._lcp.control_mru, restart)
-        opened = self._ipcp.feed(Event.OPEN, now) + self._ipcp.feed(Event.UP, now)
+        opened = self._ipcp.feed(AutomatonEvent.OPEN, now) + self._ipcp.feed(AutomatonEvent.UP, now)
         return effects + self._from_ipcp(opened, now)
 
     def terminate(self, reason: str, now: float) -> list[Effect]:
@@ -215,14 +215,14 @@ class Link:
         effects: list[Effect] = []
         for output in outputs:
             match output:
-                case Up():
+                case LayerUp():
                     self._phase = Phase.AUTHENTICATE
                     self._login = self._logins[self._lcp.login]
                     asked = self._login.begin(self._lcp.control_mru, self._patience, now)
                     effects += self._from_login(asked, now)
-                case Down():
+                case LayerDown():
                     effects += self._lcp_down(now)
-                case Finished(reason):
+                case LayerFinished(reason):
                     effects += self._over(self._ending or reason)
                 case GiveUp(reason):
                     effects += self._close(reason, now)
@@ -243,12 +243,12 @@ class Link:
         effects: list[Effect] = []
         for output in outputs:
             match output:
-                case Up():
+                case LayerUp():
                     effects += self._ipcp_up(now)
-                case Down():
+                case LayerDown():
                     effects += self._network_down()
                     self._allow(NETWORK_LIMIT, "the client did not open IPCP again", now)
-                case Finished(reason) | GiveUp(reason):
+                case LayerFinished(reason) | GiveUp(reason):
                     effects += self._close(reason, now)
                 case _:
                     effects.append(output)
@@ -260,7 +260,7 @@ class Link:
         A client may negotiate LCP again until it has answered what the login asks first (RFC 1661
         4.3). Later, its login and its address would hang in the air.
         """
-        if self._lcp.state in (State.CLOSING, State.STOPPING):
+        if self._lcp.state in (AutomatonState.CLOSING, AutomatonState.STOPPING):
             return self._leave(Phase.TERMINATE)
         if not self._login.untouched:
             return self._close("the client negotiated LCP anew after its login", now)
@@ -289,7 +289,7 @@ class Link:
             return []
         self._ending = self._ending or reason
         effects = self._leave(Phase.TERMINATE) + self._from_lcp(self._lcp.close(now), now)
-        if self._lcp.state is not State.CLOSING:
+        if self._lcp.state is not AutomatonState.CLOSING:
             effects += self._over(self._ending)  # LCP had not begun
         return effects
 

@@ -3,7 +3,7 @@
 import typing
 from typing import Final
 
-from ..interfaces import Account
+from ..contracts import Account
 from .effects import Admit, Authenticated, Handshake, Handshaken, LookUp, Note, SendFrame
 from .frames import Packet
 from .negotiation import GiveUp

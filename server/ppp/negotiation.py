@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from . import frames
-from .automaton import RESTART, Action, Actions, Automaton, Event, State
+from .automaton import RESTART, Action, Actions, Automaton, AutomatonEvent, AutomatonState
 from .effects import Identified, SendFrame
 from .frames import Code, Packet
 from .options import OptionError, Options, decode_options, encode_options
@@ -32,17 +32,17 @@ _EMPTY: Final = Packet(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Up:
+class LayerUp:
     """The protocol has reached Opened."""
 
 
 @dataclass(frozen=True, slots=True)
-class Down:
+class LayerDown:
     """The protocol has left Opened."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class LayerFinished:
     """The protocol is over, and why."""
 
     reason: str
@@ -55,7 +55,7 @@ class GiveUp:
     reason: str
 
 
-Signal = Up | Down | Finished | GiveUp
+Signal = LayerUp | LayerDown | LayerFinished | GiveUp
 Output = SendFrame | Identified | Signal
 
 
@@ -116,7 +116,7 @@ class Negotiator:
         self._why = ""
 
     @property
-    def state(self) -> State:
+    def state(self) -> AutomatonState:
         """The state of the automaton."""
         return self._automaton.state
 
@@ -125,7 +125,7 @@ class Negotiator:
         """When to call :meth:`tick`."""
         return self._automaton.deadline
 
-    def feed(self, event: Event, now: float) -> list[Output]:
+    def feed(self, event: AutomatonEvent, now: float) -> list[Output]:
         """Take an event that is no packet: Up, Down, Open or Close."""
         return self._run(self._automaton.feed(event, now))
 
@@ -135,7 +135,7 @@ class Negotiator:
 
     def receive(self, packet: Packet, now: float) -> list[Output]:
         """Take a packet with one of the seven common codes, or an unknown one (RFC 1661 5)."""
-        if self.state in (State.INITIAL, State.STARTING):
+        if self.state in (AutomatonState.INITIAL, AutomatonState.STARTING):
             return []
         if packet.code in _ROUND and self._goes_round(now):
             return [GiveUp(f"the negotiation of {self._policy.name} leads nowhere")]
@@ -148,22 +148,24 @@ class Negotiator:
                 return self._refused(packet, now)
             case Code.TERMINATE_REQUEST:
                 self._why = f"the client closed {self._policy.name}"
-                return self._run(self._automaton.feed(Event.TERMINATE_REQUEST, now), packet)
+                return self._run(
+                    self._automaton.feed(AutomatonEvent.TERMINATE_REQUEST, now), packet
+                )
             case Code.TERMINATE_ACK:
-                return self.feed(Event.TERMINATE_ACK, now)
+                return self.feed(AutomatonEvent.TERMINATE_ACK, now)
             case Code.CODE_REJECT:
                 return self._code_rejected(packet, now)
             case _:
-                return self._run(self._automaton.feed(Event.UNKNOWN_CODE, now), packet)
+                return self._run(self._automaton.feed(AutomatonEvent.UNKNOWN_CODE, now), packet)
 
     def rejected(self, now: float) -> list[Output]:
         """Take a rejection of what the protocol cannot do without (RFC 1661 4.3, RXJ-)."""
         self._why = f"the client rejects {self._policy.name}"
-        return self.feed(Event.REJECT_CATASTROPHIC, now)
+        return self.feed(AutomatonEvent.REJECT_CATASTROPHIC, now)
 
     def echo_replies(self, now: float) -> bool:
         """Take an Echo or Discard packet; True if an Echo-Reply is due (RFC 1661 4.3, RXR)."""
-        return Action.SEND_ECHO_REPLY in self._automaton.feed(Event.ECHO_OR_DISCARD, now)
+        return Action.SEND_ECHO_REPLY in self._automaton.feed(AutomatonEvent.ECHO_OR_DISCARD, now)
 
     def repeat_request(self) -> list[Output]:
         """Send our Configure-Request once more, out of turn, if it is not answered yet.
@@ -172,7 +174,9 @@ class Negotiator:
         this protocol, but now it does. One that has answered ours has done so before, in order, so
         that this never reaches a peer for which the protocol is open already.
         """
-        waiting = self.state in (State.REQ_SENT, State.ACK_SENT) and not self._answered
+        waiting = (
+            self.state in (AutomatonState.REQ_SENT, AutomatonState.ACK_SENT) and not self._answered
+        )
         return [self._frame(self._request)] if waiting else []
 
     def originate(self, code: Code, data: bytes) -> SendFrame:
@@ -200,7 +204,7 @@ class Negotiator:
         if reply.code is Code.CONFIGURE_NAK and self._naks_sent >= MAX_FAILURE:
             reply = _insist(asked, reply)
         good = reply.code is Code.CONFIGURE_ACK
-        event = Event.REQUEST_GOOD if good else Event.REQUEST_BAD
+        event = AutomatonEvent.REQUEST_GOOD if good else AutomatonEvent.REQUEST_BAD
         return self._run(self._automaton.feed(event, now), packet, reply)
 
     def _acknowledged(self, packet: Packet, now: float) -> list[Output]:
@@ -208,7 +212,7 @@ class Negotiator:
             return []
         self._answered = True
         self._naks_received = 0
-        return self.feed(Event.ACK, now)
+        return self.feed(AutomatonEvent.ACK, now)
 
     def _refused(self, packet: Packet, now: float) -> list[Output]:
         try:
@@ -225,14 +229,14 @@ class Negotiator:
         else:
             return []  # RFC 1661 5.4: only what we asked for can be rejected
         self._answered = True
-        return [GiveUp(reason)] if reason else self.feed(Event.NAK_OR_REJECT, now)
+        return [GiveUp(reason)] if reason else self.feed(AutomatonEvent.NAK_OR_REJECT, now)
 
     def _code_rejected(self, packet: Packet, now: float) -> list[Output]:
         if not packet.data:
             return []
         if Code.CONFIGURE_REQUEST <= packet.data[0] <= Code.CODE_REJECT:
             return self.rejected(now)
-        return self.feed(Event.REJECT_PERMITTED, now)
+        return self.feed(AutomatonEvent.REJECT_PERMITTED, now)
 
     def _answers(self, packet: Packet) -> bool:
         """Whether ``packet`` answers our last request, and is the first to do so (RFC 1661 5.2)."""
@@ -257,12 +261,12 @@ class Negotiator:
         for action in actions:
             match action:
                 case Action.THIS_LAYER_UP:
-                    signals.append(Up())
+                    signals.append(LayerUp())
                     self._rounds = 0  # it has led somewhere
                 case Action.THIS_LAYER_DOWN:
-                    signals.append(Down())
+                    signals.append(LayerDown())
                 case Action.THIS_LAYER_FINISHED:
-                    signals.append(Finished(self._why))
+                    signals.append(LayerFinished(self._why))
                 case Action.SEND_CONFIGURE_REQUEST:
                     sent.append(self._ask(repeat=repeat))
                 case Action.SEND_CONFIGURE_ACK | Action.SEND_CONFIGURE_NAK if reply:

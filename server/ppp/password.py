@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Final
 
-from ..interfaces import Account
+from ..contracts import Account
 from . import mschapv2
 from .effects import LookUp, Note, printable
 

@@ -1,6 +1,6 @@
 """[MS-SSTP]: the HTTP preamble, the packets, the call and its crypto binding; no I/O.
 
 After the :mod:`.preamble`, :mod:`.wire` turns bytes into packets. The :mod:`.call` walks through
-the table in :mod:`.states`; :mod:`.negotiation` looks at the request, :mod:`.binding` at the proof.
+the table in :mod:`.states`; :mod:`.connect_request` judges how it begins, :mod:`.binding` the proof.
 What is to be done comes back as :mod:`.effects`.
 """

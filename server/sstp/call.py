@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from .binding import NONCE_SIZE, CertificateHashes, Fault, crypto_binding_request, verify
+from .connect_request import refused_attributes
 from .effects import Accepted, Bound, Close, Effect, Frame, Note, Send
-from .negotiation import refused_attributes
-from .states import TRANSITIONS, Event, State
+from .states import TRANSITIONS, CallEvent, CallState
 from .wire import (
     HEADER_SIZE,
     Attribute,
@@ -53,7 +53,7 @@ _BARE: Final = (
 )
 
 
-_CARRYING: Final = (State.SERVER_CALL_CONNECTED_PENDING, State.SERVER_CALL_CONNECTED)
+_CARRYING: Final = (CallState.SERVER_CALL_CONNECTED_PENDING, CallState.SERVER_CALL_CONNECTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class _Arrival:
     :param fault: what is wrong with the packet, and ``status`` how Call-Abort says it.
     """
 
-    event: Event
+    event: CallEvent
     packet: bytes = b""
     attributes: tuple[Attribute, ...] = ()
     fault: str = ""
@@ -75,14 +75,14 @@ def _recognise(packet: bytes) -> _Arrival:
         message = decode(packet)
     except WireError as error:
         if error.status is None:
-            return _Arrival(Event.STREAM_BROKEN, fault=str(error))
-        return _Arrival(Event.MALFORMED, fault=str(error), status=error.status)
+            return _Arrival(CallEvent.STREAM_BROKEN, fault=str(error))
+        return _Arrival(CallEvent.MALFORMED, fault=str(error), status=error.status)
     if isinstance(message, Data):
-        return _Arrival(Event.DATA, packet)
+        return _Arrival(CallEvent.DATA, packet)
     if message.type in _BARE and message.attributes:
         fault = f"{message.type.name} with attributes"
-        return _Arrival(Event.MALFORMED, fault=fault, status=Status.ATTRIB_NOT_SUPPORTED_IN_MSG)
-    return _Arrival(Event[message.type.name], packet, message.attributes)
+        return _Arrival(CallEvent.MALFORMED, fault=fault, status=Status.ATTRIB_NOT_SUPPORTED_IN_MSG)
+    return _Arrival(CallEvent[message.type.name], packet, message.attributes)
 
 
 def _send(type_: MessageType, *attributes: Attribute) -> Send:
@@ -120,7 +120,7 @@ class Call:
         if len(nonce) != NONCE_SIZE:
             raise ValueError(f"a nonce of {len(nonce)} bytes")
         #: Where the call stands.
-        self.state = State.SERVER_CALL_DISCONNECTED
+        self.state = CallState.SERVER_CALL_DISCONNECTED
         #: When to call :meth:`tick`; None if no timer runs.
         self.deadline: float | None = None
         self._nonce = nonce
@@ -144,7 +144,7 @@ class Call:
 
     def begin(self, now: float) -> list[Effect]:
         """The HTTP request is answered with 200: wait for SSTP."""
-        return self._happen(_Arrival(Event.BEGIN), now)
+        return self._happen(_Arrival(CallEvent.BEGIN), now)
 
     def receive(self, packet: bytes, now: float) -> list[Effect]:
         """Take one whole packet of the client. Nothing in it makes this raise."""
@@ -160,41 +160,41 @@ class Call:
 
         :param hlaks: it, and what else this kind of client may make of it.
         """
-        if self.state is State.SERVER_CALL_CONNECTED_PENDING and self.deadline is not None:
+        if self.state is CallState.SERVER_CALL_CONNECTED_PENDING and self.deadline is not None:
             self._hlaks = hlaks
             self._binding = min(now + BINDING_MOST, self.deadline)
             self._await_binding(now)
-        return self._happen(_Arrival(Event.KEYED), now)
+        return self._happen(_Arrival(CallEvent.KEYED), now)
 
     def disconnect(self, now: float) -> list[Effect]:
         """End the call politely; nothing happens if it is ending already."""
-        return self._happen(_Arrival(Event.HANG_UP), now)
+        return self._happen(_Arrival(CallEvent.HANG_UP), now)
 
     def tick(self, now: float) -> list[Effect]:
         """Time has passed. Called early, or without need, it does nothing."""
         if self.deadline is None or now < self.deadline:
             return []
-        return self._happen(_Arrival(Event.TIMER), now)
+        return self._happen(_Arrival(CallEvent.TIMER), now)
 
     def _happen(self, arrival: _Arrival, now: float) -> list[Effect]:
         action = TRANSITIONS[arrival.event, self.state]
         return [] if action == "-" else ACTIONS[action](self, arrival, now)
 
-    def _enter(self, state: State, deadline: float) -> None:
+    def _enter(self, state: CallState, deadline: float) -> None:
         self.state, self.deadline = state, deadline
 
     # Establishing
 
     def _begin(self, _: _Arrival, now: float) -> list[Effect]:
         self._began = now
-        self._enter(State.SERVER_CONNECT_REQUEST_PENDING, now + NEGOTIATION)
+        self._enter(CallState.SERVER_CONNECT_REQUEST_PENDING, now + NEGOTIATION)
         return []
 
     def _answer(self, arrival: _Arrival, now: float) -> list[Effect]:
         """[MS-SSTP] 3.3.5.2.2."""
         refused = refused_attributes(arrival.attributes)
         if not refused:
-            self._enter(State.SERVER_CALL_CONNECTED_PENDING, now + NEGOTIATION)
+            self._enter(CallState.SERVER_CALL_CONNECTED_PENDING, now + NEGOTIATION)
             request = crypto_binding_request(self._nonce)
             accepted = Accepted(now - self._began)
             return [_send(MessageType.CALL_CONNECT_ACK, request), accepted]
@@ -227,7 +227,7 @@ class Call:
             return self._unbound(fault, now)
         self._forget()
         self._heard, self._asked = None, False
-        self._enter(State.SERVER_CALL_CONNECTED, now + HELLO)
+        self._enter(CallState.SERVER_CALL_CONNECTED, now + HELLO)
         return [Bound()]
 
     def _await_binding(self, now: float) -> None:
@@ -242,8 +242,8 @@ class Call:
         return self._abort(Status.VALUE_NOT_SUPPORTED, why, now, about=AttributeId.CRYPTO_BINDING)
 
     def _expire(self, _: _Arrival, now: float) -> list[Effect]:
-        early = self.state is State.SERVER_CONNECT_REQUEST_PENDING
-        awaited = Event.CALL_CONNECT_REQUEST if early else Event.CALL_CONNECTED
+        early = self.state is CallState.SERVER_CONNECT_REQUEST_PENDING
+        awaited = CallEvent.CALL_CONNECT_REQUEST if early else CallEvent.CALL_CONNECTED
         late = f"in {NEGOTIATION:.0f} seconds" if self._binding is None else "after the login"
         why = f"no {awaited.value} {late}"
         return self._abort(Status.NEGOTIATION_TIMEOUT, why, now)
@@ -251,7 +251,7 @@ class Call:
     # Running
 
     def _deliver(self, arrival: _Arrival, now: float) -> list[Effect]:
-        if self.state is State.SERVER_CALL_CONNECTED_PENDING:
+        if self.state is CallState.SERVER_CALL_CONNECTED_PENDING:
             self._await_binding(now)
         return [Frame(arrival.packet[HEADER_SIZE:])]
 
@@ -280,7 +280,7 @@ class Call:
         """Begin to abort: [MS-SSTP] 3.1.5.1."""
         self.reason = why
         self._forget()
-        self._enter(State.CALL_ABORT_PENDING, now + ABORT)
+        self._enter(CallState.CALL_ABORT_PENDING, now + ABORT)
         return [Note(why, warning=True), _send(MessageType.CALL_ABORT, status_info(about, status))]
 
     def _refuse(self, arrival: _Arrival, now: float) -> list[Effect]:
@@ -295,12 +295,12 @@ class Call:
         self.left = not self.reason
         self.reason = self.reason or f"the client aborted the call: {_said(arrival.attributes)}"
         self._forget()
-        self._enter(State.CALL_ABORT_TIMEOUT_PENDING, now + ABORT_LINGER)
+        self._enter(CallState.CALL_ABORT_TIMEOUT_PENDING, now + ABORT_LINGER)
         info = status_info(AttributeId.NO_ERROR, Status.NO_ERROR)
         return [_send(MessageType.CALL_ABORT, info)]
 
     def _linger(self, _: _Arrival, now: float) -> list[Effect]:
-        self._enter(State.CALL_ABORT_TIMEOUT_PENDING, now + ABORT_LINGER)
+        self._enter(CallState.CALL_ABORT_TIMEOUT_PENDING, now + ABORT_LINGER)
         return []
 
     def _ack(self, _: _Arrival, now: float) -> list[Effect]:
@@ -308,14 +308,14 @@ class Call:
         self.left = not self.reason
         self.reason = self.reason or "the client ended the call"
         self._forget()
-        self._enter(State.CALL_DISCONNECT_TIMEOUT_PENDING, now + DISCONNECT_LINGER)
+        self._enter(CallState.CALL_DISCONNECT_TIMEOUT_PENDING, now + DISCONNECT_LINGER)
         return [_send(MessageType.CALL_DISCONNECT_ACK)]
 
     def _leave(self, _: _Arrival, now: float) -> list[Effect]:
         """[MS-SSTP] 3.2.4.2, as 3.3.4 refers to it."""
         self.reason = "the server ended the call"
         self._forget()
-        self._enter(State.CALL_DISCONNECT_ACK_PENDING, now + DISCONNECT)
+        self._enter(CallState.CALL_DISCONNECT_ACK_PENDING, now + DISCONNECT)
         info = status_info(AttributeId.NO_ERROR, Status.NO_ERROR)
         return [_send(MessageType.CALL_DISCONNECT, info)]
 
@@ -324,7 +324,7 @@ class Call:
         return self._close(arrival, now)
 
     def _close(self, _: _Arrival, __: float) -> list[Effect]:
-        self.state, self.deadline = State.CLOSED, None
+        self.state, self.deadline = CallState.CLOSED, None
         self._forget()
         return [Close(self.reason or "the call never began")]
 

@@ -10,7 +10,7 @@ from typing import Final
 
 
 @enum.unique
-class State(enum.Enum):
+class CallState(enum.Enum):
     """[MS-SSTP] 3.1.1 and 3.3.1; the values head the columns of the table.
 
     The states called "in progress" there are passed within one step, so they are not here.
@@ -29,7 +29,7 @@ class State(enum.Enum):
 
 
 @enum.unique
-class Event(enum.Enum):
+class CallEvent(enum.Enum):
     """What can happen; the values begin the rows of the table. Messages keep their names."""
 
     BEGIN = "begin"
@@ -74,11 +74,11 @@ timer                 -      expire   expire   hello    close   close    close  
 """
 
 
-def _read(table: str) -> dict[tuple[Event, State], str]:
+def _read(table: str) -> dict[tuple[CallEvent, CallState], str]:
     head, *rows = (line.split() for line in table.strip().splitlines())
-    columns = [State(name) for name in head]
+    columns = [CallState(name) for name in head]
     return {
-        (Event(name), state): action
+        (CallEvent(name), state): action
         for name, *actions in rows
         for state, action in zip(columns, actions, strict=True)
     }

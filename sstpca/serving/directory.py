@@ -6,7 +6,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from sstpca.server.interfaces import Account, CertificateRefused
+from sstpca.server.contracts import Account, CertificateRefused
 
 from ..authority.authority import client_roots
 from ..home import Home

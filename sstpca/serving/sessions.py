@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from sstpca.server.interfaces import Access, Account, Directory, Lease, Sessions
+from sstpca.server.contracts import Access, Account, Directory, Lease, Sessions
 
 from ..access import connection_settings
 from ..access.reach import Reach

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from sstpca.server.interfaces import Account
+from sstpca.server.contracts import Account
 
 from . import database as tables
 from .database import now

@@ -12,7 +12,7 @@ from sstpca import surroundings
 from sstpca.access import profiles
 from sstpca.access.reach import Reach
 from sstpca.home import Home
-from sstpca.server.interfaces import Account
+from sstpca.server.contracts import Account
 from sstpca.serving.sessions import StoreBackend
 from sstpca.store import users
 from sstpca.store.database import Store

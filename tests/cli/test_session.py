@@ -11,7 +11,7 @@ from click.testing import Result
 
 from sstpca.home import Home
 from sstpca.secrets import Sealer
-from sstpca.server.interfaces import Account, Sessions
+from sstpca.server.contracts import Account, Sessions
 from sstpca.serving.sessions import StoreBackend
 from sstpca.store import users
 from sstpca.store.database import Store

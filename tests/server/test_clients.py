@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from OpenSSL import SSL
 
-from sstpca.server.interfaces import Account, Lease
-from sstpca.server.net.eap_tls import Contexts, EapTls
+from sstpca.server.contracts import Account, Lease
+from sstpca.server.net.eap_handshake import Contexts, EapHandshake
 from tests.support import eap, ppp, sstp
 from tests.support.handshake import certificate_of
 from tests.support.issuer import CLIENT, SERVER, Issuer
@@ -310,7 +310,7 @@ def test_eap_tls_in_pieces(tmp_path: Path) -> None:
             "alice@x", mine.pem, issuer.pem, newest=SSL.TLS1_2_VERSION, piece=1024
         )
         client = Script(habits, certificate=CERTIFICATE, method=method)
-        shake = EapTls(Contexts(), shown, Smartcards(issuer.own.der)).receive
+        shake = EapHandshake(Contexts(), shown, Smartcards(issuer.own.der)).receive
         done = Simulation(client, round_trip, shake=shake).run()
         assert done.connected, (client.gave_up, done.ended, done.notes)
         assert done.up is not None

@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from sstpca.server.config import Config
-from sstpca.server.interfaces import Backend
+from sstpca.server.contracts import Backend
 from sstpca.server.log import LOGGER
 from sstpca.server.net.rules import Rules
 from sstpca.server.net.tls import CertificateFile

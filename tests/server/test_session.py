@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sstpca.server import effects
-from sstpca.server.interfaces import Lease
+from sstpca.server.contracts import Lease
 from sstpca.server.ppp import effects as ppp
 from sstpca.server.ppp.link import Link
 from sstpca.server.session import Session

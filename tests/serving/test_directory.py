@@ -16,7 +16,7 @@ from sstpca.authority.authority import Authority, load_ca_certificate
 from sstpca.authority.issuing import Existing
 from sstpca.home import Home
 from sstpca.secrets import Sealer
-from sstpca.server.interfaces import CertificateRefused
+from sstpca.server.contracts import CertificateRefused
 from sstpca.serving.directory import StoreDirectory
 from sstpca.serving.sessions import StoreBackend
 from sstpca.store import certificates, users

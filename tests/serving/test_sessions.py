@@ -14,7 +14,7 @@ from sstpca.access.reach import Reach
 from sstpca.errors import SstpcaError
 from sstpca.home import Home
 from sstpca.secrets import Sealer
-from sstpca.server.interfaces import CLOSED, Account, Lease, Sessions
+from sstpca.server.contracts import CLOSED, Account, Lease, Sessions
 from sstpca.serving.sessions import StoreBackend, end_sessions, list_sessions
 from sstpca.store import users
 from sstpca.store.database import Store

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sstpca.access import profiles
 from sstpca.home import Home
 from sstpca.secrets import Sealer
-from sstpca.server.interfaces import Account, Lease, Sessions
+from sstpca.server.contracts import Account, Lease, Sessions
 from sstpca.serving.sessions import StoreBackend, list_sessions
 from sstpca.store import users
 from sstpca.store.database import Store

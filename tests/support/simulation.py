@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
 from sstpca.server import effects
+from sstpca.server.contracts import Account, Lease
 from sstpca.server.dataplane.inbound import SCRATCH, Inbound
-from sstpca.server.interfaces import Account, Lease
 from sstpca.server.ppp.effects import Handshaken
 from sstpca.server.ppp.link import Link
 from sstpca.server.session import Session

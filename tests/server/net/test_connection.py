@@ -11,6 +11,7 @@ from typing import cast
 import pytest
 
 from sstpca.server.config import Config
+from sstpca.server.contracts import Account, Directory, Lease, Sessions
 from sstpca.server.dataplane.stream import TlsStream
 from sstpca.server.effects import (
     Admit,
@@ -23,11 +24,10 @@ from sstpca.server.effects import (
     Note,
     Up,
 )
-from sstpca.server.interfaces import Account, Directory, Lease, Sessions
 from sstpca.server.log import LOGGER, TextFormatter
 from sstpca.server.net.admission import Admission
 from sstpca.server.net.connection import Connection
-from sstpca.server.net.eap_tls import EapTls
+from sstpca.server.net.eap_handshake import EapHandshake
 from sstpca.server.net.shared import Shared
 from sstpca.server.net.sources import Source, Sources
 from sstpca.server.net.tls import Certificate, CertificateFile
@@ -278,7 +278,7 @@ def test_handshakes_hold_neither_the_loop_nor_each_other(
     # the first takes as long as ten turns of the loop, the second until its client is gone
     turned, gone = threading.Event(), threading.Event()
 
-    def slow(_: EapTls, data: bytes) -> Handshaken:
+    def slow(_: EapHandshake, data: bytes) -> Handshaken:
         made.append(threading.get_ident())
         assert (turned if len(made) == 1 else gone).wait(20)
         return Handshaken(data)
@@ -290,7 +290,7 @@ def test_handshakes_hold_neither_the_loop_nor_each_other(
     async def run() -> None:
         monkeypatch.setattr(Session, "receive", lambda *_: [asked])
         monkeypatch.setattr(Session, "handshaken", take)
-        monkeypatch.setattr(EapTls, "receive", slow)
+        monkeypatch.setattr(EapHandshake, "receive", slow)
         common = shared()
         connection = Connection(
             common,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from sstpca.server.config import Config
+from sstpca.server.contracts import CLOSED, Access, Lease
 from sstpca.server.errors import ServerError
-from sstpca.server.interfaces import CLOSED, Access, Lease
 from sstpca.server.log import LOGGER
 from sstpca.server.net import firewall
 from sstpca.server.net.firewall import Firewall

@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 from sstpca.server.config import Config
-from sstpca.server.interfaces import Account, Directory, Lease, Sessions
+from sstpca.server.contracts import Account, Directory, Lease, Sessions
 from sstpca.server.log import SessionLog
 from sstpca.server.net import interface
 from sstpca.server.net.admission import Admission

@@ -2,7 +2,7 @@
 
 from ipaddress import IPv4Address
 
-from sstpca.server.interfaces import Account, Lease
+from sstpca.server.contracts import Account, Lease
 from sstpca.server.ppp import mschapv2
 from sstpca.server.ppp.effects import Admit, Effect, LookUp, SendFrame
 from sstpca.server.ppp.frames import (

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sstpca.server.interfaces import Account
+from sstpca.server.contracts import Account
 from sstpca.server.ppp.effects import (
     Admit,
     Authenticated,

@@ -1,6 +1,6 @@
 """Whole logins, byte by byte, as known clients lead them."""
 
-from sstpca.server.interfaces import Account
+from sstpca.server.contracts import Account
 from sstpca.server.ppp import mschapv2
 from sstpca.server.ppp.effects import (
     Admit,

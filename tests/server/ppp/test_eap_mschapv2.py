@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sstpca.server.interfaces import Account
+from sstpca.server.contracts import Account
 from sstpca.server.ppp.effects import Admit, Authenticated, Effect, LinkDown, LookUp, Note
 from sstpca.server.ppp.frames import Code, Packet, Protocol
 from sstpca.server.ppp.link import Link

@@ -6,20 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sstpca.server.ppp.automaton import Event, State
+from sstpca.server.ppp.automaton import AutomatonEvent, AutomatonState
 from sstpca.server.ppp.effects import SendFrame
 from sstpca.server.ppp.frames import DEFAULT_MRU, Code, Packet, decode, decode_packet
 from sstpca.server.ppp.negotiation import (
     CALM,
     MAX_FAILURE,
     MAX_ROUNDS,
-    Down,
-    Finished,
     GiveUp,
+    LayerDown,
+    LayerFinished,
+    LayerUp,
     Negotiator,
     Output,
     Reply,
-    Up,
     verdict,
 )
 from sstpca.server.ppp.options import Option, Options, encode_options
@@ -73,15 +73,17 @@ def signals(outputs: list[Output]) -> list[Output]:
 def asking() -> Negotiator:
     """A negotiator that has sent its Configure-Request, identifier 1, at time 0."""
     negotiator = Negotiator(Number(1, 1))
-    negotiator.feed(Event.OPEN, 0)
-    assert packets(negotiator.feed(Event.UP, 0)) == [Packet(Code.CONFIGURE_REQUEST, 1, b"\1\3\1")]
+    negotiator.feed(AutomatonEvent.OPEN, 0)
+    assert packets(negotiator.feed(AutomatonEvent.UP, 0)) == [
+        Packet(Code.CONFIGURE_REQUEST, 1, b"\1\3\1")
+    ]
     return negotiator
 
 
 @pytest.fixture
 def opened(asking: Negotiator) -> Negotiator:
     asking.receive(Packet(Code.CONFIGURE_REQUEST, 9, b"\1\3\1"), 0)
-    assert asking.receive(Packet(Code.CONFIGURE_ACK, 1, b"\1\3\1"), 0) == [Up()]
+    assert asking.receive(Packet(Code.CONFIGURE_ACK, 1, b"\1\3\1"), 0) == [LayerUp()]
     return asking
 
 
@@ -89,7 +91,7 @@ def test_nothing_is_heard_before_the_lower_layer_is_up() -> None:
     negotiator = Negotiator(Number(1, 1))
     for code in range(20):
         assert negotiator.receive(Packet(code, 1, b"\1\3\1"), 0) == []
-    assert (negotiator.state, negotiator.deadline) == (State.INITIAL, None)
+    assert (negotiator.state, negotiator.deadline) == (AutomatonState.INITIAL, None)
 
 
 def test_a_retransmission_keeps_its_identifier(asking: Negotiator) -> None:
@@ -126,14 +128,14 @@ def test_a_request_after_an_ack_has_a_new_identifier(asking: Negotiator) -> None
 )
 def test_invalid_packets_are_dropped(asking: Negotiator, packet: Packet) -> None:
     assert asking.receive(packet, 1) == []
-    assert (asking.state, asking.deadline) == (State.REQ_SENT, 3)
+    assert (asking.state, asking.deadline) == (AutomatonState.REQ_SENT, 3)
 
 
 def test_a_second_answer_is_dropped(opened: Negotiator) -> None:
     """A repeated Ack would otherwise bring the layer down (footnote x)."""
     assert opened.receive(Packet(Code.CONFIGURE_ACK, 1, b"\1\3\1"), 1) == []
     assert opened.receive(Packet(Code.CONFIGURE_NAK, 1, b"\1\3\5"), 1) == []
-    assert opened.state is State.OPENED
+    assert opened.state is AutomatonState.OPENED
 
 
 def test_a_reject_comes_before_a_nak(asking: Negotiator) -> None:
@@ -155,8 +157,8 @@ def test_after_max_failure_a_nak_becomes_a_reject(asking: Negotiator) -> None:
 
 def test_a_policy_can_give_up() -> None:
     negotiator = Negotiator(Number(1, 1, stubborn=True))
-    negotiator.feed(Event.OPEN, 0)
-    negotiator.feed(Event.UP, 0)
+    negotiator.feed(AutomatonEvent.OPEN, 0)
+    negotiator.feed(AutomatonEvent.UP, 0)
     for identifier in range(1, MAX_FAILURE):
         nak = Packet(Code.CONFIGURE_NAK, identifier, b"\1\3\5")
         assert [packet.id for packet in packets(negotiator.receive(nak, 0))] == [identifier + 1]
@@ -168,30 +170,30 @@ def test_a_policy_can_give_up() -> None:
 def test_terminate_request(opened: Negotiator) -> None:
     outputs = opened.receive(Packet(Code.TERMINATE_REQUEST, 77, b"bye"), 0)
     assert packets(outputs) == [Packet(Code.TERMINATE_ACK, 77)]
-    assert signals(outputs) == [Down()]
-    assert opened.tick(3) == [Finished("the client closed TEST")]
+    assert signals(outputs) == [LayerDown()]
+    assert opened.tick(3) == [LayerFinished("the client closed TEST")]
 
 
 def test_silence_is_the_end(asking: Negotiator) -> None:
     outputs: list[Output] = []
     while asking.deadline is not None:
         outputs = asking.tick(asking.deadline)
-    assert outputs == [Finished("the client does not answer TEST")]
+    assert outputs == [LayerFinished("the client does not answer TEST")]
 
 
 @pytest.mark.parametrize("code", range(1, 8))
 def test_code_reject_of_what_we_need(opened: Negotiator, code: int) -> None:
     rejected = bytes([code, 1, 0, 4])
     outputs = opened.receive(Packet(Code.CODE_REJECT, 3, rejected), 0)
-    assert signals(outputs) == [Down()]
+    assert signals(outputs) == [LayerDown()]
     assert [packet.code for packet in packets(outputs)] == [Code.TERMINATE_REQUEST]
     acked = opened.receive(Packet(Code.TERMINATE_ACK, 0), 0)
-    assert acked == [Finished("the client rejects TEST")]
+    assert acked == [LayerFinished("the client rejects TEST")]
 
 
 def test_code_reject_of_what_we_do_not_need(opened: Negotiator) -> None:
     assert opened.receive(Packet(Code.CODE_REJECT, 3, b"\x0c\1\0\4"), 0) == []
-    assert opened.state is State.OPENED
+    assert opened.state is AutomatonState.OPENED
 
 
 def test_an_unknown_code_is_rejected_under_new_identifiers(opened: Negotiator) -> None:
@@ -210,8 +212,14 @@ def test_a_code_reject_fits_the_peer(opened: Negotiator) -> None:
 def pump(one: Negotiator, other: Negotiator, loss: random.Random, share: float) -> float:
     """Let two ends talk over a line that loses a share of the frames; return when they are done."""
     now = 0.0
-    queue = [(one, other, output) for output in one.feed(Event.OPEN, now) + one.feed(Event.UP, now)]
-    queue += [(other, one, out) for out in other.feed(Event.OPEN, now) + other.feed(Event.UP, now)]
+    queue = [
+        (one, other, output)
+        for output in one.feed(AutomatonEvent.OPEN, now) + one.feed(AutomatonEvent.UP, now)
+    ]
+    queue += [
+        (other, one, out)
+        for out in other.feed(AutomatonEvent.OPEN, now) + other.feed(AutomatonEvent.UP, now)
+    ]
     while True:
         while queue:
             sender, receiver, output = queue.pop(0)
@@ -233,7 +241,7 @@ def test_two_ends_reach_opened_over_a_line_that_loses_frames(
     one, other = Number(1, 20), Number(2, 10)
     ends = Negotiator(one), Negotiator(other)
     pump(*ends, loss, share)
-    if all(end.state is State.OPENED for end in ends):
+    if all(end.state is AutomatonState.OPENED for end in ends):
         # and then both use what they were told to use
         assert (one.own, other.own) == (10, 20)
         assert (one.given, other.given) == ((Option(1, b"\x14"),), (Option(1, b"\x0a"),))
@@ -246,7 +254,7 @@ def test_two_ends_nearly_always_open_although_a_third_is_lost() -> None:
     for seed in range(200):
         ends = Negotiator(Number(1, 20)), Negotiator(Number(2, 10))
         pump(*ends, random.Random(seed), 0.3)
-        opened += all(end.state is State.OPENED for end in ends)
+        opened += all(end.state is AutomatonState.OPENED for end in ends)
     assert opened >= 190
 
 

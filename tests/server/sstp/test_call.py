@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sstpca.server.sstp.binding import CertificateHashes, Hash
 from sstpca.server.sstp.call import ACTIONS, Call
 from sstpca.server.sstp.effects import Accepted, Bound, Close, Effect, Frame, Note, Send
-from sstpca.server.sstp.states import TRANSITIONS, Event, State
+from sstpca.server.sstp.states import TRANSITIONS, CallEvent, CallState
 from sstpca.server.sstp.wire import (
     Attribute,
     Control,
@@ -37,8 +37,8 @@ DISCONNECT = sstp.ending(6)
 FRAME = bytes.fromhex("FF03C0210101000A")
 DATA = encode(Data(FRAME))
 
-PENDING = State.SERVER_CALL_CONNECTED_PENDING
-UP = State.SERVER_CALL_CONNECTED
+PENDING = CallState.SERVER_CALL_CONNECTED_PENDING
+UP = CallState.SERVER_CALL_CONNECTED
 
 
 def in_request() -> Call:
@@ -90,27 +90,27 @@ def in_closed() -> Call:
     return call
 
 
-STATES: dict[State, Callable[[], Call]] = {
-    State.SERVER_CALL_DISCONNECTED: lambda: Call(nonce=NONCE, certificates=(RSA,)),
-    State.SERVER_CONNECT_REQUEST_PENDING: in_request,
+STATES: dict[CallState, Callable[[], Call]] = {
+    CallState.SERVER_CALL_DISCONNECTED: lambda: Call(nonce=NONCE, certificates=(RSA,)),
+    CallState.SERVER_CONNECT_REQUEST_PENDING: in_request,
     PENDING: in_pending,
     UP: in_up,
-    State.CALL_ABORT_PENDING: in_abort,
-    State.CALL_ABORT_TIMEOUT_PENDING: in_abort_timeout,
-    State.CALL_DISCONNECT_ACK_PENDING: in_disconnect,
-    State.CALL_DISCONNECT_TIMEOUT_PENDING: in_disconnect_timeout,
-    State.CLOSED: in_closed,
+    CallState.CALL_ABORT_PENDING: in_abort,
+    CallState.CALL_ABORT_TIMEOUT_PENDING: in_abort_timeout,
+    CallState.CALL_DISCONNECT_ACK_PENDING: in_disconnect,
+    CallState.CALL_DISCONNECT_TIMEOUT_PENDING: in_disconnect_timeout,
+    CallState.CLOSED: in_closed,
 }
-LIVE = (State.SERVER_CONNECT_REQUEST_PENDING, PENDING, UP)
+LIVE = (CallState.SERVER_CONNECT_REQUEST_PENDING, PENDING, UP)
 ENDING = (
-    State.CALL_ABORT_PENDING,
-    State.CALL_ABORT_TIMEOUT_PENDING,
-    State.CALL_DISCONNECT_ACK_PENDING,
-    State.CALL_DISCONNECT_TIMEOUT_PENDING,
+    CallState.CALL_ABORT_PENDING,
+    CallState.CALL_ABORT_TIMEOUT_PENDING,
+    CallState.CALL_DISCONNECT_ACK_PENDING,
+    CallState.CALL_DISCONNECT_TIMEOUT_PENDING,
 )
 
 
-def states(*which: State) -> pytest.MarkDecorator:
+def states(*which: CallState) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(
         "make", [STATES[state] for state in which], ids=[state.value for state in which]
     )
@@ -126,7 +126,7 @@ def assert_aborts(call: Call, effects: list[Effect], send: Send, now: float = 0)
     assert sent == send
     assert isinstance(note, Note)
     assert note.warning
-    assert call.state is State.CALL_ABORT_PENDING
+    assert call.state is CallState.CALL_ABORT_PENDING
     assert call.deadline == now + 3
     assert call.tick(now + 2.9) == []
     assert call.tick(now + 3) == [Close(note.text)]
@@ -135,14 +135,14 @@ def assert_aborts(call: Call, effects: list[Effect], send: Send, now: float = 0)
 
 
 @pytest.mark.parametrize(("state", "make"), STATES.items(), ids=[s.value for s in STATES])
-def test_the_makers_make_what_they_say(state: State, make: Callable[[], Call]) -> None:
+def test_the_makers_make_what_they_say(state: CallState, make: Callable[[], Call]) -> None:
     assert make().state is state
 
 
 def test_the_table_is_complete() -> None:
-    assert set(TRANSITIONS) == {(event, state) for event in Event for state in State}
+    assert set(TRANSITIONS) == {(event, state) for event in CallEvent for state in CallState}
     assert set(TRANSITIONS.values()) - {"-"} == set(ACTIONS)
-    assert {type_.name for type_ in MessageType} < {event.name for event in Event}
+    assert {type_.name for type_ in MessageType} < {event.name for event in CallEvent}
 
 
 @pytest.mark.parametrize("size", [0, 31, 33])
@@ -214,7 +214,7 @@ def test_a_bad_request_is_refused_attribute_by_attribute(
     note, sent = call.receive(request_with(attributes), 10)
     assert isinstance(note, Note)
     assert sent == Send(nak)
-    assert call.state is State.SERVER_CONNECT_REQUEST_PENDING
+    assert call.state is CallState.SERVER_CONNECT_REQUEST_PENDING
     assert call.deadline == 60
     assert call.receive(sstp.CONNECT_REQUEST, 11) == [Send(ACK), Accepted(round_trip=11)]
 
@@ -357,13 +357,13 @@ def bind(call: Call, packet: bytes, early: bool) -> list[Effect]:
 # Call-Abort: 3.3.5.2.4
 
 
-@states(*LIVE, State.CALL_DISCONNECT_ACK_PENDING)
+@states(*LIVE, CallState.CALL_DISCONNECT_ACK_PENDING)
 def test_the_client_aborts(make: Callable[[], Call]) -> None:
     call = make()
     # what we had begun with before stays the reason
     first = call.reason or "the client aborted the call: VALUE_NOT_SUPPORTED"
     assert call.receive(sstp.ending(5, 2, 4), 7) == [Send(sstp.ending(5))]
-    assert call.state is State.CALL_ABORT_TIMEOUT_PENDING
+    assert call.state is CallState.CALL_ABORT_TIMEOUT_PENDING
     assert call.tick(7.9) == []
     assert call.tick(8) == [Close(first)]
 
@@ -387,7 +387,7 @@ def test_an_abort_may_say_why_or_not(packet: str, said: str) -> None:
 def test_the_client_answers_our_abort() -> None:
     call = in_abort()
     assert call.receive(sstp.ending(5), 2) == []
-    assert call.state is State.CALL_ABORT_TIMEOUT_PENDING
+    assert call.state is CallState.CALL_ABORT_TIMEOUT_PENDING
     assert call.tick(2.9) == []
     assert [type(effect) for effect in call.tick(3)] == [Close]
 
@@ -395,12 +395,12 @@ def test_the_client_answers_our_abort() -> None:
 # Call-Disconnect and its acknowledgement: 3.3.5.2.5 and 3.3.5.2.6
 
 
-@states(*LIVE, State.CALL_DISCONNECT_ACK_PENDING)
+@states(*LIVE, CallState.CALL_DISCONNECT_ACK_PENDING)
 @pytest.mark.parametrize("packet", [DISCONNECT, bytes.fromhex("10010008 0006 0000")])
 def test_the_client_disconnects(make: Callable[[], Call], packet: bytes) -> None:
     call = make()
     assert call.receive(packet, 7) == [Send(sstp.DISCONNECT_ACK)]
-    assert call.state is State.CALL_DISCONNECT_TIMEOUT_PENDING
+    assert call.state is CallState.CALL_DISCONNECT_TIMEOUT_PENDING
     assert call.tick(7.9) == []
     assert [type(effect) for effect in call.tick(8)] == [Close]
 
@@ -421,7 +421,7 @@ def test_the_server_disconnects_without_an_answer(make: Callable[[], Call]) -> N
     assert call.tick(12) == [Close("the server ended the call")]
 
 
-@states(*ENDING, State.CLOSED)
+@states(*ENDING, CallState.CLOSED)
 def test_disconnect_is_nothing_new_to_a_call_that_ends(make: Callable[[], Call]) -> None:
     call = make()
     before = call.state, call.deadline
@@ -433,7 +433,7 @@ def test_disconnect_before_anything_began() -> None:
     call = Call(nonce=NONCE, certificates=(RSA,))
     assert call.disconnect(0) == [Close("the call never began")]
     assert call.begin(0) == []
-    assert call.state is State.CLOSED
+    assert call.state is CallState.CLOSED
 
 
 # Echo: 3.3.5.2.7 and 3.3.5.2.8
@@ -510,7 +510,7 @@ def test_frames_at_another_time_are_dropped(make: Callable[[], Call]) -> None:
 # Negotiation timer: 3.3.6.1
 
 
-@states(State.SERVER_CONNECT_REQUEST_PENDING, PENDING)
+@states(CallState.SERVER_CONNECT_REQUEST_PENDING, PENDING)
 def test_negotiation_timeout(make: Callable[[], Call]) -> None:
     call = make()
     assert call.tick(59.9) == []
@@ -525,7 +525,7 @@ def message(type_: int) -> bytes:
 
 
 ACCEPTABLE = {
-    State.SERVER_CONNECT_REQUEST_PENDING: {1, 5, 6},
+    CallState.SERVER_CONNECT_REQUEST_PENDING: {1, 5, 6},
     PENDING: {4, 5, 6, 8},
     UP: {5, 6, 8, 9},
 }
@@ -538,7 +538,7 @@ OUT_OF_PLACE = [
 
 
 @pytest.mark.parametrize(("state", "type_"), OUT_OF_PLACE)
-def test_messages_out_of_place(state: State, type_: int) -> None:
+def test_messages_out_of_place(state: CallState, type_: int) -> None:
     call = STATES[state]()
     effects = call.receive(message(type_), 5)
     text = assert_aborts(call, effects, abort(Status.UNACCEPTED_FRAME_RECEIVED), 5)
@@ -547,15 +547,15 @@ def test_messages_out_of_place(state: State, type_: int) -> None:
 
 # What still means something to a call that ends, as (state, message type)
 HEEDED = {
-    (State.CALL_ABORT_PENDING, 5),
-    (State.CALL_DISCONNECT_ACK_PENDING, 5),
-    (State.CALL_DISCONNECT_ACK_PENDING, 6),
-    (State.CALL_DISCONNECT_ACK_PENDING, 7),
+    (CallState.CALL_ABORT_PENDING, 5),
+    (CallState.CALL_DISCONNECT_ACK_PENDING, 5),
+    (CallState.CALL_DISCONNECT_ACK_PENDING, 6),
+    (CallState.CALL_DISCONNECT_ACK_PENDING, 7),
 }
 
 
-@pytest.mark.parametrize("state", [*ENDING, State.CLOSED, State.SERVER_CALL_DISCONNECTED])
-def test_a_call_that_ends_ignores_the_rest(state: State) -> None:
+@pytest.mark.parametrize("state", [*ENDING, CallState.CLOSED, CallState.SERVER_CALL_DISCONNECTED])
+def test_a_call_that_ends_ignores_the_rest(state: CallState) -> None:
     call = STATES[state]()
     before = call.state, call.deadline
     for type_ in range(20):
@@ -591,15 +591,15 @@ def test_a_broken_stream_closes_without_a_word(make: Callable[[], Call], packet:
     call = make()
     (close,) = call.receive(bytes.fromhex(packet), 0)
     assert isinstance(close, Close)
-    assert call.state is State.CLOSED
+    assert call.state is CallState.CLOSED
 
 
-@states(State.SERVER_CALL_DISCONNECTED, State.CLOSED)
+@states(CallState.SERVER_CALL_DISCONNECTED, CallState.CLOSED)
 def test_a_broken_stream_outside_of_a_call(make: Callable[[], Call]) -> None:
     assert make().receive(b"", 0) == []
 
 
-@states(*LIVE, *ENDING, State.CLOSED)
+@states(*LIVE, *ENDING, CallState.CLOSED)
 def test_a_call_begins_once(make: Callable[[], Call]) -> None:
     call = make()
     before = call.state, call.deadline
@@ -607,7 +607,7 @@ def test_a_call_begins_once(make: Callable[[], Call]) -> None:
     assert (call.state, call.deadline) == before
 
 
-@states(State.SERVER_CONNECT_REQUEST_PENDING, UP)
+@states(CallState.SERVER_CONNECT_REQUEST_PENDING, UP)
 def test_a_key_out_of_time_is_not_taken(make: Callable[[], Call]) -> None:
     call = make()
     before = call.state, call.deadline
@@ -688,7 +688,7 @@ def test_any_life_ends_once_and_binds_only_with_the_key(
         assert not (closed and effects)
         assert not any(isinstance(effect, Close) for effect in effects[:-1])
         closed = closed or any(isinstance(effect, Close) for effect in effects)
-        assert closed == (call.state is State.CLOSED)
+        assert closed == (call.state is CallState.CLOSED)
         assert (call.deadline is None) == closed
         if Bound() in effects:
             assert {CONNECTED, "key"} <= given_
@@ -705,7 +705,7 @@ def test_left_alone_any_call_ends(good_start: bool, life: list[tuple[bytes | str
         if call.deadline is not None:
             now = max(now, call.deadline)
             call.tick(now)
-    assert call.state is State.CLOSED
+    assert call.state is CallState.CLOSED
 
 
 @given(st.binary(min_size=32, max_size=32), st.binary(max_size=64))

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import SSL, crypto
 
+from ..contracts import Account, CertificateRefused, Directory
 from ..errors import quotation
-from ..interfaces import Account, CertificateRefused, Directory
 from ..ppp.effects import Handshaken
 from .hello import Group, HelloError, alert_record, read_hello
 from .tls import SUITES, Certificate
@@ -116,7 +116,7 @@ def _make_context(pem: bytes, roots: tuple[bytes, ...], group: Group) -> SSL.Con
     return context
 
 
-class EapTls:
+class EapHandshake:
     """The server's end of one handshake. For one thread, and not the event loop: it computes.
 
     :param certificate: the server's, shown within as it is around.

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from OpenSSL import SSL
 
-from sstpca.server.interfaces import Account, CertificateRefused
-from sstpca.server.net.eap_tls import Contexts, EapTls
+from sstpca.server.contracts import Account, CertificateRefused
+from sstpca.server.net.eap_handshake import Contexts, EapHandshake
 from sstpca.server.net.tls import Certificate
 from sstpca.server.ppp.eap_tls import MESSAGE_MAX
 from sstpca.server.ppp.effects import Handshaken
@@ -65,11 +65,11 @@ def people(issuer: Issuer) -> People:
 
 
 @pytest.fixture
-def server(shown: Certificate, people: People) -> EapTls:
-    return EapTls(Contexts(), shown, people)
+def server(shown: Certificate, people: People) -> EapHandshake:
+    return EapHandshake(Contexts(), shown, people)
 
 
-def exchange(server: EapTls, client: eap.Certificate) -> Handshaken:
+def exchange(server: EapHandshake, client: eap.Certificate) -> Handshaken:
     """Carry messages to and fro, whole, until the server is done or has refused."""
     data = client.respond(b"\x20")
     while True:
@@ -88,7 +88,7 @@ def peer(issuer: Issuer, mine: Issued, newest: int = SSL.TLS1_3_VERSION) -> eap.
 
 @VERSIONS
 def test_both_sides_have_the_same_key(
-    newest: int, issuer: Issuer, server: EapTls, people: People, shown: Certificate
+    newest: int, issuer: Issuer, server: EapHandshake, people: People, shown: Certificate
 ) -> None:
     mine = issuer.issue("alice", CLIENT)
     client = peer(issuer, mine, newest)
@@ -124,7 +124,7 @@ def _namesake(issuer: Issuer) -> Issued:
     ids=["foreign", "namesake", "self-signed", "expired", "early", "server"],
 )
 def test_certificates_that_are_refused(
-    make: Make, why: str, issuer: Issuer, server: EapTls, people: People
+    make: Make, why: str, issuer: Issuer, server: EapHandshake, people: People
 ) -> None:
     client = peer(issuer, make(issuer))
     answer = exchange(server, client)
@@ -136,7 +136,9 @@ def test_certificates_that_are_refused(
     assert "alert" in rejected.value.alert
 
 
-def test_a_certificate_signed_by_a_clients(issuer: Issuer, server: EapTls, people: People) -> None:
+def test_a_certificate_signed_by_a_clients(
+    issuer: Issuer, server: EapHandshake, people: People
+) -> None:
     """A leaf is no authority, whoever signed it."""
     alice = issuer.issue("alice", CLIENT)
     forged = Issuer(alice).issue("bob", CLIENT)
@@ -147,14 +149,14 @@ def test_a_certificate_signed_by_a_clients(issuer: Issuer, server: EapTls, peopl
     assert people.asked == []
 
 
-def test_without_a_certificate(issuer: Issuer, server: EapTls) -> None:
+def test_without_a_certificate(issuer: Issuer, server: EapHandshake) -> None:
     client = eap.Certificate("alice@x", b"", issuer.pem, piece=65536)
     answer = exchange(server, client)
     assert answer.refusal == "TLS: the client shows no certificate"
 
 
 def test_the_directory_refuses_and_the_client_does_not_learn_why(
-    issuer: Issuer, server: EapTls, people: People
+    issuer: Issuer, server: EapHandshake, people: People
 ) -> None:
     people.refusal = CertificateRefused("12ab of 'alice' is revoked")
     client = peer(issuer, issuer.issue("alice", CLIENT))
@@ -165,14 +167,16 @@ def test_the_directory_refuses_and_the_client_does_not_learn_why(
 
 @pytest.mark.parametrize("make", [lambda issuer: issuer.issue("alice"), lambda issuer: issuer.own])
 def test_a_certificate_without_a_purpose(
-    make: Make, issuer: Issuer, server: EapTls, people: People
+    make: Make, issuer: Issuer, server: EapHandshake, people: People
 ) -> None:
     answer = exchange(server, peer(issuer, make(issuer)))
     assert answer.refusal.startswith("its certificate is not for clients")
     assert (answer.account, answer.data, people.asked) == (None, b"", [])
 
 
-def test_a_client_that_does_not_trust_us(issuer: Issuer, server: EapTls, people: People) -> None:
+def test_a_client_that_does_not_trust_us(
+    issuer: Issuer, server: EapHandshake, people: People
+) -> None:
     mine = issuer.issue("alice", CLIENT)
     client = eap.Certificate("alice", mine.pem, Issuer.make().pem, piece=65536)
     answer = server.receive(client.respond(b"\x20")[5:])
@@ -181,7 +185,9 @@ def test_a_client_that_does_not_trust_us(issuer: Issuer, server: EapTls, people:
     assert people.asked == []
 
 
-def test_a_failing_store_is_no_refusal(issuer: Issuer, server: EapTls, people: People) -> None:
+def test_a_failing_store_is_no_refusal(
+    issuer: Issuer, server: EapHandshake, people: People
+) -> None:
     people.refusal = OSError("the disk is gone")
     client = peer(issuer, issuer.issue("alice", CLIENT))
     with pytest.raises(OSError, match="the disk is gone"):
@@ -195,7 +201,7 @@ def test_the_authorities_may_change(shown: Certificate, issuer: Issuer, people: 
 
     def login() -> Handshaken:
         client = eap.Certificate("alice", mine.pem, issuer.pem, piece=65536)
-        return exchange(EapTls(contexts, shown, people), client)
+        return exchange(EapHandshake(contexts, shown, people), client)
 
     assert login().account is None
     people.roots = (issuer.own.der, following.own.der)
@@ -220,7 +226,7 @@ def test_what_strangers_leave_half_done_is_gone_with_them(
     gc.disable()
     try:
         for _ in range(2):
-            assert EapTls(Contexts(), shown, people).receive(hello).data
+            assert EapHandshake(Contexts(), shown, people).receive(hello).data
         assert [one() for one in made] == [None, None]
     finally:
         gc.enable()
@@ -230,21 +236,21 @@ def test_sessions_are_not_resumed(issuer: Issuer, shown: Certificate) -> None:
     """A resumed session would show no certificate."""
     people, contexts = People(issuer.own.der), Contexts()
     client = peer(issuer, issuer.issue("alice", CLIENT))
-    exchange(EapTls(contexts, shown, people), client)
+    exchange(EapHandshake(contexts, shown, people), client)
     again = peer(issuer, issuer.issue("bob", CLIENT))
     again.resume(client)
-    assert exchange(EapTls(contexts, shown, people), again).account is not None
+    assert exchange(EapHandshake(contexts, shown, people), again).account is not None
     assert len(people.asked) == 2
 
 
-def test_tls_before_1_2_is_refused(issuer: Issuer, server: EapTls) -> None:
+def test_tls_before_1_2_is_refused(issuer: Issuer, server: EapHandshake) -> None:
     client = eap.Certificate("alice", b"", issuer.pem, newest=SSL.TLS1_2_VERSION)
     hello = bytearray(client.respond(b"\x20")[5:])
     hello[9:11] = b"\x03\x02"  # the version that ClientHello offers
     assert server.receive(bytes(hello)).refusal
 
 
-def test_the_clients_largest_message(issuer: Issuer, server: EapTls) -> None:
+def test_the_clients_largest_message(issuer: Issuer, server: EapHandshake) -> None:
     """What EAP lets through, TLS takes."""
     mine = issuer.issue("alice", CLIENT, padding=MESSAGE_MAX - 4096)
     assert exchange(server, peer(issuer, mine)).account is not None
@@ -267,7 +273,7 @@ def changed(places: list[tuple[int, int]]) -> bytes:
 @given(st.lists(changes.map(changed) | st.binary(min_size=1, max_size=200), max_size=3))
 def test_whatever_comes(shown: Certificate, people: People, messages: list[bytes]) -> None:
     """It is answered or refused, and lets nobody in."""
-    server = EapTls(Contexts(), shown, people)
+    server = EapHandshake(Contexts(), shown, people)
     for message in messages:
         answer = server.receive(message)
         assert answer.account is None
