@@ -17,7 +17,7 @@ from sstpca.home import Home
 from sstpca.names import parse_hosts
 from sstpca.secrets import Sealer
 from sstpca.server.log import LOGGER
-from sstpca.store.database import Store
+from sstpca.store import Store
 from sstpca.vpn.setup import Network, Plan, choose_network, make_home
 from sstpca.x509.keys import KeyType
 

@@ -1,18 +1,14 @@
 """Access profiles: the addresses, DNS servers and routes that users are given."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any, Final
-
-import sqlalchemy as sa
+from typing import Final
 
 from ..addresses import Kind, kind_of
-from ..errors import InvalidInput, SstpcaError
-from ..names import check_host_name, check_ipv4, check_profile_name, quoted, some
-from ..store import database as tables
-from ..store.database import Store
+from ..errors import InvalidInput
+from ..names import check_host_name, check_ipv4, check_profile_name, quoted
 from . import connection_settings
 from .connection_settings import ConnectionSettings, SignIn
 from .reach import Reach
@@ -194,169 +190,6 @@ def checked(profile: AccessProfile) -> AccessProfile:
         dns_suffix=suffix,
         client=connection_settings.checked(profile.client, full_tunnel=profile.full_tunnel),
     )
-
-
-def add(store: Store, profile: AccessProfile) -> AccessProfile:
-    """Add ``profile`` and return it as it was stored.
-
-    :raises InvalidInput: if it makes no sense, its name is taken, or it collides with others.
-    """
-    profile = checked(profile)
-    with store.writing() as connection:
-        others = _all(connection)
-        if any(other.name.lower() == profile.name.lower() for other in others.values()):
-            raise InvalidInput(
-                f"there is an access profile '{profile.name}' already",
-                "change it with 'sstpca profile set', or choose another name",
-            )
-        _check_against(connection, profile, others.values())
-        row = connection.execute(tables.profiles.insert().values(_columns(profile)))
-        assert row.inserted_primary_key is not None
-        _insert_pools(connection, row.inserted_primary_key[0], profile)
-    return profile
-
-
-def change(store: Store, name: str, **changes: Any) -> AccessProfile:
-    """Change fields of the access profile ``name`` and return it as it is then.
-
-    Running sessions keep what they were given.
-
-    :param changes: fields of :class:`AccessProfile` but its name.
-    :raises SstpcaError: if there is none of that name, or the change makes no sense.
-    """
-    with store.writing() as connection:
-        others = _all(connection)
-        number = _find(others, name)
-        profile = checked(replace(others.pop(number), **changes))
-        _check_against(connection, profile, others.values())
-        connection.execute(
-            tables.profiles.update().where(tables.profiles.c.id == number).values(_columns(profile))
-        )
-        connection.execute(tables.pools.delete().where(tables.pools.c.profile_id == number))
-        _insert_pools(connection, number, profile)
-    return profile
-
-
-def get(store: Store, name: str) -> AccessProfile:
-    """Return the access profile ``name``.
-
-    :raises SstpcaError: if there is none.
-    """
-    with store.reading() as connection:
-        found = _all(connection)
-    return found[_find(found, name)]
-
-
-def list_all(store: Store) -> list[AccessProfile]:
-    """Return all access profiles, by name."""
-    with store.reading() as connection:
-        return sorted(_all(connection).values(), key=lambda profile: profile.name)
-
-
-def remove(store: Store, name: str) -> None:
-    """Remove the access profile ``name``.
-
-    :raises SstpcaError: if there is none, or users have it.
-    """
-    with store.writing() as connection:
-        number = _find(_all(connection), name)
-        having = connection.scalars(
-            sa.select(tables.users.c.name)
-            .where(tables.users.c.profile_id == number)
-            .order_by(tables.users.c.key)
-        ).all()
-        if having:
-            raise SstpcaError(
-                f"the access profile '{name}' is in use: {some(having)}",
-                "give those users another one with 'sstpca user set NAME --profile OTHER'",
-            )
-        connection.execute(tables.profiles.delete().where(tables.profiles.c.id == number))
-
-
-def number_of(connection: sa.Connection, name: str) -> int:
-    """Return the id of the access profile ``name``.
-
-    :raises SstpcaError: if there is none.
-    """
-    return _find(_all(connection), name)
-
-
-def local_addresses(connection: sa.Connection) -> set[IPv4Address]:
-    """Return the server's addresses in all access profiles."""
-    rows = connection.scalars(sa.select(tables.profiles.c.local_address))
-    return {IPv4Address(value) for value in rows}
-
-
-def _find(profiles: Mapping[int, AccessProfile], name: str) -> int:
-    for number, profile in profiles.items():
-        if profile.name == name:
-            return number
-    known = ", ".join(sorted(profile.name for profile in profiles.values()))
-    raise SstpcaError(
-        f"there is no access profile {quoted(name)}",
-        f"there are: {known}" if known else "add one with 'sstpca profile add'",
-    )
-
-
-def _all(connection: sa.Connection) -> dict[int, AccessProfile]:
-    pools: dict[int, list[Pool]] = {}
-    for row in connection.execute(sa.select(tables.pools).order_by(tables.pools.c.first)):
-        range_ = IPv4Address(row.first), IPv4Address(row.last)
-        pools.setdefault(row.profile_id, []).append(range_)
-    return {
-        row.id: AccessProfile(
-            name=row.name,
-            local_address=IPv4Address(row.local_address),
-            pools=tuple(pools.get(row.id, ())),
-            dns=tuple(map(IPv4Address, row.dns)),
-            routes=tuple(map(IPv4Network, row.routes)),
-            dns_suffix=row.dns_suffix,
-            full_tunnel=row.full_tunnel,
-            client=connection_settings.from_json(row.client),
-            sessions=row.sessions,
-            reach=frozenset(map(Reach, row.reach)),
-            inbound=row.inbound,
-        )
-        for row in connection.execute(sa.select(tables.profiles))
-    }
-
-
-def _columns(profile: AccessProfile) -> dict[str, Any]:
-    return {
-        "name": profile.name,
-        "local_address": int(profile.local_address),
-        "dns": list(map(str, profile.dns)),
-        "routes": list(map(str, profile.routes)),
-        "dns_suffix": profile.dns_suffix,
-        "full_tunnel": profile.full_tunnel,
-        "client": connection_settings.to_json(profile.client),
-        "sessions": profile.sessions,
-        "reach": sorted(one.value for one in profile.reach),
-        "inbound": profile.inbound,
-    }
-
-
-def _insert_pools(connection: sa.Connection, number: int, profile: AccessProfile) -> None:
-    rows = [
-        {"profile_id": number, "first": int(first), "last": int(last)}
-        for first, last in profile.pools
-    ]
-    connection.execute(tables.pools.insert(), rows)
-
-
-def _check_against(
-    connection: sa.Connection, profile: AccessProfile, others: Iterable[AccessProfile]
-) -> None:
-    check_disjoint([profile, *others])
-    owner = connection.scalar(
-        sa.select(tables.users.c.name).where(
-            tables.users.c.static_address == int(profile.local_address)
-        )
-    )
-    if owner is not None:
-        raise InvalidInput(
-            f"the local address {profile.local_address} is the static address of user '{owner}'"
-        )
 
 
 def check_disjoint(profiles: list[AccessProfile]) -> None:

@@ -9,7 +9,6 @@ import contextlib
 import io
 import os
 import shutil
-import sqlite3
 import stat
 import tarfile
 import tempfile
@@ -24,7 +23,7 @@ from ..disk.reading import open_file, read_file
 from ..errors import SstpcaError
 from ..home import SECRET, Home
 from ..names import quoted
-from ..store.database import Store, refusal
+from ..store import Store, database_files
 from . import pairs
 from .sealed import MAGIC, Sealed, Sealing
 
@@ -41,7 +40,6 @@ _FOLDER_MODE: Final = 0o700
 _LEFT_OUT: Final = frozenset({"serve.lock", "init.unfinished"})
 # what keeps an empty folder in git, as out/ of a fresh clone
 _OF_THE_PLACE: Final = frozenset({".gitignore", ".gitkeep"})
-_DATABASE_PARTS: Final = ("", "-wal", "-shm", "-journal")
 # what tarfile may raise on an archive that it did not write
 _UNREADABLE: Final = (
     tarfile.TarError,
@@ -78,12 +76,12 @@ def back_up(
     with pairs.changing(home, store), writing_new(target, SECRET, force=force) as file:
         sealing = Sealing(file, passphrase)
         with tarfile.open(fileobj=sealing, mode="w|", format=tarfile.PAX_FORMAT) as archive:
-            summary = _add_all(home, archive)
+            summary = _add_all(home, store, archive)
         sealing.seal()
     return summary
 
 
-def _add_all(home: Home, archive: tarfile.TarFile) -> Summary:
+def _add_all(home: Home, store: Store, archive: tarfile.TarFile) -> Summary:
     files = size = 0
     skipped = []
     for path, status in _walk(home):
@@ -97,14 +95,14 @@ def _add_all(home: Home, archive: tarfile.TarFile) -> Summary:
             _add(archive, name, content, status)
             files, size = files + 1, size + len(content)
     # last, so that it knows of every certificate among the files
-    content = copy_database(home.database)
+    content = store.copy()
     _add(archive, home.database.name, content, home.database.stat())
     return Summary(files + 1, size + len(content), tuple(skipped))
 
 
 def _walk(home: Home) -> Iterator[tuple[Path, os.stat_result]]:
     """Yield what is in the home, each folder before what is in it."""
-    left_out = {home.database.with_name(home.database.name + end) for end in _DATABASE_PARTS}
+    left_out = set(database_files(home.database))
     left_out |= {home.root / name for name in _LEFT_OUT}
     waiting = [home.root]
     while waiting:
@@ -157,29 +155,6 @@ def _add(
 def _forget(archive: tarfile.TarFile) -> None:
     """Drop what tarfile keeps of each entry that it has seen: there may be very many."""
     archive.members = []  # type: ignore[attr-defined]
-
-
-def copy_database(path: Path) -> bytes:
-    """Return the database file ``path`` as it is at one moment, whoever is writing into it.
-
-    :raises SstpcaError: if it cannot be read, or is damaged.
-    """
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    try:
-        with (
-            contextlib.closing(sqlite3.connect(uri, uri=True, timeout=10.0)) as source,
-            contextlib.closing(sqlite3.connect(":memory:")) as copy,
-        ):
-            source.backup(copy)
-            verdict = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if verdict != "ok":
-                raise SstpcaError(
-                    f"the database {path} is damaged: SQLite says {quoted(str(verdict))}",
-                    "restore an earlier backup",
-                )
-            return copy.serialize()
-    except sqlite3.Error as error:
-        raise refusal(path, error) from error
 
 
 def refuse_occupied(root: Path) -> None:

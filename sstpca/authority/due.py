@@ -10,8 +10,8 @@ from typing import Final
 from ..errors import SstpcaError
 from ..home import SERVER, Home
 from ..names import quoted
+from ..store import Store
 from ..store.certificates import AUTHORITY, NEXT, Entry, State, digest, list_all
-from ..store.database import Store
 from ..x509.certificate_profiles import SERVER_DAYS
 from ..x509.chains import root_of
 from .authority import former_authorities

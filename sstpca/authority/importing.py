@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-import sqlalchemy as sa
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
@@ -17,9 +16,7 @@ from ..disk.reading import read_file
 from ..errors import SstpcaError
 from ..home import SECRET, SERVER, Home, write_file
 from ..names import quoted
-from ..store import certificates
-from ..store import database as tables
-from ..store.database import Store
+from ..store import Store, certificates
 from ..x509 import chains, roots
 from ..x509.extensions import read_extensions
 from ..x509.keys import PrivateKey
@@ -223,22 +220,19 @@ def _is_known(store: Store, leaf: x509.Certificate) -> bool:
     :raises SstpcaError: if it has it as something else, revoked, or another with its serial.
     """
     serial = f"{leaf.serial_number:x}"
-    with store.reading() as connection:
-        row = connection.execute(
-            sa.select(tables.certificates).where(tables.certificates.c.serial == serial)
-        ).one_or_none()
-    if row is None:
+    entry = certificates.with_serial(store, serial)
+    if entry is None:
         return False
-    if row.sha256 != certificates.digest(leaf):
+    if entry.sha256 != certificates.digest(leaf):
         raise SstpcaError(
             f"the inventory has another certificate with the serial {serial}",
             "have it issued again: an authority should give each a serial of its own",
         )
-    if row.key != SERVER:
+    if entry.name != SERVER:
         raise SstpcaError(
-            f"the certificate is this home's own pair '{row.name}'",
+            f"the certificate is this home's own pair '{entry.name}'",
             "to serve with one of this home's authority: sstpca cert renew server",
         )
-    if row.revoked is not None:
+    if entry.revoked is not None:
         raise SstpcaError("the certificate is revoked: Windows says 0x800B010C", "get another")
     return True

@@ -15,10 +15,9 @@ from cryptography import x509
 from ..errors import InvalidInput, SstpcaError
 from ..home import SERVER, Home
 from ..names import quoted, user_key
-from ..store import certificates
+from ..store import Store, certificates
 from ..store.certificates import Entry, State
-from ..store.database import Store
-from ..store.holders import check_holders
+from ..store.users import check_holders
 from ..x509 import certificate_profiles
 from ..x509.keys import KeyType, PublicKey, key_type, make_key
 from ..x509.pair import Pair

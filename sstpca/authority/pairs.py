@@ -19,8 +19,7 @@ from ..disk.pending import is_pending, listed, pending, remove, sync, take_place
 from ..errors import InvalidInput, SstpcaError
 from ..home import SECRET, SERVER, Home, read_own, write_file, write_files
 from ..names import check_user_name, quoted, user_key
-from ..store import certificates
-from ..store.database import Store
+from ..store import Store, certificates
 from ..x509.keys import key_from_pem
 from ..x509.loading import certificates_from_pem
 from ..x509.pair import Pair, identity_to_pem

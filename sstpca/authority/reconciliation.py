@@ -4,9 +4,8 @@ import contextlib
 
 from ..errors import SstpcaError
 from ..home import SERVER, Home
-from ..store import certificates
+from ..store import Store, certificates
 from ..store.certificates import AUTHORITY, NEXT
-from ..store.database import Store
 from .authority import issuer_of, load_ca_certificate, load_next_certificate
 from .identity import load_server_certificate
 

@@ -12,9 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from ..disk.reading import MissingFile, read_file
 from ..errors import SstpcaError
 from ..home import PUBLIC, Home, write_file
-from ..store import certificates
+from ..store import Store, certificates
 from ..store.certificates import Entry
-from ..store.database import Store
 from ..x509.certificates import UNREADABLE
 from . import pairs
 from .authority import Authority, check_alive

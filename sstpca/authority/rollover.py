@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import sqlalchemy as sa
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -21,9 +20,8 @@ from ..lint.findings import Finding
 from ..lint.host_names import check_names
 from ..lint.readable import read
 from ..names import Hosts
-from ..store import certificates
+from ..store import Store, Transaction, certificates
 from ..store.certificates import Entry
-from ..store.database import Store
 from ..x509 import certificate_profiles
 from ..x509.certificates import certificate_to_pem
 from ..x509.keys import KeyType, key_to_pem, key_type, make_key
@@ -80,9 +78,9 @@ def begin(
         content = certificate_to_pem(made.certificate)
         write_file(pending(home.next_ca_certificate), content, PUBLIC)
         sync(home.root)
-        with store.writing(durable=True) as connection:
+        with store.writing(durable=True) as transaction:
             certificates.record(
-                connection,
+                transaction,
                 made.certificate,
                 name=certificates.NEXT,
                 profile=certificates.AUTHORITY,
@@ -175,8 +173,8 @@ def finish(
         kept = None if pair is None else pairs.keep_server(home, now)
         if pair is not None:
             pairs.stage(home, [pair])
-        with store.writing(durable=True) as connection:
-            _take_over(connection, successor, pair, now)
+        with store.writing(durable=True) as transaction:
+            _take_over(transaction, successor, pair, now)
     return Finished(None if pair is None else pair.leaf, kept, len(of_former(store)))
 
 
@@ -194,12 +192,12 @@ def of_former(store: Store) -> list[Entry]:
 
 
 def _take_over(
-    connection: sa.Connection, successor: Authority, pair: Pair | None, now: datetime
+    transaction: Transaction, successor: Authority, pair: Pair | None, now: datetime
 ) -> None:
-    certificates.succeed(connection, now.timestamp())
+    certificates.succeed(transaction, now.timestamp())
     if pair is not None:
         certificates.record(
-            connection,
+            transaction,
             pair.leaf,
             name=pair.name,
             profile=pair.profile,
@@ -251,8 +249,8 @@ def cancel(home: Home, store: Store, now: datetime) -> None:
     with pairs.changing(home, store), _settled(home, store):
         if certificates.maybe_current(store, certificates.NEXT) is None:
             following(home)
-        with store.writing(durable=True) as connection:
-            certificates.drop_next(connection, now.timestamp())
+        with store.writing(durable=True) as transaction:
+            certificates.drop_next(transaction, now.timestamp())
 
 
 @contextlib.contextmanager

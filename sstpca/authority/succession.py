@@ -14,8 +14,7 @@ from ..disk.pending import listed, pending, remove, sync, take_place
 from ..disk.reading import read_file
 from ..errors import SstpcaError
 from ..home import PUBLIC, Home, write_file
-from ..store import certificates
-from ..store.database import Store
+from ..store import Store, certificates
 from ..x509.certificates import certificate_to_pem
 from ..x509.loading import certificates_from_pem
 from .authority import former_authorities, load_ca_certificate, load_next_certificate

@@ -1,5 +1,6 @@
 """Making bundles: from users to zips on disk, one or ten thousand."""
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,6 @@ from ..settings import Settings
 from ..store import certificates
 from ..store.bundles import Made
 from ..store.certificates import Entry
-from ..store.database import now
 from ..store.users import User
 from ..x509.certificates import sha256_fingerprint
 from . import archive, sheet
@@ -235,7 +235,7 @@ class Workshop:
         return Made(
             user=order.user.name,
             profile=order.profile.name,
-            made=now(),
+            made=time.time(),
             made_by=made_by,
             platforms=self.wish.platforms,
             authorities=tuple(map(certificates.digest, self._trust.authorities)),

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..access import profiles
 from ..authority import issuing
 from ..authority.authority import Authority
 from ..authority.issuing import Existing
 from ..errors import InvalidInput, SstpcaError
 from ..names import quoted, user_key
 from ..secrets import generate_password
-from ..store import users
+from ..store import profiles, users
 from ..store.users import User
 from ..x509.keys import KeyType
 from . import ask, usage

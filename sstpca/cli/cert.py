@@ -13,9 +13,8 @@ from ..authority.calendar import make_calendar
 from ..authority.identity import load_identity, load_server_certificate
 from ..errors import SstpcaError
 from ..home import PUBLIC, Home, write_file
-from ..store import certificates
+from ..store import Store, certificates
 from ..store.certificates import Entry, State
-from ..store.database import Store
 from ..x509.describe import Description, describe
 from .context import Context
 from .output import echo_json, iso, local, table, talk, warn

@@ -17,7 +17,7 @@ from ..home import SERVER, Home
 from ..names import quoted, user_key
 from ..store import certificates
 from ..store.certificates import Entry
-from ..store.holders import holders_of
+from ..store.users import holders_of
 from ..x509.certificate_profiles import AUTHORITY_DAYS, SERVER_DAYS
 from ..x509.keys import KEY_TYPES, KeyType
 from ..x509.pair import Pair

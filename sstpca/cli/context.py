@@ -6,7 +6,7 @@ from pathlib import Path
 from ..home import Home
 from ..secrets import Sealer
 from ..settings import Settings, load
-from ..store.database import Store
+from ..store import Store
 
 
 class Context:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from ..access import profiles
+from ..access.profiles import DEFAULT
+from ..store import profiles
 from .context import Context
 from .output import talk
 from .signing import sign_options, signer
@@ -14,7 +15,7 @@ from .usage import Command
 @click.command(cls=Command)
 @click.option(
     "--profile",
-    default=profiles.DEFAULT,
+    default=DEFAULT,
     show_default=True,
     metavar="NAME",
     help="The access profile that it is for.",

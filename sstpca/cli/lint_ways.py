@@ -12,9 +12,8 @@ from ..errors import SstpcaError
 from ..home import SERVER, Home
 from ..lint.checks import Report
 from ..lint.readable import named
-from ..store import certificates
+from ..store import Store, certificates
 from ..store.certificates import Entry
-from ..store.database import Store
 from .context import Context
 from .output import for_this_home
 

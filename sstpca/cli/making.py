@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Final
 
 import click
-import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from ..access import profiles
 from ..access.connection_settings import SignIn
 from ..access.profiles import AccessProfile
 from ..authority.authority import issuer_of
@@ -25,7 +23,7 @@ from ..errors import SstpcaError
 from ..home import Home
 from ..names import quoted, some, user_key
 from ..secrets import Sealer, generate_password
-from ..store import bundles, certificates, users
+from ..store import Transaction, bundles, certificates, profiles, users
 from ..store.certificates import Entry
 from ..store.users import User
 from .context import Context
@@ -39,7 +37,7 @@ NOT_BY_MAIL: Final = (
 
 Orders = Iterator[Order]
 #: does for an order, in the transaction of its record, what is to be done once it is on disk
-Keep = Callable[[sa.Connection, Order], object]
+Keep = Callable[[Transaction, Order], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +89,8 @@ class Known:
 def new_password(sealer: Sealer) -> Keep:
     """Return what gives the user of an order the password in it."""
 
-    def keep(connection: sa.Connection, order: Order) -> object:
-        return users.update_password(connection, sealer, order.user.name, order.password or "")
+    def keep(transaction: Transaction, order: Order) -> object:
+        return users.update_password(transaction, sealer, order.user.name, order.password or "")
 
     return keep
 
@@ -192,12 +190,12 @@ class Results:
     def _record(self, made: Sequence[tuple[Order, Written]]) -> None:
         made_by = certificates.login()
         try:
-            with self._context.store().writing(durable=self._keep is not None) as connection:
+            with self._context.store().writing(durable=self._keep is not None) as transaction:
                 for order, _ in made:
                     if self._keep is not None:
-                        self._keep(connection, order)
+                        self._keep(transaction, order)
                 bundles.add(
-                    connection,
+                    transaction,
                     [self._workshop.record(order, written, made_by) for order, written in made],
                 )
         except SstpcaError as error:
@@ -332,11 +330,11 @@ def hand_to_new(
         results = list(zip(orders, workshop.work(orders), strict=True))
         try:
             made = [(order, _written(result)) for order, result in results]
-            with context.store().writing(durable=True) as connection:
+            with context.store().writing(durable=True) as transaction:
                 for order, _ in made:
-                    insert(connection, order)
+                    insert(transaction, order)
                 login = certificates.login()
-                bundles.add(connection, [workshop.record(*one, login) for one in made])
+                bundles.add(transaction, [workshop.record(*one, login) for one in made])
         except SstpcaError as error:
             left = "".join(_discarded(workshop, order, result) for order, result in results)
             who = f"user {quoted(orders[0].user.name)}" if len(orders) == 1 else "nobody"

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 import click
 
-from ..access import connection_settings, profiles
+from ..access import connection_settings
 from ..access.connection_settings import ConnectionSettings, SignIn, parse_name_rule
-from ..access.profiles import AccessProfile, Pool, parse_pool, parse_route
+from ..access.profiles import SESSIONS, AccessProfile, Pool, parse_pool, parse_route
 from ..access.reach import Reach, parse_reach
 from ..errors import InvalidInput
 from ..names import check_ipv4
-from ..store import users
+from ..store import profiles, users
 from .context import Context
 from .output import echo_json, pairs, program, table, talk
 from .profile_doubts import agreed_to_sign_in, warn_of
@@ -55,7 +55,7 @@ def _profile_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--sessions",
             type=int,
             metavar="N",
-            help=f"How many each user may have at a time ({profiles.SESSIONS}); one more ends the "
+            help=f"How many each user may have at a time ({SESSIONS}); one more ends the "
             "one that has been silent for the longest time.",
         ),
         click.option(

@@ -5,12 +5,11 @@ from collections.abc import Iterable, Iterator, Set
 from ipaddress import IPv4Address, IPv4Network
 
 from .. import surroundings
-from ..access import profiles
 from ..access.connection_settings import SignIn
 from ..access.profiles import AccessProfile
 from ..errors import InvalidInput
 from ..names import quoted, some
-from ..store import users
+from ..store import profiles, users
 from . import ask
 from .context import Context
 from .output import counted, program, talk, warn

@@ -7,7 +7,7 @@ from sstpca.server import log
 from .. import surroundings
 from ..errors import InvalidInput, SstpcaError
 from ..home import Home
-from ..names import parse_hosts
+from ..names import check_user_name, parse_hosts
 from ..secrets import generate_password
 from ..settings import Settings
 from ..store import users
@@ -39,7 +39,7 @@ def quickstart(
         sstpca quickstart
     """
     if name is not None:
-        users.check_user_name(name)
+        check_user_name(name)
     home = Home(context.home_path)
     if home.exists:
         home = context.home()
@@ -85,7 +85,7 @@ def _provide_user(context: Context, name: str | None) -> None:
     known = {user.name for user in users.list_all(store)}
     if name is None and known:
         return
-    name = users.check_user_name(name or _FIRST_USER)
+    name = check_user_name(name or _FIRST_USER)
     try:
         user = users.get(store, name)
     except SstpcaError:

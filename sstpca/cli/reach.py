@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from ..access.profiles import AccessProfile
 from ..access.reach import Reach
-from ..serving.sessions import list_sessions
 from ..store import users
+from ..store.sessions import list_sessions
 from .context import Context
 from .output import counted, talk
 

@@ -16,8 +16,7 @@ from ..authority.identity import load_identity, load_server_certificate, served_
 from ..errors import InvalidInput, SstpcaError
 from ..home import Home
 from ..names import parse_hosts, some
-from ..store import users
-from ..store.database import Store
+from ..store import Store, users
 from ..vpn import renaming
 from ..vpn.renaming import Renaming, Step
 from . import ask

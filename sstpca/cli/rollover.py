@@ -24,8 +24,7 @@ from ..bundle.ledger.distribution import Without
 from ..errors import SstpcaError
 from ..home import Home
 from ..names import quoted
-from ..store import certificates, users
-from ..store.database import Store
+from ..store import Store, certificates, users
 from ..x509.certificates import sha256_fingerprint
 from ..x509.keys import KeyType
 from . import ask

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..access import profiles
+from ..access.profiles import DEFAULT
 from ..authority import pairs
 from ..authority.authority import issuer_of
 from ..disk.new_files import refuse_existing, write_new_folder
 from ..errors import InvalidInput
 from ..home import SERVER
 from ..secrets import generate_password
-from ..store import certificates, users
+from ..store import certificates, profiles, users
 from ..store.users import User
 from . import ask, ca_files
 from .cert import opened
@@ -96,7 +96,7 @@ def _router(context: Context, listed: list[User], passwords: dict[str, str]) -> 
         port=settings.server.port,
         pair=pair,
         authority=issuer_of(home, pair.leaf),
-        profiles=sorted(needed, key=lambda one: one.name != profiles.DEFAULT),
+        profiles=sorted(needed, key=lambda one: one.name != DEFAULT),
         users=listed,
         passwords=passwords,
     )

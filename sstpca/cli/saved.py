@@ -3,7 +3,7 @@
 import shlex
 from typing import Final
 
-from ..access import profiles
+from ..store import profiles
 from ..store.users import User
 from .context import Context
 from .output import program, talk

@@ -5,7 +5,7 @@ import dataclasses
 import click
 
 from ..errors import InvalidInput, SstpcaError
-from ..serving.sessions import SessionView, end_sessions, list_sessions
+from ..store.sessions import SessionView, end_sessions, list_sessions
 from .context import Context
 from .output import echo_json, iso, local, table
 from .usage import Group

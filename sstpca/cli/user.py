@@ -5,10 +5,9 @@ from typing import Any
 
 import click
 
-from ..access import profiles
 from ..errors import InvalidInput
 from ..names import check_ipv4
-from ..store import users
+from ..store import profiles, users
 from ..store.users import User
 from . import ask
 from .context import Context
@@ -146,7 +145,9 @@ def remove(context: Context, names: tuple[str, ...], yes: bool) -> None:
     store = context.store()
     found = list(dict.fromkeys(users.get(store, name).name for name in names))
     if ask.confirm(f"Remove {', '.join(found)}?", yes=yes):
-        _report(users.remove(context.home(), store, found), "removed")
+        with context.home().changing_certificates():
+            removed = users.remove(store, found)
+        _report(removed, "removed")
     else:
         talk("nothing was changed")
 

@@ -6,15 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
-import sqlalchemy as sa
 
-from ..access import profiles
 from ..access.profiles import DEFAULT
 from ..errors import InvalidInput
-from ..names import check_ipv4, quoted
+from ..names import check_ipv4, quoted, user_key
 from ..secrets import Sealer, generate_password
-from ..store import users
-from ..store.users import User, user_key
+from ..store import Transaction, profiles, users
+from ..store.users import User
 from . import ask, usage
 from .bundle_make import (
     for_option,
@@ -135,9 +133,9 @@ class _Given:
         return None
 
 
-def _insert(connection: sa.Connection, sealer: Sealer, new: User, password: str | None) -> object:
+def _insert(transaction: Transaction, sealer: Sealer, new: User, password: str | None) -> object:
     return users.insert(
-        connection,
+        transaction,
         sealer,
         new.name,
         password or generate_password(),
@@ -149,9 +147,9 @@ def _insert(connection: sa.Connection, sealer: Sealer, new: User, password: str 
 def _add_alone(context: Context, new: Sequence[User], given: _Given) -> None:
     sealer = context.sealer()
     passwords = [given.password(context, one) for one in new]
-    with context.store().writing(durable=True) as connection:
+    with context.store().writing(durable=True) as transaction:
         for one, password in zip(new, passwords, strict=True):
-            _insert(connection, sealer, one, password)
+            _insert(transaction, sealer, one, password)
     _tell_added(new)
     if given.generate:
         for one, password in zip(new, passwords, strict=True):
@@ -195,8 +193,8 @@ def _add_with_bundles(context: Context, new: Sequence[User], asked: _Asked, give
     sealer = context.sealer()
     orders = [replace(order, password=given.password(context, order.user)) for order in orders]
 
-    def keep(connection: sa.Connection, order: Order) -> object:
-        return _insert(connection, sealer, order.user, order.password)
+    def keep(transaction: Transaction, order: Order) -> object:
+        return _insert(transaction, sealer, order.user, order.password)
 
     telling = making.Telling.of(wish, known, new, new_passwords=given.generate)
     making.hand_to_new(context, workshop, orders, telling, keep)

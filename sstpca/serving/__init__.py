@@ -2,5 +2,5 @@
 
 server     runs it
 directory  who may log in
-sessions   sessions and leases, and what the administrator sees of them
+sessions   sessions and leases, in the home's database
 """

@@ -3,7 +3,6 @@
 import hashlib
 from dataclasses import replace
 
-import sqlalchemy as sa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from sstpca.server.contracts import Account, CertificateRefused
@@ -12,9 +11,7 @@ from ..authority.authority import client_roots
 from ..home import Home
 from ..names import quoted
 from ..secrets import Sealer
-from ..store import certificates, users
-from ..store import database as tables
-from ..store.database import Store
+from ..store import Store, certificates, users
 
 
 class StoreDirectory:
@@ -56,14 +53,11 @@ class StoreDirectory:
         return tuple(root.public_bytes(Encoding.DER) for root in client_roots(self._home))
 
     def _holder(self, fingerprint: str) -> str:
-        table = tables.certificates
-        wanted = sa.select(table.c.name, table.c.profile, table.c.revoked, table.c.serial)
-        with self._store.reading() as connection:
-            row = connection.execute(wanted.where(table.c.sha256 == fingerprint)).first()
-        if row is None:
+        entry = certificates.with_digest(self._store, fingerprint)
+        if entry is None:
             raise CertificateRefused(f"is not in the inventory (SHA-256 {fingerprint})")
-        if row.revoked is not None:
-            raise CertificateRefused(f"{row.serial} of {quoted(row.name)} is revoked")
-        if row.profile != certificates.USER:
-            raise CertificateRefused(f"{row.serial} of {quoted(row.name)} is no user's")
-        return str(row.name)
+        if entry.revoked is not None:
+            raise CertificateRefused(f"{entry.serial} of {quoted(entry.name)} is revoked")
+        if entry.profile != certificates.USER:
+            raise CertificateRefused(f"{entry.serial} of {quoted(entry.name)} is no user's")
+        return entry.name

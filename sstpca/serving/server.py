@@ -14,7 +14,7 @@ from ..errors import SstpcaError
 from ..home import Home
 from ..secrets import Sealer
 from ..settings import Settings
-from ..store.database import Store
+from ..store import Store
 from ..x509.pair import identity_to_pem
 from .sessions import StoreBackend
 

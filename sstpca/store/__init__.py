@@ -1,9 +1,17 @@
-"""The database: its tables, and for each of them the module that reads and writes it.
+"""The database: its tables, and for each of them the module that alone writes it.
 
-database      the tables, and how it is opened
+database      an open database: transactions that read or write
+schema        the tables
+migrations    from each version of them to the next
+sqlite        what is SQLite's alone
 users         who may log in, by which password
+profiles      access profiles, and their pools of addresses
 certificates  every certificate that was issued or taken in
 bundles       every bundle that was made
-leases        addresses promised and kept
-holders       for which user a certificate is
+sessions      who is connected through which worker, and what each login was promised
+leases        which address a login is promised
 """
+
+from .database import Store, Transaction, database_files
+
+__all__ = ["Store", "Transaction", "database_files"]

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from ..names import user_key
 from ..secrets import Sealer
-from .database import Store, bundles
+from .database import Store, Transaction
+from .schema import bundles
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,11 @@ def record(store: Store, made: Iterable[Made]) -> None:
 
     :raises SstpcaError: if the database cannot be written.
     """
-    with store.writing() as connection:
-        add(connection, made)
+    with store.writing() as transaction:
+        add(transaction, made)
 
 
-def add(connection: sa.Connection, made: Iterable[Made]) -> None:
+def add(transaction: Transaction, made: Iterable[Made]) -> None:
     """Add what was made in the caller's transaction (Store.writing)."""
     rows = [
         {name: getattr(one, name) for name in Made.__slots__}
@@ -66,7 +67,7 @@ def add(connection: sa.Connection, made: Iterable[Made]) -> None:
         for one in made
     ]
     if rows:
-        connection.execute(bundles.insert(), rows)
+        transaction.execute(bundles.insert(), rows)
 
 
 def find(store: Store, sealer: Sealer, sha256: str) -> Made | None:
@@ -74,17 +75,17 @@ def find(store: Store, sealer: Sealer, sha256: str) -> Made | None:
     known = bundles.c.mark == sealer.mark(sha256)
     # those of before there were marks
     known |= (bundles.c.sha256 == sha256) & (bundles.c.mark == "")
-    with store.reading() as connection:
+    with store.reading() as transaction:
         statement = sa.select(bundles).where(known).order_by(bundles.c.id.desc())
-        row = connection.execute(statement).first()
+        row = transaction.execute(statement).first()
     return None if row is None else _made(row)
 
 
 def latest(store: Store) -> list[Made]:
     """Return the last bundle of each user, by name."""
     last = sa.select(sa.func.max(bundles.c.id)).group_by(bundles.c.key)
-    with store.reading() as connection:
-        rows = connection.execute(
+    with store.reading() as transaction:
+        rows = transaction.execute(
             sa.select(bundles).where(bundles.c.id.in_(last)).order_by(bundles.c.key)
         ).all()
     return [_made(row) for row in rows]
@@ -94,8 +95,8 @@ def latest_by_platform(store: Store) -> dict[str, dict[str, Made]]:
     """Return the last bundle for each system of each user, by names.user_key, then by platform."""
     statement = sa.select(bundles).order_by(bundles.c.key, bundles.c.id)
     found: dict[str, dict[str, Made]] = {}
-    with store.reading() as connection:
-        for row in connection.execute(statement):
+    with store.reading() as transaction:
+        for row in transaction.execute(statement):
             made = _made(row)
             found.setdefault(row.key, {}).update(dict.fromkeys(made.platforms, made))
     return found
@@ -104,8 +105,8 @@ def latest_by_platform(store: Store) -> dict[str, dict[str, Made]]:
 def history(store: Store, user: str) -> list[Made]:
     """Return all bundles of ``user``, the newest first."""
     statement = sa.select(bundles).where(bundles.c.key == user_key(user))
-    with store.reading() as connection:
-        rows = connection.execute(statement.order_by(bundles.c.id.desc())).all()
+    with store.reading() as transaction:
+        rows = transaction.execute(statement.order_by(bundles.c.id.desc())).all()
     return [_made(row) for row in rows]
 
 

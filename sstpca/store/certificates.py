@@ -6,21 +6,23 @@ Digests and serials are lower-case hexadecimal without colons. Nothing is ever r
 import enum
 import os
 import pwd
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, Final
 
 import sqlalchemy as sa
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-from ..errors import SstpcaError
+from ..errors import NotFound, Refused, SstpcaError, command
 from ..home import SERVER
 from ..names import quoted, user_key
 from ..x509.certificates import due_before
 from ..x509.describe import san_texts
-from .database import Store, certificates
+from .database import Store, Transaction
+from .schema import certificates
 
 AUTHORITY: Final = "authority"
 #: the authority that will follow; no user and no pair can be called so
@@ -29,6 +31,9 @@ NEXT: Final = "authority/next"
 USER: Final = "user"
 #: as short as a fingerprint may be abbreviated
 PREFIX_MIN: Final = 8
+
+# digests asked about in one query
+_AT_ONCE: Final = 500
 
 
 @enum.unique
@@ -94,7 +99,7 @@ class Entry:
 
 
 def record(
-    connection: sa.Connection,
+    transaction: Transaction,
     certificate: x509.Certificate,
     *,
     name: str,
@@ -105,12 +110,12 @@ def record(
 ) -> None:
     """Add ``certificate`` as the current one of ``name``; the one before is replaced.
 
-    :param connection: of Store.writing; the caller's transaction decides.
+    :param transaction: of Store.writing; the caller's transaction decides.
     :param issuer: the authority of this home, if it issued this one.
     :param now: an aware time; by default the present.
     """
     record_all(
-        connection,
+        transaction,
         [(name, profile, certificate)],
         issuer=issuer,
         requested_by=requested_by,
@@ -119,7 +124,7 @@ def record(
 
 
 def record_all(
-    connection: sa.Connection,
+    transaction: Transaction,
     pairs: Sequence[tuple[str, str, x509.Certificate]],
     *,
     issuer: x509.Certificate | None,
@@ -136,13 +141,13 @@ def record_all(
         _row(name, certificate) | common | {"profile": profile}
         for name, profile, certificate in pairs
     ]
-    connection.execute(
+    transaction.execute(
         certificates.update()
         .where(certificates.c.key == sa.bindparam("of"), certificates.c.replaced.is_(None))
         .values(replaced=now),
         [{"of": row["key"]} for row in rows],
     )
-    connection.execute(certificates.insert(), rows)
+    transaction.execute(certificates.insert(), rows)
 
 
 def _row(name: str, certificate: x509.Certificate) -> dict[str, Any]:
@@ -162,9 +167,9 @@ def _row(name: str, certificate: x509.Certificate) -> dict[str, Any]:
 
 def record_first(store: Store, authority: x509.Certificate, server: x509.Certificate) -> None:
     """Record the two certificates of a new home."""
-    with store.writing() as connection:
+    with store.writing() as transaction:
         record_all(
-            connection,
+            transaction,
             [(AUTHORITY, AUTHORITY, authority), (SERVER, SERVER, server)],
             issuer=authority,
             requested_by=login(),
@@ -199,16 +204,16 @@ def current(store: Store, name: str) -> Entry:
     """
     found = maybe_current(store, name)
     if found is None:
-        raise SstpcaError(
-            f"there is no certificate called {quoted(name)}", "see 'sstpca cert list'"
+        raise NotFound(
+            f"there is no certificate called {quoted(name)}", "see '", command("cert list"), "'"
         )
     return found
 
 
 def maybe_current(store: Store, name: str) -> Entry | None:
     """Return what :func:`current` does, or None."""
-    found = _entries(store, certificates.c.key == user_key(name), certificates.c.replaced.is_(None))
-    return found[0] if found else None
+    of_name = certificates.c.key == user_key(name)
+    return next(iter(_entries(store, of_name, certificates.c.replaced.is_(None))), None)
 
 
 def find(store: Store, text: str) -> Entry:
@@ -229,15 +234,27 @@ def find(store: Store, text: str) -> Entry:
             | certificates.c.serial.startswith(number),
         )
     if not matches:
-        raise SstpcaError(
+        raise NotFound(
             f"there is no certificate with the name, serial or fingerprint {quoted(text)}",
-            "see 'sstpca cert list --all'",
+            "see '",
+            command("cert list --all"),
+            "'",
         )
     if len(matches) > 1:
         raise SstpcaError(
             f"{len(matches)} serials and fingerprints begin with {quoted(text)}", "give more of it"
         )
     return matches[0]
+
+
+def with_serial(store: Store, serial: str) -> Entry | None:
+    """Return the certificate with this serial, if it is recorded."""
+    return next(iter(_entries(store, certificates.c.serial == serial)), None)
+
+
+def with_digest(store: Store, sha256: str) -> Entry | None:
+    """Return the certificate with this SHA-256, if it is recorded."""
+    return next(iter(_entries(store, certificates.c.sha256 == sha256)), None)
 
 
 def is_current(store: Store, certificate: x509.Certificate, name: str | None = None) -> bool:
@@ -250,8 +267,8 @@ def is_current(store: Store, certificate: x509.Certificate, name: str | None = N
     )
     if name is not None:
         found = found.where(certificates.c.key == user_key(name))
-    with store.reading() as connection:
-        return connection.scalar(found) is not None
+    with store.reading() as transaction:
+        return transaction.scalar(found) is not None
 
 
 def holders(store: Store) -> dict[str, tuple[str, bool]]:
@@ -263,17 +280,17 @@ def holders(store: Store) -> dict[str, tuple[str, bool]]:
     wanted = sa.select(certificates.c.key, certificates.c.name, usable.label("usable")).where(
         certificates.c.replaced.is_(None)
     )
-    with store.reading() as connection:
-        return {row.key: (row.name, bool(row.usable)) for row in connection.execute(wanted)}
+    with store.reading() as transaction:
+        return {row.key: (row.name, bool(row.usable)) for row in transaction.execute(wanted)}
 
 
-def revoke(connection: sa.Connection, entry: Entry, reason: str, now: datetime) -> None:
+def revoke(transaction: Transaction, entry: Entry, reason: str, now: datetime) -> None:
     """Revoke ``entry`` for ``reason``, one of RFC 5280 5.3.1.
 
-    :param connection: of Store.writing; the caller holds ``home.changing_certificates()``.
+    :param transaction: of Store.writing; the caller holds ``home.changing_certificates()``.
     :raises SstpcaError: if it is revoked already.
     """
-    changed = connection.execute(
+    changed = transaction.execute(
         certificates.update()
         .where(certificates.c.id == entry.id, certificates.c.revoked.is_(None))
         .values(revoked=now.timestamp(), reason=reason)
@@ -282,12 +299,12 @@ def revoke(connection: sa.Connection, entry: Entry, reason: str, now: datetime) 
         raise _revoked_already(entry)
 
 
-def revoke_all_of(connection: sa.Connection, name: str, reason: str, now: float) -> None:
+def revoke_all_of(transaction: Transaction, name: str, reason: str, now: float) -> None:
     """Revoke every certificate of the user ``name`` for ``reason``, those replaced as well.
 
-    :param connection: of Store.writing.
+    :param transaction: of Store.writing.
     """
-    connection.execute(
+    transaction.execute(
         certificates.update()
         .where(
             certificates.c.key == user_key(name),
@@ -307,50 +324,50 @@ def check_not_revoked(entry: Entry) -> None:
         raise _revoked_already(entry)
 
 
-def _revoked_already(entry: Entry) -> SstpcaError:
-    return SstpcaError(f"the certificate {entry.serial} of '{entry.name}' is revoked already")
+def _revoked_already(entry: Entry) -> Refused:
+    return Refused(f"the certificate {entry.serial} of '{entry.name}' is revoked already")
 
 
-def put_back(connection: sa.Connection, certificate: x509.Certificate, name: str) -> bool:
+def put_back(transaction: Transaction, certificate: x509.Certificate, name: str) -> bool:
     """Make a recorded certificate the current one of ``name`` again; return whether it is recorded.
 
-    :param connection: of Store.writing.
+    :param transaction: of Store.writing.
     """
     known = certificates.c.sha256 == digest(certificate)
-    if connection.scalar(sa.select(certificates.c.id).where(known)) is None:
+    if transaction.scalar(sa.select(certificates.c.id).where(known)) is None:
         return False
-    _replace(connection, name, datetime.now(UTC).timestamp())
-    _rename(connection, known, name)
+    _replace(transaction, name, datetime.now(UTC).timestamp())
+    _rename(transaction, known, name)
     return True
 
 
-def _replace(connection: sa.Connection, name: str, now: float) -> None:
+def _replace(transaction: Transaction, name: str, now: float) -> None:
     of_name = (certificates.c.key == user_key(name), certificates.c.replaced.is_(None))
-    connection.execute(certificates.update().where(*of_name).values(replaced=now))
+    transaction.execute(certificates.update().where(*of_name).values(replaced=now))
 
 
-def _rename(connection: sa.Connection, which: sa.ColumnElement[bool], name: str) -> None:
+def _rename(transaction: Transaction, which: sa.ColumnElement[bool], name: str) -> None:
     """Make ``which`` the current one of ``name``."""
     values = {"name": name, "key": user_key(name), "replaced": None}
-    connection.execute(certificates.update().where(which).values(values))
+    transaction.execute(certificates.update().where(which).values(values))
 
 
-def succeed(connection: sa.Connection, now: float) -> None:
+def succeed(transaction: Transaction, now: float) -> None:
     """Let the next authority take the place of the one before.
 
-    :param connection: of Store.writing.
+    :param transaction: of Store.writing.
     """
-    _replace(connection, AUTHORITY, now)
+    _replace(transaction, AUTHORITY, now)
     following = (certificates.c.key == NEXT) & certificates.c.replaced.is_(None)
-    _rename(connection, following, AUTHORITY)
+    _rename(transaction, following, AUTHORITY)
 
 
-def drop_next(connection: sa.Connection, now: float) -> None:
+def drop_next(transaction: Transaction, now: float) -> None:
     """Let there be no next authority.
 
-    :param connection: of Store.writing.
+    :param transaction: of Store.writing.
     """
-    _replace(connection, NEXT, now)
+    _replace(transaction, NEXT, now)
 
 
 def revoked(store: Store, fingerprint: str) -> bool:
@@ -359,14 +376,25 @@ def revoked(store: Store, fingerprint: str) -> bool:
     :param fingerprint: in hexadecimal, with colons or without.
     """
     wanted = fingerprint.replace(":", "").lower()
-    with store.reading() as connection:
+    with store.reading() as transaction:
         return bool(
-            connection.scalar(
+            transaction.scalar(
                 sa.select(sa.func.count())
                 .select_from(certificates)
                 .where(certificates.c.sha256 == wanted, certificates.c.revoked.is_not(None))
             )
         )
+
+
+def revoked_among(store: Store, digests: Iterable[str]) -> set[str]:
+    """Return those of the SHA-256 ``digests`` whose certificates are revoked."""
+    found: set[str] = set()
+    wanted = iter(digests)
+    with store.reading() as transaction:
+        while some := list(islice(wanted, _AT_ONCE)):
+            known = certificates.c.sha256.in_(some) & certificates.c.revoked.is_not(None)
+            found.update(transaction.scalars(sa.select(certificates.c.sha256).where(known)))
+    return found
 
 
 def digest(certificate: x509.Certificate) -> str:
@@ -388,6 +416,6 @@ def login() -> str:
 def _entries(store: Store, *wanted: sa.ColumnElement[bool]) -> list[Entry]:
     columns = [certificates.c[name] for name in Entry.__slots__]
     order = (certificates.c.key, certificates.c.id.desc())
-    with store.reading() as connection:
-        rows = connection.execute(sa.select(*columns).where(*wanted).order_by(*order))
+    with store.reading() as transaction:
+        rows = transaction.execute(sa.select(*columns).where(*wanted).order_by(*order))
         return [Entry(**{**row._mapping, "names": tuple(row.names)}) for row in rows]

@@ -1,4 +1,4 @@
-"""Which address a login is promised, and how it becomes a session's when the crypto binding holds.
+"""Which address a login is promised; what is written of it is in sessions.py.
 
 A user has at most as many addresses as the access profile allows sessions, promises among them.
 Who knows a password, or relays somebody's login, gets no further than to a promise: it takes
@@ -8,27 +8,56 @@ when the binding holds: a client that comes back after a broken connection finds
 there for up to two minutes, and must not be kept out by it.
 """
 
-import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from sstpca.server.contracts import Account
-
-from . import database as tables
-from .database import now
-
-#: What an older session is told that ends for a newer one.
-REPLACED: Final = "replaced by a newer login of the same user"
+from .database import Transaction
+from .schema import pools, profiles, sessions, users
 
 #: One user's promises keep at most one in so many of a profile's addresses from the others.
 _SHARE: Final = 4
 
 #: Addresses asked about in one query when a free one is looked for.
 _PROBE: Final = 256
+
+# built once, as a server asks for each login
+_OWN: Final[sa.Select[Any]] = sa.select(
+    sessions.c.id, sessions.c.address, sessions.c.promised, sessions.c.heard
+).where(sessions.c.user_id == sa.bindparam("user"))
+_POOLS: Final = (
+    sa.select(pools.c.first, pools.c.last)
+    .where(pools.c.profile_id == sa.bindparam("profile"))
+    .order_by(pools.c.first)
+)
+_HOLDER: Final = sa.select(sessions.c.id).where(
+    sessions.c.address == sa.bindparam("of"), sessions.c.user_id != sa.bindparam("but")
+)
+_TAKEN: Final = sa.union(
+    *(
+        sa.select(column).where(column.between(sa.bindparam("first"), sa.bindparam("last")))
+        for column in (sessions.c.address, sessions.c.promised, users.c.static_address)
+    )
+)
+_MOST: Final = (
+    sa.select(profiles.c.sessions)
+    .join(users, users.c.profile_id == profiles.c.id)
+    .where(users.c.id == sa.bindparam("user"))
+)
+# those that count, the one heard of last first
+_RUNNING: Final = (
+    sa.select(sessions.c.id)
+    .where(
+        sessions.c.user_id == sa.bindparam("user"),
+        sessions.c.id != sa.bindparam("but"),
+        sessions.c.promised.is_(None),
+        sessions.c.kill.is_(None),
+    )
+    .order_by(sessions.c.heard.desc(), sessions.c.id.desc())
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,61 +71,40 @@ class Promise:
     free: bool
 
 
-def promise(
-    connection: sa.Connection,
-    account: Account,
-    *,
-    profile: int,
-    most: int,
-    static_address: int | None,
+def choose(
+    transaction: Transaction, user: int, *, profile: int, most: int, static_address: int | None
 ) -> Promise | None:
-    """Return an address for a login of ``account``; None when there is none.
+    """Return an address for a login of ``user``; None when there is none.
 
-    :param profile: the id of the user's access profile.
+    :param user: the user's number; ``profile`` is that of their access profile.
     :param most: how many sessions a user of it may have.
     """
     if static_address is not None:
-        foreign = _holder(connection, static_address, but=account.id)
+        foreign = held_by_another(transaction, static_address, user)
         return None if foreign else Promise(static_address, free=False)
-    own = _rows_of(connection, account.id)
-    pools = _pools(connection, profile)
+    own = transaction.execute(_OWN, {"user": user}).all()
+    ranges = [
+        range(row.first, row.last + 1) for row in transaction.execute(_POOLS, {"profile": profile})
+    ]
     kept = sum(row.promised is not None and row.address is not None for row in own)
-    share = max(1, sum(map(len, pools)) // _SHARE)
+    share = max(1, sum(map(len, ranges)) // _SHARE)
     if len({_address(row) for row in own} - {None}) < most and kept < share:
-        free = _free_address(connection, pools, account.id * 7)
+        free = _free_address(transaction, ranges, user * 7)
         if free is not None:
             return Promise(free, free=True)
     return _shared(own)
 
 
-def keep(connection: sa.Connection, session: int) -> str:
-    """Make a session of what was promised; older sessions that are one too many are told to end.
-
-    :returns: why that cannot be; empty if it is done.
-    """
-    sessions = tables.sessions
-    row = connection.execute(sa.select(sessions).where(sessions.c.id == session)).first()
-    if row is None:
-        return "its lease was taken away"
-    if row.kill is not None:
-        return str(row.kill)
-    if row.promised is None:
-        return ""
-    if row.address is None and not _take_over(connection, row.promised, row.user_id):
-        return "no address is free"
-    connection.execute(
-        sessions.update()
-        .where(sessions.c.id == session)
-        .values(address=row.promised, promised=None, heard=now())
-    )
-    _end_surplus(connection, row.user_id, session)
-    return ""
+def held_by_another(transaction: Transaction, address: int, user: int) -> bool:
+    """Return whether a session of another user than ``user`` has the address."""
+    return transaction.scalar(_HOLDER, {"of": address, "but": user}) is not None
 
 
-def _rows_of(connection: sa.Connection, user: int) -> list[sa.Row[Any]]:
-    sessions = tables.sessions
-    columns = (sessions.c.id, sessions.c.address, sessions.c.promised, sessions.c.heard)
-    return list(connection.execute(sa.select(*columns).where(sessions.c.user_id == user)))
+def surplus(transaction: Transaction, user: int, session: int) -> Sequence[int]:
+    """Return what the user has too much beside ``session``: the limit may be lower than it was."""
+    most = transaction.scalar(_MOST, {"user": user}) or 1
+    running = transaction.scalars(_RUNNING, {"user": user, "but": session}).all()
+    return running[most - 1 :]
 
 
 def _address(row: sa.Row[Any]) -> int | None:
@@ -105,7 +113,7 @@ def _address(row: sa.Row[Any]) -> int | None:
     return address
 
 
-def _shared(own: list[sa.Row[Any]]) -> Promise | None:
+def _shared(own: Sequence[sa.Row[Any]]) -> Promise | None:
     """Promise what another login of the user was promised, or else what a session of the user has.
 
     That of the session that has been silent for the longest time: it is the likeliest to be dead.
@@ -120,82 +128,27 @@ def _shared(own: list[sa.Row[Any]]) -> Promise | None:
     return Promise(chosen.address, free=False)
 
 
-def _holder(connection: sa.Connection, address: int, *, but: int) -> int | None:
-    """Return the session of another user than ``but`` that has the address."""
-    sessions = tables.sessions
-    return connection.scalar(
-        sa.select(sessions.c.id).where(sessions.c.address == address, sessions.c.user_id != but)
-    )
-
-
-def _take_over(connection: sa.Connection, address: int, user: int) -> bool:
-    """Free the address for another session of the user; return whether it is free then.
-
-    A session that has it ends. A promise goes on as one that nobody keeps an address for.
-    """
-    sessions = tables.sessions
-    holding = (sessions.c.address == address) & (sessions.c.user_id == user)
-    ends = sa.case(
-        (sessions.c.promised.is_(None), sa.func.coalesce(sessions.c.kill, REPLACED)),
-        else_=sessions.c.kill,
-    )
-    connection.execute(sessions.update().where(holding).values(address=None, kill=ends))
-    return _holder(connection, address, but=user) is None
-
-
-def _end_surplus(connection: sa.Connection, user: int, session: int) -> None:
-    """End what the user has too much beside ``session``: the limit may be lower than it was."""
-    sessions, people, profiles = tables.sessions, tables.users, tables.profiles
-    most = connection.scalar(
-        sa.select(profiles.c.sessions)
-        .join(people, people.c.profile_id == profiles.c.id)
-        .where(people.c.id == user)
-    )
-    surplus = (
-        sa.select(sessions.c.id)
-        .where(
-            sessions.c.user_id == user,
-            sessions.c.id != session,
-            sessions.c.promised.is_(None),
-            sessions.c.kill.is_(None),
-        )
-        .order_by(sessions.c.heard.desc(), sessions.c.id.desc())
-        .offset((most or 1) - 1)
-    )
-    numbers = connection.scalars(surplus).all()
-    connection.execute(sessions.update().where(sessions.c.id.in_(numbers)).values(kill=REPLACED))
-
-
-def _pools(connection: sa.Connection, profile: int) -> list[range]:
-    pools = tables.pools
-    rows = connection.execute(
-        sa.select(pools).where(pools.c.profile_id == profile).order_by(pools.c.first)
-    )
-    return [range(row.first, row.last + 1) for row in rows]
-
-
-def _free_address(connection: sa.Connection, pools: list[range], start: int) -> int | None:
+def _free_address(transaction: Transaction, ranges: Sequence[range], start: int) -> int | None:
     """Return a free address of the pools; the same ``start`` tends to get the same one."""
-    sessions, people = tables.sessions, tables.users
-    candidates = _from(pools, start)
-    while some := list(itertools.islice(candidates, _PROBE)):
-        columns = (sessions.c.address, sessions.c.promised, people.c.static_address)
-        taken = set(
-            connection.scalars(
-                sa.union(*(sa.select(column).where(column.in_(some)) for column in columns))
-            )
-        )
+    for some in _spans(ranges, start):
+        taken = set(transaction.scalars(_TAKEN, {"first": some[0], "last": some[-1]}))
         free = next((address for address in some if address not in taken), None)
         if free is not None:
             return free
     return None
 
 
-def _from(ranges: list[range], start: int) -> Iterator[int]:
-    """Yield every number of the ranges once, beginning ``start`` numbers in (modulo their count)."""
-    total = sum(map(len, ranges))
-    if total:
-        start %= total
-        everything = itertools.chain.from_iterable
-        yield from itertools.islice(everything(ranges), start, None)
-        yield from itertools.islice(everything(ranges), start)
+def _spans(ranges: Sequence[range], start: int, size: int = _PROBE) -> Iterator[range]:
+    """Yield every number of the ranges once, beginning ``start`` numbers in (modulo their count).
+
+    :param size: of each span, at most.
+    """
+    start %= max(1, sum(map(len, ranges)))
+    begun, rest = [], []
+    for one in ranges:
+        begun.append(one[start:])
+        rest.append(one[:start])
+        start = max(0, start - len(one))
+    for one in (*begun, *rest):
+        for offset in range(0, len(one), size):
+            yield one[offset : offset + size]

@@ -1,6 +1,6 @@
 """Users: who may log in, with which password, address and access profile."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Any, Final
@@ -9,36 +9,33 @@ import sqlalchemy as sa
 
 from sstpca.server.ppp.mschapv2 import nt_hash
 
-from ..access import connection_settings, profiles
+from ..access import connection_settings
 from ..access.connection_settings import SignIn
-from ..errors import InvalidInput, SstpcaError
-from ..home import Home
+from ..access.profiles import DEFAULT, check_client_address
+from ..errors import InvalidInput, NameTaken, NotFound, command
 from ..names import check_user_name, is_text, quoted, user_key
 from ..secrets import Sealer, check_password
-from . import certificates
-from . import database as tables
-from .database import Store, now
-
-__all__ = [
-    "User",
-    "add",
-    "change",
-    "check_addable",
-    "check_user_name",
-    "get",
-    "insert",
-    "list_all",
-    "login",
-    "remove",
-    "set_enabled",
-    "set_password",
-    "update_password",
-    "user_key",
-]
-
+from . import certificates, profiles, schema, sessions
+from .database import Store, Transaction, now
+from .schema import users
 
 #: RFC 5280 5.3.1, of the certificates of a removed user
 _REMOVED: Final = "cessationOfOperation"
+_SEE_USERS: Final = ("see '", command("user list"), "'")
+
+# built once: a server asks for each login
+_USERS: Final[sa.Select[Any]] = sa.select(
+    users.c.id,
+    users.c.name,
+    users.c.key,
+    users.c.enabled,
+    schema.profiles.c.name.label("profile"),
+    users.c.static_address,
+    users.c.created,
+    users.c.password_set,
+).join(schema.profiles, schema.profiles.c.id == users.c.profile_id)
+_USER: Final = _USERS.where(users.c.key == sa.bindparam("of"))
+_LOGIN: Final = _USER.add_columns(users.c.nt_hash, schema.profiles.c.client)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,7 @@ def add(
     name: str,
     password: str,
     *,
-    profile: str = profiles.DEFAULT,
+    profile: str = DEFAULT,
     static_address: IPv4Address | None = None,
 ) -> User:
     """Add the user ``name`` and return them.
@@ -74,27 +71,27 @@ def add(
     :raises InvalidInput: if name, password or address cannot be used, or are taken.
     :raises SstpcaError: if there is no such access profile.
     """
-    with store.writing() as connection:
+    with store.writing() as transaction:
         return insert(
-            connection, sealer, name, password, profile=profile, static_address=static_address
+            transaction, sealer, name, password, profile=profile, static_address=static_address
         )
 
 
 def insert(
-    connection: sa.Connection,
+    transaction: Transaction,
     sealer: Sealer,
     name: str,
     password: str,
     *,
-    profile: str = profiles.DEFAULT,
+    profile: str = DEFAULT,
     static_address: IPv4Address | None = None,
 ) -> User:
     """Do what :func:`add` does in the caller's transaction (Store.writing)."""
     name = check_user_name(name)
     sealed = _sealed(sealer, name, password)
-    number = _check_addable(connection, name, profile, static_address)
-    connection.execute(
-        tables.users.insert().values(
+    number = _check_addable(transaction, name, profile, static_address)
+    transaction.execute(
+        users.insert().values(
             name=name,
             key=user_key(name),
             nt_hash=sealed,
@@ -105,14 +102,14 @@ def insert(
             password_set=now(),
         )
     )
-    return _get(connection, name)
+    return _get(transaction, name)
 
 
 def check_addable(
     store: Store,
     name: str,
     *,
-    profile: str = profiles.DEFAULT,
+    profile: str = DEFAULT,
     static_address: IPv4Address | None = None,
 ) -> str:
     """Return ``name`` if :func:`add` would take all this: to ask before a password is typed.
@@ -120,8 +117,8 @@ def check_addable(
     :raises SstpcaError: as :func:`add` does.
     """
     name = check_user_name(name)
-    with store.reading() as connection:
-        _check_addable(connection, name, profile, static_address)
+    with store.reading() as transaction:
+        _check_addable(transaction, name, profile, static_address)
     return name
 
 
@@ -130,14 +127,14 @@ def get(store: Store, name: str) -> User:
 
     :raises SstpcaError: if there is none.
     """
-    with store.reading() as connection:
-        return _get(connection, name)
+    with store.reading() as transaction:
+        return _get(transaction, name)
 
 
 def list_all(store: Store) -> list[User]:
     """Return all users, by name."""
-    with store.reading() as connection:
-        rows = connection.execute(_select().order_by(tables.users.c.key)).all()
+    with store.reading() as transaction:
+        rows = transaction.execute(_USERS.order_by(users.c.key)).all()
     return [_user(row) for row in rows]
 
 
@@ -161,9 +158,8 @@ def login(store: Store, sealer: Sealer, name: str) -> Login | None:
 
     :raises SstpcaError: if the hash does not open: another database key.
     """
-    statement = _select().add_columns(tables.users.c.nt_hash, tables.profiles.c.client)
-    with store.reading() as connection:
-        row = connection.execute(statement.where(tables.users.c.key == user_key(name))).first()
+    with store.reading() as transaction:
+        row = transaction.execute(_LOGIN, {"of": user_key(name)}).first()
     if row is None:
         return None
     sign_in = connection_settings.from_json(row.client).sign_in
@@ -176,16 +172,16 @@ def set_password(store: Store, sealer: Sealer, name: str, password: str) -> User
     :raises InvalidInput: if the password cannot be used.
     :raises SstpcaError: if there is no such user.
     """
-    with store.writing() as connection:
-        return update_password(connection, sealer, name, password)
+    with store.writing() as transaction:
+        return update_password(transaction, sealer, name, password)
 
 
-def update_password(connection: sa.Connection, sealer: Sealer, name: str, password: str) -> User:
+def update_password(transaction: Transaction, sealer: Sealer, name: str, password: str) -> User:
     """Do what :func:`set_password` does in the caller's transaction (Store.writing)."""
-    user = _get(connection, name)
+    user = _get(transaction, name)
     sealed = _sealed(sealer, user.name, password)
-    _update(connection, user, nt_hash=sealed, password_set=now())
-    return _get(connection, user.name)
+    _update(transaction, user, nt_hash=sealed, password_set=now())
+    return _get(transaction, user.name)
 
 
 def set_enabled(store: Store, names: Iterable[str], enabled: bool) -> list[User]:
@@ -197,13 +193,13 @@ def set_enabled(store: Store, names: Iterable[str], enabled: bool) -> list[User]
     :raises SstpcaError: if one of them does not exist.
     """
     changed = []
-    with store.writing() as connection:
+    with store.writing() as transaction:
         for name in names:
-            user = _get(connection, name)
-            _update(connection, user, enabled=enabled)
+            user = _get(transaction, name)
+            _update(transaction, user, enabled=enabled)
             if not enabled:
-                _end_sessions(connection, user, "the user was disabled")
-            changed.append(_get(connection, name))
+                sessions.end_all_of(transaction, user.id, "the user was disabled")
+            changed.append(_get(transaction, name))
     return changed
 
 
@@ -221,57 +217,69 @@ def change(
     :raises InvalidInput: if the address cannot be used.
     :raises SstpcaError: if there is no such user or access profile.
     """
-    with store.writing() as connection:
-        user = _get(connection, name)
+    with store.writing() as transaction:
+        user = _get(transaction, name)
         values: dict[str, Any] = {}
         if profile is not None:
-            values["profile_id"] = profiles.number_of(connection, profile)
+            values["profile_id"] = profiles.number_of(transaction, profile)
         if no_static_address:
             values["static_address"] = None
         elif static_address is not None:
-            _check_static(connection, static_address, but=user.id)
+            _check_static(transaction, static_address, but=user.id)
             values["static_address"] = int(static_address)
         if values:
-            _update(connection, user, **values)
-        return _get(connection, name)
+            _update(transaction, user, **values)
+        return _get(transaction, name)
 
 
-def remove(home: Home, store: Store, names: Iterable[str]) -> list[User]:
+def remove(store: Store, names: Iterable[str]) -> list[User]:
     """Remove the users ``names``, all of them or, on an error, none; their sessions end.
 
     Their certificates are revoked, a renewal's that has begun as well: a later user of the same
-    name is somebody else, and must neither be logged in by them nor be given them.
+    name is somebody else, and must neither be logged in by them nor be given them. The caller holds
+    ``home.changing_certificates()``.
 
     :returns: the users who were removed.
     :raises SstpcaError: if one of them does not exist.
     """
     removed = []
-    with home.changing_certificates(), store.writing(durable=True) as connection:
+    with store.writing(durable=True) as transaction:
         for name in names:
-            user = _get(connection, name)
-            _end_sessions(connection, user, "the user was removed")
-            connection.execute(tables.users.delete().where(tables.users.c.id == user.id))
-            certificates.revoke_all_of(connection, user.name, _REMOVED, now())
+            user = _get(transaction, name)
+            sessions.end_all_of(transaction, user.id, "the user was removed")
+            transaction.execute(users.delete().where(users.c.id == user.id))
+            certificates.revoke_all_of(transaction, user.name, _REMOVED, now())
             removed.append(user)
     return removed
 
 
+def holders_of(store: Store, names: Iterable[str]) -> dict[str, int]:
+    """Return the numbers of those of ``names`` who are users, by names.user_key."""
+    wanted = set(map(user_key, names))
+    with store.reading() as transaction:
+        rows = transaction.execute(sa.select(users.c.key, users.c.id)).all()
+    return {row.key: row.id for row in rows if row.key in wanted}
+
+
+def check_holders(store: Store, holders: Mapping[str, int | None]) -> None:
+    """Refuse to go on if a user is not there any more for whom a certificate is to be.
+
+    A user may be removed, and another added under the same name, while somebody is asked for the
+    authority's passphrase.
+
+    :param holders: the users' numbers by the names of pairs; None where there was no user.
+    :raises NotFound: if one was removed since somebody wished for the certificate.
+    """
+    present = holders_of(store, holders)
+    for name, holder in holders.items():
+        if holder is not None and present.get(user_key(name)) != holder:
+            raise NotFound(
+                f"the user {quoted(name)} was removed meanwhile; nothing was issued", *_SEE_USERS
+            )
+
+
 def _sealed(sealer: Sealer, name: str, password: str) -> bytes:
     return sealer.seal(nt_hash(check_password(password)), user_key(name))
-
-
-def _select() -> sa.Select[Any]:
-    users, table = tables.users, tables.profiles
-    return sa.select(
-        users.c.id,
-        users.c.name,
-        users.c.key,
-        users.c.enabled,
-        table.c.name.label("profile"),
-        users.c.static_address,
-        users.c.created,
-        users.c.password_set,
-    ).join(table, table.c.id == users.c.profile_id)
 
 
 def _user(row: sa.Row[Any]) -> User:
@@ -287,60 +295,51 @@ def _user(row: sa.Row[Any]) -> User:
     )
 
 
-def _find(connection: sa.Connection, name: str) -> User | None:
+def _find(transaction: Transaction, name: str) -> User | None:
     if not is_text(name):
         return None
-    row = connection.execute(_select().where(tables.users.c.key == user_key(name))).first()
+    row = transaction.execute(_USER, {"of": user_key(name)}).first()
     return None if row is None else _user(row)
 
 
-def _get(connection: sa.Connection, name: str) -> User:
-    user = _find(connection, name)
+def _get(transaction: Transaction, name: str) -> User:
+    user = _find(transaction, name)
     if user is None:
-        raise SstpcaError(f"there is no user {quoted(name)}", "see 'sstpca user list'")
+        raise NotFound(f"there is no user {quoted(name)}", *_SEE_USERS)
     return user
 
 
 def _check_addable(
-    connection: sa.Connection, name: str, profile: str, static_address: IPv4Address | None
+    transaction: Transaction, name: str, profile: str, static_address: IPv4Address | None
 ) -> int:
     """Return the id of the access profile for the new user ``name``."""
-    other = _find(connection, name)
+    other = _find(transaction, name)
     if other is not None:
-        raise InvalidInput(
+        raise NameTaken(
             f"there is a user '{other.name}' already",
-            f"change the password with 'sstpca user passwd {other.name}', or choose another name",
+            "change the password with '",
+            command("user passwd {}", other.name),
+            "', or choose another name",
         )
-    number = profiles.number_of(connection, profile)
-    _check_static(connection, static_address)
+    number = profiles.number_of(transaction, profile)
+    _check_static(transaction, static_address)
     return number
 
 
 def _check_static(
-    connection: sa.Connection, address: IPv4Address | None, but: int | None = None
+    transaction: Transaction, address: IPv4Address | None, but: int | None = None
 ) -> None:
     if address is None:
         return
-    profiles.check_client_address(address, "the static address")
-    if address in profiles.local_addresses(connection):
+    check_client_address(address, "the static address")
+    if address in profiles.local_addresses(transaction):
         raise InvalidInput(f"{address} is the server's own address in the tunnel")
-    holder = connection.execute(
-        sa.select(tables.users.c.id, tables.users.c.name).where(
-            tables.users.c.static_address == int(address)
-        )
+    holder = transaction.execute(
+        sa.select(users.c.id, users.c.name).where(users.c.static_address == int(address))
     ).first()
     if holder is not None and holder.id != but:
         raise InvalidInput(f"{address} is the static address of user '{holder.name}' already")
 
 
-def _update(connection: sa.Connection, user: User, **values: Any) -> None:
-    connection.execute(tables.users.update().where(tables.users.c.id == user.id).values(**values))
-
-
-def _end_sessions(connection: sa.Connection, user: User, reason: str) -> None:
-    sessions = tables.sessions
-    connection.execute(
-        sessions.update()
-        .where(sessions.c.user_id == user.id, sessions.c.kill.is_(None))
-        .values(kill=reason)
-    )
+def _update(transaction: Transaction, user: User, **values: Any) -> None:
+    transaction.execute(users.update().where(users.c.id == user.id).values(**values))

@@ -26,7 +26,7 @@ from ..disk.reading import read_text
 from ..errors import InvalidInput, SstpcaError
 from ..home import PUBLIC, SERVER, Home, write_file
 from ..names import Hosts, parse_hosts, quoted
-from ..store.database import Store
+from ..store import Store
 from ..x509 import certificate_profiles
 from ..x509.keys import key_type
 from ..x509.subjects import Subject, dns_names

@@ -13,15 +13,14 @@ from typing import Final
 import jinja2
 
 from .. import surroundings, toml
-from ..access import profiles
+from ..access.profiles import DEFAULT, DNS_MAX, AccessProfile
 from ..authority.authority import Authority, Issued
 from ..errors import SstpcaError
 from ..home import PUBLIC, SECRET, Home, write_file
 from ..names import Hosts, check_connection_name, check_contact
 from ..secrets import generate_database_key
 from ..settings import default_connection
-from ..store import certificates
-from ..store.database import Store
+from ..store import Store, certificates, database_files, profiles
 from ..x509.certificates import certificate_to_pem, sha256_fingerprint
 from ..x509.keys import AUTHORITY_KEY, KeyType, key_to_pem
 from ..x509.pair import identity_to_pem
@@ -80,7 +79,7 @@ class Made:
     """What was made."""
 
     home: Home
-    profile: profiles.AccessProfile
+    profile: AccessProfile
     network: Network
     server: datetime
     authority: datetime
@@ -98,7 +97,7 @@ def choose_network(
     """
     taken = surroundings.networks() if taken is None else taken
     resolvers = surroundings.resolvers() if resolvers is None else resolvers
-    dns = tuple(resolvers[: profiles.DNS_MAX]) or PUBLIC_RESOLVERS
+    dns = tuple(resolvers[:DNS_MAX]) or PUBLIC_RESOLVERS
     own = bool(resolvers)
     for candidate in CANDIDATES:
         if not any(candidate.overlaps(network) for network in taken):
@@ -108,10 +107,10 @@ def choose_network(
     return Network(first, dns, own, collision)
 
 
-def default_profile(network: Network) -> profiles.AccessProfile:
+def default_profile(network: Network) -> AccessProfile:
     """Return the first access profile: full tunnel, .1 for the server, .10 to .250 for clients."""
-    return profiles.AccessProfile(
-        name=profiles.DEFAULT,
+    return AccessProfile(
+        name=DEFAULT,
         local_address=network.prefix[1],
         pools=((network.prefix[10], network.prefix[250]),),
         dns=network.dns,
@@ -177,14 +176,12 @@ def refuse_existing(home: Home) -> None:
 
 def _files(home: Home) -> list[Path]:
     """Return the files of a home, without settings.toml."""
-    database = home.database
     return [
         home.ca_key,
         home.ca_certificate,
         home.server_identity,
         home.database_key,
-        database,
-        *(database.with_name(database.name + end) for end in ("-wal", "-shm", "-journal")),
+        *database_files(home.database),
     ]
 
 
@@ -250,7 +247,7 @@ def _write(
     network: Network,
     authority: Authority,
     server: Issued,
-) -> profiles.AccessProfile:
+) -> AccessProfile:
     identity = identity_to_pem(server.key, (server.certificate,))
     write_file(home.ca_key, key_to_pem(authority.key, passphrase), SECRET)
     write_file(home.ca_certificate, certificate_to_pem(authority.certificate), PUBLIC)

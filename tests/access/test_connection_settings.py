@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sstpca.access import connection_settings, profiles
+from sstpca.access import connection_settings
 from sstpca.access.connection_settings import ConnectionSettings, NameRule, SignIn, parse_name_rule
 from sstpca.errors import InvalidInput
-from sstpca.store.database import Store
+from sstpca.store import Store, profiles
 
 SERVERS = (IPv4Address("10.0.0.53"), IPv4Address("10.0.0.54"))
 PROGRAM = r"C:\Program Files\Office Suite\mail.exe"

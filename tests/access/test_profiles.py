@@ -7,13 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sstpca.access import profiles
-from sstpca.access.profiles import AccessProfile, checked, parse_pool, parse_route
+from sstpca.access.profiles import AccessProfile, check_disjoint, checked, parse_pool, parse_route
 from sstpca.errors import InvalidInput, SstpcaError
 from sstpca.home import Home
 from sstpca.secrets import Sealer
-from sstpca.store import users
-from sstpca.store.database import Store
+from sstpca.store import Store, profiles, users
 
 
 def profile(name: str = "office", local: str = "10.98.0.1", **fields: Any) -> AccessProfile:
@@ -107,7 +105,7 @@ def test_a_profile_in_use_stays(home: Home, store: Store, sealer: Sealer) -> Non
         users.add(store, sealer, f"user{number}", "correct horse", profile="office")
     with pytest.raises(SstpcaError, match=r"in use: user0, .*user4 and 2 more"):
         profiles.remove(store, "office")
-    users.remove(home, store, [f"user{number}" for number in range(7)])
+    users.remove(store, [f"user{number}" for number in range(7)])
     profiles.remove(store, "office")
     with pytest.raises(SstpcaError, match="no access profile 'office'"):
         profiles.remove(store, "office")
@@ -144,7 +142,7 @@ def test_no_address_can_ever_be_given_twice(pools: list[tuple[int, int]], local:
         and local not in members
     )
     try:
-        profiles.check_disjoint([checked(one)])
+        check_disjoint([checked(one)])
     except InvalidInput:
         assert not fine
     else:

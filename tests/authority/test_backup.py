@@ -24,8 +24,7 @@ from sstpca.authority.identity import load_identity
 from sstpca.errors import SstpcaError
 from sstpca.home import Home
 from sstpca.secrets import Sealer
-from sstpca.store import certificates, users
-from sstpca.store.database import Store
+from sstpca.store import Store, certificates, users
 from tests.support.steps import STEPS_MAX, failing_at, in_a_child, kill_me, tree
 
 PASSPHRASE = b"correct horse"
@@ -201,7 +200,9 @@ def test_of_what_a_killed_command_left_the_finished_part_is_saved(
     assert load_identity(Home(tmp_path / "new")).own
 
 
-def test_the_database_is_copied_as_it_is_at_one_moment(home: Home, tmp_path: Path) -> None:
+def test_the_database_is_copied_as_it_is_at_one_moment(
+    home: Home, store: Store, tmp_path: Path
+) -> None:
     with closing(sqlite3.connect(home.database)) as connection:
         connection.executescript("CREATE TABLE a (x); CREATE TABLE b (x);")
     stop = threading.Event()
@@ -224,7 +225,7 @@ def test_the_database_is_copied_as_it_is_at_one_moment(home: Home, tmp_path: Pat
     writer.start()
     try:
         assert started.wait(10)
-        copies = [backup.copy_database(home.database) for _ in range(5)]
+        copies = [store.copy() for _ in range(5)]
     finally:
         stop.set()
         writer.join()

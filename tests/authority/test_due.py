@@ -10,8 +10,7 @@ from sstpca.authority.due import Due, Urgency, due
 from sstpca.errors import SstpcaError
 from sstpca.home import Home
 from sstpca.names import parse_hosts
-from sstpca.store import certificates
-from sstpca.store.database import Store
+from sstpca.store import Store, certificates
 from sstpca.x509.certificate_profiles import SERVER, SERVER_DAYS, make_leaf
 from sstpca.x509.keys import KeyType, make_key
 from sstpca.x509.pair import identity_to_pem

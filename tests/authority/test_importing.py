@@ -21,8 +21,7 @@ from sstpca.authority.identity import load_identity
 from sstpca.authority.importing import Import, install, prepare, read_files
 from sstpca.errors import SstpcaError
 from sstpca.home import SERVER, Home
-from sstpca.store import certificates
-from sstpca.store.database import Store
+from sstpca.store import Store, certificates
 from sstpca.x509 import roots
 from sstpca.x509.certificates import certificate_to_pem
 from sstpca.x509.keys import KeyType, PrivateKey, key_to_pem

@@ -15,10 +15,10 @@ from sstpca.authority.authority import Authority
 from sstpca.errors import SstpcaError
 from sstpca.home import Home
 from sstpca.secrets import Sealer
-from sstpca.store import certificates, users
-from sstpca.store.database import Store
-from sstpca.store.holders import holders_of
+from sstpca.store import Store, certificates, users
+from sstpca.store.users import holders_of
 from sstpca.x509.keys import KeyType
+from tests.conftest import Run
 
 NOW = datetime.now(UTC)
 
@@ -92,13 +92,19 @@ def test_a_new_key_that_is_being_made_stays(
 
 
 def test_removing_a_user_while_a_renewal_has_begun(
-    home: Home, store: Store, sealer: Sealer, authority: Authority, interleave: Interleave
+    home: Home,
+    store: Store,
+    sealer: Sealer,
+    authority: Authority,
+    interleave: Interleave,
+    run: Run,
 ) -> None:
     users.add(store, sealer, "alice", "correct horse battery")
     interleave(
         lambda: issuing.renew(home, store, authority, ["alice"], NOW),
-        lambda: users.remove(home, store, ["alice"]),
+        lambda: run("user", "remove", "alice", "--yes"),
     )
+    assert [one.name for one in users.list_all(store)] == []
     assert valid(store, "alice") == []
 
 
@@ -110,7 +116,7 @@ def test_removing_a_user_before_what_was_wished_for_is_made(
     users.add(store, sealer, "alice", "correct horse battery")
     holder = holders_of(store, ["Alice", "nobody"])["alice"]
     wish = issuing.user_wish("alice", "a@x", KeyType.ECDSA, holder=holder)
-    users.remove(home, store, ["alice"])
+    users.remove(store, ["alice"])
     if another:
         users.add(store, sealer, "alice", "correct horse battery")
     with pytest.raises(SstpcaError, match="'alice' was removed meanwhile"):

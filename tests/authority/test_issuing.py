@@ -12,8 +12,7 @@ from sstpca.authority.issuing import Existing
 from sstpca.errors import InvalidInput, SstpcaError
 from sstpca.home import SERVER, Home
 from sstpca.names import parse_hosts
-from sstpca.store import certificates
-from sstpca.store.database import Store
+from sstpca.store import Store, certificates
 from sstpca.x509.certificate_profiles import distribution_url
 from sstpca.x509.keys import KeyType, key_to_pem
 from sstpca.x509.pair import identity_to_pem

@@ -15,8 +15,7 @@ from sstpca.authority.identity import load_identity
 from sstpca.authority.pairs import check_pair_name
 from sstpca.errors import InvalidInput, SstpcaError
 from sstpca.home import SERVER, Home
-from sstpca.store import certificates
-from sstpca.store.database import Store
+from sstpca.store import Store, certificates
 from sstpca.x509.keys import KeyType, key_to_pem, make_key
 from tests.support.revoked import mark_revoked
 from tests.support.steps import STEPS_MAX, failing_at, in_a_child, kill_me

@@ -12,8 +12,7 @@ from sstpca.authority.authority import Authority
 from sstpca.errors import SstpcaError
 from sstpca.home import Home
 from sstpca.names import parse_hosts
-from sstpca.store import certificates
-from sstpca.store.database import Store
+from sstpca.store import Store, certificates
 from sstpca.x509.keys import KeyType, PublicKey
 from tests.support.requirements import require
 from tests.support.revoked import mark_revoked

@@ -27,8 +27,7 @@ from sstpca.authority.identity import load_identity, load_server_certificate
 from sstpca.errors import InvalidInput, SstpcaError
 from sstpca.home import SERVER, Home
 from sstpca.names import parse_hosts
-from sstpca.store import certificates
-from sstpca.store.database import Store
+from sstpca.store import Store, certificates
 from sstpca.x509 import parsing
 from sstpca.x509.certificates import certificate_to_pem, issued
 from sstpca.x509.keys import KeyType, describe_key

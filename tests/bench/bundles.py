@@ -21,8 +21,7 @@ from pathlib import Path
 from sstpca.home import Home
 from sstpca.names import parse_hosts
 from sstpca.secrets import Sealer
-from sstpca.store import users
-from sstpca.store.database import Store
+from sstpca.store import Store, users
 from sstpca.vpn.setup import Plan, make_home
 
 SAMPLE = 1000

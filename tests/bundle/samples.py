@@ -7,7 +7,6 @@ from ipaddress import IPv4Address
 
 from cryptography import x509
 
-from sstpca.access import profiles
 from sstpca.access.connection_settings import ConnectionSettings, SignIn
 from sstpca.access.profiles import AccessProfile
 from sstpca.authority.authority import Authority
@@ -16,7 +15,7 @@ from sstpca.bundle.content.bundle import Bundle, Trust
 from sstpca.bundle.content.render import Renderer
 from sstpca.bundle.platforms import systems
 from sstpca.home import Home
-from sstpca.store.database import Store
+from sstpca.store import Store, profiles
 from sstpca.store.users import User
 from sstpca.x509.keys import KeyType
 

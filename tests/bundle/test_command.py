@@ -21,8 +21,7 @@ from sstpca.errors import SstpcaError
 from sstpca.home import Home
 from sstpca.secrets import Sealer
 from sstpca.server.ppp.mschapv2 import nt_hash
-from sstpca.store import bundles, certificates, users
-from sstpca.store.database import Store
+from sstpca.store import Store, bundles, certificates, users
 from sstpca.x509.certificates import sha256_fingerprint
 from tests.bundle import authenticode
 from tests.bundle.samples import add_profile, issue_for

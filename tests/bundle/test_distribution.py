@@ -10,8 +10,7 @@ from sstpca.bundle.ledger.distribution import Without, carriers, without
 from sstpca.home import Home
 from sstpca.names import parse_hosts
 from sstpca.secrets import Sealer
-from sstpca.store import users
-from sstpca.store.database import Store
+from sstpca.store import Store, users
 from sstpca.x509.keys import KeyType
 from tests.support.bundles import note
 
@@ -74,11 +73,11 @@ def test_a_bundle_of_an_earlier_user_of_that_name_is_none(
     home: Home, store: Store, sealer: Sealer, new: x509.Certificate
 ) -> None:
     note(store, "alice", [new], made=1e9)
-    users.remove(home, store, ["Bob", "carol"])
+    users.remove(store, ["Bob", "carol"])
     assert without(store, new) == [Without("alice", None)]
     assert carriers(store, new) == ["alice"]
 
 
 def test_who_is_gone_does_not_count(home: Home, store: Store, new: x509.Certificate) -> None:
-    users.remove(home, store, ["alice", "Bob", "carol"])
+    users.remove(store, ["alice", "Bob", "carol"])
     assert without(store, new) == []

@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 
 from sstpca import settings
-from sstpca.access.profiles import AccessProfile, get
+from sstpca.access.profiles import AccessProfile
 from sstpca.bundle import pool
 from sstpca.bundle.archive import Written
 from sstpca.bundle.workshop import Order, Result, Wish, Workshop
 from sstpca.errors import SstpcaError
 from sstpca.home import Home
-from sstpca.store.database import Store
+from sstpca.store import Store
+from sstpca.store.profiles import get
 from tests.bundle.samples import user_named
 
 # the files for Linux are few and small
@@ -85,7 +86,7 @@ from sstpca.bundle import pool
 from sstpca.bundle.workshop import Order, Wish, Workshop
 from sstpca.bundle.platforms import PLATFORMS
 from sstpca.home import Home
-from sstpca.access.profiles import get
+from sstpca.store.profiles import get
 from sstpca.store import Store
 from tests.bundle.samples import user_named
 home, output = Home(Path(sys.argv[1])), Path(sys.argv[2])

@@ -9,8 +9,7 @@ from sstpca.bundle.content import user_certificate
 from sstpca.bundle.ledger.freshness import user_certificates
 from sstpca.errors import SstpcaError
 from sstpca.home import Home
-from sstpca.store import certificates
-from sstpca.store.database import Store
+from sstpca.store import Store, certificates
 from sstpca.x509.certificates import sha1_fingerprint
 from tests.bundle.samples import issue_for, user_named
 from tests.support.revoked import mark_revoked

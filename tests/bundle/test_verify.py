@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from sstpca import settings
-from sstpca.access import profiles
 from sstpca.access.connection_settings import ConnectionSettings, NameRule, SignIn
 from sstpca.authority.authority import Authority
 from sstpca.bundle import archive, pool
@@ -25,8 +24,7 @@ from sstpca.cli.making import Known
 from sstpca.home import PUBLIC, SECRET, Home, write_file
 from sstpca.names import parse_hosts
 from sstpca.secrets import Sealer
-from sstpca.store import bundles, certificates, users
-from sstpca.store.database import Store
+from sstpca.store import Store, bundles, certificates, profiles, users
 from sstpca.x509.certificates import certificate_to_pem
 from sstpca.x509.keys import KeyType
 from sstpca.x509.pair import identity_to_pem
@@ -241,7 +239,7 @@ def test_a_user_who_is_disabled_or_gone(
     made = make(alice)
     users.set_enabled(store, [alice], False)
     assert bad(verify(made)) == {"user": "the user 'alice' is disabled"}
-    users.remove(home, store, [alice])
+    users.remove(store, [alice])
     assert bad(verify(made)) == {"user": "there is no user 'alice'"}
     # the list is of users; what one had who is gone is told when asked for
     assert state() == {}

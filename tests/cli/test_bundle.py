@@ -20,8 +20,7 @@ from sstpca.home import Home
 from sstpca.secrets import Sealer
 from sstpca.server.ppp.mschapv2 import nt_hash
 from sstpca.serving import server
-from sstpca.store import bundles, certificates, users
-from sstpca.store.database import Store
+from sstpca.store import Store, bundles, certificates, users
 from tests.bundle.samples import add_profile, issue_for
 from tests.conftest import Run
 

@@ -17,7 +17,7 @@ from sstpca.authority.authority import load_ca_certificate
 from sstpca.authority.identity import load_identity, load_server_certificate
 from sstpca.cli import ask, main
 from sstpca.home import Home
-from sstpca.store.database import Store
+from sstpca.store import Store
 from sstpca.x509 import roots
 from sstpca.x509.certificates import certificate_to_pem
 from sstpca.x509.keys import key_to_pem

@@ -9,13 +9,11 @@ import pytest
 from click.testing import Result
 
 from sstpca import surroundings
-from sstpca.access import profiles
 from sstpca.access.reach import Reach
 from sstpca.home import Home
 from sstpca.server.contracts import Account
 from sstpca.serving.sessions import StoreBackend
-from sstpca.store import users
-from sstpca.store.database import Store
+from sstpca.store import Store, profiles, users
 
 Run = Callable[..., Result]
 Refused = Callable[[Result, int], str]

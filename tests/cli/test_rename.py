@@ -17,8 +17,7 @@ from sstpca.authority.identity import load_identity, load_server_certificate
 from sstpca.cli import main
 from sstpca.home import Home
 from sstpca.names import parse_hosts
-from sstpca.store import bundles
-from sstpca.store.database import Store
+from sstpca.store import Store, bundles
 from sstpca.x509.keys import KeyType
 from sstpca.x509.pair import identity_to_pem
 from tests.conftest import Run

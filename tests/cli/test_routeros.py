@@ -13,8 +13,7 @@ from sstpca.cli import ask
 from sstpca.home import Home
 from sstpca.secrets import Sealer
 from sstpca.server.ppp.mschapv2 import nt_hash
-from sstpca.store import users
-from sstpca.store.database import Store
+from sstpca.store import Store, users
 
 Run = Callable[..., Result]
 Refused = Callable[[Result, int], str]

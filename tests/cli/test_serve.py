@@ -20,8 +20,7 @@ from sstpca.server.config import Config
 from sstpca.server.errors import ServerError
 from sstpca.server.net.tls import CertificateFile
 from sstpca.serving import server
-from sstpca.store import users
-from sstpca.store.database import Store
+from sstpca.store import Store, users
 from sstpca.vpn import setup
 from sstpca.vpn.setup import Plan
 from sstpca.x509.keys import KeyType

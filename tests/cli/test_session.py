@@ -13,8 +13,7 @@ from sstpca.home import Home
 from sstpca.secrets import Sealer
 from sstpca.server.contracts import Account, Sessions
 from sstpca.serving.sessions import StoreBackend
-from sstpca.store import users
-from sstpca.store.database import Store
+from sstpca.store import Store, users
 from tests.conftest import Run
 
 Refused = Callable[[Result, int], str]

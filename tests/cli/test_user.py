@@ -8,13 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from sstpca.access import profiles
 from sstpca.access.profiles import AccessProfile, parse_pool
 from sstpca.home import Home
 from sstpca.names import check_ipv4
 from sstpca.secrets import Sealer
-from sstpca.store import users
-from sstpca.store.database import Store
+from sstpca.store import Store, profiles, users
 
 Run = Callable[..., Result]
 Refused = Callable[[Result, int], str]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sstpca.store.database import Store
+from sstpca.store import Store
 from tests.e2e.conftest import MakeHome, check_clean
 from tests.support.faults import Closed, Disconnected, Ended, LoginRefused, Terminated
 from tests.support.netns import Network, wait_for

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from sstpca.access import profiles
 from sstpca.access.connection_settings import ConnectionSettings, SignIn
 from sstpca.bundle.content import trust
 from sstpca.bundle.content.bundle import Secrets, UserCertificate, bundle_for
@@ -19,8 +18,7 @@ from sstpca.bundle.content.render import Renderer
 from sstpca.bundle.platforms import systems
 from sstpca.home import Home
 from sstpca.settings import load
-from sstpca.store import users
-from sstpca.store.database import Store
+from sstpca.store import Store, profiles, users
 from tests.interop.guest import INSIDE, OUTSIDE, Guest, Result
 from tests.support.netns import Network, wait_for
 from tests.support.server import LOCAL, NAME, PASSWORDS, POOL, Vpn

@@ -19,8 +19,7 @@ from sstpca.secrets import Sealer
 from sstpca.server.contracts import CertificateRefused
 from sstpca.serving.directory import StoreDirectory
 from sstpca.serving.sessions import StoreBackend
-from sstpca.store import certificates, users
-from sstpca.store.database import Store
+from sstpca.store import Store, certificates, users
 from sstpca.x509.keys import KeyType
 from tests.conftest import Run
 from tests.support.issuer import CLIENT, Issuer
@@ -138,7 +137,7 @@ def test_a_disabled_user(home: Home, store: Store, directory: StoreDirectory) ->
 
 def test_a_removed_user(home: Home, store: Store, directory: StoreDirectory) -> None:
     der = issue(home, store, "alice")
-    users.remove(home, store, ["alice"])
+    users.remove(store, ["alice"])
     assert refusal(directory, der).endswith(" of 'alice' is revoked")
 
 
@@ -146,7 +145,7 @@ def test_a_later_user_of_the_same_name_is_somebody_else(
     home: Home, store: Store, sealer: Sealer, directory: StoreDirectory
 ) -> None:
     former, last, bobs = (issue(home, store, name) for name in ("alice", "alice", "bob"))
-    users.remove(home, store, ["ALICE"])
+    users.remove(store, ["ALICE"])
     users.add(store, sealer, "alice", "clientPass")
     for der in (former, last):
         assert refusal(directory, der).endswith(" is revoked")
@@ -182,5 +181,5 @@ def test_sessions_end_with_their_certificate(
         sessions.close(last)
         del traffic[last]
         assert sessions.beat(traffic) == {}
-        users.remove(home, store, ["bob"])
+        users.remove(store, ["bob"])
         assert sessions.beat(traffic) == {bobs: "the user was removed"}

@@ -8,16 +8,15 @@ from ipaddress import IPv4Address
 import pytest
 import sqlalchemy as sa
 
-from sstpca.access import profiles
 from sstpca.access.connection_settings import ConnectionSettings, parse_name_rule
 from sstpca.access.reach import Reach
 from sstpca.errors import SstpcaError
 from sstpca.home import Home
 from sstpca.secrets import Sealer
 from sstpca.server.contracts import CLOSED, Account, Lease, Sessions
-from sstpca.serving.sessions import StoreBackend, end_sessions, list_sessions
-from sstpca.store import users
-from sstpca.store.database import Store
+from sstpca.serving.sessions import StoreBackend
+from sstpca.store import Store, profiles, users
+from sstpca.store.sessions import end_sessions, list_sessions
 from tests.support.files import open_files
 
 

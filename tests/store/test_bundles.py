@@ -7,9 +7,8 @@ import sqlalchemy as sa
 
 from sstpca.errors import SstpcaError
 from sstpca.secrets import Sealer
-from sstpca.store import bundles
+from sstpca.store import Store, bundles
 from sstpca.store.bundles import Made
-from sstpca.store.database import Store
 
 ALICE = Made(
     user="alice",

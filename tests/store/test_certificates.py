@@ -13,9 +13,8 @@ from sstpca.authority.reconciliation import adopt
 from sstpca.errors import SstpcaError
 from sstpca.home import SERVER, Home
 from sstpca.names import parse_hosts
-from sstpca.store import certificates
+from sstpca.store import Store, certificates
 from sstpca.store.certificates import AUTHORITY, State
-from sstpca.store.database import Store
 from sstpca.x509.certificates import sha1_fingerprint, sha256_fingerprint
 from sstpca.x509.keys import KeyType
 from sstpca.x509.pair import identity_to_pem

@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from sstpca.access import profiles
 from sstpca.access.connection_settings import ConnectionSettings
 from sstpca.errors import SstpcaError
 from sstpca.home import Home
 from sstpca.secrets import Sealer
-from sstpca.store import bundles, users
+from sstpca.store import Store, bundles, profiles, users
 from sstpca.store.bundles import Made
-from sstpca.store.database import SCHEMA_VERSION, Store
+from sstpca.store.migrations import SCHEMA_VERSION
 from tests.support.files import open_files
 
 # what each version lacks that the next one has

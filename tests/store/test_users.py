@@ -5,14 +5,12 @@ from ipaddress import IPv4Address
 import pytest
 import sqlalchemy as sa
 
-from sstpca.access import profiles
 from sstpca.access.profiles import AccessProfile
 from sstpca.errors import InvalidInput, SstpcaError
 from sstpca.home import Home
 from sstpca.secrets import Sealer
-from sstpca.store import database as tables
-from sstpca.store import users
-from sstpca.store.database import Store
+from sstpca.store import Store, profiles, users
+from sstpca.store import schema as tables
 
 PASSWORD = "correct horse"
 # RFC 2759 9.2: the NT hash of "clientPass"
@@ -184,7 +182,7 @@ def test_removing_ends_the_sessions_and_keeps_an_earlier_reason(
         connection.execute(
             tables.sessions.update().where(tables.sessions.c.id == first).values(kill="earlier")
         )
-    assert [user.name for user in users.remove(home, store, ["alice"])] == ["alice"]
+    assert [user.name for user in users.remove(store, ["alice"])] == ["alice"]
     assert reason(store, first) == "earlier"
     assert reason(store, second) == "the user was removed"
     assert users.list_all(store) == []
@@ -194,7 +192,7 @@ def test_the_number_of_a_removed_user_is_not_given_again(
     home: Home, store: Store, sealer: Sealer
 ) -> None:
     alice = add(store, sealer, "alice")
-    users.remove(home, store, ["alice"])
+    users.remove(store, ["alice"])
     assert add(store, sealer, "mallory").id != alice.id
 
 
@@ -204,6 +202,6 @@ def test_one_unknown_name_undoes_all(home: Home, store: Store, sealer: Sealer) -
     with pytest.raises(SstpcaError, match="no user 'bob'"):
         users.set_enabled(store, ["alice", "bob"], False)
     with pytest.raises(SstpcaError, match="no user 'bob'"):
-        users.remove(home, store, ["alice", "bob"])
+        users.remove(store, ["alice", "bob"])
     assert users.list_all(store) == [alice]
     assert reason(store, hers) is None

@@ -6,10 +6,9 @@ from typing import Any
 
 from cryptography import x509
 
-from sstpca.store import bundles
+from sstpca.store import Store, bundles
 from sstpca.store.bundles import Made
 from sstpca.store.certificates import digest
-from sstpca.store.database import Store
 
 
 def note(

@@ -2,9 +2,8 @@
 
 from datetime import datetime
 
-from sstpca.store import certificates
+from sstpca.store import Store, certificates
 from sstpca.store.certificates import Entry
-from sstpca.store.database import Store
 
 
 def mark_revoked(store: Store, entry: Entry, reason: str, now: datetime) -> None:

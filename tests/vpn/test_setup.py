@@ -17,14 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sstpca import settings, toml
-from sstpca.access import profiles
+from sstpca.access.profiles import checked
 from sstpca.authority.authority import Authority
 from sstpca.authority.identity import load_identity
 from sstpca.errors import InvalidInput, SstpcaError
 from sstpca.home import Home, write_file
 from sstpca.names import check_connection_name, parse_hosts
 from sstpca.secrets import Sealer
-from sstpca.store.database import Store
+from sstpca.store import Store, profiles
 from sstpca.vpn import setup
 from sstpca.vpn.setup import CANDIDATES, Network, Plan, choose_network, make_home, render_settings
 from sstpca.x509.keys import KeyType
@@ -119,7 +119,7 @@ STEPS = [
     *(("os.fsync", number) for number in range(5)),
     ("sstpca.vpn.setup.Store.create", 0),
     ("sqlalchemy.MetaData.create_all", 0),
-    ("sstpca.access.profiles.add", 0),
+    ("sstpca.store.profiles.add", 0),
 ]
 
 
@@ -129,7 +129,7 @@ def original_of(step: str) -> Any:
         "os.fsync": os.fsync,
         "sstpca.vpn.setup.Store.create": Store.create,
         "sqlalchemy.MetaData.create_all": sa.MetaData.create_all,
-        "sstpca.access.profiles.add": profiles.add,
+        "sstpca.store.profiles.add": profiles.add,
     }[step]
 
 
@@ -248,7 +248,7 @@ def test_when_none_is_free_the_collision_is_named() -> None:
 def test_every_candidate_makes_a_valid_profile() -> None:
     for candidate in CANDIDATES:
         one = setup.default_profile(Network(candidate, setup.PUBLIC_RESOLVERS))
-        assert profiles.checked(one) == one
+        assert checked(one) == one
 
 
 def test_a_bad_connection_name_is_refused_before_anything_is_made(tmp_path: Path) -> None:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from cryptography import x509
 
 from ...names import user_key
-from ...store import bundles, users
+from ...store import Store, bundles, users
 from ...store.bundles import Made
 from ...store.certificates import digest
-from ...store.database import Store
 
 
 @dataclass(frozen=True, slots=True)

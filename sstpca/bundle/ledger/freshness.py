@@ -2,19 +2,19 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ...access import connection_settings, profiles
+from ...access import connection_settings
 from ...access.connection_settings import SignIn
 from ...access.profiles import AccessProfile
 from ...home import Home
 from ...names import user_key
 from ...settings import Settings
-from ...store import certificates, users
+from ...store import Store, certificates, profiles, users
 from ...store.bundles import Made
 from ...store.certificates import Entry, State
-from ...store.database import Store, now
 from ...store.users import User
 from ..content import logo, trust
 from ..content.bundle import address_of, dns_routes
@@ -121,5 +121,5 @@ class Present:
         entry = self.certificates.get(user_key(made.user))
         if entry is None or entry.sha256 != made.certificate:
             yield "certificate", "the user's certificate was replaced"
-        elif entry.state(now()) is not State.VALID:
-            yield "certificate", f"the user's certificate is {entry.state(now()).value}"
+        elif entry.state(time.time()) is not State.VALID:
+            yield "certificate", f"the user's certificate is {entry.state(time.time()).value}"

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from ...home import Home
 from ...names import is_text, user_key
 from ...settings import Settings
-from ...store import bundles, users
+from ...store import Store, bundles, users
 from ...store.bundles import Made
-from ...store.database import Store
 from .freshness import Present
 
 

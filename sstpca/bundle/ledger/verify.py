@@ -7,16 +7,14 @@ from typing import Final
 
 from cryptography import x509
 
-from ...access import profiles
 from ...access.connection_settings import SignIn
 from ...errors import SstpcaError
 from ...home import Home
 from ...names import quoted, some, user_key
 from ...secrets import Sealer
 from ...settings import Settings
-from ...store import bundles, certificates
+from ...store import Store, bundles, certificates, profiles
 from ...store.bundles import Made
-from ...store.database import Store
 from ...store.users import User
 from ...x509.certificates import UNREADABLE
 from ...x509.chains import is_authority

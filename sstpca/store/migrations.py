@@ -1,0 +1,140 @@
+"""The version of the tables, and what takes a database from each to the next.
+
+A step knows the tables as they were then: it has its own picture of them, and stays as it is when
+schema.py goes on. What is there already it leaves alone.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateColumn
+
+from . import sqlite
+from .schema import metadata, schema
+
+
+def version_of(connection: sa.Connection) -> int | None:
+    """Return the version of the database; None if it is none of ours."""
+    if not sa.inspect(connection).has_table(schema.name):
+        return None
+    version: int | None = connection.scalar(sa.select(schema.c.version))
+    return version
+
+
+def create(connection: sa.Connection) -> None:
+    """Make all tables, empty, in the newest version."""
+    metadata.create_all(connection)
+    connection.execute(schema.insert().values(version=SCHEMA_VERSION))
+
+
+def migrate(connection: sa.Connection) -> None:
+    """Take the database to the newest version, from whichever it has: somebody may have been faster.
+
+    :param connection: of Store.writing, so that it is all or nothing.
+    """
+    version = connection.scalars(sa.select(schema.c.version)).one()
+    for step in _STEPS[version - 1 :]:
+        step(connection)
+    if version < SCHEMA_VERSION:
+        connection.execute(schema.update().values(version=SCHEMA_VERSION))
+
+
+def _to_2(connection: sa.Connection) -> None:
+    """Every certificate that was issued or taken in."""
+    table = sa.Table(
+        "certificates",
+        sa.MetaData(),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("name", sa.String(255), nullable=False),
+        sa.Column("key", sa.String(765), nullable=False),
+        sa.Column("profile", sa.String(16), nullable=False),
+        sa.Column("serial", sa.String(40), nullable=False, unique=True),
+        sa.Column("subject", sa.Text, nullable=False),
+        sa.Column("names", sa.JSON, nullable=False),
+        sa.Column("not_before", sa.Float, nullable=False),
+        sa.Column("not_after", sa.Float, nullable=False),
+        sa.Column("sha256", sa.String(64), nullable=False, unique=True),
+        sa.Column("sha1", sa.String(40), nullable=False),
+        sa.Column("issuer_sha256", sa.String(64), nullable=False),
+        sa.Column("der", sa.LargeBinary, nullable=False),
+        sa.Column("requested_by", sa.String(255), nullable=False),
+        sa.Column("issued", sa.Float, nullable=False),
+        sa.Column("revoked", sa.Float),
+        sa.Column("reason", sa.String(32)),
+        sa.Column("replaced", sa.Float),
+        sqlite_autoincrement=True,
+    )
+    current = table.c.replaced.is_(None)
+    sa.Index("certificates_current", table.c.key, unique=True, sqlite_where=current)
+    table.create(connection, checkfirst=True)
+
+
+def _to_3(connection: sa.Connection) -> None:
+    """Every bundle that was made; what clients are told beside addresses."""
+    table = sa.Table(
+        "bundles",
+        sa.MetaData(),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("user", sa.String(64), nullable=False),
+        sa.Column("key", sa.String(192), nullable=False, index=True),
+        sa.Column("profile", sa.String(64), nullable=False),
+        sa.Column("made", sa.Float, nullable=False),
+        sa.Column("made_by", sa.String(255), nullable=False),
+        sa.Column("platforms", sa.JSON, nullable=False),
+        sa.Column("authorities", sa.JSON, nullable=False),
+        sa.Column("server", sa.String(300), nullable=False),
+        sa.Column("connection", sa.String(255), nullable=False),
+        sa.Column("language", sa.String(2), nullable=False),
+        sa.Column("templates", sa.Text, nullable=False),
+        sa.Column("told", sa.String(64), nullable=False),
+        sa.Column("certificate", sa.String(64), nullable=False),
+        sa.Column("sha256", sa.String(64), nullable=False),
+        sa.Column("path", sa.Text, nullable=False),
+        sqlite_autoincrement=True,
+    )
+    table.create(connection, checkfirst=True)
+    _add(connection, "profiles", sa.Column("client", sa.JSON, nullable=False, server_default="{}"))
+
+
+def _to_4(connection: sa.Connection) -> None:
+    """Bundles are known by a mark; no SHA-256 is kept of one that may have a password in it."""
+    mark = sa.Column("mark", sa.String(64), nullable=False, server_default="")
+    others = (sa.Column("sha256", sa.String(64)), sa.Column("certificate", sa.String(64)))
+    table = sa.Table("bundles", sa.MetaData(), mark, *others)
+    _add(connection, "bundles", mark)
+    sa.Index("bundles_mark", table.c.mark).create(connection, checkfirst=True)
+    sqlite.erase_what_is_overwritten(connection)
+    connection.execute(table.update().where(table.c.certificate == "").values(sha256=""))
+
+
+def _to_5(connection: sa.Connection) -> None:
+    """What is promised before the crypto binding holds."""
+    _add(
+        connection,
+        "profiles",
+        sa.Column("sessions", sa.Integer, nullable=False, server_default=sa.text("10")),
+    )
+    _add(connection, "sessions", sa.Column("promised", sa.BigInteger))
+    heard = sa.Column("heard", sa.Float, nullable=False, server_default=sa.text("0"))
+    _add(connection, "sessions", heard)
+
+
+def _to_6(connection: sa.Connection) -> None:
+    """What is closed to clients unless their access profile opens it."""
+    reach = sa.Column("reach", sa.JSON, nullable=False, server_default="[]")
+    _add(connection, "profiles", reach)
+    inbound = sa.Column("inbound", sa.Boolean, nullable=False, server_default=sa.false())
+    _add(connection, "profiles", inbound)
+
+
+_STEPS: Final[tuple[Callable[[sa.Connection], None], ...]] = (_to_2, _to_3, _to_4, _to_5, _to_6)
+
+SCHEMA_VERSION: Final = len(_STEPS) + 1
+
+
+def _add(connection: sa.Connection, table: str, column: sa.Column[Any]) -> None:
+    """Add a column to a table that lacks it."""
+    if column.name not in {one["name"] for one in sa.inspect(connection).get_columns(table)}:
+        text = CreateColumn(column).compile(dialect=connection.dialect)
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {text}")
