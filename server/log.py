@@ -18,7 +18,7 @@ _LINES: Final = 50
 _WARNINGS: Final = 50
 
 
-class Remarks:
+class LogLimit:
     """Counts the lines about strangers of one worker and one beat."""
 
     def __init__(self) -> None:
@@ -47,21 +47,21 @@ class Remarks:
 class SessionLog(logging.LoggerAdapter[logging.Logger]):
     """The log of one connection; the fields are filled in as they become known.
 
-    :param remarks: decide whether there is a line about it, until it is trusted; None: there is.
+    :param limit: decide whether there is a line about it, until it is trusted; None: there is.
     """
 
-    def __init__(self, peer: str, remarks: Remarks | None = None) -> None:
+    def __init__(self, peer: str, limit: LogLimit | None = None) -> None:
         super().__init__(LOGGER, {"peer": peer})
         self._fields: dict[str, object] = {"peer": peer}
-        self._remarks = remarks
+        self._limit = limit
 
     def trust(self) -> None:
         """It is no stranger's any more."""
-        self._remarks = None
+        self._limit = None
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
         """Write a line, if there is room for it (logging.LoggerAdapter's way)."""
-        if self._remarks is None or self._remarks.allow(level):
+        if self._limit is None or self._limit.allow(level):
             super().log(level, msg, *args, **kwargs)
 
     def know(self, **fields: object) -> None:

@@ -25,7 +25,7 @@ from .net import conntrack
 from .net.rules import CHANGED, Rules, rules_of
 from .net.tls import CertificateFile
 from .net.tun import check_tun
-from .net.worker import FAREWELL, work
+from .net.worker import GRACE_PERIOD, work
 
 _ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 
@@ -33,7 +33,7 @@ _ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 _RESPAWN: Final = 1.0
 
 #: Seconds until a certificate that ends soon is spoken of again: a day.
-_REMIND: Final = 86_400.0
+_WARN_AGAIN: Final = 86_400.0
 
 #: Seconds until a store that failed is asked again.
 _RETRY: Final = 5.0
@@ -133,7 +133,7 @@ class _Supervisor:
         self._workers: dict[int, float] = {}
         #: Workers that ended and whose sessions the store still has.
         self._lost: set[int] = set()
-        self._reminded = -math.inf
+        self._warned = -math.inf
 
     def run(self) -> None:
         """Keep the workers running until a signal says stop; then stop them."""
@@ -142,13 +142,13 @@ class _Supervisor:
         names = [sock.getsockname() for sock in self._listeners]
         addresses = ", ".join(f"{name[0]} port {name[1]}" for name in names)
         LOGGER.info("listening on %s with %d workers", addresses, self._config.workers)
-        self._remind()
+        self._warn_of_expiry()
         while not self._asked_to_end():
             self._replace()
             self._forget()
-            self._look()
-            self._remind()
-            self._watch_rules()
+            self._reload_certificate()
+            self._warn_of_expiry()
+            self._reconcile_rules()
         LOGGER.info("stopping")
         self._stop()
 
@@ -186,37 +186,37 @@ class _Supervisor:
             else:
                 self._lost.remove(pid)
 
-    def _look(self) -> None:
+    def _reload_certificate(self) -> None:
         """Say what the workers do about a new server certificate; each of them sees for itself."""
         try:
-            if self._identity.look():
+            if self._identity.reload():
                 digest = self._identity.certificate.hashes.sha256.hex(":").upper()
                 LOGGER.info("new connections are shown the certificate with SHA-256 %s", digest)
         except Exception as error:  # whatever the file has, the port must stay served
             LOGGER.error("%s; new connections are shown the certificate before", error)
 
-    def _remind(self) -> None:
+    def _warn_of_expiry(self) -> None:
         """Say once a day that the server's certificate ends soon, or has ended."""
         now = time.monotonic()
-        if now < self._reminded + _REMIND:
+        if now < self._warned + _WARN_AGAIN:
             return
-        self._reminded = now
+        self._warned = now
         try:
             if due := self._config.due():
                 LOGGER.warning("%s", due)
         except Exception as error:  # whatever the file has, the port must stay served
             LOGGER.error("%s", error)
 
-    def _watch_rules(self) -> None:
+    def _reconcile_rules(self) -> None:
         try:
-            self._rules.look()
+            self._rules.reconcile()
         except Exception as error:  # interfaces that are there already go on
             LOGGER.error("%s", error)
 
     def _stop(self) -> None:
         for pid in self._workers:
             os.kill(pid, signal.SIGTERM)
-        end = time.monotonic() + FAREWELL + 2
+        end = time.monotonic() + GRACE_PERIOD + 2
         while self._workers:
             for pid, _ in self._reap():
                 del self._workers[pid]

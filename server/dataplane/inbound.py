@@ -27,7 +27,7 @@ class Inbound:
         only the beginning of an unfinished packet is kept, at most 4094 bytes.
     """
 
-    __slots__ = ("_rest", "_scratch", "_source", "_tun", "received", "refused")
+    __slots__ = ("_rest", "_scratch", "_source", "_tun", "received")
 
     def __init__(self, scratch: bytearray) -> None:
         self._scratch = memoryview(scratch)
@@ -35,7 +35,6 @@ class Inbound:
         self._tun = -1
         self._source = b""
         self.received = 0
-        self.refused = 0
 
     def open(self, tun: int, source: bytes) -> None:
         """Let IPv4 packets from ``source`` (4 bytes) through to the descriptor ``tun``."""
@@ -89,8 +88,6 @@ class Inbound:
                     # the TUN would take IPv6 as well, where this is no source address
                     if sender == source and version >> 4 == 4:
                         self._write(tun, view[position + OVERHEAD : following])
-                    else:
-                        self.refused += 1
                     position = following
                     continue
             following = position + packet_size(view, position)
@@ -106,14 +103,11 @@ class Inbound:
         ours = len(packet) >= 20 and packet[0] >> 4 == 4 and packet[12:16] == self._source
         if self._tun >= 0 and ours:
             self._write(self._tun, memoryview(packet))
-        else:
-            self.refused += 1
 
     def _write(self, tun: int, packet: memoryview) -> None:
         try:
             os.write(tun, packet)
         except OSError:
             # not an IPv4 packet after all, or the interface's queue is full: IP may lose packets
-            self.refused += 1
-        else:
-            self.received += len(packet)
+            return
+        self.received += len(packet)

@@ -27,7 +27,7 @@ STRANGERS_COST: Final = 0.25
 _PACKETS: Final = 1024
 
 
-class Turns:
+class RoundRobin:
     """Those who have something to be worked on, one after the other and again."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -64,7 +64,7 @@ class Backlog:
 
     def __init__(
         self,
-        turns: Turns,
+        turns: RoundRobin,
         *,
         work: Callable[[bytes], None],
         worked: Callable[[float], None],

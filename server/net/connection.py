@@ -75,7 +75,7 @@ class Connection:
         self._peer = peer
         self._source = source
         self._client = ""
-        self._log = SessionLog(peer, shared.remarks)
+        self._log = SessionLog(peer, shared.log_limit)
         self._inbound = Inbound(shared.scratch)
         self._outbound = Outbound(stream, shared.scratch, coalesce=coalesce)
         self._session = Session(
@@ -99,7 +99,7 @@ class Connection:
         )
         self._watch = Watch(self._loop, stream, self._tun, steps)
         self._backlog = Backlog(
-            shared.turns, work=self._take, worked=self._worked, refuse=self.drop
+            shared.round_robin, work=self._take, worked=self._worked, refuse=self.drop
         )
 
     def start(self, rest: bytes) -> None:
@@ -259,7 +259,7 @@ class Connection:
                 # no field of the log: that would put the words of anybody before the peer's address
                 self._spawn(self._look_up(name))
             case Handshake(data):
-                self._spawn(self._shake(data))
+                self._spawn(self._handshake(data))
             case Admit(account, how):
                 self._log.know(user=account.name)
                 self._log.info("logged in by %s", how)
@@ -305,7 +305,7 @@ class Connection:
         account = await self._shared.ask(self._shared.directory.account, name)
         self._tell(partial(self._session.account, account))
 
-    async def _shake(self, data: bytes) -> None:
+    async def _handshake(self, data: bytes) -> None:
         answer = await self._shared.handshakes.step(
             self._source,
             lambda: self._eap_handshake.receive(data),
@@ -336,7 +336,7 @@ class Connection:
         self._happen(ConnectionEvent.UP)
         if first:
             if mtu != self._shared.config.mtu:
-                self._spawn(self._tun.fit(mtu))
+                self._spawn(self._tun.set_mtu(mtu))
             self._log.info("up, address %s on %s", lease.address, self._tun.name)
 
     def _know_claim(self) -> None:

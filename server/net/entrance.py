@@ -16,7 +16,7 @@ from ..ppp.effects import printable
 from ..sstp.preamble import Preamble, Request, accept_response, refusal
 from .closing import close_gently
 from .handshakes import Handshakes
-from .hello import Greeting, HelloError, alert_record
+from .hello import HelloError, HelloReader, alert_record
 from .sources import Source
 from .strangers import Progress
 from .tls import Certificate, explained
@@ -59,7 +59,7 @@ class Entrance:
         self._handshakes = handshakes
         self._accepted = accepted
         self._gone = gone
-        self._greeting = Greeting()
+        self._hello = HelloReader()
         self._preamble = Preamble()
         self._task: asyncio.Task[None] | None = None
         self._timer = self._loop.call_later(PATIENCE, self.drop, "no request in time")
@@ -110,11 +110,11 @@ class Entrance:
             data = self._sock.recv(_PIECE)
         except BlockingIOError:
             return
-        hello = self._greeting.feed(data)
+        hello = self._hello.feed(data)
         if hello is not None:
             context = self._certificate.context(hello)
             self.progress = Progress.GREETED
-            stream = TlsStream(self._sock, context, self._greeting.received)
+            stream = TlsStream(self._sock, context, self._hello.received)
             self._begin(stream, first=True)
         elif not data:
             self.drop("closed before a request")
@@ -122,9 +122,9 @@ class Entrance:
     def _begin(self, stream: TlsStream, *, first: bool = False) -> None:
         """Have a step of the handshake made; nothing is read until then."""
         self._loop.remove_reader(self._sock.fileno())
-        self._task = self._loop.create_task(self._shake(stream, first=first))
+        self._task = self._loop.create_task(self._handshake(stream, first=first))
 
-    async def _shake(self, stream: TlsStream, *, first: bool) -> None:
+    async def _handshake(self, stream: TlsStream, *, first: bool) -> None:
         try:
             done = await self._handshakes.step(
                 self._source,

@@ -107,7 +107,7 @@ class Firewall:
             )
         self._listed = nft(f"list table inet {table}")
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         """Make the table anew if it is not as it was.
 
         :raises ServerError: if nft refuses.

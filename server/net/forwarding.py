@@ -82,10 +82,10 @@ class Forwarding:
             return
         self._ours = True
         self._record()
-        self.look()
+        self.reconcile()
         LOGGER.info("turned IPv4 forwarding on, for clients alone; it is turned off at the end")
 
-    def look(self) -> None:
+    def reconcile(self) -> None:
         """See what has changed: new interfaces, or the switch for the whole machine.
 
         :raises ServerError: if what has to be done about it cannot.
@@ -105,7 +105,7 @@ class Forwarding:
         elif self._ours:
             self._turn_on(set(socket.if_nameindex()))
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         """Have the rule and the record again if somebody took them away.
 
         :raises ServerError: if that cannot be.

@@ -85,7 +85,7 @@ class ClientHello:
         return common[0]
 
 
-class Greeting:
+class HelloReader:
     """Collects the ClientHello of one connection. Feed it until it returns something."""
 
     __slots__ = ("_message", "_records", "_unread", "received")
@@ -146,7 +146,7 @@ def read_hello(data: bytes) -> ClientHello:
 
     :raises HelloError: if it does not.
     """
-    hello = Greeting().feed(data)
+    hello = HelloReader().feed(data)
     if hello is None:
         raise HelloError("the ClientHello has no end", Alert.DECODE_ERROR)
     return hello

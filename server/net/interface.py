@@ -49,13 +49,13 @@ class Interface:
             else:
                 self.descriptor, self.name = descriptor, name
 
-    async def fit(self, mtu: int) -> None:
+    async def set_mtu(self, mtu: int) -> None:
         """Have it take packets of at most ``mtu`` bytes, if it is still there.
 
         :raises ServerError: if the machine does not let us.
         """
         if self.descriptor >= 0:
-            await self._shared.arrange(_fit, self.name, mtu)
+            await self._shared.arrange(_set_mtu, self.name, mtu)
 
     def close(self) -> None:
         """Have it gone, and the route to the client's address with it; not waited for here."""
@@ -103,5 +103,5 @@ def _make(prefix: str, lease: Lease, mtu: int) -> tuple[int, str]:
     return descriptor, name
 
 
-def _fit(name: str, mtu: int) -> None:
+def _set_mtu(name: str, mtu: int) -> None:
     set_mtu(name, mtu, route=_KERNEL.route)

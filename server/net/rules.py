@@ -50,7 +50,7 @@ def rules_of(config: Config) -> Iterator["Rules"]:
 
 
 class Rules:
-    """They are there; :meth:`look` keeps it so.
+    """They are there; :meth:`reconcile` keeps it so.
 
     :param changes: a netlink socket that tells of every change.
     :param names: of the tables.
@@ -70,17 +70,17 @@ class Rules:
         self._names = [name.encode() + b"\0" for name in names]
         self._doubtful = False
 
-    def look(self) -> None:
+    def reconcile(self) -> None:
         """See what has changed, and put right what concerns us.
 
         :raises ServerError: if that cannot be; the next look tries again.
         """
         self._doubtful = self._heard() or self._doubtful
         if self._doubtful:
-            self._firewall.mend()
-            self._forwarding.mend()
+            self._firewall.restore()
+            self._forwarding.restore()
             self._doubtful = False
-        self._forwarding.look()
+        self._forwarding.reconcile()
 
     def _heard(self) -> bool:
         """Whether something happened to a table of ours, or may have."""

@@ -9,8 +9,8 @@ from typing import Any, Final, TypeVar, TypeVarTuple
 from ..config import Config
 from ..contracts import Directory, Sessions
 from ..dataplane.inbound import SCRATCH
-from ..log import Remarks
-from .backlog import Turns
+from ..log import LogLimit
+from .backlog import RoundRobin
 from .eap_handshake import Contexts
 from .handshakes import Handshakes
 from .sources import Sources
@@ -44,15 +44,15 @@ class Shared:
     _interfaces: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(_INTERFACES, "interfaces")
     )
-    remarks: Remarks = field(default_factory=Remarks)
+    log_limit: LogLimit = field(default_factory=LogLimit)
     sources: Sources = field(init=False)
     handshakes: Handshakes = field(init=False)
-    turns: Turns = field(init=False)
+    round_robin: RoundRobin = field(init=False)
 
     def __post_init__(self) -> None:
         self.sources = Sources(self.loop.time)
         self.handshakes = Handshakes(self.loop, self.sources)
-        self.turns = Turns(self.loop)
+        self.round_robin = RoundRobin(self.loop)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run ``work`` beside everything else, and keep it alive."""

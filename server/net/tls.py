@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import hashlib
 import math
 import os
 import re
@@ -95,10 +94,7 @@ def load(pem: bytes, path: Path) -> Certificate:
     except OSError as error:
         why = explained(error)
         raise ServerError(f"{path} cannot be used as server certificate: {why}") from error
-    der = ssl.PEM_cert_to_DER_cert(leaf.group())
-    # SHA-1 is what the protocol offers older clients; S324 does not apply
-    sha1 = hashlib.sha1(der, usedforsecurity=False).digest()
-    hashes = CertificateHashes(sha1, hashlib.sha256(der).digest())
+    hashes = CertificateHashes.of(ssl.PEM_cert_to_DER_cert(leaf.group()))
     return Certificate(contexts, hashes, pem)
 
 
@@ -178,7 +174,7 @@ class CertificateFile:
         self._again = math.inf
         self.certificate = load(read(), path)
 
-    def look(self) -> bool:
+    def reload(self) -> bool:
         """Take up what the file has become; return whether it was.
 
         What is of no use is tried again now and then: it may be the clock that was wrong, or the

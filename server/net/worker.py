@@ -19,7 +19,7 @@ from .strangers import Strangers
 from .tls import CertificateFile
 
 #: Seconds in which all sessions have to end when the server stops.
-FAREWELL: Final = 8.0
+GRACE_PERIOD: Final = 8.0
 
 _BEAT: Final = 1.0
 
@@ -60,15 +60,15 @@ class Worker:
         beats = self._loop.create_task(self._beats())
         while not self._stopping.is_set() and os.getppid() == supervisor:
             await self._pause(_BEAT)
-            self._shared.remarks.sum_up()
+            self._shared.log_limit.sum_up()
             # what is of no use there, the supervisor says, once for all workers
             with contextlib.suppress(Exception):
-                self._shared.identity.look()
+                self._shared.identity.reload()
         # A second SIGTERM, as a whole process group gets, says nothing new; to asyncio's loop, that
         # closes its pipe before it takes its handler away, it would be a "Bad file descriptor".
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         beats.cancel()
-        await self._farewell()
+        await self._end_all()
 
     async def _beats(self) -> None:
         while True:
@@ -97,7 +97,7 @@ class Worker:
         for number, reason in ending.items():
             live[number].terminate(reason)
 
-    async def _farewell(self) -> None:
+    async def _end_all(self) -> None:
         """End every session politely, within a bounded time."""
         for listener in self._listeners:
             self._loop.remove_reader(listener)
@@ -106,7 +106,7 @@ class Worker:
         for stranger in self._strangers:
             if isinstance(stranger, Entrance):
                 stranger.drop("the server stops")
-        end = self._loop.time() + FAREWELL
+        end = self._loop.time() + GRACE_PERIOD
         while (self._connections or self._shared.tasks) and self._loop.time() < end:
             await asyncio.sleep(0.05)
 
@@ -155,7 +155,7 @@ class Worker:
         def gone(entrance: Entrance, reason: str) -> None:
             self._strangers.remove(entrance)
             if reason:
-                SessionLog(peer, self._shared.remarks).info("%s", reason)
+                SessionLog(peer, self._shared.log_limit).info("%s", reason)
 
         self._strangers.make_room()
         entrance = Entrance(

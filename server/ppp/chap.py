@@ -6,7 +6,7 @@ from ..contracts import Account
 from . import frames
 from .effects import Admit, Authenticated, Handshaken, SendFrame
 from .frames import Packet, Protocol
-from .login import FAREWELL, FIRST_RETRY, MAX_TRIES, RETRY, SETTLE, Output
+from .login import FAREWELL, FIRST_RETRY, LOGIN_DELAY, MAX_TRIES, RETRY, Output
 from .negotiation import GiveUp
 from .password import Exchange, Right
 
@@ -75,7 +75,7 @@ class Chap:
         # RFC 1994 4.1: value and identifier change each time
         self._id = self._id % 255 + 1
         self._sent = 0
-        self._state, self.deadline = ChapState.CHALLENGED, now + SETTLE
+        self._state, self.deadline = ChapState.CHALLENGED, now + LOGIN_DELAY
         return []
 
     def stop(self) -> None:

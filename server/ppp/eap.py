@@ -13,7 +13,7 @@ from .eap_mschapv2 import MsChapV2
 from .eap_tls import Tls
 from .effects import Admit, Authenticated, Handshake, Handshaken, LookUp, Note, SendFrame, printable
 from .frames import Packet, Protocol
-from .login import FAREWELL, FIRST_RETRY, MAX_TRIES, RETRY, SETTLE, Output
+from .login import FAREWELL, FIRST_RETRY, LOGIN_DELAY, MAX_TRIES, RETRY, Output
 from .negotiation import GiveUp
 from .password import Exchange, decode_name
 
@@ -102,7 +102,7 @@ class Eap:
         self._room = min(mru, _REQUEST_MAX) - _OVERHEAD
         self._patience = patience
         self._state = EapState.IDENTITY
-        return self._ask(bytes([EapType.IDENTITY]), now, at=now + SETTLE)
+        return self._ask(bytes([EapType.IDENTITY]), now, at=now + LOGIN_DELAY)
 
     def stop(self) -> None:
         """Forget the login: LCP is no longer open."""

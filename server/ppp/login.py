@@ -10,7 +10,7 @@ from .negotiation import GiveUp
 
 # Seconds from the end of LCP to the first question: some clients do not listen to the login yet, when
 # it comes right behind LCP's last Ack.
-SETTLE: Final = 0.05
+LOGIN_DELAY: Final = 0.05
 FIRST_RETRY: Final = (
     1.0  # seconds until the first question is repeated, should it be lost all the same
 )

@@ -73,6 +73,7 @@ class CertificateHashes:
     @classmethod
     def of(cls, der: bytes) -> Self:
         """Return the hashes of a certificate given as DER."""
+        # SHA-1 is what the protocol offers older clients
         sha1 = hashlib.sha1(der, usedforsecurity=False)
         return cls(sha1.digest(), hashlib.sha256(der).digest())
 

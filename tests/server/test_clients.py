@@ -25,7 +25,7 @@ ROUND_TRIPS = (0.0, 0.002, 0.02, 0.08, 1.0, 5.0)
 # the server does not wait longer for the client's first LCP packet; with a request of its own in time,
 # a login over a slow line is shorter, if the client's first request is good
 FIRST_WAIT = 2.0
-SETTLE = 0.05  # the server lets a client enter the login
+LOGIN_DELAY = 0.05  # the server lets a client enter the login
 
 # magic number, protocol field and address compression, callback
 PCOMP, ACCOMP, CALLBACK = 7, 8, 13
@@ -108,7 +108,7 @@ def test_a_login_takes_round_trips_and_no_timer(name: str, round_trip: float) ->
     assert done.connected, (client.gave_up, done.ended)
     # the client's own pause before IPCP; that before the login is within ours
     early = max(0.0, round_trip - FIRST_WAIT) if name == "SSTP-Client-iOS" else 0.0
-    assert done.up == pytest.approx(trips * round_trip + SETTLE + habits.enters - early)
+    assert done.up == pytest.approx(trips * round_trip + LOGIN_DELAY + habits.enters - early)
     assert client.challenges == 1
     assert ppp.CHAP not in client.lost
 
@@ -138,10 +138,10 @@ def test_a_client_that_is_slow_to_listen_waits_a_second_at_most(
     """What comes before it listens is lost: the Challenge, our IPCP request. Its limit is 3 s."""
     client, done = simulate(dataclasses.replace(ANDROID, enters=enters), round_trip)
     assert done.connected, client.gave_up
-    missed = enters > SETTLE + round_trip / 2
+    missed = enters > LOGIN_DELAY + round_trip / 2
     assert (ppp.CHAP in client.lost) == missed
     assert (ppp.IPCP in client.lost) == (enters > 0)
-    waited = SETTLE + missed * 1.0 + enters
+    waited = LOGIN_DELAY + missed * 1.0 + enters
     assert done.up == pytest.approx(7.5 * round_trip + waited)
 
 
@@ -204,7 +204,7 @@ def test_eap_by_password(round_trip: float) -> None:
     assert done.connected
     # a round more for the Nak of the login, and three of EAP for one of CHAP
     early = max(0.0, round_trip - FIRST_WAIT)
-    assert done.up == pytest.approx(9.5 * round_trip + SETTLE + habits.enters - early)
+    assert done.up == pytest.approx(9.5 * round_trip + LOGIN_DELAY + habits.enters - early)
 
 
 @pytest.mark.parametrize("last", [sstp.Kind.ABORT, sstp.Kind.DISCONNECT, None])
@@ -314,7 +314,7 @@ def test_eap_tls_in_pieces(tmp_path: Path) -> None:
         done = Simulation(client, round_trip, shake=shake).run()
         assert done.connected, (client.gave_up, done.ended, done.notes)
         assert done.up is not None
-        return done.up - SETTLE
+        return done.up - LOGIN_DELAY
 
     trips = up(0.02) / 0.02
     assert trips == pytest.approx(round(trips * 2) / 2)

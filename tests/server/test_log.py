@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from sstpca.server.log import LOGGER, JsonFormatter, Remarks, SessionLog, TextFormatter
+from sstpca.server.log import LOGGER, JsonFormatter, LogLimit, SessionLog, TextFormatter
 from sstpca.server.ppp.effects import printable
 
 
@@ -57,21 +57,21 @@ def test_lines_about_strangers_have_one_budget(
     """Of all connections together; a login that failed is said when noise is not any more."""
     monkeypatch.setattr(LOGGER, "propagate", True)
     caplog.set_level(logging.INFO, "sstpca")
-    remarks = Remarks()
+    limit = LogLimit()
     for number in range(1000):
-        SessionLog(f"192.0.2.1:{number}", remarks).info("noise")
-    SessionLog("192.0.2.2:1", remarks).warning("login failed")
-    trusted = SessionLog("192.0.2.3:1", remarks)
+        SessionLog(f"192.0.2.1:{number}", limit).info("noise")
+    SessionLog("192.0.2.2:1", limit).warning("login failed")
+    trusted = SessionLog("192.0.2.3:1", limit)
     trusted.trust()
     trusted.info("up")
-    remarks.sum_up()
+    limit.sum_up()
     assert caplog.messages.count("noise") == 50
     assert caplog.messages[50:] == [
         "login failed",
         "up",
         "950 more lines about strangers, 0 of them warnings, were left out",
     ]
-    remarks.sum_up()
+    limit.sum_up()
     assert len(caplog.messages) == 53
 
 

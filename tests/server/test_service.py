@@ -52,16 +52,16 @@ def test_a_certificate_that_ends_soon_is_said_once_a_day(
     supervisor = supervisor_of(dataclasses.replace(config, due=lambda: said[0]))
     with caplog.at_level(logging.WARNING, "sstpca"):
         for _ in range(3):
-            supervisor._remind()
+            supervisor._warn_of_expiry()
         assert caplog.messages == said
         clock[0] += 86_399
-        supervisor._remind()
+        supervisor._warn_of_expiry()
         assert len(caplog.messages) == 1
         clock[0] += 2
-        supervisor._remind()
+        supervisor._warn_of_expiry()
         assert caplog.messages == said * 2
         said[0], clock[0] = "", clock[0] + 86_401
-        supervisor._remind()
+        supervisor._warn_of_expiry()
         assert len(caplog.messages) == 2
 
 
@@ -75,7 +75,7 @@ def test_a_certificate_that_cannot_be_looked_at_does_not_end_the_server(
 
     config = Config("vpn", (), Path("none"), bytes, 1, "sstp", "t", 1400, True, gone)
     with caplog.at_level(logging.ERROR, "sstpca"):
-        supervisor_of(config)._remind()
+        supervisor_of(config)._warn_of_expiry()
     assert caplog.messages == ["as if"]
 
 

@@ -4,7 +4,7 @@ import contextlib
 import ssl
 from pathlib import Path
 
-from sstpca.server.net.hello import Greeting
+from sstpca.server.net.hello import HelloReader
 from sstpca.server.net.tls import Certificate, load
 
 
@@ -47,7 +47,7 @@ def choose(certificate: Certificate | Path, hello: bytes) -> ssl.SSLContext:
     """Return the context that answers this ClientHello, as the server chooses it."""
     if isinstance(certificate, Path):
         certificate = certificate_of(certificate)
-    read = Greeting().feed(hello)
+    read = HelloReader().feed(hello)
     assert read is not None
     return certificate.context(read)
 

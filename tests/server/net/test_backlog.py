@@ -6,13 +6,13 @@ import time
 import pytest
 
 from sstpca.server.net import backlog
-from sstpca.server.net.backlog import STRANGERS_BYTES, STRANGERS_PACKETS, Backlog, Turns
+from sstpca.server.net.backlog import STRANGERS_BYTES, STRANGERS_PACKETS, Backlog, RoundRobin
 
 
 class Client:
     """What was worked on for all of them, in its order; each packet costs what it says."""
 
-    def __init__(self, turns: Turns, name: str, done: list[str], cost: float = 0.0) -> None:
+    def __init__(self, turns: RoundRobin, name: str, done: list[str], cost: float = 0.0) -> None:
         self.refused: list[str] = []
         self.backlog = Backlog(
             turns, work=self._work, worked=lambda _: None, refuse=self.refused.append
@@ -37,7 +37,7 @@ async def empty(*clients: Client) -> int:
 def test_all_of_it_is_worked_on_in_its_order() -> None:
     async def run() -> None:
         seen: list[bytes] = []
-        turns = Turns(asyncio.get_running_loop())
+        turns = RoundRobin(asyncio.get_running_loop())
         one = Backlog(turns, work=seen.append, worked=lambda _: None, refuse=pytest.fail)
         packets = [bytes([number]) for number in range(100)]
         one.add(packets[:60], stranger=True)
@@ -54,7 +54,7 @@ def test_twenty_clients_with_expensive_packets_do_not_hold_the_loop() -> None:
     """The loop turns in between, however many there are: a turn is bounded for all together."""
 
     async def run() -> None:
-        turns, done = Turns(asyncio.get_running_loop()), list[str]()
+        turns, done = RoundRobin(asyncio.get_running_loop()), list[str]()
         many = [Client(turns, str(number), done, cost=0.0005) for number in range(20)]
         for one in many:
             one.backlog.add([b"x"] * 16, stranger=True)
@@ -69,7 +69,7 @@ def test_cheap_packets_of_many_are_worked_on_in_one_turn(monkeypatch: pytest.Mon
     monkeypatch.setattr(backlog, "TURN", 10.0)  # whatever else the machine does
 
     async def run() -> None:
-        turns, done = Turns(asyncio.get_running_loop()), list[str]()
+        turns, done = RoundRobin(asyncio.get_running_loop()), list[str]()
         many = [Client(turns, str(number), done) for number in range(5)]
         for one in many:
             one.backlog.add([b"x"] * 4, stranger=True)
@@ -94,7 +94,7 @@ def test_cheap_packets_of_many_are_worked_on_in_one_turn(monkeypatch: pytest.Mon
 )
 def test_what_a_client_may_come_with(packets: list[bytes], stranger: bool, said: list[str]) -> None:
     async def run() -> None:
-        one = Client(Turns(asyncio.get_running_loop()), "", [])
+        one = Client(RoundRobin(asyncio.get_running_loop()), "", [])
         one.backlog.add(packets, stranger=stranger)
         assert one.refused == said
 
@@ -103,7 +103,7 @@ def test_what_a_client_may_come_with(packets: list[bytes], stranger: bool, said:
 
 def test_what_a_stranger_may_cost() -> None:
     async def run() -> None:
-        one = Client(Turns(asyncio.get_running_loop()), "", [])
+        one = Client(RoundRobin(asyncio.get_running_loop()), "", [])
         one.backlog.charge(backlog.STRANGERS_COST)
         assert one.refused == []
         one.backlog.charge(0.001)
@@ -115,7 +115,7 @@ def test_what_a_stranger_may_cost() -> None:
 def test_what_is_forgotten_is_not_worked_on() -> None:
     async def run() -> None:
         done: list[str] = []
-        one = Client(Turns(asyncio.get_running_loop()), "x", done)
+        one = Client(RoundRobin(asyncio.get_running_loop()), "x", done)
         one.backlog.add([b"x"] * 50, stranger=True)
         one.backlog.clear()
         await asyncio.sleep(0.01)
@@ -133,7 +133,7 @@ def test_what_is_held_waits_and_goes_on_in_its_order() -> None:
             if packet == b"2":
                 one.hold()
 
-        turns = Turns(asyncio.get_running_loop())
+        turns = RoundRobin(asyncio.get_running_loop())
         one = Backlog(turns, work=work, worked=lambda _: None, refuse=pytest.fail)
         one.add([b"1", b"2", b"3"], stranger=False)
         await asyncio.sleep(0.01)
@@ -152,7 +152,7 @@ def test_a_step_follows_what_was_held_and_nothing_else() -> None:
 
     async def run() -> None:
         steps: list[float] = []
-        turns = Turns(asyncio.get_running_loop())
+        turns = RoundRobin(asyncio.get_running_loop())
         one = Backlog(turns, work=lambda _: None, worked=steps.append, refuse=pytest.fail)
         one.go_on()
         await asyncio.sleep(0.01)

@@ -12,9 +12,9 @@ from sstpca.server.net.hello import (
     MAX_HELLO,
     Alert,
     ClientHello,
-    Greeting,
     Group,
     HelloError,
+    HelloReader,
     alert_record,
     read_hello,
 )
@@ -184,13 +184,13 @@ def test_it_comes_as_it_likes() -> None:
     whole = message((0x1D, 0x17), {0x1D: bytes(32)})
     for piece in (5, 100, 16384):
         stream = records(whole, piece)
-        greeting = Greeting()
-        answers = [greeting.feed(stream[at : at + 1]) for at in range(len(stream))]
+        reader = HelloReader()
+        answers = [reader.feed(stream[at : at + 1]) for at in range(len(stream))]
         assert answers[:-1] == [None] * (len(stream) - 1)
         last = answers[-1]
         assert last is not None
         assert (tuple(last.groups or ()), tuple(last.shares)) == ((0x1D, 0x17), (0x1D,))
-        assert greeting.received == stream
+        assert reader.received == stream
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_it_comes_as_it_likes() -> None:
 )
 def test_what_is_none(data: bytes, alert: Alert) -> None:
     with pytest.raises(HelloError) as refused:
-        Greeting().feed(data)
+        HelloReader().feed(data)
     assert refused.value.alert is alert
 
 
@@ -220,9 +220,9 @@ def test_any_bytes(junk: bytes, cut: int) -> None:
     """Nothing but HelloError, whether it is junk from the beginning or later."""
     good = message((0x1D,), {0x1D: bytes(32)})
     for data in (junk, records(junk), records(b"\x01" + vector(3, good[4 : 4 + cut] + junk))):
-        greeting = Greeting()
+        reader = HelloReader()
         try:
-            greeting.feed(data)
+            reader.feed(data)
         except HelloError as error:
             assert str(error)
 

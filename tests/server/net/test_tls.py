@@ -66,19 +66,19 @@ def test_a_new_file_is_taken_up_once(home: Home, path: Path, other: Path) -> Non
     followed = follow(path)
     before = followed.certificate
     assert before.hashes.sha256.hex() == digest(load_server_certificate(home))
-    assert followed.look() is False
+    assert followed.reload() is False
     other.rename(path)
-    assert followed.look() is True
+    assert followed.reload() is True
     assert followed.certificate.hashes.sha256.hex() == digest(load_server_certificate(home))
     assert followed.certificate.hashes != before.hashes
-    assert followed.look() is False
+    assert followed.reload() is False
 
 
 def test_a_file_written_in_its_place_is_taken_up(path: Path, other: Path) -> None:
     followed = follow(path)
     before = followed.certificate.hashes
     shutil.copyfile(other, path)
-    assert followed.look() is True
+    assert followed.reload() is True
     assert followed.certificate.hashes != before
 
 
@@ -92,11 +92,11 @@ def test_what_is_of_no_use_changes_nothing_and_is_said_once(
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ServerError):
-        followed.look()
-    assert followed.look() is False
+        followed.reload()
+    assert followed.reload() is False
     assert followed.certificate is before
     other.rename(path)
-    assert followed.look() is True
+    assert followed.reload() is True
     assert followed.certificate is not before
 
 
@@ -108,7 +108,7 @@ def test_half_of_a_pair_is_of_no_use(path: Path, other: Path) -> None:
     with pytest.raises(
         ServerError, match=r"cannot be used .*: its key does not fit its certificate$"
     ):
-        followed.look()
+        followed.reload()
     assert followed.certificate is before
 
 
@@ -128,10 +128,10 @@ def test_a_file_that_is_renamed_over_while_it_is_read(
         return content
 
     monkeypatch.setattr(Path, "read_bytes", read)
-    assert followed.look() is True
+    assert followed.reload() is True
     shown(followed.certificate, None, client)
     before = followed.certificate
-    assert followed.look() is True
+    assert followed.reload() is True
     shown(followed.certificate, None, client)
     assert followed.certificate.hashes != before.hashes
 
@@ -143,7 +143,7 @@ def test_what_clients_would_not_believe_is_not_shown(path: Path, other: Path) ->
     other.rename(path)
     faults.append(ServerError("it has expired"))
     with pytest.raises(ServerError, match="it has expired"):
-        followed.look()
+        followed.reload()
     assert followed.certificate is before
 
 
@@ -157,16 +157,16 @@ def test_what_is_of_no_use_now_may_be_later(
     other.rename(path)
     faults += [ServerError("it begins only tomorrow")] * 2
     with pytest.raises(ServerError, match="tomorrow"):
-        followed.look()
-    assert followed.look() is False
+        followed.reload()
+    assert followed.reload() is False
     assert len(faults) == 1, "not tried at once"
     monkeypatch.setattr("sstpca.server.net.tls._RETRY", -1.0)
     followed._again = 0.0
-    assert followed.look() is False, "and not said again"
+    assert followed.reload() is False, "and not said again"
     assert followed.certificate is before
-    assert followed.look() is True
+    assert followed.reload() is True
     assert followed.certificate is not before
-    assert followed.look() is False
+    assert followed.reload() is False
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -179,7 +179,7 @@ def test_no_session_of_the_certificate_before_is_resumed(
     followed = follow(path)
     session, _ = shown(followed.certificate, None, client)
     other.rename(path)
-    assert followed.look()
+    assert followed.reload()
     assert not shown(followed.certificate, session, client)[1]
 
 
