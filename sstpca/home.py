@@ -1,99 +1,22 @@
-"""The home: the folder of one VPN, its paths, and the only ways files are written into it."""
+"""The home: the folder of one VPN, its paths, and how it is opened and held."""
 
 import contextlib
 import os
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Final
 
 from .disk import guard, locks
 from .disk.reading import MissingFile, read_file
-from .errors import SstpcaError
+from .disk.writing import SECRET, unwritable
+from .errors import Damaged, Exists, InUse, NotFound, Remedy, SstpcaError, Unavailable, command
 from .names import quoted, some
 
-SECRET = 0o600
-PUBLIC = 0o644
-# the pair that this home's own server shows
-SERVER = "server"
+#: the pair that this home's own server shows
+SERVER: Final = "server"
 
-_WAYS_BACK = {
-    "server.pem": "make another: sstpca cert rekey server",
-    "ca.crt": "restore it from a backup of the home; bundles have it as well, in their .cer file",
-    "database.key": (
-        "restore it from a backup; without one, make another (umask 077; openssl rand -base64 32 "
-        "> {path}) and give each user a new password: sstpca user passwd NAME"
-    ),
-}
-
-
-def write_file(path: Path, content: bytes, mode: int) -> None:
-    """Write ``content`` to ``path`` as a whole or not at all, with ``mode`` from the first byte.
-
-    The bytes go to a temporary name in the same folder, reach the disk, and are renamed.
-
-    :raises SstpcaError: if the file system refuses; nothing has changed then.
-    """
-    write_files([(path, content)], mode)
-
-
-def write_files(files: Sequence[tuple[Path, bytes]], mode: int) -> None:
-    """Write each of ``files`` as :func:`write_file` does.
-
-    They reach the disk together, which takes much less time than one after the other. A run that
-    is killed may leave some of them old and some new.
-
-    :raises SstpcaError: if the file system refuses; nothing has changed then, or, if it refuses
-        only to rename, some are new.
-    """
-    with contextlib.ExitStack() as stack:
-        temporary = [
-            stack.enter_context(_temporary(path, content, mode)) for path, content in files
-        ]
-        for (path, _), (_name, file) in zip(files, temporary, strict=True):
-            with _refusal_named(path):
-                os.fsync(file.fileno())
-                file.close()
-        for (path, _), (name, _file) in zip(files, temporary, strict=True):
-            with _refusal_named(path):
-                name.rename(path)
-
-
-@contextlib.contextmanager
-def _temporary(path: Path, content: bytes, mode: int) -> Iterator[tuple[Path, BinaryIO]]:
-    """Write a file beside ``path`` for the caller to rename; an exception removes it."""
-    with _refusal_named(path):
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            with _refusal_named(path):
-                os.fchmod(file.fileno(), mode)
-                file.write(content)
-                file.flush()
-            yield Path(name), file
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-@contextlib.contextmanager
-def _refusal_named(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise SstpcaError(f"cannot write {path}: {error.strerror}") from error
-
-
-def unwritable(path: Path) -> tuple[str, str]:
-    """Return why ``path`` may not be written, as far as can be seen, and what to do about it."""
-    with contextlib.suppress(OSError):
-        if os.statvfs(path.parent).f_flag & os.ST_RDONLY:
-            return (
-                "its file system is read-only",
-                "mount it writable, or restore a backup of the home elsewhere",
-            )
-    return "it is not yours to write", "run this as the user who owns the home (often root)"
+_ANOTHER_HOME: Final = "name another with --home or SSTPCA_HOME"
 
 
 def read_own(path: Path, what: str) -> bytes:
@@ -105,24 +28,41 @@ def read_own(path: Path, what: str) -> bytes:
     try:
         return read_file(path, what)
     except MissingFile:
-        hint = _WAYS_BACK.get(path.name, "restore it from a backup of the home")
-        raise MissingFile(f"{what} {path} is missing", hint.format(path=path)) from None
+        raise MissingFile(f"{what} {path} is missing", *_way_back(path)) from None
+
+
+def _way_back(path: Path) -> Remedy:
+    match path.name:
+        case "server.pem":
+            return "make another: ", command("cert rekey server")
+        case "ca.crt":
+            return (
+                "restore it from a backup of the home; bundles have it as well, in their .cer file",
+            )
+        case "database.key":
+            return (
+                "restore it from a backup; without one, make another (umask 077; openssl rand "
+                f"-base64 32 > {path}) and give each user a new password: ",
+                command("user passwd NAME"),
+            )
+    return ("restore it from a backup of the home",)
 
 
 def _no_home(root: Path) -> SstpcaError:
     """Return the error for a folder without settings.toml; advice depends on what is in it."""
-    what, other = f"there is no sstpca home in {root}", "name another with --home or SSTPCA_HOME"
+    what = f"there is no sstpca home in {root}"
     try:
         found = sorted(one.name for one in root.iterdir() if one.name[0] != ".")
     except OSError:
         found = []
     if {"ca.key", "sstpca.db"} & set(found):
-        return SstpcaError(
-            f"{what}: its settings.toml is missing", f"restore it from a backup, or {other}"
+        return Damaged(
+            f"{what}: its settings.toml is missing", f"restore it from a backup, or {_ANOTHER_HOME}"
         )
     if found:
-        return SstpcaError(f"{what}, but other files: {some(list(map(quoted, found)), 3)}", other)
-    return SstpcaError(what, f"make one with 'sstpca init HOST', or {other}")
+        others = some(list(map(quoted, found)), 3)
+        return NotFound(f"{what}, but other files: {others}", _ANOTHER_HOME)
+    return NotFound(what, "make one with '", command("init HOST"), f"', or {_ANOTHER_HOME}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,13 +165,11 @@ class Home:
         except FileNotFoundError:
             raise _no_home(root) from None
         except NotADirectoryError:
-            raise SstpcaError(
-                f"the home {root} is not a folder", "name another with --home or SSTPCA_HOME"
-            ) from None
+            raise NotFound(f"the home {root} is not a folder", _ANOTHER_HOME) from None
         except OSError:
             readable = False
         if not readable:
-            raise SstpcaError(
+            raise Unavailable(
                 f"the home {root} cannot be read",
                 "run this as the user who owns it (often root), or name another with --home",
             )
@@ -246,11 +184,9 @@ class Home:
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
-            raise SstpcaError(
-                f"the home {self.root} is not a folder", "name another with --home or SSTPCA_HOME"
-            ) from None
+            raise Exists(f"the home {self.root} is not a folder", _ANOTHER_HOME) from None
         except OSError as error:
-            raise SstpcaError(f"cannot make the home {self.root}: {error.strerror}") from error
+            raise Unavailable(f"cannot make the home {self.root}: {error.strerror}") from error
         guard.keep_to_owner(self.root, new=True)
 
     @contextlib.contextmanager
@@ -263,7 +199,7 @@ class Home:
         try:
             descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise SstpcaError(f"cannot read {self.root}: {error.strerror}") from error
+            raise Unavailable(f"cannot read {self.root}: {error.strerror}") from error
         try:
             if wait:
                 locks.take(descriptor, f"the certificates of {self.root}")
@@ -277,17 +213,18 @@ class Home:
     def serving(self) -> Iterator[None]:
         """Hold the home for one server.
 
-        :raises SstpcaError: if another server has it, or it cannot be written.
+        :raises InUse: if another server has it.
+        :raises Unavailable: if it cannot be written, or its file system has no locks.
         """
         path = self.root / "serve.lock"
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, SECRET)
         except OSError:
             why, hint = unwritable(path)
-            raise SstpcaError(f"cannot write {path}: {why}", hint) from None
+            raise Unavailable(f"cannot write {path}: {why}", hint) from None
         try:
             if not locks.try_take(descriptor):
-                raise SstpcaError(
+                raise InUse(
                     f"a server is already running for the home {self.root}",
                     "stop it first, or serve another home",
                 )

@@ -14,8 +14,8 @@ from typing import Any, Final
 from . import toml
 from .addresses import IPAddress
 from .disk.reading import read_text
+from .disk.writing import write_file
 from .errors import InvalidInput, SstpcaError
-from .home import write_file
 from .names import Hosts, check_address, parse_hosts, quoted
 
 _INTERFACE: Final = re.compile(r"[a-z][a-z0-9_]{0,8}")

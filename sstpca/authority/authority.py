@@ -7,8 +7,9 @@ from pathlib import Path
 
 from cryptography import x509
 
+from ..disk.writing import SECRET, write_file
 from ..errors import SstpcaError
-from ..home import SECRET, Home, read_own, write_file
+from ..home import Home, read_own
 from ..names import Hosts
 from ..x509.certificate_profiles import (
     Profile,

@@ -2,7 +2,7 @@
 
 A restore looks at everything before it writes anything: first whether the file is genuine to its
 last byte, then whether every name in it can be in a home. Then it writes into a folder of its own
-beside the home, and that takes the home's name.
+beside the home, and that takes the home's name. What one that is killed leaves, the next removes.
 """
 
 import contextlib
@@ -11,17 +11,18 @@ import os
 import shutil
 import stat
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from ..disk import guard
-from ..disk.new_files import writing_new
-from ..disk.reading import open_file, read_file
-from ..errors import SstpcaError
-from ..home import SECRET, Home
+from ..disk import folders, guard, staged, sync
+from ..disk.folders import listed
+from ..disk.reading import MissingFile, open_file, read_file
+from ..disk.staged import Change
+from ..disk.writing import SECRET, write_file, writing_new
+from ..errors import Damaged, Exists, Unavailable
+from ..home import Home
 from ..names import quoted
 from ..store import Store, database_files
 from . import pairs
@@ -38,6 +39,9 @@ _MODES: Final = 0o777
 _FOLDER_MODE: Final = 0o700
 # what a running server and interrupted commands leave; the database is copied in its own way
 _LEFT_OUT: Final = frozenset({"serve.lock", "init.unfinished"})
+# in the folder of a restore: the home, and the names of what was moved out of it
+_CONTENT: Final = "home"
+_NAMES: Final = "moved"
 # what keeps an empty folder in git, as out/ of a fresh clone
 _OF_THE_PLACE: Final = frozenset({".gitignore", ".gitkeep"})
 # what tarfile may raise on an archive that it did not write
@@ -107,7 +111,7 @@ def _walk(home: Home) -> Iterator[tuple[Path, os.stat_result]]:
     waiting = [home.root]
     while waiting:
         folder = waiting.pop()
-        for path in sorted(_listed(folder)):
+        for path in sorted(listed(folder)):
             if path.name.startswith(".") or path in left_out:
                 continue
             # a link to a file, as to a certificate kept elsewhere, is followed; one to a folder not
@@ -117,19 +121,12 @@ def _walk(home: Home) -> Iterator[tuple[Path, os.stat_result]]:
             yield path, status
 
 
-def _listed(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError as error:
-        raise SstpcaError(f"cannot read the folder {folder}: {error.strerror}") from error
-
-
 def _is_backup(path: Path) -> bool:
     try:
         with open_file(path, "the file") as file:
             return file.read(len(MAGIC)) == MAGIC
     except OSError as error:
-        raise SstpcaError(f"cannot read {path}: {error.strerror}") from error
+        raise Unavailable(f"cannot read {path}: {error.strerror}") from error
 
 
 def _content(path: Path) -> bytes:
@@ -160,21 +157,27 @@ def _forget(archive: tarfile.TarFile) -> None:
 def refuse_occupied(root: Path) -> None:
     """Make sure that nobody's files are in the folder ``root``, which need not exist.
 
+    What a restore that was killed has left there and beside it is removed first.
+
     :raises SstpcaError: if something is, or nobody can look.
     """
     try:
+        place = root.resolve()
+        for where in (place, place.parent):
+            for folder in folders.left(where, _prefix(place)):
+                staged.recover(_half_made(folder, place))
         found = sorted(root.iterdir())
     except FileNotFoundError:
         return
     except NotADirectoryError:
-        raise SstpcaError(
+        raise Exists(
             f"the home {root} is not a folder", "name another with --home or SSTPCA_HOME"
         ) from None
     except OSError as error:
-        raise SstpcaError(f"cannot look into {root}: {error.strerror}") from error
+        raise Unavailable(f"cannot look into {root}: {error.strerror}") from error
     found = [path for path in found if path.name not in _OF_THE_PLACE]
     if found:
-        raise SstpcaError(
+        raise Exists(
             f"{root} is not empty, it has {quoted(found[0].name)} in it; nothing was restored",
             "name another folder with --home, which need not exist",
         )
@@ -245,8 +248,8 @@ def _checked(
     return name
 
 
-def _foreign(source: Path, why: str) -> SstpcaError:
-    return SstpcaError(f"{source} is no backup of a home: {why}; nothing was restored")
+def _foreign(source: Path, why: str) -> Damaged:
+    return Damaged(f"{source} is no backup of a home: {why}; nothing was restored")
 
 
 def _extract(sealed: Sealed, folder: Path) -> Summary:
@@ -262,17 +265,14 @@ def _extract(sealed: Sealed, folder: Path) -> Summary:
             except tarfile.TarError:
                 raise _foreign(sealed.path, "it ends in the middle of a file") from None
             files, size = files + 1, size + entry.size
-    os.sync()
     return Summary(files, size)
 
 
 def _write(path: Path, entry: tarfile.TarInfo, archive: tarfile.TarFile) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, SECRET)
-    with os.fdopen(descriptor, "wb") as file:
+    with folders.creating(path, entry.mode & _MODES) as file:
         content = archive.extractfile(entry)
         if content is not None:
             shutil.copyfileobj(content, file)
-        os.fchmod(file.fileno(), entry.mode & _MODES)
     os.utime(path, (entry.mtime, entry.mtime))
 
 
@@ -286,32 +286,47 @@ def _taking_place(root: Path) -> Iterator[Path]:
         root.parent.mkdir(parents=True, exist_ok=True)
         if inside:
             guard.keep_to_owner(root, new=True)
-        folder = Path(
-            tempfile.mkdtemp(prefix=f".{root.name}.restore.", dir=root if inside else root.parent)
-        )
-        try:
-            yield folder
+        with folders.aside(root if inside else root.parent, _prefix(root)) as folder:
+            made = folder / _CONTENT
+            made.mkdir(mode=_FOLDER_MODE)
+            yield made
+            sync.everything(folder)
             if inside:
                 _move(folder, root)
             else:
-                folder.rename(root)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+                made.rename(root)
     except OSError as error:
-        raise SstpcaError(
+        raise Unavailable(
             f"cannot restore into {root}: {error.strerror}", "nothing was restored"
         ) from error
 
 
+def _prefix(root: Path) -> str:
+    return f".{root.name}.restore."
+
+
 def _move(folder: Path, root: Path) -> None:
-    """Move all of ``folder`` into ``root``; with settings.toml, the last, the home exists."""
-    settings = Home(folder).settings
-    moved = []
-    try:
-        for path in [*(one for one in folder.iterdir() if one != settings), settings]:
+    """Move what is in ``folder`` into ``root``; with settings.toml, the last, the home exists."""
+    settings = Home(folder / _CONTENT).settings
+    paths = [*(one for one in settings.parent.iterdir() if one != settings), settings]
+    names = b"\0".join(os.fsencode(path.name) for path in paths)
+    write_file(folder / _NAMES, names, SECRET)
+    with staged.recovering(lambda: staged.recover(_half_made(folder, root))):
+        for path in paths:
             path.rename(root / path.name)
-            moved.append(root / path.name)
-    except BaseException:
-        for path in moved:
-            path.rename(folder / path.name)
-        raise
+
+
+def _half_made(folder: Path, root: Path) -> Change:
+    """Return what a restore does from ``folder`` into ``root``: with settings.toml it is done."""
+    try:
+        names = read_file(folder / _NAMES, "the names", most=FILE_MAX).split(b"\0")
+    except MissingFile:  # nothing has been moved until now
+        names = []
+    moved = [
+        root / name
+        for name in map(os.fsdecode, names)
+        # whoever wrote the list, it is of what is in the home
+        if name not in ("", ".", "..") and "/" not in name
+        if not os.path.lexists(folder / _CONTENT / name)
+    ]
+    return Change(lambda: Home(root).exists, new=tuple(moved), trace=folder)

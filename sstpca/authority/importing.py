@@ -13,8 +13,9 @@ from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from ..disk.reading import read_file
+from ..disk.writing import SECRET, write_file
 from ..errors import SstpcaError
-from ..home import SECRET, SERVER, Home, write_file
+from ..home import SERVER, Home
 from ..names import quoted
 from ..store import Store, certificates
 from ..x509 import chains, roots
@@ -25,7 +26,7 @@ from ..x509.parsing import Contents, Password, merge, parse
 from . import pairs, requests
 from .authority import client_roots, issuer_of
 from .identity import check_leaf, served_hosts
-from .reconciliation import adopt
+from .reconciliation import reconcile
 
 _SHOWN_MAX: Final = 3
 
@@ -204,7 +205,7 @@ def install(home: Home, store: Store, found: Import, now: datetime) -> Path | No
             # its chain is new, or it was replaced; the inventory follows the file
             pem = identity_to_pem(found.pair.key, found.pair.certificates)
             write_file(home.server_identity, pem, SECRET)
-            adopt(home, store)
+            reconcile(home, store)
         else:
             issuer = issuer_of(home, found.pair.leaf)
             pairs.put(home, store, [found.pair], issuer=issuer, now=now)

@@ -1,30 +1,33 @@
 """Pairs: a private key with its certificate and chain, one file each, changed with the inventory.
 
-A new pair is first written beside its place, under a pending name; then its certificate is recorded;
-then the file is renamed. A run that is killed on the way leaves a pending file, and the inventory
+A new pair is staged beside its place, then its certificate is recorded, then the file takes its
+place, see disk/staged.py. A run that is killed on the way leaves a pending file, and the inventory
 says which way to go: a certificate that is recorded takes its place, another one is dropped. So
 there is no certificate that nobody knows of, and none without its key.
 """
 
 import contextlib
-import shlex
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from cryptography import x509
 
-from ..disk.pending import is_pending, listed, pending, remove, sync, take_place
-from ..errors import InvalidInput, SstpcaError
-from ..home import SECRET, SERVER, Home, read_own, write_file, write_files
+from ..disk import staged
+from ..disk.folders import listed, make_folder
+from ..disk.staged import Change
+from ..disk.writing import SECRET, File, write_file
+from ..errors import Damaged, InvalidInput, SstpcaError, command
+from ..home import SERVER, Home, read_own
 from ..names import check_user_name, quoted, user_key
 from ..store import Store, certificates
 from ..x509.keys import key_from_pem
 from ..x509.loading import certificates_from_pem
 from ..x509.pair import Pair, identity_to_pem
 from . import succession
-from .reconciliation import adopt
+from .reconciliation import reconcile
 
 # of a file name's 255 bytes some are for the ending, and for a temporary name
 NAME_BYTES_MAX: Final = 200
@@ -53,9 +56,10 @@ def load(home: Home, name: str, profile: str) -> Pair:
     pem = read_own(path, f"the pair '{name}'")
     certificates, key = certificates_from_pem(pem, path), key_from_pem(pem, path)
     if certificates[0].public_key() != key.public_key():
-        raise SstpcaError(
+        raise Damaged(
             f"the key in {path} does not fit its certificate",
-            f"restore it from a backup, or make another: sstpca cert rekey {name}",
+            "restore it from a backup, or make another: ",
+            command("cert rekey {}", name),
         )
     return Pair(name, profile, certificates, key)
 
@@ -67,9 +71,10 @@ def of_entry(home: Home, entry: certificates.Entry) -> Pair:
     """
     pair = load(home, entry.name, entry.profile)
     if certificates.digest(pair.leaf) != entry.sha256:
-        raise SstpcaError(
+        raise Damaged(
             f"{home.pair(entry.name)} has another certificate than the inventory",
-            f"restore both from one backup, or: sstpca cert rekey {shlex.quote(entry.name)}",
+            "restore both from one backup, or: ",
+            command("cert rekey {}", entry.name),
         )
     return pair
 
@@ -89,44 +94,33 @@ def put(
     :param issuer: the authority of this home, if it issued them.
     :raises SstpcaError: if a file or the database cannot be written; nothing has changed then.
     """
-    try:
-        places = stage(home, pairs)
-        with store.writing(durable=True) as connection:
+    with staged.recovering(partial(recover, home, store)):
+        stage(home, pairs)
+        with store.writing(durable=True) as transaction:
             certificates.record_all(
-                connection,
+                transaction,
                 [(pair.name, pair.profile, pair.leaf) for pair in pairs],
                 issuer=issuer,
                 requested_by=certificates.login(),
                 now=now.timestamp(),
             )
-        for path in places:
-            take_place(path)
-        _sync(home)
-    except BaseException:
-        # where even that fails, the next command settles it
-        with contextlib.suppress(SstpcaError):
-            settle(home, store)
-        raise
 
 
-def stage(home: Home, pairs: Sequence[Pair]) -> list[Path]:
-    """Write ``pairs`` under their pending names, which are returned.
+def stage(home: Home, pairs: Sequence[Pair]) -> None:
+    """Write ``pairs`` beside their places, for the caller to record and to :func:`recover`.
 
-    The caller holds ``home.changing_certificates()``, records them, and lets them take their place.
+    The caller holds ``home.changing_certificates()``.
 
     :raises SstpcaError: if a file cannot be written.
     """
-    _make_folder(home.certificates, pairs)
-    places = [pending(home.pair(pair.name)) for pair in pairs]
-    contents = [identity_to_pem(pair.key, pair.certificates) for pair in pairs]
-    write_files(list(zip(places, contents, strict=True)), SECRET)
-    _sync(home)
-    return places
-
-
-def _sync(home: Home) -> None:
-    for folder in (home.root, home.certificates):
-        sync(folder)
+    if any(pair.name != SERVER for pair in pairs):
+        make_folder(home.certificates)
+    staged.stage(
+        [
+            File(home.pair(one.name), identity_to_pem(one.key, one.certificates), SECRET)
+            for one in pairs
+        ]
+    )
 
 
 def keep_server(home: Home, now: datetime) -> Path | None:
@@ -137,10 +131,7 @@ def keep_server(home: Home, now: datetime) -> Path | None:
     if not home.server_identity.exists():
         return None
     content = read_own(home.server_identity, "the server's key and certificate")
-    try:
-        home.certificates.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise SstpcaError(f"cannot make {home.certificates}: {error.strerror}") from error
+    make_folder(home.certificates)
     path = home.certificates / f"server.pem.{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     while path.exists():  # of the same second
         path = path.with_name(f"{path.name}+")
@@ -148,24 +139,15 @@ def keep_server(home: Home, now: datetime) -> Path | None:
     return path
 
 
-def _make_folder(folder: Path, pairs: Sequence[Pair]) -> None:
-    if all(pair.name == SERVER for pair in pairs):
-        return
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise SstpcaError(f"cannot make the folder {folder}: {error.strerror}") from error
-
-
 @contextlib.contextmanager
 def changing(home: Home, store: Store) -> Iterator[None]:
-    """Keep all others from changing pairs, once what they left half-done is settled.
+    """Keep all others from changing pairs, once what they left half-done is recovered.
 
     :raises SstpcaError: if something cannot be read or written.
     """
     with home.changing_certificates():
-        settle(home, store)
-        adopt(home, store)
+        recover(home, store)
+        reconcile(home, store)
         yield
 
 
@@ -176,23 +158,27 @@ def tidy(home: Home, store: Store) -> None:
     """
     with home.changing_certificates(wait=False) as held:
         if held:
-            settle(home, store)
-            adopt(home, store)
+            recover(home, store)
+            reconcile(home, store)
 
 
-def settle(home: Home, store: Store) -> None:
-    """Finish or undo what a run that was killed has begun.
+def recover(home: Home, store: Store) -> None:
+    """Finish or undo what has been begun, here or by a run that was killed.
 
     The caller holds ``home.changing_certificates()``.
 
     :raises SstpcaError: if a file cannot be renamed or removed, or the database not be read.
     """
-    succession.settle(home, store)
-    for path in list(_leftovers(home)):
-        if is_pending(path) and _recorded(store, path):
-            take_place(path)
-        else:
-            remove(path)
+    succession.recover(home, store)
+    staged.recover(*(_change(store, path) for path in _leftovers(home)))
+
+
+def _change(store: Store, path: Path) -> Change:
+    """Return what is to be asked of the leftover ``path``; a temporary file was never whole."""
+    move = staged.to_place(path)
+    if move is None:
+        return Change(lambda: False, new=(path,))
+    return Change(partial(_recorded, store, path), (move,))
 
 
 def _recorded(store: Store, path: Path) -> bool:
@@ -204,13 +190,9 @@ def _recorded(store: Store, path: Path) -> bool:
     return certificates.is_current(store, leaf)
 
 
-def _leftovers(home: Home) -> Iterator[Path]:
-    """Yield the pending and the temporary files of pairs."""
-    server = home.server_identity.name
-    for path in listed(home.root):
-        # a temporary name of a pending one begins with two dots
-        if path.name.lstrip(".").startswith(f"{server}.") and path.name.startswith("."):
-            yield path
-    for path in listed(home.certificates):
-        if path.name.startswith("."):
-            yield path
+def _leftovers(home: Home) -> list[Path]:
+    """Return the pending and the temporary files of pairs."""
+    # a temporary name of a pending one begins with two dots
+    server = f"{home.server_identity.name}."
+    own = [one for one in listed(home.root) if one.name.lstrip(".").startswith(server)]
+    return [one for one in [*own, *listed(home.certificates)] if one.name.startswith(".")]

@@ -10,7 +10,7 @@ from .authority import issuer_of, load_ca_certificate, load_next_certificate
 from .identity import load_server_certificate
 
 
-def adopt(home: Home, store: Store) -> None:
+def reconcile(home: Home, store: Store) -> None:
     """Make the authority's and the server's certificate the current ones if they are not.
 
     So is the next authority's, if there is one. A server certificate that is missing or damaged is

@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ..disk.reading import read_file
-from ..home import SECRET, Home, write_file
+from ..disk.writing import SECRET, write_file
+from ..home import Home
 from ..names import Hosts
 from ..x509.certificate_profiles import subject_alternative_name
 from ..x509.keys import KeyType, PrivateKey, key_from_pem, key_to_pem, make_server_key

@@ -10,8 +10,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from ..disk.reading import MissingFile, read_file
+from ..disk.writing import PUBLIC, write_file
 from ..errors import SstpcaError
-from ..home import PUBLIC, Home, write_file
+from ..home import Home
 from ..store import Store, certificates
 from ..store.certificates import Entry
 from ..x509.certificates import UNREADABLE

@@ -4,18 +4,18 @@ Until it does, the present one issues, and the server keeps its chain; bundles c
 changes on disk and in what order is succession.py's.
 """
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ..disk.pending import pending, sync
+from ..disk import staged
+from ..disk.writing import PUBLIC, SECRET, File
 from ..errors import InvalidInput, SstpcaError
-from ..home import PUBLIC, SECRET, SERVER, Home, write_file
+from ..home import SERVER, Home
 from ..lint.findings import Finding
 from ..lint.host_names import check_names
 from ..lint.readable import read
@@ -66,7 +66,7 @@ def begin(
         nothing has changed then.
     """
     hosts = hosts or served_hosts(home)
-    with pairs.changing(home, store), _settled(home, store):
+    with pairs.changing(home, store), staged.recovering(partial(pairs.recover, home, store)):
         refuse_second(home, store)
         known = certificates.list_authorities(store)
         present = certificates.current(store, certificates.AUTHORITY).certificate
@@ -74,10 +74,12 @@ def begin(
             constrained = certificate_profiles.is_constrained(present)
         kind = kind or key_type(present.public_key())
         made = Authority.make(hosts, now, kind, len(known) + 1, constrained=constrained)
-        write_file(pending(home.next_ca_key), key_to_pem(made.key, passphrase), SECRET)
-        content = certificate_to_pem(made.certificate)
-        write_file(pending(home.next_ca_certificate), content, PUBLIC)
-        sync(home.root)
+        staged.stage(
+            [
+                File(home.next_ca_key, key_to_pem(made.key, passphrase), SECRET),
+                File(home.next_ca_certificate, certificate_to_pem(made.certificate), PUBLIC),
+            ]
+        )
         with store.writing(durable=True) as transaction:
             certificates.record(
                 transaction,
@@ -163,10 +165,10 @@ def finish(
     :param successor: the next authority.
     :param hosts: what the pair is for, all those of the settings among them, which are the default.
     :raises SstpcaError: if that cannot be; nothing has changed then, unless it is the disk that
-        refuses in the end, which the next command settles.
+        refuses in the end, which the next command recovers.
     """
     check_alive(successor.certificate, now)
-    with pairs.changing(home, store), _settled(home, store):
+    with pairs.changing(home, store), staged.recovering(partial(pairs.recover, home, store)):
         if load_next_certificate(home) != successor.certificate:
             raise SstpcaError("another command has changed the next authority", "try again")
         pair = _server_pair(home, successor, now, hosts or served_hosts(home))
@@ -246,24 +248,8 @@ def cancel(home: Home, store: Store, now: datetime) -> None:
 
     :raises SstpcaError: if there is none, or something cannot be written.
     """
-    with pairs.changing(home, store), _settled(home, store):
+    with pairs.changing(home, store), staged.recovering(partial(pairs.recover, home, store)):
         if certificates.maybe_current(store, certificates.NEXT) is None:
             following(home)
         with store.writing(durable=True) as transaction:
             certificates.drop_next(transaction, now.timestamp())
-
-
-@contextlib.contextmanager
-def _settled(home: Home, store: Store) -> Iterator[None]:
-    """Let the files follow what the block has recorded, or undo what it has not.
-
-    The caller holds ``home.changing_certificates()``.
-    """
-    try:
-        yield
-    except BaseException:
-        # where even that fails, the next command settles it
-        with contextlib.suppress(SstpcaError):
-            pairs.settle(home, store)
-        raise
-    pairs.settle(home, store)

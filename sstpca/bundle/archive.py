@@ -1,14 +1,11 @@
 """A bundle on disk: a folder and a zip, each of them replaced as a whole or not at all."""
 
 import contextlib
-import ctypes
-import errno
 import hashlib
 import io
 import os
 import shutil
 import stat
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -16,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ..disk import locks
+from ..disk import folders, locks, sync
 from ..disk.reading import read_file
-from ..errors import SstpcaError
-from ..home import SECRET
+from ..disk.writing import SECRET
+from ..errors import Exists, Unavailable
 from .sums import SUMS
 
 #: What zipfile raises at a file that is no zip, damaged, or of a kind it does not know. It promises
@@ -33,9 +30,6 @@ NO_ZIP: Final = (
     RuntimeError,
 )
 
-# linux/fcntl.h and linux/fs.h
-_AT_FDCWD: Final = -100
-_RENAME_EXCHANGE: Final = 2
 # what bundles had before they had the list, beside the certificate
 _BEFORE: Final = frozenset(
     {"install.ps1", "install.cmd", "uninstall.ps1", "uninstall.cmd", "index.html"}
@@ -88,7 +82,7 @@ def holding(where: Path) -> Iterator[None]:
     try:
         locks.take(descriptor, f"the bundles in {where}")
         with _errors_named(where):
-            for left in where.glob(f"{_ASIDE}*"):
+            for left in folders.left(where, _ASIDE):
                 shutil.rmtree(left)
         yield
     finally:
@@ -99,21 +93,15 @@ class Batch:
     """Some bundles that are written together: the disk is waited for once, not for each file.
 
     A folder ``NAME`` and a zip beside it for each; a run that is killed leaves the old or the new
-    folder, and the old or the new zip. What is there is replaced only if it is a bundle. The
-    caller is :func:`holding` the folder ``where``.
+    folder, and the old or the new zip. What is there is replaced only if it is a bundle.
+
+    :param aside: a folder in ``where``, in which they are made.
     """
 
-    def __init__(self, where: Path) -> None:
+    def __init__(self, where: Path, aside: Path) -> None:
         self._where = where
-        with _errors_named(where):
-            self._aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=where))
+        self._aside = aside
         self._digests: dict[str, str] = {}
-
-    def __enter__(self) -> "Batch":
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        shutil.rmtree(self._aside, ignore_errors=True)
 
     def add(self, name: str, files: Mapping[str, bytes]) -> None:
         """Write one bundle, not yet in its place.
@@ -124,7 +112,7 @@ class Batch:
         with _errors_named(self._where):
             _refuse_foreign(self._where / name, self._where / f"{name}.zip")
             content = zipped(files)
-            _write_plainly(self._aside / f"{name}.zip", content)
+            folders.create(self._aside / f"{name}.zip", content)
             _write_folder(self._aside / name, files)
         self._digests[name] = hashlib.sha256(content).hexdigest()
 
@@ -135,15 +123,27 @@ class Batch:
         :raises SstpcaError: if the file system refuses; some may be in place then.
         """
         with _errors_named(self._where):
-            _sync(self._aside)
+            sync.everything(self._aside)
             for name in self._digests:
-                _put_in_place(self._aside / name, self._where / name)
+                folders.put_in_place(self._aside / name, self._where / name)
                 (self._aside / f"{name}.zip").rename(self._where / f"{name}.zip")
-            _sync_names(self._where)
+            sync.names(self._where)
         return {
             name: Written(self._where / f"{name}.zip", digest)
             for name, digest in self._digests.items()
         }
+
+
+@contextlib.contextmanager
+def writing(where: Path) -> Iterator[Batch]:
+    """Give a batch for the folder ``where``, of which the caller is :func:`holding`.
+
+    :raises SstpcaError: if the file system refuses.
+    """
+    with contextlib.ExitStack() as stack:
+        with _errors_named(where):
+            aside = stack.enter_context(folders.aside(where, _ASIDE))
+        yield Batch(where, aside)
 
 
 def write(where: Path, name: str, files: Mapping[str, bytes]) -> Written:
@@ -151,13 +151,13 @@ def write(where: Path, name: str, files: Mapping[str, bytes]) -> Written:
 
     :raises SstpcaError: if something else has that name, or the file system refuses.
     """
-    with holding(where), Batch(where) as batch:
+    with holding(where), writing(where) as batch:
         batch.add(name, files)
         return batch.put_in_place()[name]
 
 
 def discard(written: Written) -> None:
-    """Remove a bundle, folder and zip; the caller is :func:`holding` the folder they are in.
+    """Remove a bundle, folder and zip; the caller is :func:`holding` their folder.
 
     :raises SstpcaError: if the file system refuses.
     """
@@ -172,14 +172,7 @@ def _errors_named(where: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SstpcaError(f"cannot write bundles in {where}: {error.strerror}") from error
-
-
-def _write_plainly(path: Path, content: bytes) -> None:
-    """Write a file that has no place yet: nobody looks at it before all are on disk."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags, SECRET), "wb") as file:
-        file.write(content)
+        raise Unavailable(f"cannot write bundles in {where}: {error.strerror}") from error
 
 
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -187,40 +180,14 @@ def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     for parent in {(folder / file).parent for file in files} - {folder}:
         parent.mkdir(mode=0o700)
     for file, content in files.items():
-        _write_plainly(folder / file, content)
-
-
-def _sync(folder: Path) -> None:
-    """Wait until all that was written in this file system is on disk (syncfs(2)).
-
-    For some bundles that takes a tenth of the time of fsync(2) for each file.
-    """
-    sync = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
-    if sync is None:
-        os.sync()
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        if sync(descriptor):
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code), str(folder))
-    finally:
-        os.close(descriptor)
-
-
-def _sync_names(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        folders.create(folder / file, content)
 
 
 def _refuse_foreign(folder: Path, archive: Path) -> None:
     """Keep what is not a bundle: with ``--output``, it may be anybody's."""
     for path, ours in ((folder, _is_bundle(folder)), (archive, _is_zip(archive))):
         if os.path.lexists(path) and not ours:
-            raise SstpcaError(
+            raise Exists(
                 f"{path} is there, and is not a bundle made by sstpca",
                 "move it away, or choose another folder with --output",
             )
@@ -252,27 +219,3 @@ def _is_zip(archive: Path) -> bool:
     except NO_ZIP:
         return False
     return SUMS in names or names >= _BEFORE
-
-
-def _put_in_place(made: Path, folder: Path) -> None:
-    """Give ``made`` the name of ``folder``; what was there has the name of ``made`` afterwards."""
-    if not folder.exists():
-        made.rename(folder)
-    elif not _exchange(made, folder):
-        # A file system without exchange (NFS): for a moment, no folder has the name.
-        old = made.with_name(f".{made.name}")  # no user is called so
-        folder.rename(old)
-        made.rename(folder)
-
-
-def _exchange(one: Path, other: Path) -> bool:
-    """Swap two names in one step (renameat2(2)); False if kernel or file system cannot."""
-    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if rename is None:
-        return False
-    if rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
-        return True
-    code = ctypes.get_errno()
-    if code in (errno.EINVAL, errno.ENOSYS, errno.EXDEV, errno.EPERM):
-        return False
-    raise OSError(code, os.strerror(code), str(other))

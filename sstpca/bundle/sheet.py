@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from ..disk.reading import MissingFile, open_file, read_file
+from ..disk.writing import SECRET, write_file
 from ..errors import InvalidInput, SstpcaError
-from ..home import SECRET, write_file
 from .content.bundle import Bundle
 from .content.render import Renderer
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..access.profiles import AccessProfile
+from ..disk.writing import SECRET, write_file
 from ..errors import SstpcaError
-from ..home import SECRET, Home, write_file
+from ..home import Home
 from ..secrets import Sealer
 from ..settings import Settings
 from ..store import certificates
@@ -183,7 +184,7 @@ class Workshop:
         failed: dict[str, SstpcaError] = {}
         bundles: dict[str, Bundle] = {}
         try:
-            with archive.Batch(self.output) as batch:
+            with archive.writing(self.output) as batch:
                 for order in orders:
                     try:
                         bundles[order.user.name] = self._add(batch, order)

@@ -12,9 +12,8 @@ from ..authority import backup as backups
 from ..authority import sealed
 from ..authority.authority import load_ca_certificate, load_next_certificate
 from ..authority.rollover import following
-from ..disk.new_files import refuse_existing, write_new
+from ..disk.writing import PUBLIC, refuse_existing, write_new
 from ..errors import InvalidInput
-from ..home import PUBLIC
 from ..x509 import exporting
 from ..x509.certificates import certificate_to_pem, sha256_fingerprint
 from ..x509.keys import check_new_passphrase, check_passphrase

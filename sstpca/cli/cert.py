@@ -11,8 +11,9 @@ from ..authority import pairs
 from ..authority.authority import load_ca_certificate
 from ..authority.calendar import make_calendar
 from ..authority.identity import load_identity, load_server_certificate
+from ..disk.writing import PUBLIC, write_file
 from ..errors import SstpcaError
-from ..home import PUBLIC, Home, write_file
+from ..home import Home
 from ..store import Store, certificates
 from ..store.certificates import Entry, State
 from ..x509.describe import Description, describe
@@ -36,7 +37,7 @@ def cert() -> None:
 
 
 def opened(context: Context) -> tuple[Home, Store]:
-    """Return home and database, once what an interrupted command left is settled.
+    """Return home and database, once what an interrupted command left is recovered.
 
     :raises SstpcaError: if one of them cannot be read.
     """

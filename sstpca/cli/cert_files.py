@@ -13,9 +13,10 @@ from ..authority import importing, pairs, requests
 from ..authority.authority import issuer_of
 from ..authority.identity import served_hosts
 from ..authority.importing import Import
-from ..disk.new_files import refuse_existing, write_new, write_new_folder
+from ..disk.folders import write_new_folder
+from ..disk.writing import PUBLIC, SECRET, refuse_existing, write_new
 from ..errors import InvalidInput, SstpcaError
-from ..home import PUBLIC, SECRET, Home
+from ..home import Home
 from ..names import quoted
 from ..secrets import generate_password
 from ..store import certificates

@@ -8,7 +8,8 @@ import click
 from ..access.profiles import DEFAULT
 from ..authority import pairs
 from ..authority.authority import issuer_of
-from ..disk.new_files import refuse_existing, write_new_folder
+from ..disk.folders import write_new_folder
+from ..disk.writing import refuse_existing
 from ..errors import InvalidInput
 from ..home import SERVER
 from ..secrets import generate_password

@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from ..errors import SstpcaError
+from ..errors import Refused, Unavailable
 
 _LOG: Final = logging.getLogger("sstpca")
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
@@ -21,14 +21,15 @@ def keep_to_owner(root: Path, *, new: bool = False) -> None:
     """Make sure that the home ``root`` is its owner's alone: close it to others, or refuse it.
 
     :param new: whether it is to become a home; what is in it is somebody's who may need it open.
-    :raises SstpcaError: if it belongs to somebody else, or is not to be closed just so.
+    :raises Refused: if it belongs to somebody else, or is not to be closed just so.
+    :raises Unavailable: if nobody can look.
     """
     try:
         status = root.stat()
     except OSError as error:
-        raise SstpcaError(f"cannot look into {root}: {error.strerror}") from error
+        raise Unavailable(f"cannot look into {root}: {error.strerror}") from error
     if status.st_uid not in _owners():
-        raise SstpcaError(
+        raise Refused(
             f"the home {root} belongs to the user {status.st_uid}, who could change all of it",
             f"run this as that user, or take it over: chown -R {os.geteuid()} {root}",
         )
@@ -36,12 +37,12 @@ def keep_to_owner(root: Path, *, new: bool = False) -> None:
         return
     if _has_content(root):
         if new:
-            raise SstpcaError(
+            raise Refused(
                 f"{root} is open to other users (mode {_mode(status)}), and has files in it",
                 "name another folder with --home, which need not exist",
             )
         if status.st_mode & stat.S_IWOTH:
-            raise SstpcaError(
+            raise Refused(
                 f"every user of this machine can write into the home {root} (mode {_mode(status)})",
                 f"make sure that its files are yours, then: chmod 700 {root}",
             )
@@ -57,7 +58,7 @@ def _close(root: Path, status: os.stat_result) -> bool:
     except OSError:
         closed = False
     if not closed and status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise SstpcaError(
+        raise Refused(
             f"other users can write into the home {root} (mode {_mode(status)}), and that cannot "
             "be changed from here",
             "put the home into a folder on a file system with owners and modes, mode 700",

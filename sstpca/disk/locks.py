@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from ..errors import SstpcaError
+from ..errors import InUse, Unavailable
 from ..names import quoted
 
 #: seconds after which somebody who waits is told
@@ -20,11 +20,17 @@ _LOG: Final = logging.getLogger("sstpca")
 
 
 def try_take(descriptor: int) -> bool:
-    """Take the lock of the open file ``descriptor``; return whether it was free."""
+    """Take the lock of the open file ``descriptor``; return whether it was free.
+
+    :raises Unavailable: if its file system has no locks.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        what = Path(f"/proc/self/fd/{descriptor}").readlink()
+        raise Unavailable(f"cannot lock {what}: {error.strerror}") from error
     return True
 
 
@@ -32,13 +38,13 @@ def take(descriptor: int, what: str) -> None:
     """Take the lock of the open file ``descriptor``, once whoever has it lets it go.
 
     :param what: what the lock is of, for people: "the certificates of /srv/vpn".
-    :raises SstpcaError: if that takes longer than GIVE_UP_AFTER.
+    :raises InUse: if that takes longer than GIVE_UP_AFTER.
     """
     begin, said = time.monotonic(), False
     while not try_take(descriptor):
         waited = time.monotonic() - begin
         if waited >= GIVE_UP_AFTER:
-            raise SstpcaError(
+            raise InUse(
                 f"{what} are locked by {holder(descriptor)}, for {GIVE_UP_AFTER:.0f} seconds now",
                 "let it finish, or end it if it hangs; then try again",
             )

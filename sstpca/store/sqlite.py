@@ -9,8 +9,8 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool, QueuePool
 
+from ..disk.writing import SECRET, unwritable
 from ..errors import Damaged, InvalidInput, NotFound, SstpcaError, Unavailable
-from ..home import SECRET, unwritable
 from ..names import quoted
 
 #: what to do about a database that cannot be read any more

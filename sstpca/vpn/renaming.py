@@ -21,10 +21,11 @@ from ..authority.issuing import Existing, Wish
 from ..bundle.content.bundle import address_of
 from ..bundle.ledger import distribution
 from ..bundle.ledger.distribution import Without
-from ..disk.pending import remove
+from ..disk.folders import remove
 from ..disk.reading import read_text
+from ..disk.writing import PUBLIC, write_file
 from ..errors import InvalidInput, SstpcaError
-from ..home import PUBLIC, SERVER, Home, write_file
+from ..home import SERVER, Home
 from ..names import Hosts, parse_hosts, quoted
 from ..store import Store
 from ..x509 import certificate_profiles

@@ -1,10 +1,9 @@
 """What ``init`` does: make a whole home, or leave nothing that stands in the way of the next try."""
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -15,8 +14,12 @@ import jinja2
 from .. import surroundings, toml
 from ..access.profiles import DEFAULT, DNS_MAX, AccessProfile
 from ..authority.authority import Authority, Issued
-from ..errors import SstpcaError
-from ..home import PUBLIC, SECRET, Home, write_file
+from ..disk import locks, staged
+from ..disk.folders import listed
+from ..disk.staged import Change
+from ..disk.writing import PUBLIC, SECRET, write_file
+from ..errors import Exists, InUse, Unavailable
+from ..home import Home
 from ..names import Hosts, check_connection_name, check_contact
 from ..secrets import generate_database_key
 from ..settings import default_connection
@@ -157,18 +160,14 @@ def refuse_existing(home: Home) -> None:
 
     :raises SstpcaError: if there is a home, or what may be left of one.
     """
-    try:
-        exists = home.exists
-        left = [] if (home.root / _MARKER).exists() else [p for p in _files(home) if p.exists()]
-    except OSError as error:
-        raise SstpcaError(f"cannot look into {home.root}: {error.strerror}") from error
-    if exists:
-        raise SstpcaError(
+    if _exists(home):
+        raise Exists(
             f"there is an sstpca home in {home.root} already; nothing was changed",
             "name another folder with --home, or move this one away",
         )
+    left = [] if (home.root / _MARKER).exists() else [p for p in _files(home) if p.exists()]
     if left:
-        raise SstpcaError(
+        raise Exists(
             f"{home.root} has a {left[0].name} but no settings.toml; nothing was changed",
             "restore settings.toml if this was a home, or name another folder with --home",
         )
@@ -190,20 +189,13 @@ def _making(home: Home) -> Iterator[None]:
     """Hold the folder of ``home`` while it is being made; on an error, empty it again."""
     new = not home.root.exists()
     home.make()
-    marker = home.root / _MARKER
     try:
-        with _locked(marker):
-            if home.exists:  # another init was faster
-                marker.unlink(missing_ok=True)
-                refuse_existing(home)
-            try:
-                _clear(home)
+        with _locked(home.root / _MARKER):
+            # what a run that was killed has left
+            staged.recover(replace(_half_made(home), trace=None))
+            with staged.recovering(lambda: staged.recover(_half_made(home))):
+                refuse_existing(home)  # another init was faster
                 yield
-            except BaseException:
-                _clear(home)
-                marker.unlink(missing_ok=True)
-                raise
-            marker.unlink(missing_ok=True)
     except BaseException:
         if new:
             with contextlib.suppress(OSError):
@@ -217,27 +209,32 @@ def _locked(marker: Path) -> Iterator[None]:
     try:
         descriptor = os.open(marker, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, SECRET)
     except OSError as error:
-        raise SstpcaError(f"cannot write into {marker.parent}: {error.strerror}") from error
+        raise Unavailable(f"cannot write into {marker.parent}: {error.strerror}") from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise SstpcaError(f"another init is making a home in {marker.parent}") from None
+        if not locks.try_take(descriptor):
+            raise InUse(f"another init is making a home in {marker.parent}")
         yield
     finally:
         os.close(descriptor)
 
 
-def _clear(home: Home) -> None:
-    """Remove what an interrupted init left: our files, and the temporary ones beside them."""
-    for path in [*_files(home), home.settings]:
-        for file in (path, *home.root.glob(f".{path.name}.*")):
-            try:
-                file.unlink(missing_ok=True)
-            except OSError as error:
-                raise SstpcaError(
-                    f"cannot remove the half-made {file}: {error.strerror}"
-                ) from error
+def _half_made(home: Home) -> Change:
+    """Return what an init changes: with settings.toml, the last of its files, the home is made."""
+    names = [path.name for path in (*_files(home), home.settings)]
+    made = [
+        path
+        for path in listed(home.root)
+        # temporary files have a dot and the file's name before their own
+        if path.name in names or any(path.name.startswith(f".{name}.") for name in names)
+    ]
+    return Change(lambda: _exists(home), new=tuple(made), trace=home.root / _MARKER)
+
+
+def _exists(home: Home) -> bool:
+    try:
+        return home.exists
+    except OSError as error:
+        raise Unavailable(f"cannot look into {home.root}: {error.strerror}") from error
 
 
 def _write(

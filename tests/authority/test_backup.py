@@ -308,6 +308,47 @@ def test_a_killed_restore_changes_nothing_but_a_hidden_folder(
     assert_same(home, folder / "new")
 
 
+@pytest.mark.parametrize("way", ["new", "mount point"])
+def test_after_a_killed_restore_the_next_one_begins_anew(
+    home: Home, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Whatever it had written, and moved into its place, is gone; .gitignore is somebody's."""
+    folder = tmp_path / "way"
+    root = folder / "new"
+    folder.mkdir()
+    if way == "mount point":
+        root.mkdir(mode=0o700)
+        (root / ".gitignore").write_text("*")
+        monkeypatch.setattr(Path, "is_mount", lambda path: path == root)
+    before = tree(folder)
+    for number in range(STEPS_MAX):
+        with failing_at(number, kill_me):
+            ended = in_a_child(lambda: restore(saved, root, PASSPHRASE))
+        if (root / "settings.toml").exists():
+            break
+        assert ended == -signal.SIGKILL
+        backup.refuse_occupied(root)
+        assert tree(folder) == before
+    assert number > 3
+    with pytest.raises(SstpcaError, match="is not empty"):
+        backup.refuse_occupied(root)
+    (root / ".gitignore").unlink(missing_ok=True)
+    assert_same(home, root)
+    assert [path.name for path in folder.iterdir()] == ["new"]
+
+
+def test_names_of_a_half_made_restore_stay_in_its_folder(tmp_path: Path) -> None:
+    root = tmp_path / "new"
+    half = root / ".new.restore.x"
+    half.mkdir(parents=True, mode=0o700)
+    (tmp_path / "mine").touch()
+    (half / "moved").write_bytes(b"../mine\0ca.key\0..\0.\0/")
+    (root / "ca.key").touch()
+    backup.refuse_occupied(root)
+    # and those of no file in it are nobody's
+    assert tree(tmp_path) == {"mine": b"", "new": None}
+
+
 def test_a_failed_backup_leaves_nothing(home: Home, tmp_path: Path) -> None:
     failures, target = 0, tmp_path
     for number in range(STEPS_MAX):

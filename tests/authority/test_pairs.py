@@ -115,7 +115,7 @@ def test_killed_between_any_two_writes_the_home_is_whole(peopled: Home, action: 
                 action(peopled)
 
         ends.append(in_a_child(killed))
-        # the server may be started before anybody settles anything
+        # the server may be started before anybody recovers anything
         assert load_identity(peopled).own
         with opened(peopled) as (store, _):
             pairs.tidy(peopled, store)
@@ -165,11 +165,11 @@ def test_a_full_disk_is_one_line_and_changes_nothing(peopled: Home) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with (
-        failing_at(1, full) as steps,
+        failing_at(0, full) as steps,
         pytest.raises(SstpcaError, match=r"alice\.pem.*: No space left on device"),
     ):
         rekey_alice(peopled)
-    assert steps[1] == "fsync"
+    assert steps[0] == "fsync"
     assert files_of(peopled) == before
     assert_whole(peopled)
 

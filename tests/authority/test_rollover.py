@@ -95,7 +95,7 @@ def seen(home: Home) -> Seen:
 
 
 def assert_believed(home: Home) -> None:
-    """Whoever serves or makes bundles now, though nobody has settled anything, does it right."""
+    """Whoever serves or makes bundles now, though nobody has recovered anything, does it right."""
     identity = load_identity(home)
     assert identity.own
     assert issued(identity.certificate, trusted(home)[0])

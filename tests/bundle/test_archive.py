@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sstpca.bundle import archive
+from sstpca.disk import folders, sync
 from sstpca.errors import SstpcaError
 from tests.support.requirements import require
 
@@ -92,7 +93,7 @@ def test_other_programs_get_the_files_out(tmp_path: Path, command: tuple[str, ..
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways to replace a folder."""
     if request.param == "two renames":
-        monkeypatch.setattr(archive, "_exchange", lambda one, other: False)
+        monkeypatch.setattr(folders, "exchange", lambda one, other: False)
     return str(request.param)
 
 
@@ -105,25 +106,18 @@ def test_a_new_bundle_takes_the_place_of_the_old(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["alice", "alice.zip"]
 
 
-def test_the_exchange_is_there_where_tests_run(tmp_path: Path) -> None:
-    one, other = tmp_path / "one", tmp_path / "other"
-    one.mkdir()
-    other.mkdir()
-    (one / "of one").touch()
-    assert archive._exchange(one, other)
-    assert [path.name for path in other.iterdir()] == ["of one"]
-
-
-@pytest.mark.parametrize("deadly", ["_write_folder", "_sync", "_put_in_place", "_sync_names"])
+@pytest.mark.parametrize(
+    "deadly", ["folders.create", "sync.everything", "folders.put_in_place", "sync.names"]
+)
 def test_a_run_that_dies_leaves_old_or_new(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deadly: str
 ) -> None:
     archive.write(tmp_path, "alice", OLD)
     with monkeypatch.context() as patch:
-        patch.setattr(archive, deadly, _dying)
+        patch.setattr(f"sstpca.disk.{deadly}", _dying)
         with pytest.raises(KeyboardInterrupt):
             archive.write(tmp_path, "alice", NEW)
-    left = NEW if deadly == "_sync_names" else OLD
+    left = NEW if deadly == "sync.names" else OLD
     assert content(tmp_path / "alice") == left
     assert unzipped(tmp_path / "alice.zip") == left
     assert sorted(path.name for path in tmp_path.iterdir()) == ["alice", "alice.zip"]
@@ -146,7 +140,7 @@ def test_some_are_put_in_place_together(tmp_path: Path) -> None:
     names = ["a", "a-old", "b"]
     for name in names:
         archive.write(tmp_path, name, OLD)
-    with archive.holding(tmp_path), archive.Batch(tmp_path) as batch:
+    with archive.holding(tmp_path), archive.writing(tmp_path) as batch:
         for name in names:
             batch.add(name, NEW)
         assert content(tmp_path / "a") == OLD
@@ -160,7 +154,7 @@ def test_some_are_put_in_place_together(tmp_path: Path) -> None:
 
 def test_one_that_is_refused_does_not_stop_the_others(tmp_path: Path) -> None:
     (tmp_path / "alice.zip").write_bytes(b"photographs")
-    with archive.holding(tmp_path), archive.Batch(tmp_path) as batch:
+    with archive.holding(tmp_path), archive.writing(tmp_path) as batch:
         with pytest.raises(SstpcaError, match="is not a bundle"):
             batch.add("alice", NEW)
         batch.add("bob", NEW)
@@ -172,7 +166,7 @@ def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     def full(_folder: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(archive, "_sync", full)
+    monkeypatch.setattr(sync, "everything", full)
     with pytest.raises(SstpcaError, match="No space left on device"):
         archive.write(tmp_path, "alice", NEW)
     assert list(tmp_path.iterdir()) == []

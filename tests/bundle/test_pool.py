@@ -84,7 +84,7 @@ from pathlib import Path
 from sstpca import settings
 from sstpca.bundle import pool
 from sstpca.bundle.workshop import Order, Wish, Workshop
-from sstpca.bundle.platforms import PLATFORMS
+from sstpca.bundle.platforms.systems import PLATFORMS
 from sstpca.home import Home
 from sstpca.store.profiles import get
 from sstpca.store import Store

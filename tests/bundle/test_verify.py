@@ -21,7 +21,8 @@ from sstpca.bundle.sums import SUMS, with_sums
 from sstpca.bundle.workshop import Order, Result, Wish, Workshop
 from sstpca.cli.context import Context
 from sstpca.cli.making import Known
-from sstpca.home import PUBLIC, SECRET, Home, write_file
+from sstpca.disk.writing import PUBLIC, SECRET, write_file
+from sstpca.home import Home
 from sstpca.names import parse_hosts
 from sstpca.secrets import Sealer
 from sstpca.store import Store, bundles, certificates, profiles, users

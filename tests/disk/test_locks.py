@@ -1,5 +1,6 @@
 """Locks of files and folders."""
 
+import errno
 import fcntl
 import os
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sstpca.disk import locks
+from sstpca.errors import SstpcaError
 from sstpca.home import Home
 from tests.conftest import Run
 
@@ -99,3 +101,14 @@ def test_a_lock_says_so_without_any_logging_set_up(
         rest = waiting.stderr.read()
     assert line.startswith("waiting: the certificates of ")
     assert waiting.returncode == 0, rest
+
+
+def test_a_file_system_without_locks_is_said(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(SstpcaError, match=r"cannot lock .*serve\.lock: No locks"), home.serving():
+        pass
+    with pytest.raises(SstpcaError, match="cannot lock"), home.changing_certificates():
+        pass

@@ -9,7 +9,7 @@ from cryptography import x509
 
 from sstpca.authority.authority import Authority, load_ca_certificate
 from sstpca.authority.identity import load_server_certificate
-from sstpca.authority.reconciliation import adopt
+from sstpca.authority.reconciliation import reconcile
 from sstpca.errors import SstpcaError
 from sstpca.home import SERVER, Home
 from sstpca.names import parse_hosts
@@ -74,12 +74,12 @@ def test_init_records_both(home: Home, store: Store) -> None:
 def test_a_home_of_the_release_before_is_taken_over(home: Home) -> None:
     store = Store.open(home.database)
     assert certificates.list_all(store) == []
-    adopt(home, store)
+    reconcile(home, store)
     entries = certificates.list_all(store)
     assert [one.name for one in entries] == [AUTHORITY, SERVER]
     assert [one.requested_by for one in entries] == ["", ""]
     assert entries[1].issuer_sha256 == entries[0].sha256
-    adopt(home, store)
+    reconcile(home, store)
     assert certificates.list_all(store) == entries
     store.close()
     again = Store.open(home.database)
@@ -102,12 +102,12 @@ def test_a_server_certificate_put_in_place_by_hand_is_adopted(
     before = home.server_identity.read_bytes()
     issued = authority.issue_server(HOSTS, KeyType.ECDSA, NOW)
     home.server_identity.write_bytes(identity_to_pem(issued.key, (issued.certificate,)))
-    adopt(home, store)
+    reconcile(home, store)
     assert certificates.current(store, SERVER).certificate == issued.certificate
     assert len(certificates.list_all(store)) == 3
     # and back, from a backup
     home.server_identity.write_bytes(before)
-    adopt(home, store)
+    reconcile(home, store)
     assert certificates.current(store, SERVER).certificate == load_server_certificate(home)
     assert len(certificates.list_all(store)) == 3
     states = [one.state(NOW.timestamp()) for one in certificates.list_all(store)]
@@ -118,13 +118,13 @@ def test_one_that_others_issued_has_no_issuer_here(home: Home, store: Store) -> 
     other = Authority.make(HOSTS, NOW)
     issued = other.issue_server(HOSTS, KeyType.ECDSA, NOW)
     home.server_identity.write_bytes(identity_to_pem(issued.key, (issued.certificate,)))
-    adopt(home, store)
+    reconcile(home, store)
     assert certificates.current(store, SERVER).issuer_sha256 == ""
 
 
 def test_a_lost_server_pair_does_not_stand_in_the_way(home: Home, store: Store) -> None:
     home.server_identity.unlink()
-    adopt(home, store)
+    reconcile(home, store)
     assert len(certificates.list_all(store)) == 2
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy.engine.default import DefaultDialect
 
+from sstpca.disk import sync
+
 STEPS_MAX = 60
 
 
@@ -37,10 +39,11 @@ def failing_at(number: int, fail: Callable[[], None]) -> Iterator[list[str]]:
         (counted if connection.total_changes else plain)(dialect, connection)
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("fsync", "link", "sync"):
+        for name in ("fsync", "link"):
             patch.setattr(os, name, step(name, getattr(os, name)))
         for name in ("rename", "unlink", "mkdir"):
             patch.setattr(Path, name, step(name, getattr(Path, name)))
+        patch.setattr(sync, "everything", step("sync", sync.everything))
         patch.setattr(DefaultDialect, "do_commit", commit)
         yield steps
 

@@ -20,8 +20,9 @@ from sstpca import settings, toml
 from sstpca.access.profiles import checked
 from sstpca.authority.authority import Authority
 from sstpca.authority.identity import load_identity
+from sstpca.disk.writing import write_file
 from sstpca.errors import InvalidInput, SstpcaError
-from sstpca.home import Home, write_file
+from sstpca.home import Home
 from sstpca.names import check_connection_name, parse_hosts
 from sstpca.secrets import Sealer
 from sstpca.store import Store, profiles
@@ -189,7 +190,6 @@ def test_an_init_killed_at_its_very_end_has_made_a_home(
         os.unlink(path)  # noqa: PTH108 pathlib's is the one replaced
 
     with monkeypatch.context() as patch:
-        patch.setattr(setup, "_clear", lambda _home: None)
         patch.setattr(Path, "unlink", killed)
         assert in_a_child(lambda: make(tmp_path)) == -signal.SIGKILL
     assert_whole(tmp_path)

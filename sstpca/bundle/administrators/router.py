@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ...access.connection_settings import SignIn
 from ...access.profiles import AccessProfile
+from ...disk.writing import PUBLIC, SECRET
 from ...errors import SstpcaError
-from ...home import PUBLIC, SECRET
 from ...names import quoted
 from ...store import certificates
 from ...store.users import User

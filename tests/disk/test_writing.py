@@ -1,4 +1,4 @@
-"""Files for others: whole or not at all, and never over one that is there."""
+"""Files: whole or not at all, and new ones never over one that is there."""
 
 import errno
 import os
@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sstpca.disk import new_files
-from sstpca.disk.new_files import write_new, write_new_folder
+from sstpca.disk import writing
+from sstpca.disk.folders import write_new_folder
+from sstpca.disk.writing import write_file, write_new
 from sstpca.errors import SstpcaError
 from tests.support.steps import STEPS_MAX, failing_at, tree
 
@@ -53,7 +54,7 @@ def test_force_replaces_the_file_and_not_what_a_link_points_to(tmp_path: Path) -
 def test_a_file_that_appears_meanwhile_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(new_files, "refuse_existing", lambda _path, force: None)
+    monkeypatch.setattr(writing, "refuse_existing", lambda _path, force: None)
     (tmp_path / "there").write_text("mine")
     with pytest.raises(SstpcaError, match="exists already"):
         write_new(tmp_path / "there", b"content", 0o600)
@@ -79,6 +80,7 @@ def test_no_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "write",
     [
+        lambda path: write_file(path, b"content", 0o644),
         lambda path: write_new(path, b"content", 0o644),
         lambda path: write_new_folder(path, FOLDER),
     ],
@@ -105,50 +107,3 @@ def test_a_failure_anywhere_leaves_nothing(tmp_path: Path, write: Callable[[Path
 
 def full() -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
-
-
-def test_a_folder(tmp_path: Path) -> None:
-    target = tmp_path / "new"
-    write_new_folder(target, FOLDER)
-    assert tree(target) == {"a.crt": b"certificate", "a.key": b"key"}
-    assert [mode_of(path) for path in (target, target / "a.crt", target / "a.key")] == [
-        0o700,
-        0o644,
-        0o600,
-    ]
-    with pytest.raises(SstpcaError, match="exists already"):
-        write_new_folder(target, FOLDER)
-
-
-def test_force_replaces_a_folder_of_the_same_files_only(tmp_path: Path) -> None:
-    target = tmp_path / "there"
-    write_new_folder(target, FOLDER)
-    write_new_folder(target, FOLDER | {"a.key": (b"new", 0o600)}, force=True)
-    assert tree(tmp_path) == {"there": None, "there/a.crt": b"certificate", "there/a.key": b"new"}
-    (target / "mine").write_text("mine")
-    with pytest.raises(SstpcaError, match="has other files in it"):
-        write_new_folder(target, FOLDER, force=True)
-    assert (target / "mine").read_text() == "mine"
-    assert (target / "a.key").read_text() == "new"
-
-
-def test_force_does_not_replace_a_file_by_a_folder(tmp_path: Path) -> None:
-    (tmp_path / "there").write_text("mine")
-    with pytest.raises(SstpcaError, match="cannot write"):
-        write_new_folder(tmp_path / "there", FOLDER, force=True)
-    assert tree(tmp_path) == {"there": b"mine"}
-
-
-def test_a_folder_that_cannot_be_swapped_stays(tmp_path: Path) -> None:
-    target = tmp_path / "there"
-    write_new_folder(target, FOLDER)
-    before = tree(tmp_path)
-    for number in range(STEPS_MAX):
-        with failing_at(number, full):
-            try:
-                write_new_folder(target, FOLDER, force=True)
-            except SstpcaError:
-                assert tree(tmp_path) == before
-            else:
-                break
-    assert tree(tmp_path) == before
