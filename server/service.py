@@ -239,7 +239,7 @@ class _Supervisor:
 _GARBAGE: Final = 10_000
 
 
-def _look_for_garbage_seldom() -> None:
+def _collect_garbage_seldom() -> None:
     # Modules and what they made stay to the end. Looking through all of it takes more than 100 ms,
     # and whoever connects often enough could make us do that.
     gc.freeze()
@@ -260,7 +260,7 @@ def _be_worker(
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD, signal.SIGHUP, *_ENDING})
-        _look_for_garbage_seldom()
+        _collect_garbage_seldom()
         asyncio.run(work(config, identity, listeners, backend, supervisor))
         code = 0
     except Exception:

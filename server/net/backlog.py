@@ -76,13 +76,13 @@ class Backlog:
         self._worked = worked
         self._refuse = refuse
         self._waiting: deque[bytes] = deque()
-        self._held = False
+        self._paused = False
         self._packets, self._bytes, self._cost = 0, 0, 0.0
 
     @property
     def busy(self) -> bool:
         """Whether anything waits, or would have to: no reason to read more."""
-        return self._held or bool(self._waiting)
+        return self._paused or bool(self._waiting)
 
     def add(self, packets: list[bytes], *, stranger: bool) -> None:
         """Have ``packets`` worked on, in their order, unless they are too many."""
@@ -98,14 +98,14 @@ class Backlog:
         self._waiting.extend(packets)
         return None
 
-    def hold(self) -> None:
+    def pause(self) -> None:
         """Let everything wait, also what is to be worked on in this step."""
-        self._held = True
+        self._paused = True
 
-    def go_on(self) -> None:
-        """Let it wait no longer, if it was held: there is a step, also if nothing came meanwhile."""
-        if self._held:
-            self._held = False
+    def resume(self) -> None:
+        """Let it wait no longer, if it was paused: there is a step, also if nothing waits."""
+        if self._paused:
+            self._paused = False
             self._turns.add(self._step)
 
     def charge(self, seconds: float) -> None:
@@ -115,14 +115,14 @@ class Backlog:
             self._refuse("too much work before its login")
 
     def clear(self) -> None:
-        """Forget what waits, and hold nothing any more."""
-        self._held = False
+        """Forget what waits, and pause no longer."""
+        self._paused = False
         self._waiting.clear()
 
     def _step(self) -> bool:
         began = time.thread_time()
         for _ in range(_STEP):
-            if self._waiting and not self._held:
+            if self._waiting and not self._paused:
                 self._work(self._waiting.popleft())
         self._worked(time.thread_time() - began)
-        return bool(self._waiting) and not self._held
+        return bool(self._waiting) and not self._paused

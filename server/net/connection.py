@@ -151,9 +151,9 @@ class Connection:
             self._inbound.shut()
         match watched.packets:
             case Packets.WORKED_ON:
-                self._backlog.go_on()
-            case Packets.HELD:
-                self._backlog.hold()
+                self._backlog.resume()
+            case Packets.PAUSED:
+                self._backlog.pause()
             case Packets.FORGOTTEN:
                 self._backlog.clear()
         self._set_watch()

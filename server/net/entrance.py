@@ -28,9 +28,6 @@ PATIENCE: Final = 20.0
 # The largest plaintext of one TLS record, RFC 8446 5.1
 _PIECE: Final = 16384
 
-Accepted = Callable[[TlsStream, Request], None]
-Gone = Callable[["Entrance", str], None]
-
 
 class Entrance:
     """One stranger.
@@ -48,8 +45,8 @@ class Entrance:
         certificate: Certificate,
         source: Source,
         handshakes: Handshakes,
-        accepted: Accepted,
-        gone: Gone,
+        accepted: Callable[[TlsStream, Request], None],
+        gone: Callable[["Entrance", str], None],
     ) -> None:
         self.progress = Progress.SILENT
         self._loop = asyncio.get_running_loop()

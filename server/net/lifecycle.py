@@ -65,7 +65,7 @@ class Packets(enum.Enum):
     """What becomes of the client's control packets."""
 
     WORKED_ON = "work"
-    HELD = "hold"
+    PAUSED = "pause"
     FORGOTTEN = "forget"
 
 
@@ -96,7 +96,7 @@ _WATCHED: Final = """
            progress  source  packets  socket   timer  ip
 calling    CALLING   pays    work     watched  runs   -
 proven     PROVEN    pays    work     watched  runs   -
-admitted   PROVEN    -       hold     watched  runs   -
+admitted   PROVEN    -       pause    watched  runs   -
 ready      PROVEN    -       work     watched  runs   -
 up         PROVEN    -       work     watched  runs   flows
 down       PROVEN    -       work     watched  runs   -

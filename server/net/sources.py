@@ -25,7 +25,7 @@ _REMEMBERED: Final = 4096
 _FAMILIAR: Final = 86400.0
 
 
-class Bucket:
+class TokenBucket:
     """Tokens that come at a rate, up to a limit; full at first.
 
     Takers may overdraw it: what a handshake costs is known only after it.
@@ -63,8 +63,8 @@ class Source:
 
     def __init__(self, now: float) -> None:
         self.strangers = 0
-        self._handshakes = Bucket(*HANDSHAKES, now)
-        self._cost = Bucket(*COST, now)
+        self._handshakes = TokenBucket(*HANDSHAKES, now)
+        self._cost = TokenBucket(*COST, now)
         self._logins = 0
         self._familiar_until = now
 
@@ -107,7 +107,7 @@ class Sources:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._known: dict[bytes, Source] = {}
-        self.all = Bucket(*COST_OF_ALL, clock())
+        self.all = TokenBucket(*COST_OF_ALL, clock())
 
     def find(self, host: str) -> Source:
         """Return the source that ``host``, an address as text, is of."""

@@ -124,14 +124,14 @@ def test_what_is_forgotten_is_not_worked_on() -> None:
     asyncio.run(run())
 
 
-def test_what_is_held_waits_and_goes_on_in_its_order() -> None:
+def test_what_is_paused_waits_and_goes_on_in_its_order() -> None:
     async def run() -> None:
         seen: list[bytes] = []
 
         def work(packet: bytes) -> None:
             seen.append(packet)
             if packet == b"2":
-                one.hold()
+                one.pause()
 
         turns = RoundRobin(asyncio.get_running_loop())
         one = Backlog(turns, work=work, worked=lambda _: None, refuse=pytest.fail)
@@ -140,31 +140,31 @@ def test_what_is_held_waits_and_goes_on_in_its_order() -> None:
         one.add([b"4"], stranger=False)
         await asyncio.sleep(0.01)
         assert (seen, one.busy) == ([b"1", b"2"], True)
-        one.go_on()
+        one.resume()
         await asyncio.sleep(0.01)
         assert (seen, one.busy) == ([b"1", b"2", b"3", b"4"], False)
 
     asyncio.run(run())
 
 
-def test_a_step_follows_what_was_held_and_nothing_else() -> None:
-    """Whoever was held has to be looked at again, even if nothing has come meanwhile."""
+def test_a_step_follows_a_pause_and_nothing_else() -> None:
+    """Whoever was paused has to be looked at again, even if nothing has come meanwhile."""
 
     async def run() -> None:
         steps: list[float] = []
         turns = RoundRobin(asyncio.get_running_loop())
         one = Backlog(turns, work=lambda _: None, worked=steps.append, refuse=pytest.fail)
-        one.go_on()
+        one.resume()
         await asyncio.sleep(0.01)
         assert steps == []
-        one.hold()
-        one.go_on()
-        one.go_on()
+        one.pause()
+        one.resume()
+        one.resume()
         await asyncio.sleep(0.01)
         assert len(steps) == 1
-        one.hold()
+        one.pause()
         one.clear()
-        one.go_on()
+        one.resume()
         await asyncio.sleep(0.01)
         assert (len(steps), one.busy) == (1, False)
 

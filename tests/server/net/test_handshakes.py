@@ -9,7 +9,7 @@ import pytest
 
 from sstpca.server.net import sources
 from sstpca.server.net.handshakes import Handshakes
-from sstpca.server.net.sources import Bucket, Source, Sources
+from sstpca.server.net.sources import Source, Sources, TokenBucket
 
 
 class Table:
@@ -184,7 +184,7 @@ def test_handshakes_are_counted_where_they_begin(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_bucket_fills_again_up_to_its_limit() -> None:
-    bucket = Bucket(2.0, 10.0, now=0.0)
+    bucket = TokenBucket(2.0, 10.0, now=0.0)
     bucket.take(14.0, now=0.0)
     assert bucket.level(0.0) == -4.0
     assert bucket.wait(0.0) == pytest.approx(2.0, abs=0.01)

@@ -102,7 +102,7 @@ class Flags:
         if self.over:
             return Packets.FORGOTTEN
         waits = self.bound and not (self.made or self.told)
-        return Packets.HELD if waits else Packets.WORKED_ON
+        return Packets.PAUSED if waits else Packets.WORKED_ON
 
 
 def walk(events: list[ConnectionEvent]) -> tuple[Lifecycle, Flags]:
