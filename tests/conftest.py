@@ -20,6 +20,7 @@ from sstpca.server.log import LOGGER
 from sstpca.store import Store
 from sstpca.vpn.setup import Network, Plan, choose_network, make_home
 from sstpca.x509.keys import KeyType
+from tests.support.dialects import all_compile_for_postgresql
 
 NETWORK = Network(
     IPv4Network("10.99.0.0/24"), (IPv4Address("9.9.9.9"), IPv4Address("1.1.1.1")), False
@@ -47,6 +48,13 @@ def _log_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the log back as it was: ``serve`` sets it up for its process."""
     for name in ("handlers", "propagate", "level"):
         monkeypatch.setattr(LOGGER, name, getattr(LOGGER, name))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def all_compile() -> Iterator[set[str]]:
+    """Every statement that a test executes in this process is PostgreSQL's as well as SQLite's."""
+    with all_compile_for_postgresql() as seen:
+        yield seen
 
 
 @pytest.fixture(scope="session")

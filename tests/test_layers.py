@@ -142,7 +142,6 @@ ROOMS: dict[str, tuple[str, str]] = {
 # arrows against the tables that there still are
 NOT_YET = {
     "disk": "home",
-    "access": "store",
     "cli": "secrets settings disk x509 lint access store authority bundle serving server",
     "bundle/workshop": "ledger",
 }
@@ -238,6 +237,94 @@ def test_every_room_has_its_floor(top: Path, rooms: dict[str, tuple[str, str]]) 
     for room, (allowed, _) in rooms.items():
         assert {one.partition(".")[0] for one in allowed.split()} <= lower, room
         lower.add(room)
+
+
+STORE = sorted((ROOT / "sstpca" / "store").glob("*.py"))
+# each module that may have SQL as text: what only SQLite has, and the history of the tables
+_TEXTS = {"sqlite", "migrations"}
+_WRITING = {"insert", "update", "delete"}
+
+
+def tables_in(source: str) -> set[str]:
+    """Return the names of the tables that ``source`` makes in its outermost scope."""
+    return {
+        target.id
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("sa.Table(")
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def written(source: str) -> Iterator[str]:
+    """Yield the table of each statement that writes, as it is called in schema.py.
+
+    A name that is not schema.py's is given as it is written.
+    """
+    tree = ast.parse(source)
+    known = {
+        alias.asname or alias.name: alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.level, node.module) == (1, "schema")
+        for alias in node.names
+    }
+    for node in ast.walk(tree):
+        match node:
+            # of a dictionary or a set, these take something
+            case ast.Call(func=ast.Attribute(value=table, attr=attr), args=[], keywords=[]):
+                pass
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="sa"), attr=attr), args=[table, *_]):
+                pass
+            case _:
+                continue
+        if attr in _WRITING:
+            text = ast.unparse(table)
+            yield known.get(text, text.removeprefix("schema."))
+
+
+def test_the_reader_of_statements() -> None:
+    source = (
+        "from .schema import users as people, pools\n"
+        "pools.insert().values(x=1)\npeople.update().where(x)\nschema.bundles.delete()\n"
+        "sa.insert(pools)\ntable.delete()\nfound.update(a)\npools.select()"
+    )
+    assert sorted(written(source)) == ["bundles", "pools", "pools", "table", "users"]
+    assert tables_in("a = sa.Table('a', m)\nb = sa.Index('b')\nc: int = 1") == {"a"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_sql_is_in_one_room(path: Path) -> None:
+    if path in STORE:
+        return
+    found = {module.partition(".")[0] for level, module in imports(path.read_text()) if not level}
+    assert not found & {"sqlalchemy", "sqlite3"}, "SQL is store's: call a function of its modules"
+    inside = {"store.database", "store.schema", "store.migrations", "store.sqlite", "store.leases"}
+    found = set(arrows(path, ROOT / "sstpca"))
+    assert not found & inside, "import Store and Transaction from store; the rest is its own"
+
+
+def test_each_table_is_written_by_one_module() -> None:
+    tables = tables_in((ROOT / "sstpca" / "store" / "schema.py").read_text())
+    writers = {
+        path.stem: set(written(path.read_text())) for path in STORE if path.stem != "migrations"
+    }
+    # of the history of the tables, only which step it is at
+    history = set(written((ROOT / "sstpca" / "store" / "migrations.py").read_text()))
+    writers["migrations"] = history & {"schema"}
+    assert {table for found in writers.values() for table in found} == tables
+    for table in tables:
+        [_] = [module for module, found in writers.items() if table in found]
+
+
+@pytest.mark.parametrize("path", STORE, ids=name)
+def test_sql_as_text_is_sqlites_own(path: Path) -> None:
+    texts = {"exec_driver_sql", "text", "DDL"}
+    found = {
+        node.func.attr
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
+    assert path.stem in _TEXTS | {"schema"} or not found & texts
 
 
 CODE = sorted([*(ROOT / "server").rglob("*.py"), *(ROOT / "sstpca").rglob("*.py")])

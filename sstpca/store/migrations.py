@@ -34,7 +34,7 @@ def migrate(connection: sa.Connection) -> None:
     :param connection: of Store.writing, so that it is all or nothing.
     """
     version = connection.scalars(sa.select(schema.c.version)).one()
-    for step in _STEPS[version - 1 :]:
+    for step in STEPS[version - 1 :]:
         step(connection)
     if version < SCHEMA_VERSION:
         connection.execute(schema.update().values(version=SCHEMA_VERSION))
@@ -128,9 +128,10 @@ def _to_6(connection: sa.Connection) -> None:
     _add(connection, "profiles", inbound)
 
 
-_STEPS: Final[tuple[Callable[[sa.Connection], None], ...]] = (_to_2, _to_3, _to_4, _to_5, _to_6)
+#: the first takes version 1 to 2
+STEPS: Final[tuple[Callable[[sa.Connection], None], ...]] = (_to_2, _to_3, _to_4, _to_5, _to_6)
 
-SCHEMA_VERSION: Final = len(_STEPS) + 1
+SCHEMA_VERSION: Final = len(STEPS) + 1
 
 
 def _add(connection: sa.Connection, table: str, column: sa.Column[Any]) -> None:

@@ -29,12 +29,12 @@ def path_of(url: str | Path) -> Path:
     if isinstance(url, Path) or "://" not in url:
         return Path(url)
     scheme, _, rest = url.partition("://")
-    if scheme != "sqlite" or not rest.startswith("/") or not rest[1:]:
+    how = "give the path of the file, or sqlite:///PATH"
+    if scheme != "sqlite":
         # the rest may have a password in it
-        raise InvalidInput(
-            f"this release keeps its database in SQLite, not in {quoted(scheme)}",
-            "give the path of the file, or sqlite:///PATH",
-        )
+        raise InvalidInput(f"the database is kept in SQLite, not in {quoted(scheme)}", how)
+    if not rest.startswith("/") or not rest[1:]:
+        raise InvalidInput("the URL of the SQLite database names no file", how)
     return Path(rest[1:])
 
 
