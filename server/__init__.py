@@ -6,6 +6,7 @@ The way of a byte from a client to the network (each name is a module)::
     net.worker       one worker: accepts, and beats once a second
     net.entrance     TLS handshake and HTTP request, of strangers: bounded in time and number
     net.connection   one client: performs the effects of the machines below, and nothing else does
+    net.lifecycle    where that client's connection is, and what is watched then: two tables
     dataplane        cuts the stream; IPv4 packets go from here to the TUN, and never further down
     session          the call and the link together, and when IP may flow
     sstp.call        control packets: connect, crypto binding, echo, disconnect
