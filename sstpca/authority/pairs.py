@@ -97,12 +97,12 @@ def put(
     with staged.recovering(partial(recover, home, store)):
         stage(home, pairs)
         with store.writing(durable=True) as transaction:
-            certificates.record_all(
+            certificates.record(
                 transaction,
                 [(pair.name, pair.profile, pair.leaf) for pair in pairs],
                 issuer=issuer,
                 requested_by=certificates.login(),
-                now=now.timestamp(),
+                now=now,
             )
 
 

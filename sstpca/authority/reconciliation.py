@@ -1,6 +1,7 @@
 """The inventory takes in what is in place: homes of older releases, and files put there by hand."""
 
 import contextlib
+from datetime import UTC, datetime
 
 from ..errors import SstpcaError
 from ..home import SERVER, Home
@@ -31,14 +32,13 @@ def reconcile(home: Home, store: Store) -> None:
     }
     if not strange:
         return
-    with store.writing() as connection:
+    with store.writing() as transaction:
         for name, certificate in strange.items():
-            if not certificates.put_back(connection, certificate, name):
+            if not certificates.put_back(transaction, certificate, name):
                 certificates.record(
-                    connection,
-                    certificate,
-                    name=name,
-                    profile=SERVER if name == SERVER else AUTHORITY,
-                    requested_by="",
+                    transaction,
+                    [(name, SERVER if name == SERVER else AUTHORITY, certificate)],
                     issuer=issuer_of(home, certificate),
+                    requested_by="",
+                    now=datetime.now(UTC),
                 )

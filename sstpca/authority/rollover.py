@@ -83,11 +83,9 @@ def begin(
         with store.writing(durable=True) as transaction:
             certificates.record(
                 transaction,
-                made.certificate,
-                name=certificates.NEXT,
-                profile=certificates.AUTHORITY,
-                requested_by=certificates.login(),
+                [(certificates.NEXT, certificates.AUTHORITY, made.certificate)],
                 issuer=made.certificate,
+                requested_by=certificates.login(),
                 now=now,
             )
     return made.certificate
@@ -196,15 +194,13 @@ def of_former(store: Store) -> list[Entry]:
 def _take_over(
     transaction: Transaction, successor: Authority, pair: Pair | None, now: datetime
 ) -> None:
-    certificates.succeed(transaction, now.timestamp())
+    certificates.succeed(transaction, now)
     if pair is not None:
         certificates.record(
             transaction,
-            pair.leaf,
-            name=pair.name,
-            profile=pair.profile,
-            requested_by=certificates.login(),
+            [(pair.name, pair.profile, pair.leaf)],
             issuer=successor.certificate,
+            requested_by=certificates.login(),
             now=now,
         )
 
@@ -252,4 +248,4 @@ def cancel(home: Home, store: Store, now: datetime) -> None:
         if certificates.maybe_current(store, certificates.NEXT) is None:
             following(home)
         with store.writing(durable=True) as transaction:
-            certificates.drop_next(transaction, now.timestamp())
+            certificates.drop_next(transaction, now)

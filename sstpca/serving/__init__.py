@@ -1,6 +1,6 @@
-"""From a home to a running server: the toolkit's end of the server's interfaces.
+"""From a home to a running server: the toolkit's end of the server's contracts.
 
 server     runs it
 directory  who may log in
-sessions   sessions and leases, in the home's database
+backend    what each worker keeps in the home's database: sessions and leases
 """

@@ -1,4 +1,4 @@
-"""From a home to a running server: the toolkit's end of the server's interfaces."""
+"""From a home to a running server: the toolkit's end of the server's contracts."""
 
 import functools
 import hashlib
@@ -10,13 +10,13 @@ from sstpca.server.errors import ServerError
 from sstpca.server.service import serve as run_server
 
 from ..authority.identity import ending, load_identity
-from ..errors import SstpcaError
+from ..errors import SstpcaError, Unavailable
 from ..home import Home
 from ..secrets import Sealer
 from ..settings import Settings
 from ..store import Store
 from ..x509.pair import identity_to_pem
-from .sessions import StoreBackend
+from .backend import StoreBackend
 
 
 def serve(home: Home, settings: Settings) -> None:
@@ -31,7 +31,9 @@ def serve(home: Home, settings: Settings) -> None:
         try:
             run_server(_config(home, settings), StoreBackend(home))
         except ServerError as error:
-            raise SstpcaError(str(error), error.hint) from error
+            if isinstance(error.__cause__, SstpcaError):  # of _read_identity
+                raise error.__cause__ from None
+            raise Unavailable(str(error), error.hint) from error
 
 
 def _config(home: Home, settings: Settings) -> Config:

@@ -6,7 +6,7 @@ Digests and serials are lower-case hexadecimal without colons. Nothing is ever r
 import enum
 import os
 import pwd
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -100,42 +100,23 @@ class Entry:
 
 def record(
     transaction: Transaction,
-    certificate: x509.Certificate,
-    *,
-    name: str,
-    profile: str,
-    requested_by: str,
-    issuer: x509.Certificate | None = None,
-    now: datetime | None = None,
-) -> None:
-    """Add ``certificate`` as the current one of ``name``; the one before is replaced.
-
-    :param transaction: of Store.writing; the caller's transaction decides.
-    :param issuer: the authority of this home, if it issued this one.
-    :param now: an aware time; by default the present.
-    """
-    record_all(
-        transaction,
-        [(name, profile, certificate)],
-        issuer=issuer,
-        requested_by=requested_by,
-        now=(now or datetime.now(UTC)).timestamp(),
-    )
-
-
-def record_all(
-    transaction: Transaction,
-    pairs: Sequence[tuple[str, str, x509.Certificate]],
+    pairs: Iterable[tuple[str, str, x509.Certificate]],
     *,
     issuer: x509.Certificate | None,
     requested_by: str,
-    now: float,
+    now: datetime,
 ) -> None:
-    """Add many certificates, each with its name and profile; see :func:`record`."""
+    """Add certificates, each with its name and profile; those of the same names are replaced.
+
+    :param transaction: of Store.writing; the caller's transaction decides.
+    :param issuer: the authority of this home, if it issued them.
+    :param requested_by: the local login of who asked; see :func:`login`.
+    :param now: an aware time.
+    """
     common = {
         "issuer_sha256": "" if issuer is None else digest(issuer),
         "requested_by": requested_by,
-        "issued": now,
+        "issued": now.timestamp(),
     }
     rows = [
         _row(name, certificate) | common | {"profile": profile}
@@ -144,7 +125,7 @@ def record_all(
     transaction.execute(
         certificates.update()
         .where(certificates.c.key == sa.bindparam("of"), certificates.c.replaced.is_(None))
-        .values(replaced=now),
+        .values(replaced=now.timestamp()),
         [{"of": row["key"]} for row in rows],
     )
     transaction.execute(certificates.insert(), rows)
@@ -168,13 +149,8 @@ def _row(name: str, certificate: x509.Certificate) -> dict[str, Any]:
 def record_first(store: Store, authority: x509.Certificate, server: x509.Certificate) -> None:
     """Record the two certificates of a new home."""
     with store.writing() as transaction:
-        record_all(
-            transaction,
-            [(AUTHORITY, AUTHORITY, authority), (SERVER, SERVER, server)],
-            issuer=authority,
-            requested_by=login(),
-            now=datetime.now(UTC).timestamp(),
-        )
+        both = [(AUTHORITY, AUTHORITY, authority), (SERVER, SERVER, server)]
+        record(transaction, both, issuer=authority, requested_by=login(), now=datetime.now(UTC))
 
 
 def list_all(store: Store) -> list[Entry]:
@@ -299,7 +275,7 @@ def revoke(transaction: Transaction, entry: Entry, reason: str, now: datetime) -
         raise _revoked_already(entry)
 
 
-def revoke_all_of(transaction: Transaction, name: str, reason: str, now: float) -> None:
+def revoke_all_of(transaction: Transaction, name: str, reason: str, now: datetime) -> None:
     """Revoke every certificate of the user ``name`` for ``reason``, those replaced as well.
 
     :param transaction: of Store.writing.
@@ -311,7 +287,7 @@ def revoke_all_of(transaction: Transaction, name: str, reason: str, now: float) 
             certificates.c.profile == USER,
             certificates.c.revoked.is_(None),
         )
-        .values(revoked=now, reason=reason)
+        .values(revoked=now.timestamp(), reason=reason)
     )
 
 
@@ -336,14 +312,14 @@ def put_back(transaction: Transaction, certificate: x509.Certificate, name: str)
     known = certificates.c.sha256 == digest(certificate)
     if transaction.scalar(sa.select(certificates.c.id).where(known)) is None:
         return False
-    _replace(transaction, name, datetime.now(UTC).timestamp())
+    _replace(transaction, name, datetime.now(UTC))
     _rename(transaction, known, name)
     return True
 
 
-def _replace(transaction: Transaction, name: str, now: float) -> None:
+def _replace(transaction: Transaction, name: str, now: datetime) -> None:
     of_name = (certificates.c.key == user_key(name), certificates.c.replaced.is_(None))
-    transaction.execute(certificates.update().where(*of_name).values(replaced=now))
+    transaction.execute(certificates.update().where(*of_name).values(replaced=now.timestamp()))
 
 
 def _rename(transaction: Transaction, which: sa.ColumnElement[bool], name: str) -> None:
@@ -352,7 +328,7 @@ def _rename(transaction: Transaction, which: sa.ColumnElement[bool], name: str) 
     transaction.execute(certificates.update().where(which).values(values))
 
 
-def succeed(transaction: Transaction, now: float) -> None:
+def succeed(transaction: Transaction, now: datetime) -> None:
     """Let the next authority take the place of the one before.
 
     :param transaction: of Store.writing.
@@ -362,7 +338,7 @@ def succeed(transaction: Transaction, now: float) -> None:
     _rename(transaction, following, AUTHORITY)
 
 
-def drop_next(transaction: Transaction, now: float) -> None:
+def drop_next(transaction: Transaction, now: datetime) -> None:
     """Let there be no next authority.
 
     :param transaction: of Store.writing.

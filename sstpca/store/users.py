@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from typing import Any, Final
 
@@ -248,7 +249,7 @@ def remove(store: Store, names: Iterable[str]) -> list[User]:
             user = _get(transaction, name)
             sessions.end_all_of(transaction, user.id, "the user was removed")
             transaction.execute(users.delete().where(users.c.id == user.id))
-            certificates.revoke_all_of(transaction, user.name, _REMOVED, now())
+            certificates.revoke_all_of(transaction, user.name, _REMOVED, datetime.now(UTC))
             removed.append(user)
     return removed
 

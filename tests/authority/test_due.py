@@ -44,11 +44,9 @@ def issue(
     with store.writing() as connection:
         certificates.record(
             connection,
-            certificate,
-            name=name,
-            profile="user",
-            requested_by="tester",
+            [(name, "user", certificate)],
             issuer=authority.certificate,
+            requested_by="tester",
             now=now,
         )
 

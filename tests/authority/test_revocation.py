@@ -115,7 +115,8 @@ def test_only_those_of_this_authority(home: Home, store: Store, authority: Autho
     other = Authority.make(HOSTS, NOW)
     foreign = other.issue_server(HOSTS, KeyType.ECDSA, NOW).certificate
     with store.writing() as connection:
-        certificates.record(connection, foreign, name="foreign", profile="server", requested_by="x")
+        pairs = [("foreign", "server", foreign)]
+        certificates.record(connection, pairs, issuer=None, requested_by="x", now=NOW)
     revoke(store, "foreign", "superseded")
     der, _ = revocation.write_list(home, store, authority, NOW).paths
     assert list(read(der)) == []

@@ -12,7 +12,7 @@ from sstpca import surroundings
 from sstpca.access.reach import Reach
 from sstpca.home import Home
 from sstpca.server.contracts import Account
-from sstpca.serving.sessions import StoreBackend
+from sstpca.serving.backend import StoreBackend
 from sstpca.store import Store, profiles, users
 
 Run = Callable[..., Result]

@@ -12,7 +12,7 @@ from click.testing import Result
 from sstpca.home import Home
 from sstpca.secrets import Sealer
 from sstpca.server.contracts import Account, Sessions
-from sstpca.serving.sessions import StoreBackend
+from sstpca.serving.backend import StoreBackend
 from sstpca.store import Store, users
 from tests.conftest import Run
 

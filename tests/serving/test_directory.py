@@ -17,8 +17,8 @@ from sstpca.authority.issuing import Existing
 from sstpca.home import Home
 from sstpca.secrets import Sealer
 from sstpca.server.contracts import CertificateRefused
+from sstpca.serving.backend import StoreBackend
 from sstpca.serving.directory import StoreDirectory
-from sstpca.serving.sessions import StoreBackend
 from sstpca.store import Store, certificates, users
 from sstpca.x509.keys import KeyType
 from tests.conftest import Run

@@ -45,9 +45,8 @@ def old(home: Home) -> Iterator[None]:
 
 def record(store: Store, certificate: x509.Certificate, name: str, profile: str = "user") -> None:
     with store.writing() as connection:
-        certificates.record(
-            connection, certificate, name=name, profile=profile, requested_by="tester"
-        )
+        pairs = [(name, profile, certificate)]
+        certificates.record(connection, pairs, issuer=None, requested_by="tester", now=NOW)
 
 
 def leaf(authority: Authority) -> x509.Certificate:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sstpca.home import Home
 from sstpca.secrets import Sealer
 from sstpca.server.contracts import Account, Lease, Sessions
-from sstpca.serving.sessions import StoreBackend
+from sstpca.serving.backend import StoreBackend
 from sstpca.store import Store, profiles, users
 from sstpca.store.leases import _spans
 from sstpca.store.sessions import REPLACED, list_sessions

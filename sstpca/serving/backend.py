@@ -1,4 +1,4 @@
-"""The sessions of the server in the home's database."""
+"""What a worker of the server keeps in the home's database: its sessions."""
 
 import contextlib
 import time

@@ -14,7 +14,7 @@ from sstpca.errors import SstpcaError
 from sstpca.home import Home
 from sstpca.secrets import Sealer
 from sstpca.server.contracts import CLOSED, Account, Lease, Sessions
-from sstpca.serving.sessions import StoreBackend
+from sstpca.serving.backend import StoreBackend
 from sstpca.store import Store, profiles, users
 from sstpca.store.sessions import end_sessions, list_sessions
 from tests.support.files import open_files
