@@ -30,8 +30,9 @@ from ..x509.keys import (
     make_key,
 )
 from ..x509.loading import certificates_from_pem
+from ..x509.name_constraints import check_permitted
 from ..x509.stretching import is_weak
-from ..x509.subjects import Subject, check_permitted
+from ..x509.subjects import Subject
 
 
 @dataclass(frozen=True, slots=True)

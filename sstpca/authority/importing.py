@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from ..disk.reading import read_file
 from ..disk.writing import SECRET, write_file
@@ -18,8 +17,8 @@ from ..errors import SstpcaError
 from ..home import SERVER, Home
 from ..names import quoted
 from ..store import Store, certificates
-from ..x509 import chains, roots
-from ..x509.extensions import read_extensions
+from ..x509.certificates import Certificate
+from ..x509.chains import order_chain
 from ..x509.keys import PrivateKey
 from ..x509.pair import Pair, identity_to_pem
 from ..x509.parsing import Contents, Password, merge, parse
@@ -65,8 +64,7 @@ def prepare(home: Home, contents: Contents, now: datetime) -> Import:
     leaf, key = match(contents, _sources(home, contents))
     hosts = served_hosts(home)
     check_leaf(home, leaf, hosts, now)
-    anchors = [*client_roots(home), *roots.system_roots()]
-    chain = chains.order_chain(leaf, contents.certificates, anchors, now)
+    chain = order_chain(leaf, contents.certificates, client_roots(home), now)
     used = (leaf, *chain)
     own = check_leaf(home, leaf, hosts, now, chain)
     _try_out(identity_to_pem(key, used))
@@ -76,7 +74,9 @@ def prepare(home: Home, contents: Contents, now: datetime) -> Import:
         unused=tuple(
             one for one in contents.certificates if one not in used and not _ends(one, used)
         ),
-        revocation=tuple(url for one in used for url in revocation_urls(one)),
+        revocation=tuple(
+            url for one in used for url in Certificate.of(one).revocation_addresses if url
+        ),
     )
 
 
@@ -169,28 +169,12 @@ def _several(fitting: Sequence[x509.Certificate]) -> SstpcaError:
 
 
 def _refuse_authority(leaf: x509.Certificate) -> None:
-    if chains.is_authority(leaf):
+    if Certificate.of(leaf).authority:
         raise SstpcaError(
             f"the key is an authority's, {quoted(leaf.subject.rfc4514_string())}, not a server's: "
             "Windows says 0x800B0110",
             "leave that key out: it does not belong on a server",
         )
-
-
-def revocation_urls(certificate: x509.Certificate) -> list[str]:
-    """Return where ``certificate`` says one can learn whether it is revoked: CRLs, then OCSP."""
-    places: list[x509.GeneralName] = []
-    for one in read_extensions(certificate).readable:
-        match one.value:
-            case x509.CRLDistributionPoints() as points:
-                places += [name for point in points for name in point.full_name or ()]
-            case x509.AuthorityInformationAccess() as accesses:
-                places += [
-                    access.access_location
-                    for access in accesses
-                    if access.access_method == AuthorityInformationAccessOID.OCSP
-                ]
-    return [one.value for one in places if isinstance(one, x509.UniformResourceIdentifier)]
 
 
 def install(home: Home, store: Store, found: Import, now: datetime) -> Path | None:

@@ -19,9 +19,11 @@ from ..store import Store, certificates
 from ..store.certificates import Entry, State
 from ..store.users import check_holders
 from ..x509 import certificate_profiles
+from ..x509.certificates import Certificate
 from ..x509.keys import KeyType, PublicKey, key_type, make_key
+from ..x509.name_constraints import check_permitted
 from ..x509.pair import Pair
-from ..x509.subjects import Subject, check_permitted
+from ..x509.subjects import Subject
 from . import pairs
 from .authority import Authority, check_alive, load_ca_certificate
 from .identity import served_hosts
@@ -338,7 +340,7 @@ def _signed_again(
         key,
         now,
         days=days,
-        cdp=certificate_profiles.distribution_url(old),
+        cdp=Certificate.of(old).list_url,
     )
 
 

@@ -5,14 +5,15 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ..disk.reading import read_file
 from ..disk.writing import SECRET, write_file
 from ..home import Home
 from ..names import Hosts
-from ..x509.certificate_profiles import subject_alternative_name
-from ..x509.keys import KeyType, PrivateKey, key_from_pem, key_to_pem, make_server_key
+from ..x509.certificate_profiles import key_usage
+from ..x509.keys import KeyType, PrivateKey, key_from_pem, key_to_pem, make_key
+from ..x509.subjects import Subject
 
 
 def next_key_path(home: Home) -> Path:
@@ -36,28 +37,19 @@ def make_next_key(home: Home, kind: KeyType) -> PrivateKey:
 
     :raises SstpcaError: if it cannot be written.
     """
-    key = make_server_key(kind)
+    key = make_key(kind)
     write_file(next_key_path(home), key_to_pem(key), SECRET)
     return key
 
 
 def make_request(key: PrivateKey, hosts: Hosts) -> x509.CertificateSigningRequest:
     """Return a request (RFC 2986) for a server's certificate for ``hosts``: our own profile's."""
-    usage = x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=False,
-        key_encipherment=isinstance(key, rsa.RSAPrivateKey),
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=False,
-        crl_sign=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
+    subject = Subject.of_hosts(hosts)
+    usage = key_usage(digital_signature=True, key_encipherment=isinstance(key, rsa.RSAPrivateKey))
     return (
         x509.CertificateSigningRequestBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts.first)]))
-        .add_extension(subject_alternative_name(hosts), critical=False)
+        .subject_name(subject.name())
+        .add_extension(subject.alternative_name(), critical=False)
         .add_extension(usage, critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(key, hashes.SHA256())

@@ -15,7 +15,7 @@ from ..errors import SstpcaError
 from ..home import Home
 from ..store import Store, certificates
 from ..store.certificates import Entry
-from ..x509.certificates import UNREADABLE
+from ..x509.extensions import UNREADABLE
 from . import pairs
 from .authority import Authority, check_alive
 

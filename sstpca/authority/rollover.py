@@ -23,10 +23,11 @@ from ..names import Hosts
 from ..store import Store, Transaction, certificates
 from ..store.certificates import Entry
 from ..x509 import certificate_profiles
-from ..x509.certificates import certificate_to_pem
+from ..x509.certificates import Certificate, certificate_to_pem
 from ..x509.keys import KeyType, key_to_pem, key_type, make_key
+from ..x509.name_constraints import may, refused, text_of
 from ..x509.pair import Pair
-from ..x509.subjects import Subject, check_permitted
+from ..x509.subjects import Subject
 from . import pairs
 from .authority import Authority, check_alive, issuer_of, load_next_certificate
 from .identity import check_leaf, load_server_certificate, served_hosts
@@ -147,12 +148,8 @@ def unserved(home: Home, successor: x509.Certificate) -> list[str]:
     """
     if issuer_of(home, load_server_certificate(home)) is None:
         return []
-    served = Subject.of_hosts(served_hosts(home))
-    names = [one for one in served.dns if not may(successor, Subject(one, (one,)))]
-    addresses = [
-        one for one in served.addresses if not may(successor, Subject(str(one), (), (one,)))
-    ]
-    return [*names, *map(str, addresses)]
+    served = Subject.of_hosts(served_hosts(home)).alternative_name()
+    return list(map(text_of, refused(Certificate.of(successor), served)))
 
 
 def finish(
@@ -211,7 +208,7 @@ def _server_pair(home: Home, successor: Authority, now: datetime, hosts: Hosts) 
     if issuer_of(home, leaf) is None:
         return None
     key = make_key(key_type(leaf.public_key()))
-    url = certificate_profiles.distribution_url(leaf)
+    url = Certificate.of(leaf).list_url
     subject = server_subject(hosts, leaf, successor.certificate)
     made = successor.sign(certificate_profiles.SERVER, subject, key.public_key(), now, cdp=url)
     check_leaf(home, made, hosts, now)
@@ -221,22 +218,14 @@ def _server_pair(home: Home, successor: Authority, now: datetime, hosts: Hosts) 
 def server_subject(hosts: Hosts, leaf: x509.Certificate, successor: x509.Certificate) -> Subject:
     """Return the names of ``hosts``, and those of ``leaf`` that ``successor`` may give."""
     served, old = Subject.of_hosts(hosts), Subject.of_certificate(leaf)
-    more = [name for name in old.dns if may(successor, Subject(name, (name,)))]
-    others = [one for one in old.addresses if may(successor, Subject(str(one), (), (one,)))]
+    gone = list(refused(Certificate.of(successor), old.alternative_name()))
+    more = [one for one in old.dns if x509.DNSName(one) not in gone]
+    others = [one for one in old.addresses if x509.IPAddress(one) not in gone]
     return Subject(
         served.common_name,
         tuple(dict.fromkeys((*served.dns, *more))),
         tuple(dict.fromkeys((*served.addresses, *others))),
     )
-
-
-def may(issuer: x509.Certificate, subject: Subject) -> bool:
-    """Return whether ``issuer`` can issue for all names of ``subject``."""
-    try:
-        check_permitted(subject, issuer)
-    except InvalidInput:
-        return False
-    return True
 
 
 def cancel(home: Home, store: Store, now: datetime) -> None:

@@ -14,8 +14,7 @@ from ..authority.authority import load_ca_certificate, load_next_certificate
 from ..authority.rollover import following
 from ..disk.writing import PUBLIC, refuse_existing, write_new
 from ..errors import InvalidInput
-from ..x509 import exporting
-from ..x509.certificates import certificate_to_pem, sha256_fingerprint
+from ..x509.certificates import certificate_to_der, certificate_to_pem, sha256_fingerprint
 from ..x509.keys import check_new_passphrase, check_passphrase
 from . import ask, usage
 from .cert import opened
@@ -82,7 +81,7 @@ def export(context: Context, format_: str, next_: bool, output: Path | None, for
     home = context.home()
     certificate = following(home) if next_ else load_ca_certificate(home)
     binary = format_ == "der"
-    content = exporting.to_der(certificate) if binary else certificate_to_pem(certificate)
+    content = certificate_to_der(certificate) if binary else certificate_to_pem(certificate)
     put_out(content, output, force=force)
     talk(f"its SHA-256 fingerprint: {sha256_fingerprint(certificate)}")
     if not next_ and load_next_certificate(home) is not None:

@@ -22,7 +22,7 @@ from ..secrets import generate_password
 from ..store import certificates
 from ..store.certificates import Entry, State
 from ..x509 import exporting, parsing
-from ..x509.certificates import certificate_to_pem
+from ..x509.certificates import certificate_to_der, certificate_to_pem
 from ..x509.keys import KEY_TYPES, KeyType, describe_key
 from ..x509.pair import Pair
 from . import ask, ca_files, usage
@@ -164,7 +164,7 @@ def _pair(home: Home, entry: Entry) -> Pair:
 
 def _without_key(home: Home, entry: Entry, kind: Format, *, root: bool) -> bytes:
     if kind is Format.DER:
-        return exporting.to_der(entry.certificate)
+        return certificate_to_der(entry.certificate)
     if kind is Format.PEM or entry.profile == certificates.AUTHORITY:
         return certificate_to_pem(entry.certificate)
     return exporting.to_chain(_pair(home, entry), _root(home, entry) if root else None)

@@ -14,6 +14,7 @@ from ..lint.checks import Report
 from ..lint.readable import named
 from ..store import Store, certificates
 from ..store.certificates import Entry
+from ..x509.certificates import Certificate
 from .context import Context
 from .output import for_this_home
 
@@ -61,7 +62,7 @@ def _ways(
     ours = client_roots(home)
     for one in report.path[1:]:
         if one in ours:
-            yield named(one.subject), "make a next authority: sstpca ca rollover begin"
+            yield named(Certificate.of(one)).what, "make a next authority: sstpca ca rollover begin"
 
 
 def _entry(context: Context, leaf: x509.Certificate) -> Entry | None:

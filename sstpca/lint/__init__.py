@@ -4,5 +4,5 @@ checks        all of them, of a chain
 probe         asks a running server for its chain
 readable      a certificate as it is looked at
 findings      what is said of it
-leaf, eap, host_names, chain, constraints   the checks
+leaf, eap, host_names, chain   the checks
 """

@@ -1,24 +1,18 @@
-"""The path from a server's certificate to a root, as Windows builds it, and what is wrong on it."""
+"""What is wrong on the path from a server's certificate to a root."""
 
-import enum
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
 from cryptography import x509
-from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ..names import quoted
-from .constraints import names_outside
+from ..x509.chains import End, Path
+from ..x509.name_constraints import all_names, refused, text_of
 from .findings import Finding, Severity, Windows, error, note, warning
 from .leaf import check_form, check_key, check_signature, check_validity
-from .readable import Readable, signed_by
-
-PublicRoots = Callable[[x509.Name], Sequence[Readable]]
-
-# no chain of a server is as long
-_PATH_MAX: Final = 16
+from .readable import Readable
 
 _SERVER: Final = frozenset(
     {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
@@ -27,69 +21,12 @@ _SERVER: Final = frozenset(
 _FETCHED: Final = ("http://", "https://", "ldap:", "file:")
 
 
-@enum.unique
-class End(enum.Enum):
-    """Where a path ends."""
-
-    TRUSTED = "in a root that the caller trusts"
-    PUBLIC = "in a root that everybody trusts"
-    UNKNOWN_ROOT = "in a root that nobody here knows"
-    MISSING = "where an issuer is not at hand"
-    FORGED = "where the only issuer of that name did not sign"
-
-
-@dataclass(frozen=True, slots=True)
-class Path:
-    """A path, the leaf first; the root last if it is known.
+def check_path(path: Path[Readable], now: datetime, *, expected: bool) -> Iterator[Finding]:
+    """Look at the path's end, its authorities, and what they allow.
 
     :param expected: whether the caller said which roots are trusted.
     """
-
-    certificates: tuple[Readable, ...]
-    end: End
-    expected: bool
-
-    @property
-    def below_root(self) -> tuple[Readable, ...]:
-        """The certificates whose signature and revocation count."""
-        *below, last = self.certificates
-        return tuple(below) if last.self_issued else self.certificates
-
-
-def build(
-    leaf: Readable, others: Sequence[Readable], trusted: Sequence[Readable], public: PublicRoots
-) -> Path:
-    """Return the path from ``leaf`` over ``others`` to one of ``trusted``, or to a public root.
-
-    :param public: gives the public roots of a name.
-    """
-    path = [leaf]
-    while len(path) < _PATH_MAX:
-        last = path[-1]
-        for end, roots in ((End.TRUSTED, trusted), (End.PUBLIC, public(last.issuer))):
-            rest = _anchor(last, roots)
-            if rest is not None:
-                return Path((*path, *rest), end, bool(trusted))
-        if last.self_issued and signed_by(last, last):
-            return Path(tuple(path), End.UNKNOWN_ROOT, bool(trusted))
-        above = [one for one in others if one not in path and signed_by(last, one)]
-        if not above:
-            forged = any(one.subject == last.issuer for one in (*trusted, *others))
-            return Path(tuple(path), End.FORGED if forged else End.MISSING, bool(trusted))
-        path.append(above[0])
-    return Path(tuple(path), End.MISSING, bool(trusted))
-
-
-def _anchor(last: Readable, roots: Sequence[Readable]) -> tuple[Readable, ...] | None:
-    """Return what of ``roots`` is to follow ``last``: nothing if it is one; None if none does."""
-    if any(one.fingerprint == last.fingerprint for one in roots):
-        return ()
-    return next(((one,) for one in roots if signed_by(last, one)), None)
-
-
-def check_path(path: Path, now: datetime) -> Iterator[Finding]:
-    """Look at the path's end, its authorities, and what they allow."""
-    yield from _check_end(path)
+    yield from _check_end(path, Severity.ERROR if expected else Severity.WARNING)
     public = path.end is End.PUBLIC
     for one in path.below_root:
         yield from check_signature(one, public=public)
@@ -101,9 +38,8 @@ def check_path(path: Path, now: datetime) -> Iterator[Finding]:
         yield from _check_authority(one, path.certificates[:index])
 
 
-def _check_end(path: Path) -> Iterator[Finding]:
+def _check_end(path: Path[Readable], severity: Severity) -> Iterator[Finding]:
     last = path.certificates[-1]
-    severity = Severity.ERROR if path.expected else Severity.WARNING
     match path.end:
         case End.UNKNOWN_ROOT:
             itself = "is self-signed" if len(path.certificates) == 1 else "is a root"
@@ -183,14 +119,11 @@ def _check_authority_usage(one: Readable) -> Iterator[Finding]:
 
 
 def _check_constraints(one: Readable, below: tuple[Readable, ...]) -> Iterator[Finding]:
-    constraints = one.extension(x509.NameConstraints)
-    if constraints is None:
-        return
     for other in below:
         # RFC 5280 4.2.1.10: not for a self-issued one, unless it is the leaf
         if other.self_issued and other is not below[0]:
             continue
-        outside = list(names_outside(other, constraints))
+        outside = [text_of(name) for name in refused(one, all_names(other))]
         if outside:
             yield error(
                 "constraints",
@@ -203,10 +136,11 @@ def _check_constraints(one: Readable, below: tuple[Readable, ...]) -> Iterator[F
 
 def _check_revocation(one: Readable, *, public: bool) -> Iterator[Finding]:
     """Look at where Windows would ask whether ``one`` is revoked; it fails hard if it cannot."""
-    addresses = list(_revocation_addresses(one))
-    if not addresses:
+    if not one.revocation_addresses:
         return
-    usable = [address for address in addresses if address.lower().startswith(_FETCHED)]
+    usable = [
+        address for address in one.revocation_addresses if address.lower().startswith(_FETCHED)
+    ]
     if not usable:
         yield warning(
             "revocation-none",
@@ -228,14 +162,3 @@ def _check_revocation(one: Readable, *, public: bool) -> Iterator[Finding]:
             "leave CRL and OCSP out of it, or keep that reachable from outside the VPN",
             Windows.REVOCATION_OFFLINE,
         )
-
-
-def _revocation_addresses(one: Readable) -> Iterator[str]:
-    """Return the URLs of CRLs and OCSP; empty texts for places that are no URL."""
-    for point in one.extension(x509.CRLDistributionPoints) or ():
-        for name in point.full_name or [None]:
-            yield name.value if isinstance(name, x509.UniformResourceIdentifier) else ""
-    for access in one.extension(x509.AuthorityInformationAccess) or ():
-        if access.access_method == AuthorityInformationAccessOID.OCSP:
-            place = access.access_location
-            yield place.value if isinstance(place, x509.UniformResourceIdentifier) else ""

@@ -1,28 +1,28 @@
 """What the Windows SSTP client would object to in a server's certificate: [MS-SSTP] 3.2.4.1.
 
-The checks stand in lint_leaf (one certificate by itself), lint_eap, lint_names (what users dial),
-lint_chain (the path to a root) and lint_constraints; lint_findings has what they answer.
+The checks stand in leaf (one certificate by itself), eap, host_names (what users dial) and chain
+(the path to a root); findings has what they answer.
 """
 
 import dataclasses
-import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..errors import InvalidInput
 from ..names import Hosts, parse_hosts, quoted
-from ..x509.roots import system_roots
-from .chain import End, Path, PublicRoots, build, check_path
+from ..x509.certificates import Certificate, certificate_to_der
+from ..x509.chains import End, Path, Roots, build
+from ..x509.roots import PublicRoots
+from .chain import check_path
 from .eap import check_eap
 from .findings import Finding, Severity, error, note, warning
 from .host_names import check_names, check_wildcards
 from .leaf import check_form, check_key, check_lifetime, check_purpose, check_validity
-from .readable import Readable, read
+from .readable import Readable, named, read
 
 # more is no chain, and building a path takes its square
 CHAIN_MAX: Final = 32
@@ -60,7 +60,7 @@ def lint(
     now: datetime,
     what: str = "the certificate",
     sent: bool = False,
-    public: PublicRoots | None = None,
+    public: Roots[Certificate] | None = None,
 ) -> Report:
     """Check a server's certificate with its chain; nothing in them makes this raise.
 
@@ -77,17 +77,19 @@ def lint(
     if not readable or (sent and isinstance(read(presented[0], what), Finding)):
         return Report(_sorted(unreadable or [_nothing(what)]))
     leaf, *others = readable
-    roots = [one for one in (read(_der(root)) for root in trusted) if isinstance(one, Readable)]
-    path = build(leaf, others, roots, _public_roots if public is None else public)
+    known = [
+        one
+        for one in (read(certificate_to_der(root)) for root in trusted)
+        if isinstance(one, Readable)
+    ]
+    path = build(leaf, others, known, _named(public or PublicRoots()), now)
     findings = [
         *unreadable,
         *_check_leaf(leaf, path, hosts, now),
-        *check_path(path, now),
+        *check_path(path, now, expected=bool(known)),
         *_check_order(others, path, sent=sent),
     ]
-    return Report(
-        _sorted(findings), leaf.certificate, tuple(one.certificate for one in path.certificates)
-    )
+    return Report(_sorted(findings), leaf.raw, tuple(one.raw for one in path.certificates))
 
 
 def split_port(text: str, default: int = 443) -> tuple[Hosts, int]:
@@ -119,7 +121,7 @@ def _read_all(
         one = read(der, what if index == 0 and sent else "")
         if isinstance(one, Finding):
             unreadable.append(one)
-        elif one.fingerprint not in {other.fingerprint for other in readable}:
+        elif one not in readable:
             readable.append(one)
     if len(presented) > CHAIN_MAX:
         unreadable.append(
@@ -147,7 +149,7 @@ def _nothing(what: str) -> Finding:
 
 
 def _check_leaf(
-    leaf: Readable, path: Path, hosts: Hosts | None, now: datetime
+    leaf: Readable, path: Path[Readable], hosts: Hosts | None, now: datetime
 ) -> Iterator[Finding]:
     yield from check_validity(leaf, now)
     yield from check_purpose(leaf)
@@ -162,13 +164,15 @@ def _check_leaf(
     yield from check_form(leaf)
 
 
-def _check_order(others: Sequence[Readable], path: Path, *, sent: bool) -> Iterator[Finding]:
+def _check_order(
+    others: Sequence[Readable], path: Path[Readable], *, sent: bool
+) -> Iterator[Finding]:
     """Look at what else came with the leaf."""
-    place = {one.fingerprint: index for index, one in enumerate(path.certificates)}
+    place = {one: index for index, one in enumerate(path.certificates)}
     # an issuer by its name, with another key, has had a finding
     last = path.certificates[-1]
     for one in others:
-        if one.fingerprint not in place:
+        if one not in place:
             if path.end is End.FORGED and one.subject == last.issuer:
                 continue
             yield note(
@@ -176,9 +180,9 @@ def _check_order(others: Sequence[Readable], path: Path, *, sent: bool) -> Itera
                 f"{one.what} has no part in the chain",
                 "leave it out",
             )
-        elif one.self_issued and place[one.fingerprint] == len(path.certificates) - 1:
+        elif one.self_issued and place[one] == len(path.certificates) - 1:
             yield note("root-sent", f"{one.what} is the root", "leave it out: clients have it")
-    order = [place[one.fingerprint] for one in others if one.fingerprint in place]
+    order = [place[one] for one in others if one in place]
     if sent and order != sorted(order):
         yield warning(
             "order",
@@ -191,20 +195,5 @@ def _sorted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda one: _ORDER[one.severity]))
 
 
-def _der(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(Encoding.DER)
-
-
-def _public_roots(name: x509.Name) -> Sequence[Readable]:
-    """Return the roots that this machine trusts by default, and that have this name."""
-    return _all_public_roots().get(name.public_bytes(), ())
-
-
-@functools.cache
-def _all_public_roots() -> dict[bytes, list[Readable]]:
-    found: dict[bytes, list[Readable]] = {}
-    for certificate in system_roots():
-        root = read(_der(certificate))
-        if isinstance(root, Readable):
-            found.setdefault(root.subject.public_bytes(), []).append(root)
-    return found
+def _named(public: Roots[Certificate]) -> Roots[Readable]:
+    return lambda name: list(map(named, public(name)))

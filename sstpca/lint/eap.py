@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from .findings import Finding, note
 from .readable import Readable
@@ -30,14 +30,13 @@ OBJECTIONS: Final = frozenset(
 
 def check_eap(leaf: Readable) -> Iterator[Finding]:
     """Look at subject and purposes as the EAP methods of Windows that check a certificate do."""
-    common = [str(one.value) for one in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     if not any(leaf.subject.rdns):
         yield note(
             "eap-subject",
             f"{leaf.what} has an empty subject: Windows refuses it for the sign-in eap-tls",
             "nothing without eap-tls; else get one with the server's name as common name (CN)",
         )
-    elif any("*" in one for one in common):
+    elif any("*" in one for one in leaf.common_names):
         yield note(
             "eap-wildcard",
             f"{leaf.what} has a wildcard as CN: Windows refuses it for the sign-in eap-tls",

@@ -6,7 +6,6 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from cryptography import x509
-from cryptography.x509.oid import NameOID
 
 from ..addresses import IPAddress
 from ..names import Hosts, quoted
@@ -67,12 +66,10 @@ def check_wildcards(leaf: Readable) -> Iterator[Finding]:
 
 
 def _names(leaf: Readable) -> _Names:
-    san = leaf.extension(x509.SubjectAlternativeName)
-    common = leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return _Names(
-        dns=() if san is None else tuple(map(str.lower, san.get_values_for_type(x509.DNSName))),
-        addresses=() if san is None else tuple(san.get_values_for_type(x509.IPAddress)),
-        common=tuple(one.value.lower() for one in common if isinstance(one.value, str)),
+        dns=tuple(one.value.lower() for one in leaf.names if isinstance(one, x509.DNSName)),
+        addresses=tuple(one.value for one in leaf.names if isinstance(one, x509.IPAddress)),
+        common=tuple(map(str.lower, leaf.common_names)),
     )
 
 

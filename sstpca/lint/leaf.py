@@ -8,7 +8,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAlgorithmOID
 
-from ..x509.certificates import due_before
 from ..x509.keys import describe_key
 from .findings import Finding, Windows, error, note, warning
 from .readable import Readable
@@ -68,10 +67,10 @@ def check_validity(one: Readable, now: datetime) -> Iterator[Finding]:
             "wait until then; if it is later than that, correct this machine's clock",
             Windows.EXPIRED,
         )
-    elif one.end - now < due_before(one.end - one.begin, _SOON):
+    elif one.is_due(now, _SOON):
         yield warning(
             "ends-soon",
-            f"{one.what} ends on {one.end:%Y-%m-%d}, in {(one.end - now).days} days",
+            f"{one.what} ends on {one.end:%Y-%m-%d}, in {one.days_left(now)} days",
             "renew it now",
             Windows.EXPIRED,
         )
@@ -79,8 +78,7 @@ def check_validity(one: Readable, now: datetime) -> Iterator[Finding]:
 
 def check_lifetime(leaf: Readable, now: datetime, *, public: bool) -> Iterator[Finding]:
     """Look for a life too long for phones, and a beginning too late for slow clocks."""
-    # both ends count, RFC 5280 4.1.2.5
-    days = (leaf.end - leaf.begin + timedelta(seconds=1)) / timedelta(days=1)
+    days = leaf.life / timedelta(days=1)
     if days > DAYS_MAX or (public and days > DAYS_PUBLIC):
         limit = DAYS_PUBLIC if public else DAYS_MAX
         yield warning(
@@ -195,7 +193,7 @@ def check_signature(one: Readable, *, public: bool) -> Iterator[Finding]:
             "let the authority issue it again with SHA-256",
             Windows.SIGNATURE,
         )
-    elif one.certificate.signature_algorithm_oid == SignatureAlgorithmOID.RSASSA_PSS:
+    elif one.raw.signature_algorithm_oid == SignatureAlgorithmOID.RSASSA_PSS:
         yield warning(
             "signature-pss",
             f"{one.what} is signed with RSASSA-PSS, which RouterOS and older Windows do not read",

@@ -29,7 +29,9 @@ from ..home import SERVER, Home
 from ..names import Hosts, parse_hosts, quoted
 from ..store import Store
 from ..x509 import certificate_profiles
+from ..x509.certificates import Certificate
 from ..x509.keys import key_type
+from ..x509.name_constraints import may
 from ..x509.subjects import Subject, dns_names
 
 
@@ -176,13 +178,13 @@ def steps(home: Home, renaming: Renaming) -> list[Step]:
 def _to_certificate(home: Home, both: Hosts) -> list[Step]:
     following, subject = load_next_certificate(home), Subject.of_hosts(both)
     if following is not None:
-        if not rollover.may(following, subject):
+        if not may(following, subject):
             raise SstpcaError(
                 f"a rollover is under way, and its next authority cannot issue for {_named(both)}",
                 "see 'sstpca ca rollover status'; finish that rollover first, or cancel it",
             )
         return [Step.TRUST, Step.SUCCESSION]
-    if rollover.may(load_ca_certificate(home), subject):
+    if may(load_ca_certificate(home), subject):
         return [Step.CERTIFICATE]
     return [Step.AUTHORITY, Step.TRUST, Step.SUCCESSION]
 
@@ -277,6 +279,6 @@ def _issue(
         tuple(one for one in subject.dns if one != without),
         tuple(one for one in subject.addresses if str(one) != without),
     )
-    kind, url = key_type(leaf.public_key()), certificate_profiles.distribution_url(leaf)
+    kind, url = key_type(leaf.public_key()), Certificate.of(leaf).list_url
     wish = Wish(SERVER, certificate_profiles.SERVER, subject, kind, cdp=url)
     issuing.issue(home, store, authority, [wish], now, existing=Existing.REPLACE)

@@ -2,13 +2,14 @@
 
 What there is::
 
-    certificates          PEM and fingerprints
+    certificates          what is in one; PEM and fingerprints
     certificate_profiles  what each kind of certificate contains
     subjects              the names that it is for, checked
+    name_constraints      which of them an authority may give
     keys                  private keys; stretching makes their passphrases work
     pair                  a key with its certificate and chain
     describe              a certificate in people's words
-    chains, roots         certificates in order; the roots that this machine trusts
+    chains, roots         the path to a root; the roots that this machine trusts
 
 Formats::
 

@@ -53,9 +53,10 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ..names import COMMON_NAME_MAX, Hosts
+from .certificates import Certificate
 from .keys import PrivateKey, PublicKey
 from .subjects import NOBODY, Subject, dns_names
 
@@ -84,8 +85,8 @@ def make_authority_certificate(
     """
     length = timedelta(days=AUTHORITY_DAYS)
     begin = _begin(now, length)
-    name = _common_name(_authority_name(hosts.first, generation))
-    usage = _key_usage(key_cert_sign=True, crl_sign=True)
+    name = Subject(_authority_name(hosts.first, generation)).name()
+    usage = key_usage(key_cert_sign=True, crl_sign=True)
     builder = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -159,11 +160,11 @@ def make_leaf(
     begin = max(_begin(now, length), issuer.not_valid_before_utc)
     end = min(begin + length - _SECOND, issuer.not_valid_after_utc)
     encipherment = profile.key_encipherment and isinstance(key, rsa.RSAPublicKey)
-    usage = _key_usage(digital_signature=True, key_encipherment=encipherment)
+    usage = key_usage(digital_signature=True, key_encipherment=encipherment)
     issuer_id = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     builder = (
         x509.CertificateBuilder()
-        .subject_name(_common_name(subject.common_name))
+        .subject_name(subject.name())
         .issuer_name(issuer.subject)
         .public_key(key)
         .serial_number(x509.random_serial_number())
@@ -196,22 +197,6 @@ def _distribution_point(url: str) -> x509.CRLDistributionPoints:
     return x509.CRLDistributionPoints([x509.DistributionPoint(name, None, None, None)])
 
 
-def distribution_url(certificate: x509.Certificate) -> str:
-    """Return where ``certificate`` says that the revocation list is; empty: nowhere."""
-    try:
-        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    except x509.ExtensionNotFound:
-        return ""
-    names = [name for point in points for name in point.full_name or ()]
-    urls = [name.value for name in names if isinstance(name, x509.UniformResourceIdentifier)]
-    return urls[0] if urls else ""
-
-
-def subject_alternative_name(hosts: Hosts) -> x509.SubjectAlternativeName:
-    """Return all names and addresses of a server; see :meth:`Subject.of_hosts`."""
-    return Subject.of_hosts(hosts).alternative_name()
-
-
 def name_constraints(hosts: Hosts) -> x509.NameConstraints:
     """Permit exactly ``hosts``, and exclude the kinds of names that are not among them.
 
@@ -233,8 +218,7 @@ def name_constraints(hosts: Hosts) -> x509.NameConstraints:
 
 def is_constrained(authority: x509.Certificate) -> bool:
     """Return whether there are names for which ``authority`` cannot issue."""
-    found = authority.extensions
-    return any(isinstance(one.value, x509.NameConstraints) for one in found)
+    return Certificate.of(authority).extension(x509.NameConstraints) is not None
 
 
 def is_for_vpn_only(authority: x509.Certificate) -> bool:
@@ -242,10 +226,8 @@ def is_for_vpn_only(authority: x509.Certificate) -> bool:
 
     Those that earlier releases made could certify publishers of programs and senders of mail.
     """
-    for one in authority.extensions:
-        if isinstance(one.value, x509.ExtendedKeyUsage):
-            return set(one.value) <= set(PURPOSES)
-    return False
+    purposes = Certificate.of(authority).extension(x509.ExtendedKeyUsage)
+    return purposes is not None and set(purposes) <= set(PURPOSES)
 
 
 def _begin(now: datetime, length: timedelta) -> datetime:
@@ -260,17 +242,14 @@ def _authority_name(host: str, generation: int) -> str:
     return template.format(host[: COMMON_NAME_MAX - len(template.format(""))])
 
 
-def _common_name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-def _key_usage(
+def key_usage(
     *,
     digital_signature: bool = False,
     key_encipherment: bool = False,
     key_cert_sign: bool = False,
     crl_sign: bool = False,
 ) -> x509.KeyUsage:
+    """Return the extension."""
     return x509.KeyUsage(
         digital_signature=digital_signature,
         content_commitment=False,

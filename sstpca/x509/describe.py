@@ -2,17 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final
 
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from .certificates import sha1_fingerprint, sha256_fingerprint
-from .extensions import read_extensions
+from .certificates import Certificate, sha1_fingerprint, sha256_fingerprint
 from .keys import describe_key
 from .subjects import NOBODY, upn_of
-
-_Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
 _PURPOSES: Final = {
     ExtendedKeyUsageOID.SERVER_AUTH: "serverAuth",
@@ -66,20 +63,21 @@ class Description:
 
 def describe(certificate: x509.Certificate, now: datetime) -> Description:
     """Return what there is to say about ``certificate`` at ``now``, an aware time."""
-    constraints = _extension(certificate, x509.NameConstraints)
-    basic = _extension(certificate, x509.BasicConstraints)
+    one = Certificate.of(certificate)
+    constraints = one.extension(x509.NameConstraints)
+    basic = one.extension(x509.BasicConstraints)
     return Description(
-        subject=certificate.subject.rfc4514_string(),
-        issuer=certificate.issuer.rfc4514_string(),
-        serial=f"{certificate.serial_number:x}",
-        authority=basic is not None and basic.ca,
+        subject=one.subject.rfc4514_string(),
+        issuer=one.issuer.rfc4514_string(),
+        serial=f"{one.serial:x}",
+        authority=one.authority,
         path_length=None if basic is None else basic.path_length,
-        names=san_texts(certificate),
-        usages=_usages(certificate),
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
-        days_left=(certificate.not_valid_after_utc - now).days,
-        key=describe_key(certificate.public_key()),
+        names=tuple(map(_name, one.names)),
+        usages=_usages(one),
+        not_before=one.begin,
+        not_after=one.end,
+        days_left=one.days_left(now),
+        key=describe_key(one.key),
         sha256=sha256_fingerprint(certificate),
         sha1=sha1_fingerprint(certificate),
         permitted=_permitted(constraints),
@@ -89,20 +87,12 @@ def describe(certificate: x509.Certificate, now: datetime) -> Description:
 
 def san_texts(certificate: x509.Certificate) -> tuple[str, ...]:
     """Return the subject alternative names: ``DNS x``, ``IP y``, ``mail z``, ``URI u``, ``UPN v``."""
-    san = _extension(certificate, x509.SubjectAlternativeName)
-    return () if san is None else tuple(map(_name, san))
+    return tuple(map(_name, Certificate.of(certificate).names))
 
 
-def _extension(certificate: x509.Certificate, kind: type[_Kind]) -> _Kind | None:
-    try:
-        return read_extensions(certificate).readable.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None
-
-
-def _usages(certificate: x509.Certificate) -> tuple[str, ...]:
-    usage = _extension(certificate, x509.KeyUsage)
-    purposes = _extension(certificate, x509.ExtendedKeyUsage) or ()
+def _usages(one: Certificate) -> tuple[str, ...]:
+    usage = one.extension(x509.KeyUsage)
+    purposes = one.extension(x509.ExtendedKeyUsage) or ()
     return (
         *(text for field, text in _USAGES.items() if usage is not None and getattr(usage, field)),
         *(_PURPOSES.get(purpose, purpose.dotted_string) for purpose in purposes),

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 
 from ..errors import InvalidInput
 from .certificate_profiles import SERVER
-from .certificates import certificate_to_pem
+from .certificates import Certificate, certificate_to_pem
 from .keys import key_to_pem
 from .pair import Pair
 
@@ -28,16 +28,6 @@ _OTHER_SIGNS: Final = re.compile(r"[^A-Za-z0-9._-]")
 _ROUTEROS_SIGNS: Final = frozenset(b'"$\\?')
 
 
-def is_self_issued(certificate: x509.Certificate) -> bool:
-    """Return whether subject and issuer are the same: a root, by its own word."""
-    return certificate.subject == certificate.issuer
-
-
-def to_der(certificate: x509.Certificate) -> bytes:
-    """Return ``certificate`` as DER, what Windows calls a .cer file."""
-    return certificate.public_bytes(serialization.Encoding.DER)
-
-
 def to_chain(pair: Pair, root: x509.Certificate | None = None) -> bytes:
     """Return the leaf, the intermediates and, if given, the ``root`` as PEM."""
     certificates = (pair.leaf, *intermediates(pair), *(() if root is None else (root,)))
@@ -46,7 +36,7 @@ def to_chain(pair: Pair, root: x509.Certificate | None = None) -> bytes:
 
 def intermediates(pair: Pair) -> tuple[x509.Certificate, ...]:
     """Return the certificates between the leaf and its root, without both."""
-    return tuple(one for one in pair.certificates[1:] if not is_self_issued(one))
+    return tuple(one for one in pair.certificates[1:] if not Certificate.of(one).self_issued)
 
 
 def key_of(pair: Pair) -> bytes:

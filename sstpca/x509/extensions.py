@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID
 
@@ -25,9 +26,19 @@ from .asn1 import (
     encoded,
     octets,
 )
-from .certificates import UNREADABLE
 
 _Extension = x509.Extension[x509.ExtensionType]
+
+UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+    x509.InvalidVersion,
+)
+"""What reading a hostile or damaged certificate, or any field of it, may raise."""
 
 # the field of a TBSCertificate, and of a GeneralSubtree the minimum of 0 (RFC 5280 4.1, 4.2.1.10)
 _FIELD: Final = 0xA3

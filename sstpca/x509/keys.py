@@ -82,11 +82,6 @@ def make_authority_key(kind: KeyType) -> PrivateKey:
     return make_key(kind)
 
 
-def make_server_key(kind: KeyType) -> PrivateKey:
-    """Return a new key for a server."""
-    return make_key(kind)
-
-
 def check_passphrase(text: str) -> bytes:
     """Return the passphrase for the authority's key as bytes.
 

@@ -4,7 +4,6 @@ OpenSSL is more lenient than the cryptography library, which takes DER alone. Ex
 be read do no harm where nobody needs them; a certificate that cannot be loaded is explained.
 """
 
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -15,8 +14,8 @@ from ..disk.reading import without_mark
 from ..errors import SstpcaError
 from ..names import quoted
 from .asn1 import BOOLEAN, INTEGER, OID, SEQUENCE, Asn1Error, Element, children, dotted, elements
-from .certificates import UNREADABLE
-from .extensions import read_extensions
+from .certificates import Certificate
+from .extensions import UNREADABLE
 from .pem import PemError, blocks
 
 # the times of RFC 5280 4.1.2.5: UTCTime and GeneralizedTime, and how long they are
@@ -38,39 +37,26 @@ def load_certificate(der: bytes, where: str) -> x509.Certificate:
     :raises SstpcaError: if it is none, or what nobody can do without cannot be read.
     """
     try:
-        with warnings.catch_warnings():
-            # serials of zero and long names are for the checks to say
-            warnings.simplefilter("ignore")
-            certificate = x509.load_der_x509_certificate(der)
-            _ = certificate.subject, certificate.issuer, certificate.version
-            _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-            found = read_extensions(certificate)
+        found = Certificate.read(der)
     except UNREADABLE:
         raise SstpcaError(
             f"{where} has a certificate that cannot be read: {explain(der)}",
             "is it whole? fetch it again, or have the authority issue it in the usual form",
         ) from None
-    _check_key(certificate, der, where)
-    for one in found.unreadable:
-        if one.needed:
-            raise SstpcaError(
-                f"{where.rstrip(',')}: the extension {one.name} of the certificate "
-                f"{quoted(certificate.subject.rfc4514_string())} {one.why}",
-                "have the authority issue it again without that",
-            )
-    return certificate
-
-
-def _check_key(certificate: x509.Certificate, der: bytes, where: str) -> None:
-    try:
-        certificate.public_key()
-    except UNREADABLE:
+    place, subject = where.rstrip(","), quoted(found.subject.rfc4514_string())
+    if found.key is None:
         raise SstpcaError(
-            f"{where.rstrip(',')}: the key of the certificate "
-            f"{quoted(certificate.subject.rfc4514_string())} is damaged, or of a kind that is not "
+            f"{place}: the key of the certificate {subject} is damaged, or of a kind that is not "
             f"known here ({_kind_of_key(der)})",
             "have the authority issue it for an RSA key, or one on the curve P-256 or P-384",
-        ) from None
+        )
+    if found.lacking is not None:
+        raise SstpcaError(
+            f"{place}: the extension {found.lacking.name} of the certificate {subject} "
+            f"{found.lacking.why}",
+            "have the authority issue it again without that",
+        )
+    return found.raw
 
 
 def _kind_of_key(der: bytes) -> str:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from ..disk.reading import FILE_MAX, shown, without_mark
 from ..errors import SstpcaError
 from .asn1 import INTEGER, OCTETS, OID, SEQUENCE, Asn1Error, children, elements, first, number
-from .certificates import UNREADABLE
+from .extensions import UNREADABLE
 from .keys import PrivateKey
 from .loading import load_certificate
 from .pem import Block, PemError, blocks, is_pem

@@ -1,5 +1,6 @@
 """The roots that this machine trusts."""
 
+import functools
 import ssl
 import warnings
 from collections.abc import Iterable
@@ -10,7 +11,8 @@ from cryptography import x509
 
 from ..disk.reading import read_file
 from ..errors import SstpcaError
-from .certificates import UNREADABLE
+from .certificates import Certificate
+from .extensions import UNREADABLE
 
 # where systems keep them, besides OpenSSL's own place
 _BUNDLES: Final = (
@@ -44,7 +46,22 @@ def _readable(content: bytes) -> Iterable[x509.Certificate]:
             warnings.simplefilter("ignore")
             try:
                 one = x509.load_pem_x509_certificate(part + _END)
-                if one.subject == one.issuer:
+                if Certificate.of(one).self_issued:
                     yield one
             except UNREADABLE:
                 continue
+
+
+class PublicRoots:
+    """The roots that this machine trusts, by name; they are read once somebody asks."""
+
+    def __call__(self, name: x509.Name) -> list[Certificate]:
+        """Return those with this name."""
+        return self._all.get(name, [])
+
+    @functools.cached_property
+    def _all(self) -> dict[x509.Name, list[Certificate]]:
+        found = dict[x509.Name, list[Certificate]]()
+        for root in map(Certificate.of, system_roots()):
+            found.setdefault(root.subject, []).append(root)
+        return found

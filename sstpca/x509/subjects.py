@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from ipaddress import IPv4Address
 from typing import Final, cast
 
 from Crypto.Util.asn1 import DerObject
@@ -11,8 +11,9 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from ..addresses import IPAddress
-from ..errors import InvalidInput, SstpcaError
+from ..errors import InvalidInput, Refused
 from ..names import COMMON_NAME_MAX, Hosts, check_host_name, check_user_name, parse_hosts, quoted
+from .certificates import Certificate
 
 # Microsoft's szOID_NT_PRINCIPAL_NAME: an otherName with a UTF8String
 UPN: Final = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
@@ -24,9 +25,6 @@ _UTF8_STRING: Final = 0x0C
 # what OpenSSL takes for a host name in a common name, and holds against the name constraints
 # where there is no dNSName (crypto/x509/v3_ncons.c, cn2dnsid)
 _HOST_LIKE: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
-# Windows: "The certificate has an invalid name. The name is not included in the permitted list or
-# is explicitly excluded." (CERT_E_INVALID_NAME)
-_NOT_PERMITTED: Final = "0x800B0114"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,25 +88,26 @@ class Subject:
 
         :raises SstpcaError: if it has names of another kind.
         """
-        common_names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        try:
-            san = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        except x509.ExtensionNotFound:
-            san = x509.SubjectAlternativeName([])
-        addresses = cast("list[IPAddress]", san.get_values_for_type(x509.IPAddress))
+        one = Certificate.of(certificate)
+        addresses = [name.value for name in one.names if isinstance(name, x509.IPAddress)]
         found = cls(
-            str(common_names[0].value) if common_names else "",
-            tuple(san.get_values_for_type(x509.DNSName)),
-            tuple(addresses),
-            tuple(upn for upn in map(upn_of, san) if upn is not None),
+            next(iter(one.common_names), ""),
+            tuple(name.value for name in one.names if isinstance(name, x509.DNSName)),
+            tuple(cast("list[IPAddress]", addresses)),
+            tuple(upn for upn in map(upn_of, one.names) if upn is not None),
         )
-        if len(certificate.subject) != 1 or not common_names or found.alternative_name() != san:
-            raise SstpcaError(
-                f"the certificate '{certificate.subject.rfc4514_string()}' has names of a kind "
-                "that is not issued here",
+        known = len(one.subject) == len(one.common_names) == 1
+        if not known or tuple(found.alternative_name()) != one.names:
+            raise Refused(
+                f"the certificate '{one.subject.rfc4514_string()}' has names of a kind that is not "
+                "issued here",
                 "issue a new one under another name",
             )
         return found
+
+    def name(self) -> x509.Name:
+        """Return the subject itself: the common name alone."""
+        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self.common_name)])
 
     def alternative_name(self) -> x509.SubjectAlternativeName:
         """Return the extension."""
@@ -171,67 +170,3 @@ def upn_of(name: x509.GeneralName) -> str | None:
 
 def _utf8_string(text: str) -> bytes:
     return DerObject(_UTF8_STRING, text.encode()).encode()
-
-
-def check_permitted(subject: Subject, issuer: x509.Certificate) -> None:
-    """Check that ``issuer`` can issue for all names of ``subject`` (RFC 5280 4.2.1.10).
-
-    :raises InvalidInput: naming those for which it cannot.
-    """
-    try:
-        constraints = issuer.extensions.get_extension_for_class(x509.NameConstraints).value
-    except x509.ExtensionNotFound:
-        return
-    refused = [str(host) for host in subject.addresses if not _address_permitted(host, constraints)]
-    refused += [name for name in subject.dns if not _name_permitted(name, constraints)]
-    if refused:
-        raise InvalidInput(
-            f"the authority cannot issue for {', '.join(dict.fromkeys(refused))}: "
-            f"Windows would say {_NOT_PERMITTED}",
-            "its name constraints are fixed ('sstpca ca show'); names below a permitted one are "
-            "allowed, others need a next authority (sstpca ca rollover --help)",
-        )
-
-
-def _name_permitted(name: str, constraints: x509.NameConstraints) -> bool:
-    permitted = [one.value for one in constraints.permitted_subtrees or () if _is_dns(one)]
-    excluded = [one.value for one in constraints.excluded_subtrees or () if _is_dns(one)]
-    return (not permitted or any(_below(name, base) for base in permitted)) and not any(
-        # a wildcard also covers the names beside it
-        _below(name, base) or (name.startswith("*.") and _below(base, name[2:]))
-        for base in excluded
-    )
-
-
-def _is_dns(name: x509.GeneralName) -> bool:
-    return isinstance(name, x509.DNSName)
-
-
-def _below(name: str, base: str) -> bool:
-    """Return whether ``name`` is ``base``, or below it; nothing is above the empty one."""
-    base = base.lower()
-    return not base or name == base or name.endswith("." + base.removeprefix("."))
-
-
-def _address_permitted(address: IPAddress, constraints: x509.NameConstraints) -> bool:
-    permitted, excluded = (
-        _networks(subtrees, address.version)
-        for subtrees in (constraints.permitted_subtrees, constraints.excluded_subtrees)
-    )
-    # RFC 5280 4.2.1.10: iPAddress is one kind of name, whatever its version
-    constrained = any(
-        isinstance(one, x509.IPAddress) for one in constraints.permitted_subtrees or ()
-    )
-    allowed = not constrained or any(address in network for network in permitted)
-    return allowed and not any(address in network for network in excluded)
-
-
-def _networks(
-    subtrees: list[x509.GeneralName] | None, version: int
-) -> list[IPv4Network | IPv6Network]:
-    values = [one.value for one in subtrees or () if isinstance(one, x509.IPAddress)]
-    return [
-        value
-        for value in values
-        if isinstance(value, IPv4Network | IPv6Network) and value.version == version
-    ]

@@ -13,7 +13,7 @@ from sstpca.errors import InvalidInput, SstpcaError
 from sstpca.home import SERVER, Home
 from sstpca.names import parse_hosts
 from sstpca.store import Store, certificates
-from sstpca.x509.certificate_profiles import distribution_url
+from sstpca.x509.certificates import Certificate
 from sstpca.x509.keys import KeyType, key_to_pem
 from sstpca.x509.pair import identity_to_pem
 from sstpca.x509.subjects import Subject
@@ -60,7 +60,7 @@ def test_a_renewal_keeps_all_but_the_dates(home: Home, store: Store, authority: 
     after = pairs.load(home, "eu", "server")
     assert key_to_pem(after.key) == key_to_pem(before.key)
     assert Subject.of_certificate(after.leaf) == Subject.of_certificate(before.leaf)
-    assert distribution_url(after.leaf) == url
+    assert Certificate.of(after.leaf).list_url == url
     assert after.leaf.serial_number != before.leaf.serial_number
     # a day early at the beginning, and both ends count
     end = LATER.replace(microsecond=0) + timedelta(days=396) - timedelta(seconds=1)

@@ -21,7 +21,7 @@ from sstpca.cli import main
 from sstpca.cli.cert_change import RUNNING
 from sstpca.home import Home
 from sstpca.names import parse_hosts
-from sstpca.x509.certificate_profiles import distribution_url
+from sstpca.x509.certificates import Certificate
 from sstpca.x509.keys import key_from_pem, key_to_pem
 
 Run = Callable[..., Result]
@@ -129,7 +129,7 @@ def test_the_cost_of_a_revocation_list_is_said(home: Home, run: Run) -> None:
     done = run("cert", "issue", "user", "alice", "--key-type", "ecdsa", "--cdp", url)
     assert "0x80092013" in done.stderr
     leaf = x509.load_pem_x509_certificates(home.pair("alice").read_bytes())[0]
-    assert distribution_url(leaf) == url
+    assert Certificate.of(leaf).list_url == url
 
 
 def test_renewing_the_server_says_what_a_running_one_does(home: Home, run: Run) -> None:

@@ -23,7 +23,7 @@ from sstpca.x509.certificate_profiles import (
     make_server_certificate,
 )
 from sstpca.x509.certificates import certificate_to_pem
-from sstpca.x509.keys import KeyType, make_server_key
+from sstpca.x509.keys import KeyType, make_key
 from sstpca.x509.subjects import Subject
 
 NOW = datetime.now(UTC)
@@ -112,7 +112,7 @@ def test_a_server(
     found: Found, fast_key: ec.EllipticCurvePrivateKey, kind: KeyType, expected: set[str]
 ) -> None:
     root = make_authority_certificate(fast_key, HOSTS, NOW)
-    key = make_server_key(kind).public_key()
+    key = make_key(kind).public_key()
     leaf = make_server_certificate(key, HOSTS, root, fast_key, NOW)
     assert found("lint_pkix_cert", leaf) == set()
     assert found("lint_pkix_signer_signee_cert_chain", root, leaf) == set()

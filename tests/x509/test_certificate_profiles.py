@@ -22,7 +22,7 @@ from sstpca.x509.certificate_profiles import (
     make_server_certificate,
 )
 from sstpca.x509.certificates import certificate_to_pem
-from sstpca.x509.keys import AUTHORITY_KEY, KeyType, make_authority_key, make_server_key
+from sstpca.x509.keys import AUTHORITY_KEY, KeyType, make_authority_key, make_key
 from tests.support.addresses import addresses
 from tests.support.requirements import require
 
@@ -212,7 +212,7 @@ def test_authorities_of_one_home_are_told_apart(fast_key: ec.EllipticCurvePrivat
 
 
 def test_the_keys() -> None:
-    authority, server = make_authority_key(AUTHORITY_KEY), make_server_key(KeyType.RSA)
+    authority, server = make_authority_key(AUTHORITY_KEY), make_key(KeyType.RSA)
     assert isinstance(authority, rsa.RSAPrivateKey)
     assert isinstance(server, rsa.RSAPrivateKey)
     assert (authority.key_size, server.key_size) == (3072, 2048)
@@ -228,7 +228,7 @@ def test_the_keys() -> None:
 def test_the_server(fast_key: ec.EllipticCurvePrivateKey, kind: KeyType, usages: set[str]) -> None:
     wanted = parse_hosts(["vpn.example.com"])
     authority = Pair(fast_key, wanted).authority
-    key = make_server_key(kind).public_key()
+    key = make_key(kind).public_key()
     leaf = make_server_certificate(key, wanted, authority, fast_key, NOW)
     assert usage(leaf) == usages
     purposes = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value

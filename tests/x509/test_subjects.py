@@ -21,14 +21,14 @@ from sstpca.x509.certificate_profiles import (
     SERVER,
     USER,
     Profile,
-    distribution_url,
     make_authority_certificate,
     make_leaf,
 )
-from sstpca.x509.certificates import certificate_to_pem
+from sstpca.x509.certificates import Certificate, certificate_to_pem
 from sstpca.x509.describe import san_texts
 from sstpca.x509.keys import KEY_TYPES, KeyType, key_type, make_key
-from sstpca.x509.subjects import UPN, Subject, check_permitted, check_upn, check_wildcard, upn_of
+from sstpca.x509.name_constraints import check_permitted
+from sstpca.x509.subjects import UPN, Subject, check_upn, check_wildcard, upn_of
 from tests.support.addresses import addresses
 from tests.support.requirements import require
 
@@ -395,9 +395,9 @@ def test_the_place_of_the_list_only_when_asked(fast_key: ec.EllipticCurvePrivate
     subject = Subject("vpn.example.com", ("vpn.example.com",))
     url = "http://pki.example.com/ca.crl"
     leaf = authority.sign(SERVER, subject, fast_key.public_key(), NOW, cdp=url)
-    assert distribution_url(leaf) == url
+    assert Certificate.of(leaf).list_url == url
     plain = authority.sign(SERVER, subject, fast_key.public_key(), NOW)
-    assert distribution_url(plain) == ""
+    assert Certificate.of(plain).list_url == ""
 
 
 @pytest.mark.parametrize("years", [-1, 11])

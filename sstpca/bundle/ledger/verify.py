@@ -16,8 +16,8 @@ from ...settings import Settings
 from ...store import Store, bundles, certificates, profiles
 from ...store.bundles import Made
 from ...store.users import User
-from ...x509.certificates import UNREADABLE
-from ...x509.chains import is_authority
+from ...x509.certificates import Certificate
+from ...x509.extensions import UNREADABLE
 from ..content import user_certificate
 from ..platforms import systems
 from ..sums import SUMS
@@ -185,7 +185,7 @@ def _authorities_in(files: Mapping[str, bytes]) -> Iterator[x509.Certificate]:
                 found = [x509.load_der_x509_certificate(content)]
             else:
                 continue
-            yield from (one for one in found if is_authority(one))
+            yield from (one for one in found if Certificate.of(one).authority)
         except UNREADABLE:
             continue  # no certificate, or none that anybody would take
 
