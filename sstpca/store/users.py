@@ -8,15 +8,13 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from sstpca.server.ppp.mschapv2 import nt_hash
-
 from ..access import connection_settings
 from ..access.connection_settings import SignIn
 from ..access.profiles import DEFAULT, check_client_address
 from ..errors import InvalidInput, NameTaken, NotFound, command
 from ..names import check_user_name, is_text, quoted, user_key
 from ..secrets import Sealer, check_password
-from . import certificates, profiles, schema, sessions
+from . import profiles, schema, sessions
 from .database import Store, Transaction, now
 from .schema import users
 
@@ -243,6 +241,9 @@ def remove(store: Store, names: Iterable[str]) -> list[User]:
     :returns: the users who were removed.
     :raises SstpcaError: if one of them does not exist.
     """
+    # cryptography takes its time to import, and most commands do not get here
+    from . import certificates
+
     removed = []
     with store.writing(durable=True) as transaction:
         for name in names:
@@ -280,6 +281,8 @@ def check_holders(store: Store, holders: Mapping[str, int | None]) -> None:
 
 
 def _sealed(sealer: Sealer, name: str, password: str) -> bytes:
+    from sstpca.server.ppp.mschapv2 import nt_hash  # so do its ciphers
+
     return sealer.seal(nt_hash(check_password(password)), user_key(name))
 
 

@@ -1,7 +1,6 @@
 """What an access profile tells a client beside addresses."""
 
 import json
-from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 from sstpca.access import connection_settings
 from sstpca.access.connection_settings import ConnectionSettings, NameRule, SignIn, parse_name_rule
 from sstpca.errors import InvalidInput
-from sstpca.store import Store, profiles
 
 SERVERS = (IPv4Address("10.0.0.53"), IPv4Address("10.0.0.54"))
 PROGRAM = r"C:\Program Files\Office Suite\mail.exe"
@@ -121,14 +119,3 @@ def test_what_is_no_program(app: str) -> None:
 def test_what_windows_would_not_take(client: ConnectionSettings, full: bool, why: str) -> None:
     with pytest.raises(InvalidInput, match=why):
         connection_settings.checked(client, full_tunnel=full)
-
-
-def test_the_database_keeps_it(store: Store) -> None:
-    asked = ConnectionSettings(
-        SignIn.EAP_TLS, (NameRule("corp.example", SERVERS),), trigger_apps=(PACKAGE,)
-    )
-    profiles.change(store, "default", full_tunnel=False, client=asked)
-    assert profiles.get(store, "default").client == asked
-    with pytest.raises(InvalidInput):
-        profiles.change(store, "default", client=replace(asked, proxy="proxy:80"))
-    assert profiles.get(store, "default").client == asked
