@@ -346,22 +346,6 @@ def drop_next(transaction: Transaction, now: datetime) -> None:
     _replace(transaction, NEXT, now)
 
 
-def revoked(store: Store, fingerprint: str) -> bool:
-    """Return whether the certificate with this SHA-256 is revoked.
-
-    :param fingerprint: in hexadecimal, with colons or without.
-    """
-    wanted = fingerprint.replace(":", "").lower()
-    with store.reading() as transaction:
-        return bool(
-            transaction.scalar(
-                sa.select(sa.func.count())
-                .select_from(certificates)
-                .where(certificates.c.sha256 == wanted, certificates.c.revoked.is_not(None))
-            )
-        )
-
-
 def revoked_among(store: Store, digests: Iterable[str]) -> set[str]:
     """Return those of the SHA-256 ``digests`` whose certificates are revoked."""
     found: set[str] = set()

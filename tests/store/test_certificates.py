@@ -176,21 +176,22 @@ def test_states(store: Store, authority: Authority) -> None:
 def test_revoked_once_and_for_all(store: Store, authority: Authority) -> None:
     certificate = leaf(authority)
     record(store, certificate, "alice")
-    entry, fingerprint = certificates.current(store, "alice"), sha256_fingerprint(certificate)
-    assert not certificates.revoked(store, fingerprint)
+    entry = certificates.current(store, "alice")
+    digests = [entry.sha256, *(f"{number:064x}" for number in range(1200))]
+    assert certificates.revoked_among(store, digests) == set()
     mark_revoked(store, entry, "keyCompromise", NOW)
-    for text in (fingerprint, fingerprint.lower(), entry.sha256, entry.sha256.upper()):
-        assert certificates.revoked(store, text)
-    assert not certificates.revoked(store, entry.sha256[:-1])
-    assert not certificates.revoked(store, "")
+    assert certificates.revoked_among(store, digests) == {entry.sha256}
+    assert certificates.revoked_among(store, reversed(digests)) == {entry.sha256}
+    assert certificates.revoked_among(store, [entry.sha256[:-1], ""]) == set()
+    assert certificates.revoked_among(store, []) == set()
     with pytest.raises(SstpcaError, match="revoked already"):
         mark_revoked(store, entry, "superseded", NOW + timedelta(days=1))
     assert certificates.current(store, "alice").reason == "keyCompromise"
     # a newer one of the name is another
     second = leaf(authority)
     record(store, second, "alice")
-    assert not certificates.revoked(store, sha256_fingerprint(second))
-    assert certificates.revoked(store, fingerprint)
+    both = [certificates.digest(one) for one in (certificate, second)]
+    assert certificates.revoked_among(store, both) == {entry.sha256}
 
 
 def test_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
