@@ -27,8 +27,28 @@ def command(words: str, *arguments: str) -> Command:
     return Command(words.format(*map(shlex.quote, arguments)))
 
 
-#: What to do, in one line: text, and the commands in it. Whoever shows it knows how they are called.
-Remedy: TypeAlias = tuple[str | Command, ...]
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option of the command that failed, for a remedy; made by :func:`option`.
+
+    :param name: with its dashes.
+    """
+
+    name: str
+
+    def __str__(self) -> str:
+        """Return it as it is typed."""
+        return self.name
+
+
+def option(name: str) -> Option:
+    """Return the option ``--force``, which the tests look for among those that there are."""
+    return Option(name)
+
+
+#: What to do, in one line: text, and the commands and options in it. Whoever shows it knows how
+#: these are called.
+Remedy: TypeAlias = tuple[str | Command | Option, ...]
 
 
 class SstpcaError(Exception):
@@ -45,7 +65,7 @@ class SstpcaError(Exception):
     code: ClassVar[str] = "failed"
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, *remedy: str | Command) -> None:
+    def __init__(self, message: str, *remedy: str | Command | Option) -> None:
         super().__init__(message)
         self.remedy: Remedy = remedy
 

@@ -140,6 +140,10 @@ class Home:
         """A folder and a zip for each user."""
         return self.root / "bundles"
 
+    def untold(self, user: str) -> Path:
+        """Return the file with a new password of ``user`` until somebody has been told; secret."""
+        return self.root / f"new-password-{user}.txt"
+
     @property
     def exists(self) -> bool:
         """Whether an earlier ``init`` went through to the end.

@@ -24,6 +24,10 @@ NT_HASH_BYTES: Final = 16
 PASSWORD_MIN: Final = 8
 # RASCREDENTIALS.szPassword holds PWLEN + 1 = 257 UTF-16 units, the last of them zero
 PASSWORD_MAX: Final = 256
+# NIST SP 800-63B 5.1.1.1, for what people choose
+PASSPHRASE_MIN: Final = 8
+# OpenSSL reads no longer one (PEM_BUFSIZE)
+PASSPHRASE_MAX: Final = 1023
 
 _NONCE_BYTES: Final = 12
 # what the key is used for beside AES-GCM
@@ -60,6 +64,40 @@ def check_password(password: str) -> str:
             f"the password is longer than {PASSWORD_MAX} characters, the most Windows can store"
         )
     return password
+
+
+def check_passphrase(text: str) -> bytes:
+    """Return the passphrase for the authority's key as bytes.
+
+    :raises InvalidInput: if it is empty, too long for OpenSSL, or has a control character.
+    """
+    try:
+        passphrase = text.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput("the passphrase is not valid UTF-8 text") from None
+    if not passphrase:
+        raise InvalidInput(
+            "the passphrase is empty", "give one, or say --no-passphrase if the key needs none"
+        )
+    if len(passphrase) > PASSPHRASE_MAX:
+        raise InvalidInput(f"the passphrase is longer than {PASSPHRASE_MAX} bytes")
+    if any(ord(sign) < 0x20 or ord(sign) == 0x7F for sign in text):
+        raise InvalidInput("the passphrase has a control character (or a second line) in it")
+    return passphrase
+
+
+def check_new_passphrase(text: str) -> bytes:
+    """Return a passphrase as :func:`check_passphrase` does, once it is worth having.
+
+    :raises InvalidInput: if it is too short as well.
+    """
+    passphrase = check_passphrase(text)
+    if len(text) < PASSPHRASE_MIN:
+        raise InvalidInput(
+            f"the passphrase has less than {PASSPHRASE_MIN} characters",
+            "take a longer one: whoever gets a copy of the file can try very many",
+        )
+    return passphrase
 
 
 def generate_password() -> str:

@@ -62,6 +62,21 @@ class AccessProfile:
         """Whether its users sign in with a certificate in place of a password."""
         return self.client.sign_in is SignIn.EAP_TLS
 
+    @property
+    def dns_routes(self) -> tuple[str, ...]:
+        """Routes to the DNS servers that no other route through the VPN leads to.
+
+        Without, the names of a split tunnel are asked for on the wrong side, if at all.
+        """
+        if self.full_tunnel:
+            return ()
+        ruled = (server for rule in self.client.name_rules for server in rule.servers)
+        return tuple(
+            f"{server}/32"
+            for server in dict.fromkeys((*self.dns, *ruled))
+            if not any(server in route for route in self.routes)
+        )
+
 
 def parse_pool(text: str) -> Pool:
     """Return the range ``A-B``; ``A`` alone is a range of one.

@@ -67,8 +67,6 @@ class Existing(enum.Enum):
     REPLACE = "replace"
 
 
-#: told of each pair that is in place
-Progress = Callable[[Pair], None]
 #: told of what cannot be renewed
 Broken = Callable[[SstpcaError], None]
 
@@ -180,9 +178,10 @@ def issue(
     now: datetime,
     *,
     existing: Existing = Existing.REFUSE,
-    progress: Progress = lambda _pair: None,
-) -> None:
-    """Make a pair for each of ``wishes``, a hundred at a time.
+) -> Iterator[Pair]:
+    """Make a pair for each of ``wishes``, a hundred at a time; yield each that is in place.
+
+    All others are kept from changing pairs meanwhile.
 
     :raises SstpcaError: if one cannot be issued; nothing has changed then. If it is the disk that
         refuses, the hundreds before are whole.
@@ -195,7 +194,7 @@ def issue(
         check_holders(store, {wish.name: wish.holder for wish in wishes})
         wanted = _wanted(wishes, certificates.holders(store), existing)
         made = (_make(authority, wish, now) for wish in wanted)
-        _put_all(home, store, authority, made, now, progress)
+        yield from _put_all(home, store, authority, made, now)
 
 
 def _wanted(
@@ -234,12 +233,10 @@ def _put_all(
     authority: Authority,
     made: Iterable[Pair],
     now: datetime,
-    progress: Progress,
-) -> None:
+) -> Iterator[Pair]:
     for batch in _batches(made):
         pairs.put(home, store, batch, issuer=authority.certificate, now=now)
-        for pair in batch:
-            progress(pair)
+        yield from batch
 
 
 def _batches(items: Iterable[_Item]) -> Iterator[list[_Item]]:
@@ -256,10 +253,9 @@ def renew(
     now: datetime,
     *,
     days: int | None = None,
-    progress: Progress = lambda _pair: None,
     broken: Broken = _refuse,
-) -> None:
-    """Give each of ``names`` a new certificate for the same key and the same names.
+) -> Iterator[Pair]:
+    """Give each of ``names`` a new certificate for the same key and the same names; yield each pair.
 
     :param broken: told of one that cannot be renewed; the others are, if it does not raise.
     :raises SstpcaError: if none of them can be renewed, or ``broken`` raises; nothing has changed
@@ -274,7 +270,7 @@ def renew(
             except SstpcaError as error:
                 broken(error)
         made = (_renewed(home, authority, entry, now, days) for entry in entries)
-        _put_all(home, store, authority, made, now, progress)
+        yield from _put_all(home, store, authority, made, now)
 
 
 def _renewable(

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Final
@@ -21,20 +21,22 @@ BATCH: Final = 20
 # batches that wait for a process, so that none of them has to wait for us
 _AHEAD: Final = 2
 
-#: told of a batch of results, in the order of the orders
-Done = Callable[[Sequence[tuple[Order, Result]]], None]
 Batch = tuple[Order, ...]
+#: what became of the orders of a batch
+Results = list[tuple[Order, Result]]
 _Pending = tuple[Batch, Future[list[Result]]]
 
-# what the processes of a crew got when they were forked
+# what the processes of a pool got when they were forked
 _workshops: list[Workshop] = []
 
 
-def make(workshop: Workshop, orders: Iterable[Order], done: Done, *, processes: int = 0) -> None:
-    """Make the bundles of ``orders``, a batch at a time, and tell ``done`` what became of each.
+def make(
+    workshop: Workshop, orders: Iterable[Order], *, processes: int = 0
+) -> Generator[Results, None, None]:
+    """Make the bundles of ``orders``, a batch at a time, and yield what became of each, in order.
 
-    Only some batches are in memory at any time. On an interrupt those that are begun are finished
-    and told of.
+    Only some batches are in memory at any time. On an interrupt, also one that is thrown into this
+    generator, those that are begun are finished and yielded before it goes on its way.
 
     :param processes: how many; by default as many as there are processors.
     :raises SstpcaError: if the folder cannot be written, or a process has died.
@@ -45,10 +47,10 @@ def make(workshop: Workshop, orders: Iterable[Order], done: Done, *, processes: 
         count = processes or len(os.sched_getaffinity(0))
         if count == 1 or len(first) < 2:
             for batch in itertools.chain(first, batches):
-                done(list(zip(batch, workshop.work(batch), strict=True)))
+                yield list(zip(batch, workshop.work(batch), strict=True))
             return
-        with _crew(workshop, count) as pool:
-            _hand_out(pool, itertools.chain(first, batches), done, count * _AHEAD)
+        with _pool(workshop, count) as pool:
+            yield from _hand_out(pool, itertools.chain(first, batches), count * _AHEAD)
 
 
 def _batches(orders: Iterable[Order]) -> Iterator[Batch]:
@@ -58,7 +60,7 @@ def _batches(orders: Iterable[Order]) -> Iterator[Batch]:
 
 
 @contextlib.contextmanager
-def _crew(workshop: Workshop, count: int) -> Iterator[ProcessPoolExecutor]:
+def _pool(workshop: Workshop, count: int) -> Iterator[ProcessPoolExecutor]:
     """Give a pool of processes; on leaving, what is running is finished, the rest forgotten."""
     pool = ProcessPoolExecutor(
         count,
@@ -78,27 +80,29 @@ def _crew(workshop: Workshop, count: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def _hand_out(pool: ProcessPoolExecutor, batches: Iterable[Batch], done: Done, ahead: int) -> None:
+def _hand_out(
+    pool: ProcessPoolExecutor, batches: Iterable[Batch], ahead: int
+) -> Generator[Results, None, None]:
     pending: deque[_Pending] = deque()
     try:
         for batch in batches:
             pending.append((batch, pool.submit(_work, batch)))
             if len(pending) > ahead:
-                _finish(pending, done)
+                yield _finished(pending)
         while pending:
-            _finish(pending, done)
+            yield _finished(pending)
     except KeyboardInterrupt:
         pool.shutdown(cancel_futures=True)
         while pending and not pending[0][1].cancelled():
-            _finish(pending, done)
+            yield _finished(pending)
         raise
 
 
-def _finish(pending: deque[_Pending], done: Done) -> None:
+def _finished(pending: deque[_Pending]) -> Results:
     batch, future = pending[0]
     results = future.result()
     pending.popleft()
-    done(list(zip(batch, results, strict=True)))
+    return list(zip(batch, results, strict=True))
 
 
 def _begin(workshop: Workshop) -> None:

@@ -11,10 +11,13 @@ import click
 
 from ..disk.reading import STANDARD_INPUT, decode, read_file, shown
 from ..errors import InvalidInput, SstpcaError
-from ..home import Home, read_own
 from ..names import quoted
-from ..secrets import check_password, generate_password
-from ..x509.keys import check_new_passphrase, check_passphrase, is_encrypted
+from ..secrets import (
+    check_new_passphrase,
+    check_passphrase,
+    check_password,
+    generate_password,
+)
 
 PASSPHRASE_VARIABLE: Final = "SSTPCA_CA_PASSPHRASE"  # noqa: S105 a name, not a secret
 
@@ -86,37 +89,27 @@ def _given(file: Path | None, check: Callable[[str], bytes]) -> bytes | None:
     return None if text is None else check(text)
 
 
-def passphrase(home: Home, file: Path | None, *, following: bool = False) -> bytes | None:
-    """Return the passphrase of the authority's key; None if the key has none.
+def passphrase(file: Path | None, *, following: bool = False) -> Callable[[], bytes]:
+    """Return who asks for the passphrase of the authority's key, if that has one.
 
     The option comes before SSTPCA_CA_PASSPHRASE, and that before a question.
 
     :param following: whether the next authority's is meant.
-    :raises SstpcaError: if there is no key, the passphrase cannot be used, or there is nobody to
-        ask.
     """
-    key = home.next_ca_key if following else home.ca_key
-    if not is_encrypted(read_own(key, "the authority's key")):
-        return None
-    given = _given(file, check_passphrase)
-    if given is not None:
-        return given
-    if not interactive():
-        raise InvalidInput(
-            "the authority's key has a passphrase, and there is no terminal to ask for it",
-            f"set {PASSPHRASE_VARIABLE}, or say --passphrase-file FILE",
-        )
-    question = f"Passphrase of the {'next ' if following else ''}authority's key"
-    return check_passphrase(secret(question, twice=False))
 
+    def asked() -> bytes:
+        given = _given(file, check_passphrase)
+        if given is not None:
+            return given
+        if not interactive():
+            raise InvalidInput(
+                "the authority's key has a passphrase, and there is no terminal to ask for it",
+                f"set {PASSPHRASE_VARIABLE}, or say --passphrase-file FILE",
+            )
+        question = f"Passphrase of the {'next ' if following else ''}authority's key"
+        return check_passphrase(secret(question, twice=False))
 
-def key_state(home: Home) -> str:
-    """Return how the authority's key is kept: "encrypted", "NOT encrypted" or "not here"."""
-    try:
-        encrypted = is_encrypted(read_file(home.ca_key, "the authority's key"))
-    except SstpcaError:
-        return "not here"
-    return "encrypted" if encrypted else "NOT encrypted"
+    return asked
 
 
 def names(source: str) -> list[str]:

@@ -1,21 +1,19 @@
 """``sstpca bundle``: what users receive; who has which, and does it still fit."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import SstpcaError
+from ..errors import SstpcaError, command
 from .bundle_make import make
 from .context import Context
-from .output import echo_json, iso, local, program, table, talk
+from .output import echo_json, iso, local, table, talk
 from .usage import Group
 
 # jinja2 takes its time to import, and other commands do not need it
 if TYPE_CHECKING:
-    from ..bundle.ledger.listing import Listed
-    from ..bundle.ledger.verify import Verdict
+    from ..vpn.bundles import Listed, Verdict
 
 
 class _MakingGroup(Group):
@@ -65,13 +63,8 @@ def list_(context: Context, name: str | None, as_json: bool) -> None:
         sstpca bundle list
         sstpca bundle list alice --json
     """
-    from ..bundle.ledger import listing
-
-    home, store, settings = context.home(), context.store(), context.settings()
-    if name is None:
-        found = listing.latest(home, store, settings)
-    else:
-        found = listing.history(home, store, settings, name)
+    bundles = context.vpn.bundles
+    found = bundles.all() if name is None else bundles.history(name)
     if as_json:
         echo_json([_as_json(one) for one in found])
         return
@@ -136,10 +129,7 @@ def verify(context: Context, files: tuple[Path, ...], as_json: bool) -> None:
         sstpca bundle verify bundles/alice.zip
         sstpca bundle verify /srv/handover/*.zip --json
     """
-    from ..bundle.ledger.verify import Verifier
-
-    verifier = Verifier(context.home(), context.store(), context.sealer(), context.settings())
-    verdicts = [verifier.verify(path) for path in files]
+    verdicts = list(context.vpn.bundles.verify(files))
     if as_json:
         echo_json([_verdict_as_json(one) for one in verdicts])
     else:
@@ -148,7 +138,7 @@ def verify(context: Context, files: tuple[Path, ...], as_json: bool) -> None:
     again = dict.fromkeys(one.user for one in unfit if one.may_log_in)
     if again:
         # "make" may be left out, but not before a user who is called like another command
-        talk(f"for new ones: {program()} bundle make {shlex.join(again)}")
+        talk("for new ones: ", command(f"bundle make{' {}' * len(again)}", *again))
     if unfit:
         click.get_current_context().exit(SstpcaError.exit_code)
 

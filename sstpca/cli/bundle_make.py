@@ -1,35 +1,24 @@
 """``sstpca bundle make``: make what users receive."""
 
-import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..authority import issuing
-from ..authority.authority import Authority
-from ..authority.issuing import Existing
-from ..errors import InvalidInput, SstpcaError
-from ..names import quoted, user_key
-from ..secrets import generate_password
-from ..store import profiles, users
-from ..store.users import User
-from ..x509.keys import KeyType
+from ..errors import Command, InvalidInput, NotFound, command
+from ..names import user_key
+from ..vpn.users import User
 from . import ask, usage
-from .cert_change import passphrase_option
 from .context import Context
-from .output import counted, program, progress, talk, warn
+from .options import passphrase_option, yes_option
+from .output import counted, progress, talk, warn
 from .signing import sign_options, signer
 
 # jinja2 and qrcode take a tenth of a second to import, and only making needs them
 if TYPE_CHECKING:
-    from ..bundle.workshop import Wish, Workshop
-    from .making import Known
-
-Command = Callable[..., Any]
+    from ..vpn.bundles import Making, Wish
 
 _FOLDER = click.Path(path_type=Path, file_okay=False, readable=False)
 
@@ -76,7 +65,7 @@ issue_option = click.option(
 @click.option("--legacy-p12", is_flag=True, help="For Windows before 10 1809 and Server 2019.")
 @passphrase_option
 @sign_options
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @click.pass_obj
 def make(
     context: Context,
@@ -109,52 +98,44 @@ def make(
         sstpca bundle --profile staff --new-password --sheets /root/sheets
         sstpca bundle --profile staff --issue
     """
-    from ..bundle.platforms import systems
-    from ..bundle.workshop import Wish, Workshop
-    from .making import Known, warn_of_unused
+    from . import handing_out
 
-    found = _asked(context, names, all_=all_, profile=profile)
-    wish = Wish(
-        systems.parse(for_), language or "", templates, output, sheets, with_password, legacy_p12
+    vpn, found = context.vpn, _asked(context, names, all_=all_, profile=profile)
+    wish = wish_for(
+        for_,
+        language=language or "",
+        templates=templates,
+        output=output,
+        sheets=sheets,
+        save_password=with_password,
+        legacy=legacy_p12,
     )
-    known = Known.load(context)
-    _check_wish(wish, known, found, new_password=new_password)
+    vpn.bundles.check(found, wish, new_passwords=new_password)
     wish = replace(wish, signer=signer(sign_with, sign_password_file))
-    workshop = Workshop(context.home(), context.settings(), wish)
-    warn_of_unused(workshop)
-    workshop.check_profiles(known.profiles[user.profile] for user in found)
+    making = vpn.bundles.prepare(found, wish, new_passwords=new_password)
+    handing_out.warn_before(making)
+    making.check_profiles()
     if issue:
-        known = issue_missing(context, known, found, passphrase_file)
+        issue_missing(context, making, passphrase_file)
     again = _again(names, all_=all_, profile=profile)
-    known.check_certificates(
-        found, f"say --issue as well, and they are issued first: {again} --issue"
-    )
-    _make(context, workshop, known, found, new_password=new_password, yes=yes)
-
-
-def _make(
-    context: Context,
-    workshop: "Workshop",
-    known: "Known",
-    found: Sequence[User],
-    *,
-    new_password: bool,
-    yes: bool,
-) -> None:
-    from . import making
-
-    def orders() -> making.Orders:
-        for user in found:
-            yield known.order(user, generate_password() if new_password else None)
-
-    keep = making.new_password(context.sealer()) if new_password else None
-    workshop.check(orders())
+    how = "say --issue as well, and they are issued first: "
+    making.check(how, command(f"{again.words} --issue"))
     if new_password and not ask.confirm(_question(found), yes=yes):
         talk("nothing was changed")
         return
-    telling = making.Telling.of(workshop.wish, known, found, new_passwords=new_password)
-    made = making.hand_out(context, workshop, orders(), len(found), telling=telling, keep=keep)
-    talk(making.next_step(workshop, made))
+    talk(*handing_out.next_step(making, handing_out.hand_out(making)))
+
+
+def wish_for(systems: str, **more: Any) -> "Wish":
+    """Return how bundles are to be made.
+
+    :param systems: ``windows,linux``.
+    :param more: fields of Wish.
+    :raises InvalidInput: if a system is unknown.
+    """
+    from ..vpn.bundles import Wish, platforms
+
+    return Wish(platforms(systems), **more)
 
 
 def _asked(
@@ -165,90 +146,48 @@ def _asked(
         raise InvalidInput(
             "say whose bundles to make, in one way", "name users, or say --all or --profile NAME"
         )
-    store = context.store()
-    every = users.list_all(store)
+    users = context.vpn.users
+    every = users.all()
     if names:
         known = {user_key(one.name): one for one in every}
-        found = [known.get(user_key(name)) or users.get(store, name) for name in names]
+        found = [known.get(user_key(name)) or users.get(name) for name in names]
         found = list(dict.fromkeys(found))
         for user in found:
             if not user.enabled:
                 warn(f"'{user.name}' is disabled and cannot log in")
         return found
     if profile is not None:
-        profiles.get(store, profile)
+        context.vpn.profiles.get(profile)
         every = [one for one in every if one.profile == profile]
     found = [one for one in every if one.enabled]
     if not found:
-        raise SstpcaError("there are no users to make a bundle for", "see 'sstpca user list'")
+        raise NotFound(
+            "there are no users to make a bundle for", "see '", command("user list"), "'"
+        )
     if len(found) < len(every):
         talk(f"{counted(len(every) - len(found), 'disabled user')} left out")
     return found
 
 
-def _check_wish(wish: "Wish", known: "Known", found: Sequence[User], *, new_password: bool) -> None:
-    by_certificate = [user for user in found if known.by_certificate(user)]
-    if wish.save_password and not new_password:
-        raise InvalidInput(
-            "a password is not kept, so there is none to put into the bundle",
-            "say --new-password as well, and the users get new ones",
-        )
-    if new_password and by_certificate:
-        raise InvalidInput(
-            f"{quoted(by_certificate[0].name)} signs in with a certificate, not with a password",
-            "leave --new-password out, or name those who have a password",
-        )
-    if wish.sheets is not None and not new_password and not by_certificate:
-        raise InvalidInput(
-            "there is nothing to write on the sheets: passwords are not kept",
-            "say --new-password as well, and the users get new ones",
-        )
-    if wish.legacy and not by_certificate:
-        raise InvalidInput(
-            "--legacy-p12 is for users who sign in with a certificate", "leave it out"
-        )
-
-
-def _again(names: Sequence[str], *, all_: bool, profile: str | None) -> str:
+def _again(names: Sequence[str], *, all_: bool, profile: str | None) -> Command:
     """Return the command that was given, as far as it says for whom."""
     if profile is not None:
-        whom = f"--profile {shlex.quote(profile)}"
-    else:
-        whom = "--all" if all_ else shlex.join(names)
-    return f"{program()} bundle {whom}"
+        return command("bundle --profile {}", profile)
+    return command("bundle --all") if all_ else command(f"bundle{' {}' * len(names)}", *names)
 
 
-def issue_missing(
-    context: Context, known: "Known", found: Sequence[User], passphrase_file: Path | None
-) -> "Known":
+def issue_missing(context: Context, making: "Making", passphrase_file: Path | None) -> None:
     """Issue a certificate for each user who has to sign in with one and has none that counts.
 
-    :returns: what is known then.
     :raises SstpcaError: if the authority's key does not open, or one cannot be issued.
     """
-    from .making import Known
-
-    missing = known.without_certificate(found)
+    missing = len(making.without_certificate())
     if not missing:
-        return known
-    home, host = context.home(), context.settings().host
-    wishes = [
-        issuing.user_wish(one.name, issuing.default_upn(one.name, host), KeyType.RSA)
-        for one in missing
-    ]
-    authority = Authority.load(home, ask.passphrase(home, passphrase_file))
-    with progress(len(missing)) as step:
-        issuing.issue(
-            home,
-            context.store(),
-            authority,
-            wishes,
-            datetime.now(UTC),
-            existing=Existing.SKIP,
-            progress=lambda _pair: step(1),
-        )
-    talk(f"{counted(len(missing), 'certificate')} issued")
-    return Known.load(context)
+        return
+    with progress(missing) as step:
+        for _ in making.issue_missing(ask.passphrase(passphrase_file)):
+            step(1)
+    talk(f"{counted(missing, 'certificate')} issued")
 
 
 def _question(found: Sequence[User]) -> str:

@@ -1,21 +1,15 @@
 """``sstpca ca``: the authority itself."""
 
-from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from ..authority import revocation
-from ..authority.authority import Authority, load_ca_certificate, note_on_purposes
-from ..store import certificates
-from ..store.certificates import Entry
-from ..x509.describe import describe
+from ..vpn.authority import DAYS, common_name
 from . import ask, rollover
-from .cert import description, opened
-from .cert_change import passphrase_option
+from .cert import description
 from .context import Context
 from .init import init
+from .options import passphrase_option
 from .output import echo_json, iso, pairs, talk, warn
 from .usage import Group
 
@@ -44,11 +38,9 @@ def show(context: Context, as_json: bool) -> None:
     \b
         sstpca ca show
     """
-    home, store = opened(context)
-    one = describe(load_ca_certificate(home), datetime.now(UTC))
-    counts = _counts(certificates.list_all(store))
-    key = ask.key_state(home)
-    others = [(role, other) for role, other in rollover.roles(home) if role != "issues"]
+    authority = context.vpn.authority
+    one, counts, key = authority.describe(), authority.counts(), authority.key_state()
+    others = [(role, other) for role, other in authority.roles() if role != "issues"]
     if as_json:
         echo_json(
             {
@@ -66,29 +58,24 @@ def show(context: Context, as_json: bool) -> None:
             }
         )
         return
+    home = context.vpn.home
     click.echo(f"Authority ({home.ca_certificate})")
     issued = ", ".join(f"{count} {state}" for state, count in counts.items()) or "none"
     rows = [*description(one), ("private key", f"{key} ({home.ca_key})"), ("issued", issued)]
     for role, other in others:
         until = f"until {other.not_valid_after_utc:%Y-%m-%d}"
-        rows.append((f"{role} authority", f"{rollover.common_name(other)}, {until}"))
+        rows.append((f"{role} authority", f"{common_name(other)}, {until}"))
     click.echo(pairs(rows, indent="  "))
-    note = note_on_purposes(home)
+    note = authority.note()
     if note:
         warn(note)
-
-
-def _counts(entries: list[Entry]) -> dict[str, int]:
-    now = datetime.now(UTC).timestamp()
-    leaves = [one for one in entries if one.profile != certificates.AUTHORITY]
-    return dict(sorted(Counter(one.state(now).value for one in leaves).items()))
 
 
 @ca.command()
 @click.option(
     "--days",
     type=click.IntRange(1, 366),
-    default=revocation.DAYS,
+    default=DAYS,
     show_default=True,
     help="Until when the next list has to be there.",
 )
@@ -110,10 +97,9 @@ def crl(context: Context, days: int, folder: Path | None, passphrase_file: Path 
         sstpca ca crl
         sstpca ca crl --days 7 --output /var/www/html
     """
-    home, store = opened(context)
-    authority = Authority.load(home, ask.passphrase(home, passphrase_file))
-    now = datetime.now(UTC)
-    written = revocation.write_list(home, store, authority, now, days=days, folder=folder)
+    written = context.vpn.authority.write_revocation_list(
+        ask.passphrase(passphrase_file), days=days, folder=folder
+    )
     for path in written.paths:
         click.echo(path)
     if written.former:

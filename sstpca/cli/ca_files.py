@@ -8,17 +8,14 @@ from typing import Any, Final
 
 import click
 
-from ..authority import backup as backups
-from ..authority import sealed
-from ..authority.authority import load_ca_certificate, load_next_certificate
-from ..authority.rollover import following
-from ..disk.writing import PUBLIC, refuse_existing, write_new
-from ..errors import InvalidInput
-from ..x509.certificates import certificate_to_der, certificate_to_pem, sha256_fingerprint
-from ..x509.keys import check_new_passphrase, check_passphrase
+from ..errors import InvalidInput, command
+from ..secrets import check_new_passphrase, check_passphrase
+from ..vpn.authority import Summary
+from ..vpn.authority import restore as restored
+from ..vpn.exchange import write_public
 from . import ask, usage
-from .cert import opened
 from .context import Context
+from .options import force_option, output_option
 from .output import talk, warn
 
 PASSPHRASE_VARIABLE: Final = "SSTPCA_BACKUP_PASSPHRASE"  # noqa: S105 a name, not a secret
@@ -27,15 +24,6 @@ _MIB: Final = 1 << 20
 
 Command = Callable[..., Any]
 
-output_option: Callable[[Command], Command] = click.option(
-    "--output",
-    type=click.Path(path_type=Path, readable=False, allow_dash=True),
-    metavar="PATH",
-    help="Where to write it; '-' is standard output.",
-)
-force_option: Callable[[Command], Command] = click.option(
-    "--force", is_flag=True, help="Replace what is there already."
-)
 _passphrase_option: Callable[[Command], Command] = click.option(
     "--passphrase-file",
     type=click.Path(path_type=Path, readable=False),
@@ -49,7 +37,7 @@ def put_out(content: bytes, output: Path | None, *, force: bool) -> None:
     :raises SstpcaError: if the file exists or cannot be written, or a terminal would get binary.
     """
     if output is not None and str(output) != "-":
-        write_new(output, content, PUBLIC, force=force)
+        write_public(content, output, force=force)
         click.echo(output)
         return
     if not content.isascii() and sys.stdout.isatty():
@@ -78,14 +66,12 @@ def export(context: Context, format_: str, next_: bool, output: Path | None, for
         sstpca ca export --format der --output ca.cer
         sstpca ca export --next --output ca-next.crt
     """
-    home = context.home()
-    certificate = following(home) if next_ else load_ca_certificate(home)
-    binary = format_ == "der"
-    content = certificate_to_der(certificate) if binary else certificate_to_pem(certificate)
+    authority = context.vpn.authority
+    content, fingerprint = authority.exported(der=format_ == "der", successor=next_)
     put_out(content, output, force=force)
-    talk(f"its SHA-256 fingerprint: {sha256_fingerprint(certificate)}")
-    if not next_ and load_next_certificate(home) is not None:
-        talk("clients are to trust the next authority as well: sstpca ca export --next")
+    talk(f"its SHA-256 fingerprint: {fingerprint}")
+    if not next_ and authority.has_successor:
+        talk("clients are to trust the next authority as well: ", command("ca export --next"))
 
 
 @click.command(cls=usage.Command)
@@ -102,10 +88,9 @@ def backup(context: Context, file: Path, passphrase_file: Path | None, force: bo
     \b
         sstpca ca backup vpn.backup
     """
-    home, store = opened(context)
-    refuse_existing(file, force=force)
-    passphrase = _passphrase(passphrase_file, new=True)
-    made = backups.back_up(home, store, file, passphrase, force=force)
+    made = context.vpn.authority.back_up(
+        file, lambda: _passphrase(passphrase_file, new=True), force=force
+    )
     click.echo(file)
     for path in made.skipped:
         warn(f"{path} is neither a file nor a folder, and was left out")
@@ -128,9 +113,7 @@ def restore(context: Context, file: Path, passphrase_file: Path | None) -> None:
         sstpca --home /srv/vpn ca restore vpn.backup
     """
     root = context.home_path
-    backups.refuse_occupied(root)
-    sealed.check_header(file)
-    made = backups.restore(file, root, _passphrase(passphrase_file, new=False))
+    made = restored(file, root, lambda: _passphrase(passphrase_file, new=False))
     click.echo(root)
     talk(
         f"{_amount(made)} restored. What was issued, or changed for users, since the backup is not "
@@ -138,7 +121,7 @@ def restore(context: Context, file: Path, passphrase_file: Path | None) -> None:
     )
 
 
-def _amount(made: backups.Summary) -> str:
+def _amount(made: Summary) -> str:
     return f"{made.files} files, {max(made.size / _MIB, 0.1):.1f} MiB"
 
 

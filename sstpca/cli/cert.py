@@ -7,16 +7,8 @@ from typing import Any
 
 import click
 
-from ..authority import pairs
-from ..authority.authority import load_ca_certificate
-from ..authority.calendar import make_calendar
-from ..authority.identity import load_identity, load_server_certificate
-from ..disk.writing import PUBLIC, write_file
-from ..errors import SstpcaError
-from ..home import Home
-from ..store import Store, certificates
-from ..store.certificates import Entry, State
-from ..x509.describe import Description, describe
+from ..vpn.certificates import AUTHORITY, PREFIX_MIN, Description, Entry, State, describe
+from ..vpn.exchange import write_public
 from .context import Context
 from .output import echo_json, iso, local, table, talk, warn
 from .output import pairs as lines_of
@@ -36,16 +28,6 @@ def cert() -> None:
     """
 
 
-def opened(context: Context) -> tuple[Home, Store]:
-    """Return home and database, once what an interrupted command left is recovered.
-
-    :raises SstpcaError: if one of them cannot be read.
-    """
-    home, store = context.home(), context.store()
-    pairs.tidy(home, store)
-    return home, store
-
-
 @cert.command("list")
 @click.option("--all", "everything", is_flag=True, help="Also those that newer ones replaced.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON array for machines.")
@@ -59,8 +41,7 @@ def list_(context: Context, everything: bool, as_json: bool) -> None:
         sstpca cert list
         sstpca cert list --all --json
     """
-    _, store = opened(context)
-    found = certificates.list_all(store) if everything else certificates.list_current(store)
+    found = context.vpn.certificates.all(everything=everything)
     now = datetime.now(UTC).timestamp()
     if as_json:
         echo_json([entry_json(one, now) for one in found])
@@ -79,7 +60,7 @@ def _row(one: Entry, now: float) -> tuple[str, ...]:
         state.value,
         ends,
         left,
-        one.serial[: certificates.PREFIX_MIN],
+        one.serial[:PREFIX_MIN],
         one.requested_by or "-",
     )
 
@@ -128,9 +109,8 @@ def show(context: Context, name: str | None, as_json: bool) -> None:
     if name is not None:
         _show_one(context, name, as_json)
         return
-    home, now = context.home(), datetime.now(UTC)
-    authority = describe(load_ca_certificate(home), now)
-    server = describe(load_server_certificate(home), now)
+    home = context.vpn.home
+    authority, server = context.vpn.certificates.authority_and_server()
     if as_json:
         echo_json({"authority": _as_json(authority), "server": _as_json(server)})
     else:
@@ -138,16 +118,17 @@ def show(context: Context, name: str | None, as_json: bool) -> None:
         click.echo(lines_of(description(authority), indent="  "))
         click.echo(f"\nServer ({home.server_identity})")
         click.echo(lines_of(description(server), indent="  "))
-    _warn_of(home)
+    objection = context.vpn.certificates.objection()
+    if objection is not None:
+        warn(str(objection))
 
 
 def _show_one(context: Context, name: str, as_json: bool) -> None:
-    home, store = opened(context)
-    one, now = certificates.find(store, name), datetime.now(UTC)
+    one, now = context.vpn.certificates.find(name), datetime.now(UTC)
     if as_json:
         echo_json(entry_json(one, now.timestamp()))
         return
-    click.echo(f"{one.name} ({_place(home, one)})")
+    click.echo(f"{one.name} ({_place(context, one)})")
     rows = [
         ("profile", one.profile),
         ("state", _state(one, now.timestamp())),
@@ -157,15 +138,12 @@ def _show_one(context: Context, name: str, as_json: bool) -> None:
     click.echo(lines_of(rows, indent="  "))
 
 
-def _place(home: Home, one: Entry) -> str:
-    if one.replaced is not None:
+def _place(context: Context, one: Entry) -> str:
+    path = context.vpn.certificates.place(one)
+    if path is None:
         return "replaced; only the inventory has it"
-    if one.name == certificates.AUTHORITY:
-        return str(home.ca_certificate)
-    if one.name == certificates.NEXT:
-        return str(home.next_ca_certificate)
-    path = home.pair(one.name)
-    return str(path) if path.exists() else f"{path} is missing"
+    # of the authority's, it is clear that they are there
+    return str(path) if path.exists() or one.profile == AUTHORITY else f"{path} is missing"
 
 
 def _state(one: Entry, now: float) -> str:
@@ -194,24 +172,13 @@ def calendar(context: Context, output: Path | None) -> None:
     \b
         sstpca cert calendar --output certificates.ics
     """
-    _, store = opened(context)
-    current = [one for one in certificates.list_current(store) if one.revoked is None]
-    # of the first authority: events are to be the same ones after a rollover
-    fingerprint = min(certificates.list_authorities(store), key=lambda one: one.id).sha256
-    content = make_calendar(current, fingerprint, context.settings().host)
+    content, events = context.vpn.certificates.calendar()
     if output is None:
         click.echo(content, nl=False)
     else:
-        write_file(output, content, PUBLIC)
-        talk(f"{len(current)} events")
+        write_public(content, output, force=True)
+        talk(f"{events} events")
         click.echo(output)
-
-
-def _warn_of(home: Home) -> None:
-    try:
-        load_identity(home)
-    except SstpcaError as error:
-        warn(str(error))
 
 
 def description(one: Description) -> list[tuple[str, str]]:

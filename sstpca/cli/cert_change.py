@@ -1,29 +1,30 @@
 """``sstpca cert issue``, ``renew``, ``rekey`` and ``revoke``: what changes pairs and inventory."""
 
 import re
-import shlex
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from ..authority import issuing, revocation
-from ..authority.authority import Authority
-from ..authority.issuing import Existing, Wish
-from ..errors import InvalidInput, SstpcaError
-from ..home import SERVER, Home
-from ..names import quoted, user_key
-from ..store import certificates
-from ..store.certificates import Entry
-from ..store.users import holders_of
-from ..x509.certificate_profiles import AUTHORITY_DAYS, SERVER_DAYS
-from ..x509.keys import KEY_TYPES, KeyType
-from ..x509.pair import Pair
+from ..errors import InvalidInput, SstpcaError, command
+from ..names import quoted
+from ..vpn.certificates import (
+    AUTHORITY_DAYS,
+    REASONS,
+    SERVER,
+    SERVER_DAYS,
+    Existing,
+    KeyType,
+    Pair,
+    Wish,
+    check_cdp,
+)
 from . import ask
-from .cert import cert, opened
+from .cert import cert
 from .context import Context
+from .options import key_type_option, passphrase_option, yes_option
 from .output import progress, talk, warn
 
 _AGE: Final = re.compile(r"([1-9][0-9]{0,3})([dw])")
@@ -32,23 +33,6 @@ _AGE: Final = re.compile(r"([1-9][0-9]{0,3})([dw])")
 RUNNING: Final = "a running server shows it to new connections in a moment; sessions go on"
 
 Command = Callable[..., Any]
-
-passphrase_option = click.option(
-    "--passphrase-file",
-    type=click.Path(path_type=Path, readable=False),
-    help="A file with the passphrase of the authority's key.",
-)
-
-
-def _key_type_option(default: str | None) -> Callable[[Command], Command]:
-    return click.option(
-        "--key-type",
-        type=click.Choice(KEY_TYPES),
-        default=default,
-        show_default=default is not None,
-        help="The kind of key: rsa is rsa-2048, ecdsa is ecdsa-p256."
-        + ("" if default else "  [default: as before]"),
-    )
 
 
 def _days_option(most: int) -> Callable[[Command], Command]:
@@ -82,7 +66,7 @@ def issue() -> None:
 @click.argument("name")
 @click.option("--dns", "hosts", multiple=True, metavar="NAME", help="A host name, or *.NAME.")
 @click.option("--ip", "addresses", multiple=True, metavar="ADDR", help="An address.")
-@_key_type_option("rsa")
+@key_type_option("rsa")
 @_days_option(SERVER_DAYS)
 @_cdp_option
 @_replace_option
@@ -110,8 +94,8 @@ def server(
         sstpca cert issue server router --dns vpn.example.com --ip 203.0.113.5
         sstpca cert issue server server --replace --key-type ecdsa
     """
-    wish = issuing.server_wish(
-        context.home(), name, hosts, addresses, KeyType(key_type), days=days, cdp=_checked(cdp)
+    wish = context.vpn.certificates.wish_for_server(
+        name, hosts, addresses, KeyType(key_type), days=days, cdp=_checked(cdp)
     )
     existing = Existing.REPLACE if replace else Existing.REFUSE
     _issue(context, [wish], existing, passphrase_file)
@@ -121,7 +105,7 @@ def server(
 @click.argument("name", required=False)
 @click.option("--upn", metavar="UPN", help="How Windows names the user.  [default: NAME@HOST]")
 @click.option("--from", "source", metavar="FILE", help="Names, one a line; - is standard input.")
-@_key_type_option("rsa")
+@key_type_option("rsa")
 @_days_option(AUTHORITY_DAYS)
 @_cdp_option
 @_replace_option
@@ -152,20 +136,10 @@ def user(
         raise InvalidInput("give either NAME or --from FILE")
     if source is not None and upn is not None:
         raise InvalidInput("--upn is one user's; --from is for many")
-    kind, url, host = KeyType(key_type), _checked(cdp), context.settings().host
     names = [name] if name is not None else ask.names(source or "")
-    holders = holders_of(context.store(), names)
-    wishes = [
-        issuing.user_wish(
-            one,
-            upn or issuing.default_upn(one, host),
-            kind,
-            days=days,
-            cdp=url,
-            holder=holders.get(user_key(one)),
-        )
-        for one in names
-    ]
+    wishes = context.vpn.certificates.wishes_for_users(
+        names, KeyType(key_type), upn=upn, days=days, cdp=_checked(cdp)
+    )
     existing = Existing.REFUSE if source is None else Existing.SKIP
     _issue(context, wishes, Existing.REPLACE if replace else existing, passphrase_file)
 
@@ -175,48 +149,46 @@ def _checked(cdp: str | None) -> str:
         return ""
     warn(
         "with --cdp, Windows fetches the revocation list before it connects, and fails with "
-        "0x80092013 when it cannot; renew the list in time with 'sstpca ca crl'"
+        "0x80092013 when it cannot; renew the list in time with '",
+        command("ca crl"),
+        "'",
     )
-    return issuing.check_cdp(cdp)
+    return check_cdp(cdp)
 
 
 def _issue(
     context: Context, wishes: Sequence[Wish], existing: Existing, passphrase_file: Path | None
 ) -> None:
-    home, store = opened(context)
-    authority = _authority(context, passphrase_file)
-    with progress(len(wishes)) as step:
-        made = _Made(home, authority, step)
-        issuing.issue(
-            home, store, authority, wishes, datetime.now(UTC), existing=existing, progress=made.add
-        )
+    certificates, made = context.vpn.certificates, _Made(context)
+    issued = certificates.issue(wishes, ask.passphrase(passphrase_file), existing=existing)
+    made.follow(issued, len(wishes))
     if len(made.names) < len(wishes):
         talk(f"{len(wishes) - len(made.names)} had one already")
     made.report("issued")
 
 
-def _authority(context: Context, passphrase_file: Path | None) -> Authority:
-    home = context.home()
-    return Authority.load(home, ask.passphrase(home, passphrase_file))
-
-
 class _Made:
     """What was made: said once, with a bar while it lasts."""
 
-    def __init__(self, home: Home, authority: Authority, step: Callable[[int], None]) -> None:
-        self._home = home
-        self._end = authority.certificate.not_valid_after_utc
-        self._step = step
+    def __init__(self, context: Context) -> None:
+        self._certificates = context.vpn.certificates
+        self._home = context.vpn.home
         self._last: Pair | None = None
-        self._cut_short = False
+        self._cut_short: datetime | None = None
         self.names: list[str] = []
+
+    def follow(self, pairs: Iterator[Pair], count: int) -> None:
+        """Count each of ``pairs``, which is in place then."""
+        with progress(count) as step:
+            for pair in pairs:
+                self.add(pair)
+                step(1)
 
     def add(self, pair: Pair) -> None:
         """Count ``pair``, which is in place."""
         self._last = pair
-        self._cut_short |= pair.leaf.not_valid_after_utc == self._end
+        self._cut_short = self._cut_short or self._certificates.cut_short(pair)
         self.names.append(pair.name)
-        self._step(1)
 
     def report(self, done: str) -> None:
         """Print the files, and say what was done."""
@@ -226,8 +198,10 @@ class _Made:
             talk(_done(self._last, done))
         else:
             talk(f"{len(self.names)} certificates {done}")
-        if self._cut_short:
-            warn(f"the authority ends on {self._end:%Y-%m-%d}, and all that it issues with it")
+        if self._cut_short is not None:
+            warn(
+                f"the authority ends on {self._cut_short:%Y-%m-%d}, and all that it issues with it"
+            )
         if SERVER in self.names:
             talk(RUNNING)
 
@@ -265,24 +239,17 @@ def renew(
     """
     if bool(names) is (due is not None):
         raise InvalidInput("give either NAME or --due TIME, for example --due 30d")
-    home, store = opened(context)
-    now, broken = datetime.now(UTC), _Broken(strict=due is None)
-    if due is None:
-        names = _distinct(certificates.current(store, name) for name in names)
-    else:
-        names = _distinct(issuing.due(home, store, _age(due), now))
-    if not names:
+    certificates, broken = context.vpn.certificates, _Broken(strict=due is None)
+    wanted = certificates.names(names) if due is None else certificates.due(_age(due))
+    if not wanted:
         talk(f"nothing to do: no certificate ends within {due}")
         return
-    authority = _authority(context, passphrase_file)
-    with progress(len(names)) as step:
-        made = _Made(home, authority, step)
-        issuing.renew(
-            home, store, authority, names, now, days=days, progress=made.add, broken=broken
-        )
+    made = _Made(context)
+    passphrase = ask.passphrase(passphrase_file)
+    made.follow(certificates.renew(wanted, passphrase, days=days, broken=broken), len(wanted))
     made.report("renewed")
     if broken.count:
-        raise SstpcaError(f"{broken.count} of {len(names)} certificates could not be renewed")
+        raise SstpcaError(f"{broken.count} of {len(wanted)} certificates could not be renewed")
 
 
 class _Broken:
@@ -299,10 +266,6 @@ class _Broken:
         warn(str(error))
 
 
-def _distinct(entries: Iterable[Entry]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(entry.name for entry in entries))
-
-
 def _age(text: str) -> timedelta:
     match = _AGE.fullmatch(text)
     if match is None:
@@ -312,7 +275,7 @@ def _age(text: str) -> timedelta:
 
 @cert.command()
 @click.argument("name")
-@_key_type_option(None)
+@key_type_option(None)
 @_days_option(AUTHORITY_DAYS)
 @passphrase_option
 @click.pass_obj
@@ -331,31 +294,26 @@ def rekey(
         sstpca cert rekey server
         sstpca cert rekey alice --key-type ecdsa
     """
-    home, store = opened(context)
-    old = certificates.current(store, name)
-    user = old.profile == certificates.USER
-    holder = holders_of(store, [old.name]).get(user_key(old.name)) if user else None
-    authority = _authority(context, passphrase_file)
+    certificates, made = context.vpn.certificates, _Made(context)
+    old = certificates.current(name)
     kind = None if key_type is None else KeyType(key_type)
-    made = _Made(home, authority, lambda _steps: None)
-    now = datetime.now(UTC)
-    pair = issuing.rekey(home, store, authority, name, now, kind=kind, days=days, holder=holder)
-    made.add(pair)
+    made.add(certificates.rekey(name, ask.passphrase(passphrase_file), kind=kind, days=days))
     made.report("made anew")
     if old.revoked is None:
-        talk(f"if the old key is lost: sstpca cert revoke {old.serial} --reason keyCompromise")
+        how = command("cert revoke {} --reason keyCompromise", old.serial)
+        talk("if the old key is lost: ", how)
 
 
 @cert.command()
 @click.argument("name")
 @click.option(
     "--reason",
-    type=click.Choice(revocation.REASONS, case_sensitive=False),
-    default=revocation.REASONS[0],
+    type=click.Choice(REASONS, case_sensitive=False),
+    default=REASONS[0],
     show_default=True,
     help="Why.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @click.pass_obj
 def revoke(context: Context, name: str, reason: str, yes: bool) -> None:
     """Revoke the certificate NAME, for good.
@@ -368,14 +326,9 @@ def revoke(context: Context, name: str, reason: str, yes: bool) -> None:
         sstpca cert revoke alice --reason keyCompromise
         sstpca cert revoke 5f0c9d21 --yes
     """
-    home, store = opened(context)
-    entry = certificates.find(store, name)
-    certificates.check_not_revoked(entry)
-    if entry.profile == certificates.AUTHORITY:
-        raise InvalidInput(
-            "an authority cannot revoke itself",
-            "remove its certificate from the machines that trust it (the bundle's uninstall)",
-        )
+    certificates = context.vpn.certificates
+    entry = certificates.find(name)
+    certificates.check_revocable(entry)
     if entry.name == SERVER and entry.replaced is None:
         warn(
             "this is the certificate that this home's server shows; clients go on believing it "
@@ -384,10 +337,10 @@ def revoke(context: Context, name: str, reason: str, yes: bool) -> None:
     if not ask.confirm(f"Revoke the certificate {entry.serial} of '{entry.name}'?", yes=yes):
         talk("nothing was changed")
         return
-    for one in revocation.revoke(home, store, entry, reason, datetime.now(UTC)):
+    for one in certificates.revoke(entry, reason):
         talk(f"certificate {one.serial} of '{one.name}' revoked")
     if entry.replaced is None:
-        how = f"rekey {shlex.quote(entry.name)}" if entry.issuer_sha256 else "import FILE..."
-        talk(f"for a new pair: sstpca cert {how}")
-    if (home.root / revocation.DER_NAME).exists():
-        talk("next: sstpca ca crl, which makes the revocation list anew")
+        own = command("cert rekey {}", entry.name)
+        talk("for a new pair: ", own if entry.issuer_sha256 else command("cert import FILE..."))
+    if certificates.has_revocation_list:
+        talk("next: ", command("ca crl"), ", which makes the revocation list anew")

@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from ..access.profiles import DEFAULT
-from ..store import profiles
 from .context import Context
 from .output import talk
 from .signing import sign_options, signer
@@ -47,17 +46,6 @@ def deploy(
         sstpca deploy --profile sales --output /srv/handover
         sstpca deploy --sign-with signing.p12 --sign-password-file password
     """
-    # jinja2 takes a tenth of a second to import, and only this needs it
-    from ..bundle import archive
-    from ..bundle.administrators.deployment import files
-    from ..bundle.content import trust
-    from ..bundle.content.bundle import deployment_for
-    from ..bundle.content.render import Renderer
-
-    home = context.home()
-    found = profiles.get(context.store(), profile)
-    bundle = deployment_for(found, context.settings(), trust.load(home))
-    made = files(Renderer(bundle.language), bundle, signer(sign_with, sign_password_file))
-    written = archive.write(output or home.root / "deploy", f"deploy-{found.name}", made)
-    click.echo(written.path)
+    made = context.vpn.administrators.deploy(profile, output, signer(sign_with, sign_password_file))
+    click.echo(made)
     talk("README.txt in it says what each file is for.")

@@ -5,13 +5,21 @@ from pathlib import Path
 import click
 
 from .. import surroundings
-from ..home import Home
+from ..errors import command
 from ..names import Hosts, parse_hosts
-from ..vpn.setup import Made, Plan, make_home, refuse_existing
-from ..x509.keys import AUTHORITY_KEY, KEY_TYPES, KeyType
+from ..vpn.setup import (
+    AUTHORITY_KEY,
+    KEY_TYPES,
+    Home,
+    KeyType,
+    Made,
+    Plan,
+    make_home,
+    refuse_existing,
+)
 from . import ask
 from .context import Context
-from .output import pairs, program, talk, warn
+from .output import pairs, talk, warn
 from .usage import Command
 
 
@@ -102,8 +110,9 @@ def init(
 
 
 def _say_next() -> None:
-    name = program()
-    talk(f"\nNext:\n  {name} user add NAME\n  {name} bundle NAME\n  {name} serve")
+    talk("\nNext:")
+    for words in ("user add NAME", "bundle NAME", "serve"):
+        talk("  ", command(words))
 
 
 def warn_of_hosts(hosts: Hosts, home: Home) -> None:
@@ -168,5 +177,7 @@ def _warn_of(made: Made) -> None:
     if made.network.overlaps is not None:
         warn(
             f"{made.network.prefix} overlaps {made.network.overlaps}, a network of this machine; "
-            "choose others with 'sstpca profile set default --local ADDR --pool A-B'"
+            "choose others with '",
+            command("profile set default --local ADDR --pool A-B"),
+            "'",
         )

@@ -9,14 +9,19 @@ import shlex
 import shutil
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from ..errors import Command
+from ..errors import Command, Option
+
+_Outcome = TypeVar("_Outcome")
+
+#: of what is said
+Part = str | Command | Option
 
 #: fewer are done before a bar could be read, and their paths are no noise
 MANY: Final = 10
@@ -163,21 +168,43 @@ def for_this_home(text: str) -> str:
     return re.sub(rf"\bsstpca (?=(?:{commands})\b)", lambda _: f"{name} ", text)
 
 
-def rendered(parts: Iterable[str | Command]) -> str:
+def rendered(parts: Iterable[Part]) -> str:
     """Return a remedy, or another text, with each command in it as it is called for this home."""
     name = program()
     return "".join(
-        f"{name} {part.words}" if isinstance(part, Command) else for_this_home(part)
+        f"{name} {part.words}"
+        if isinstance(part, Command)
+        else part.name
+        if isinstance(part, Option)
+        else for_this_home(part)
         for part in parts
     )
 
 
-def talk(*parts: str | Command) -> None:
+def follow(outcomes: Generator[_Outcome, None, None], show: Callable[[_Outcome], None]) -> None:
+    """Show what is done as it gets done; on an interrupt also what was begun, which is finished.
+
+    :raises KeyboardInterrupt: after that.
+    """
+    try:
+        for one in outcomes:
+            show(one)
+    except KeyboardInterrupt as interrupt:
+        try:
+            show(outcomes.throw(interrupt))
+        except StopIteration:
+            raise interrupt from None
+        for one in outcomes:
+            show(one)
+        raise
+
+
+def talk(*parts: Part) -> None:
     """Say something that is not the result, on standard error."""
     click.echo(rendered(parts), err=True)
 
 
-def warn(*parts: str | Command) -> None:
+def warn(*parts: Part) -> None:
     """Say on standard error what may not be meant."""
     talk("warning: ", *parts)
 

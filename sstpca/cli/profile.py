@@ -1,6 +1,5 @@
 """``sstpca profile``: the addresses, DNS servers and routes that users are given."""
 
-import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
@@ -11,11 +10,10 @@ from ..access import connection_settings
 from ..access.connection_settings import ConnectionSettings, SignIn, parse_name_rule
 from ..access.profiles import SESSIONS, AccessProfile, Pool, parse_pool, parse_route
 from ..access.reach import Reach, parse_reach
-from ..errors import InvalidInput
+from ..errors import InvalidInput, command
 from ..names import check_ipv4
-from ..store import profiles, users
 from .context import Context
-from .output import echo_json, pairs, program, table, talk
+from .output import echo_json, pairs, table, talk
 from .profile_doubts import agreed_to_sign_in, warn_of
 from .reach import reach_rows, say_when
 from .usage import Group
@@ -211,7 +209,7 @@ def add(context: Context, /, name: str, **options: Any) -> None:
                 f"{option} is missing",
                 "for example: --local 10.98.0.1 --pool 10.98.0.10-10.98.0.250",
             )
-    added = profiles.add(context.store(), AccessProfile(name=name, **changes))
+    added = context.vpn.profiles.add(AccessProfile(name=name, **changes))
     warn_of(added, changes.keys(), options["routes"])
     talk(f"access profile '{added.name}' added")
 
@@ -242,7 +240,7 @@ def set_(
         sstpca profile set admins --reach clients,server
         sstpca profile set default --reach "" --no-inbound
     """
-    changes = _changes(client=profiles.get(context.store(), name).client, **options)
+    changes = _changes(client=context.vpn.profiles.get(name).client, **options)
     for flag, field in ((no_dns, "dns"), (no_routes, "routes")):
         if flag and field in changes:
             option = "--dns" if field == "dns" else "--route"
@@ -255,7 +253,7 @@ def set_(
     if not agreed_to_sign_in(context, name, sign_in, yes=yes):
         talk("nothing was changed")
         return
-    changed = profiles.change(context.store(), name, **changes)
+    changed = context.vpn.profiles.change(name, **changes)
     warn_of(changed, changes.keys(), options["routes"])
     talk(f"access profile '{changed.name}' changed")
     say_when(context, changed, changes)
@@ -272,7 +270,7 @@ def list_(context: Context, as_json: bool) -> None:
         sstpca profile list
         sstpca profile list --json
     """
-    found = profiles.list_all(context.store())
+    found = context.vpn.profiles.all()
     if as_json:
         echo_json([_as_json(one) for one in found])
         return
@@ -294,7 +292,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
     \b
         sstpca profile show default
     """
-    found = profiles.get(context.store(), name)
+    found = context.vpn.profiles.get(name)
     if as_json:
         echo_json(_as_json(found))
         return
@@ -326,22 +324,22 @@ def remove(context: Context, name: str) -> None:
     \b
         sstpca profile remove office
     """
-    profiles.remove(context.store(), name)
+    context.vpn.profiles.remove(name)
     talk(f"access profile '{name}' removed")
 
 
 def _name_outdated(context: Context, one: AccessProfile, changes: dict[str, Any]) -> None:
     """Say whose bundles no longer fit: what Windows has to know comes in them, not at login."""
-    count = sum(user.profile == one.name for user in users.list_all(context.store()))
+    count = sum(user.profile == one.name for user in context.vpn.users.all())
     told = set(_IN_BUNDLES)
     if any(rule.servers for rule in one.client.name_rules):
         told.add("dns")
     # the certificates that are missing are issued in the same go
-    issue = "" if one.client.sign_in.with_password else " --issue"
+    issue = [] if one.client.sign_in.with_password else ["--issue"]
     if count and changes.keys() & told:
         talk(
-            f"next, as this is in the bundles, for {count} to install again:\n"
-            f"  {program()} bundle --profile {shlex.quote(one.name)}{issue}"
+            f"next, as this is in the bundles, for {count} to install again:\n  ",
+            command(f"bundle --profile {{}}{' {}' * len(issue)}", one.name, *issue),
         )
 
 

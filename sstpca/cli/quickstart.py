@@ -5,13 +5,10 @@ import click
 from sstpca.server import log
 
 from .. import surroundings
-from ..errors import InvalidInput, SstpcaError
-from ..home import Home
-from ..names import check_user_name, parse_hosts
-from ..secrets import generate_password
-from ..settings import Settings
-from ..store import users
-from ..vpn.setup import Plan, make_home
+from ..errors import InvalidInput, command
+from ..names import check_user_name, parse_hosts, user_key
+from ..vpn.setup import Home, Plan, make_home
+from ..vpn.vpn import Vpn
 from .context import Context
 from .init import report, warn_of_contact, warn_of_hosts
 from .usage import Command
@@ -42,8 +39,8 @@ def quickstart(
         check_user_name(name)
     home = Home(context.home_path)
     if home.exists:
-        home = context.home()
-        _check_same(context.settings(), home, hosts, port)
+        home = context.vpn.home
+        _check_same(context.vpn, hosts, port)
         click.echo(f"Going on with the home {home.root}.")
     else:
         plan = Plan(parse_hosts(hosts or surroundings.own_hosts()), port=port or 443)
@@ -51,23 +48,25 @@ def quickstart(
         report(make_home(home.root, plan, passphrase=None))
         warn_of_contact(plan, home)
     _provide_user(context, name)
-    settings = context.settings()
+    settings = context.vpn.settings
     click.echo(f"Clients connect to {settings.host}, TCP port {settings.server.port}.\n")
     _serve(context)
 
 
-def _check_same(settings: Settings, home: Home, hosts: tuple[str, ...], port: int | None) -> None:
+def _check_same(vpn: Vpn, hosts: tuple[str, ...], port: int | None) -> None:
     """Refuse to go on with a home that was made for something else.
 
     :raises InvalidInput: if it was.
     """
+    settings, home = vpn.settings, vpn.home
     has = {*settings.server.names, *settings.server.addresses}
     asked = parse_hosts(hosts) if hosts else None
     if asked and not {*asked.names, *map(str, asked.addresses)} <= has:
         raise InvalidInput(
             f"the home {home.root} is for {', '.join(sorted(has))}",
-            "leave HOST out to go on with it; for another name of the same VPN: sstpca server rename "
-            "NAME; for another VPN, name another home with SSTPCA_HOME or --home",
+            "leave HOST out to go on with it; for another name of the same VPN: ",
+            command("server rename NAME"),
+            "; for another VPN, name another home with SSTPCA_HOME or --home",
         )
     if port is not None and port != settings.server.port:
         raise InvalidInput(
@@ -79,31 +78,35 @@ def _check_same(settings: Settings, home: Home, hosts: tuple[str, ...], port: in
 def _provide_user(context: Context, name: str | None) -> None:
     """Make the user and the bundle, where they are missing; show a new password this once."""
     # jinja2 and qrcode take a tenth of a second to import, and only this needs them
-    from .making import NOT_BY_MAIL, make_one
+    from .handing_out import NOT_BY_MAIL
 
-    store = context.store()
-    known = {user.name for user in users.list_all(store)}
+    vpn = context.vpn
+    known = vpn.users.all()
     if name is None and known:
         return
     name = check_user_name(name or _FIRST_USER)
-    try:
-        user = users.get(store, name)
-    except SstpcaError:
-        password = generate_password()
-        user = users.add(store, context.sealer(), name, password)
+    user = next((one for one in known if user_key(one.name) == user_key(name)), None)
+    if user is None:
+        added = vpn.users.add(name)
+        user = added.user
         click.echo(
-            f"\nMade the user {user.name}. The password, shown this once:\n\n    {password}\n"
+            f"\nMade the user {user.name}. The password, shown this once:\n\n    {added.password}\n"
         )
-    made, secret = make_one(context, user)
-    if secret is not None:
-        click.echo(f"\nThe password of the .p12 file in it, shown this once:\n\n    {secret}\n")
-    click.echo(f"Hand {user.name} the file {made} and, apart from it, the password.")
+    making = vpn.bundles.prepare([user])
+    making.check_profiles()
+    making.check("issue one: ", command("cert issue user {}", user.name))
+    [made] = making.make()
+    if made.error is not None:
+        raise made.error
+    if made.certificate_password is not None:
+        click.echo(
+            "\nThe password of the .p12 file in it, shown this once:\n\n"
+            f"    {made.certificate_password}\n"
+        )
+    click.echo(f"Hand {user.name} the file {made.path} and, apart from it, the password.")
     click.echo(NOT_BY_MAIL)
 
 
 def _serve(context: Context) -> None:
-    # pyroute2 takes a fifth of a second to import, and only serving needs it
-    from ..serving.server import serve
-
     log.set_up("text")
-    serve(context.home(), context.settings())
+    context.vpn.serve()

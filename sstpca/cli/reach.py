@@ -1,12 +1,10 @@
 """What the clients of an access profile reach, in words."""
 
-import shlex
 from typing import Any, Final
 
 from ..access.profiles import AccessProfile
 from ..access.reach import Reach
-from ..store import users
-from ..store.sessions import list_sessions
+from ..errors import command
 from .context import Context
 from .output import counted, talk
 
@@ -48,13 +46,12 @@ def say_when(context: Context, one: AccessProfile, changes: dict[str, Any]) -> N
     """Say for whom ``changes`` come later: running sessions keep what they were given."""
     if not changes.keys() & _AT_LOGIN:
         return
-    store = context.store()
-    having = {user.name for user in users.list_all(store) if user.profile == one.name}
-    connected = sorted(row.user for row in list_sessions(store) if row.user in having)
+    having = {user.name for user in context.vpn.users.all() if user.profile == one.name}
+    connected = sorted(row.user for row in context.vpn.sessions.all() if row.user in having)
     if connected:
         many = counted(len(connected), "session")
         go = "goes" if len(connected) == 1 else "go"
         talk(
-            f"it counts from the next login; until then, {many} {go} on as before\n"
-            f"  sstpca session kill --user {shlex.quote(connected[0])}"
+            f"it counts from the next login; until then, {many} {go} on as before\n  ",
+            command("session kill --user {}", connected[0]),
         )

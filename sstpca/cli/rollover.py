@@ -1,38 +1,22 @@
 """``sstpca ca rollover``: from one authority to the next."""
 
-import shlex
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import click
 from cryptography import x509
-from cryptography.x509.oid import NameOID
 
-from ..authority import revocation, rollover
-from ..authority.authority import (
-    Authority,
-    former_authorities,
-    issuer_of,
-    load_ca_certificate,
-    load_next_certificate,
-)
-from ..authority.identity import load_server_certificate
-from ..bundle.ledger import distribution
-from ..bundle.ledger.distribution import Without
-from ..errors import SstpcaError
-from ..home import Home
+from ..errors import Remedy, command
 from ..names import quoted
-from ..store import Store, certificates, users
-from ..x509.certificates import sha256_fingerprint
-from ..x509.keys import KeyType
+from ..vpn.authority import common_name, digest, fingerprint
+from ..vpn.rollover import Done, KeyType, Without
 from . import ask
-from .cert import opened
-from .cert_change import RUNNING, passphrase_option
+from .cert_change import RUNNING
 from .context import Context
-from .output import counted, echo_json, for_this_home, iso, local, program, table, talk, warn
-from .rename import progress
+from .options import passphrase_option, yes_option
+from .output import counted, echo_json, iso, local, rendered, table, talk, warn
+from .rename import renaming_json, renaming_text
 from .usage import Group
 
 # as much of a fingerprint as tells one from the other
@@ -87,55 +71,29 @@ def begin(
     \b
         sstpca ca rollover begin
     """
-    home, store = opened(context)
-    rollover.refuse_second(home, store)
+    rollover = context.vpn.rollover
+    rollover.check_begin()
     passphrase = ask.new_passphrase(passphrase_file, no_passphrase)
     kind = None if key_type is None else KeyType(key_type)
-    own = issuer_of(home, load_server_certificate(home)) is not None
-    made = rollover.begin(
-        home, store, passphrase, datetime.now(UTC), kind=kind, constrained=name_constraints
-    )
-    click.echo(home.next_ca_certificate)
+    begun = rollover.begin(passphrase, kind=kind, constrained=name_constraints)
+    made = begun.authority
+    click.echo(begun.path)
     talk(
         f"the next authority is {quoted(common_name(made))}, until {made.not_valid_after_utc:%Y-%m-%d}; "
-        f"its SHA-256 fingerprint:\n  {sha256_fingerprint(made)}"
+        f"its SHA-256 fingerprint:\n  {fingerprint(made)}"
     )
-    name = program()
-    if not own:
+    finish = command("ca rollover finish")
+    if not begun.own:
         talk("the server's certificate is another authority's: bundles have neither of these two")
-        talk(f"\nNext, whenever you like:\n  {name} ca rollover finish")
-        return
-    if rollover.lacks_names(home):
-        talk(_no_bundles(home, made))
-        talk(f"\nNext, where users can wait for bundles:\n  {name} ca rollover finish --force")
-        return
-    talk("new bundles have both authorities; the server keeps its certificate")
-    talk(
-        f"\nNext, for every user:\n  {name} bundle --all\n"
-        f"who is still without one:\n  {name} ca rollover status"
-    )
-
-
-def _unable(home: Home, unserved: list[str]) -> tuple[str, str]:
-    """Return why a rollover cannot be finished, and how to go on: the home would serve nothing."""
-    return (
-        f"the next authority cannot issue for {', '.join(unserved)}, which the settings have",
-        f"take that out of {home.settings} again; to rename the server, write the old name there, "
-        "then: sstpca ca rollover cancel; sstpca server rename NAME",
-    )
-
-
-def _no_bundles(home: Home, following: x509.Certificate) -> str:
-    """Return what to do where the server's certificate lacks a name of the settings."""
-    if rollover.keeps_names(home, following):
-        sooner = "for bundles before that, take the new names out of the settings meanwhile"
+        talk("\nNext, whenever you like:\n  ", finish)
+    elif begun.no_bundles:
+        talk(*begun.no_bundles)
+        how = command("ca rollover finish --force")
+        talk("\nNext, where users can wait for bundles:\n  ", how)
     else:
-        sooner = "for bundles before that, cancel it and begin with the old names there as well"
-    return (
-        "the server's certificate lacks a name of the settings, so bundles can be made only after "
-        f"'sstpca ca rollover finish --force'; {sooner}; or cancel it, write the old names there, and "
-        "let 'sstpca server rename NAME' do it all"
-    )
+        talk("new bundles have both authorities; the server keeps its certificate")
+        talk("\nNext, for every user:\n  ", command("bundle --all"))
+        talk("who is still without one:\n  ", command("ca rollover status"))
 
 
 @group.command()
@@ -151,35 +109,36 @@ def status(context: Context, as_json: bool) -> None:
         sstpca ca rollover status
         sstpca ca rollover status --json
     """
-    home, store = opened(context)
-    following, count = load_next_certificate(home), _count(store)
-    missing = [] if following is None else _missing(home, store, following)
-    left, doubts, renamed = rollover.of_former(store), [], progress(home, store)
-    if following is not None and (unserved := rollover.unserved(home, following)):
-        doubts = [": ".join(_unable(home, unserved))]
+    vpn = context.vpn
+    found, renamed = vpn.rollover.status(), vpn.rename.progress()
+    roles, doubts = vpn.authority.roles(), []
+    if found.unserved:
+        error = vpn.rollover.unable(found.unserved)
+        doubts = [f"{error}: {rendered(error.remedy)}"]
     if as_json:
         echo_json(
             {
-                "authorities": [authority_json(role, one) for role, one in roles(home)],
-                "users": count,
-                "without": [_without_json(one) for one in missing],
-                "former_certificates": [one.name for one in left],
-                "renaming": None if renamed is None else renamed.json,
-                "warnings": list(map(for_this_home, doubts)),
+                "authorities": [authority_json(role, one) for role, one in roles],
+                "users": found.users,
+                "without": [_without_json(one) for one in found.without],
+                "former_certificates": list(found.left),
+                "renaming": None if renamed is None else renaming_json(renamed),
+                "warnings": doubts,
             }
         )
         return
-    rows = [_row(role, one) for role, one in roles(home)]
+    rows = [_row(role, one) for role, one in roles]
     click.echo(table(("", "AUTHORITY", "ENDS", "SHA-256"), rows, empty=""))
-    if left:
-        talk(f"\n{_left(len(left))}")
-    if following is None:
-        talk("\nno rollover is under way; 'sstpca ca rollover begin' makes the next authority")
+    if found.left:
+        talk("\n", *_left(len(found.left)))
+    if found.successor is None:
+        begin = command("ca rollover begin")
+        talk("\nno rollover is under way; '", begin, "' makes the next authority")
     elif doubts:
         warn(doubts[0])
-    elif not missing:
-        how = "ca rollover finish" if renamed is None else "server rename"
-        talk(f"\nno user has only the old one: sstpca {how}")
+    elif not found.without:
+        how = command("ca rollover finish" if renamed is None else "server rename")
+        talk("\nno user has only the old one: ", how)
     else:
         click.echo()
         rows = [
@@ -188,33 +147,17 @@ def status(context: Context, as_json: bool) -> None:
                 "none" if one.made is None else local(one.made),
                 ",".join(one.platforms),
             )
-            for one in missing
+            for one in found.without
         ]
         click.echo(table(("USER", "LATEST BUNDLE", "FOR"), rows, empty=""))
-        talk(f"\n{len(missing)} of {count} users still have only the old one")
+        talk(f"\n{len(found.without)} of {found.users} users still have only the old one")
     if renamed is not None:
-        talk(f"\n{renamed.text}")
-
-
-def roles(home: Home) -> Iterator[tuple[str, x509.Certificate]]:
-    """Yield the authorities of ``home`` and what they are: "issues", "next" or "former"."""
-    yield "issues", load_ca_certificate(home)
-    following = load_next_certificate(home)
-    if following is not None:
-        yield "next", following
-    for one in former_authorities(home):
-        yield "former", one
+        talk("\n", *renaming_text(renamed))
 
 
 def _row(role: str, one: x509.Certificate) -> tuple[str, ...]:
-    digits = certificates.digest(one)[:_DIGITS]
+    digits = digest(one)[:_DIGITS]
     return (role, common_name(one), f"{one.not_valid_after_utc:%Y-%m-%d}", digits)
-
-
-def common_name(one: x509.Certificate) -> str:
-    """Return what people call an authority."""
-    names = one.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(names[0].value) if names else one.subject.rfc4514_string()
 
 
 def authority_json(role: str, one: x509.Certificate) -> dict[str, Any]:
@@ -224,24 +167,13 @@ def authority_json(role: str, one: x509.Certificate) -> dict[str, Any]:
         "subject": one.subject.rfc4514_string(),
         "not_before": iso(one.not_valid_before_utc),
         "not_after": iso(one.not_valid_after_utc),
-        "sha256": certificates.digest(one),
+        "sha256": digest(one),
     }
 
 
 def _without_json(one: Without) -> dict[str, Any]:
     bundle = None if one.made is None else iso(one.made)
     return {"user": one.user, "bundle": bundle, "platforms": list(one.platforms)}
-
-
-def _count(store: Store) -> int:
-    return sum(user.enabled for user in users.list_all(store))
-
-
-def _missing(home: Home, store: Store, following: x509.Certificate) -> list[Without]:
-    """Return who would not believe the server after the end; with a public certificate, nobody."""
-    if issuer_of(home, load_server_certificate(home)) is None:
-        return []
-    return distribution.without(store, following)
 
 
 @group.command()
@@ -260,63 +192,47 @@ def finish(context: Context, force: bool, passphrase_file: Path | None) -> None:
         sstpca ca rollover finish
         sstpca ca rollover finish --force
     """
-    home, store = opened(context)
-    following = rollover.following(home)
-    if unserved := rollover.unserved(home, following):
-        raise SstpcaError(*_unable(home, unserved))
-    missing = _missing(home, store, following)
-    if missing and not force:
-        how = "make bundles for them ('sstpca ca rollover status' says who), or say --force"
-        raise SstpcaError(
-            f"{len(missing)} of {_count(store)} users still have only the old authority; their "
-            "machines would not believe the server (Windows: 0x800B0109)",
-            _no_bundles(home, following) if rollover.lacks_names(home) else how,
-        )
-    before = load_ca_certificate(home)
-    passphrase = ask.passphrase(home, passphrase_file, following=True)
-    successor = Authority.load_next(home, passphrase)
-    done = rollover.finish(home, store, successor, datetime.now(UTC))
-    click.echo(home.ca_certificate)
-    if done.server is not None:
-        click.echo(home.server_identity)
-    for line in _outcome(home, before, following, done, without=len(missing)):
-        talk(line)
+    vpn = context.vpn
+    vpn.rollover.check_finish(force=force)
+    done = vpn.rollover.finish(ask.passphrase(passphrase_file, following=True), force=force)
+    click.echo(vpn.home.ca_certificate)
+    if done.outcome.server is not None:
+        click.echo(vpn.home.server_identity)
+    for line in _outcome(done):
+        talk(*line)
+    if vpn.certificates.has_revocation_list:
+        how = command("ca crl")
+        talk("next: ", how, ", which makes the revocation list of the new authority")
 
 
-def _outcome(
-    home: Home,
-    before: x509.Certificate,
-    following: x509.Certificate,
-    done: rollover.Finished,
-    *,
-    without: int,
-) -> Iterator[str]:
-    alone = "; bundles have it alone" if done.server is not None else ""
-    yield f"{quoted(common_name(following))} is the authority now{alone}"
-    if done.server is None:
-        yield "the server's certificate is another authority's, and stays"
+def _outcome(done: Done) -> Iterator[Remedy]:
+    server, kept = done.outcome.server, done.outcome.kept
+    alone = "; bundles have it alone" if server is not None else ""
+    yield (f"{quoted(common_name(done.authority))} is the authority now{alone}",)
+    if server is None:
+        yield ("the server's certificate is another authority's, and stays",)
     else:
-        yield f"the server's certificate is new, until {done.server.not_valid_after_utc:%Y-%m-%d}"
-        yield RUNNING
-    yield f"the key of {quoted(common_name(before))} is deleted; backups made before have it"
-    if done.left:
-        yield _left(done.left)
-    if done.kept is not None:
-        how = f"{program()} cert import {shlex.quote(str(done.kept))}"
-        yield f"should users be left behind ({without} are known), go back for a while: {how}"
-    if (home.root / revocation.DER_NAME).exists():
-        yield "next: sstpca ca crl, which makes the revocation list of the new authority"
+        yield (f"the server's certificate is new, until {server.not_valid_after_utc:%Y-%m-%d}",)
+        yield (RUNNING,)
+    before = quoted(common_name(done.before))
+    yield (f"the key of {before} is deleted; backups made before have it",)
+    if done.outcome.left:
+        yield _left(done.outcome.left)
+    if kept is not None:
+        behind = f"should users be left behind ({done.without} are known), go back for a while: "
+        yield (behind, command("cert import {}", str(kept)))
 
 
-def _left(count: int) -> str:
+def _left(count: int) -> Remedy:
     return (
-        f"certificates of a former authority: {count}; they are good until they end, and "
-        "'sstpca cert renew' makes them this one's"
+        f"certificates of a former authority: {count}; they are good until they end, and '",
+        command("cert renew"),
+        "' makes them this one's",
     )
 
 
 @group.command()
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @click.pass_obj
 def cancel(context: Context, yes: bool) -> None:
     """Drop the next authority: the present one stays.
@@ -326,9 +242,8 @@ def cancel(context: Context, yes: bool) -> None:
     \b
         sstpca ca rollover cancel
     """
-    home, store = opened(context)
-    following = load_next_certificate(home)
-    carriers = [] if following is None else distribution.carriers(store, following)
+    rollover = context.vpn.rollover
+    carriers = rollover.carriers()
     if carriers:
         warn(
             f"the next authority is in the bundles of {counted(len(carriers), 'user')} already; "
@@ -337,5 +252,5 @@ def cancel(context: Context, yes: bool) -> None:
         if not ask.confirm("Drop it?", yes=yes):
             talk("nothing was changed")
             return
-    rollover.cancel(home, store, datetime.now(UTC))
+    rollover.cancel()
     talk("the next authority is dropped, and its key deleted")

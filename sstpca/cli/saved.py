@@ -1,12 +1,11 @@
 """What a device that was lost has saved, when its user is enabled or disabled."""
 
-import shlex
 from typing import Final
 
-from ..store import profiles
-from ..store.users import User
+from ..errors import command
+from ..vpn.users import User
 from .context import Context
-from .output import program, talk
+from .output import talk
 
 # what is saved, and the command that makes it worth nothing
 _PASSWORD: Final = ("password", "user passwd")
@@ -19,15 +18,15 @@ def talk_of_saved(context: Context, changed: list[User], when: str) -> None:
     :param changed: users who were enabled or disabled.
     :param when: begins each line.
     """
-    store = context.store()
     names: dict[tuple[str, str], list[str]] = {}
     for one in changed:
-        by_password = profiles.get(store, one.profile).client.sign_in.with_password
+        by_password = context.vpn.profiles.get(one.profile).client.sign_in.with_password
         proof = _PASSWORD if by_password else _CERTIFICATE
         names.setdefault(proof, []).append(one.name)
     for (what, ended_by), having in names.items():
-        name = shlex.quote(having[0]) if len(having) == 1 else "NAME"
         talk(
-            f"{when} the {what} saved on a device gets in as before; if one was lost: "
-            f"{program()} {ended_by} {name}"
+            f"{when} the {what} saved on a device gets in as before; if one was lost: ",
+            command(f"{ended_by} {{}}", having[0])
+            if len(having) == 1
+            else command(f"{ended_by} NAME"),
         )

@@ -30,12 +30,9 @@ def serve(context: Context, log_format: Literal["text", "json"]) -> None:
         sstpca serve
         sstpca --home /srv/vpn serve --log-format json
     """
-    # pyroute2 takes a fifth of a second to import, and only serving needs it
-    from ..serving.server import serve as run
-
     log.set_up(log_format)
     with edge(_log) if log_format == "json" else contextlib.nullcontext():
-        run(context.home(), context.settings())
+        context.vpn.serve()
 
 
 def _log(message: str, hint: str) -> None:

@@ -1,17 +1,17 @@
 """sstpca session."""
 
 import dataclasses
+from typing import Final
 
 import click
 
-from ..errors import InvalidInput, SstpcaError
-from ..store.sessions import SessionView, end_sessions, list_sessions
+from ..errors import InvalidInput, NotFound, Remedy, command
+from ..vpn.sessions import SessionView
 from .context import Context
 from .output import echo_json, iso, local, table
 from .usage import Group
 
-#: Seconds that `session kill` waits: a polite end takes two or three, with a silent client more.
-_PATIENCE = 20.0
+_LIST: Final[Remedy] = ("'", command("session list"), "' shows them")
 
 
 @click.group(cls=Group)
@@ -34,7 +34,7 @@ def list_(context: Context, as_json: bool) -> None:
         sstpca session list
         sstpca session list --json
     """
-    rows = list_sessions(context.store())
+    rows = context.vpn.sessions.all()
     if as_json:
         echo_json([dataclasses.asdict(row) | {"started": iso(row.started)} for row in rows])
         return
@@ -77,10 +77,10 @@ def kill(context: Context, numbers: tuple[int, ...], user: str | None, everybody
     if sum((bool(numbers), user is not None, everybody)) != 1:
         raise InvalidInput(
             "say which sessions: their numbers, or --user NAME, or --all",
-            "'sstpca session list' shows them",
+            *_LIST,
         )
-    store = context.store()
-    live = list_sessions(store)
+    sessions = context.vpn.sessions
+    live = sessions.all()
     chosen = [
         row.id
         for row in live
@@ -91,6 +91,6 @@ def kill(context: Context, numbers: tuple[int, ...], user: str | None, everybody
     missing = sorted(set(numbers) - set(chosen))
     if missing or (user is not None and not chosen):
         who = f"the user '{user}'" if user is not None else f"number {', '.join(map(str, missing))}"
-        raise SstpcaError(f"there is no session of {who}", "'sstpca session list' shows them")
-    end_sessions(store, chosen, reason="ended by the administrator", patience=_PATIENCE)
+        raise NotFound(f"there is no session of {who}", *_LIST)
+    sessions.end(chosen)
     click.echo(f"{len(chosen)} ended" if chosen else "nobody is connected")

@@ -11,7 +11,7 @@ from ..errors import InvalidInput
 from . import ask
 
 if TYPE_CHECKING:
-    from ..bundle.authenticode import Signer
+    from ..vpn.bundles import Signer
 
 PASSWORD_VARIABLE: Final = "SSTPCA_SIGN_PASSWORD"  # noqa: S105 a name, not a secret
 
@@ -48,7 +48,7 @@ def signer(file: Path | None, password_file: Path | None) -> "Signer | None":
         if password_file is not None:
             raise InvalidInput("--sign-password-file without --sign-with means nothing")
         return None
-    from ..bundle.authenticode import Signer
+    from ..vpn.bundles import Signer
 
     return Signer.load(file, lambda path: _password(path, password_file))
 

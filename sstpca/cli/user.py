@@ -7,8 +7,7 @@ import click
 
 from ..errors import InvalidInput
 from ..names import check_ipv4
-from ..store import profiles, users
-from ..store.users import User
+from ..vpn.users import User
 from . import ask
 from .context import Context
 from .output import echo_json, iso, local, pairs, program, table, talk
@@ -38,7 +37,7 @@ def list_(context: Context, as_json: bool) -> None:
         sstpca user list
         sstpca user list --json
     """
-    found = users.list_all(context.store())
+    found = context.vpn.users.all()
     if as_json:
         echo_json([_as_json(one) for one in found])
         return
@@ -60,7 +59,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
     \b
         sstpca user show alice
     """
-    found = users.get(context.store(), name)
+    found = context.vpn.users.get(name)
     if as_json:
         echo_json(_as_json(found))
         return
@@ -91,10 +90,10 @@ def passwd(context: Context, name: str, from_stdin: bool, generate: bool) -> Non
         sstpca user passwd alice
         sstpca user passwd alice --generate
     """
-    found = users.get(context.store(), name)
-    sealer = context.sealer()
+    found = context.vpn.users.get(name)
+    context.vpn.users.check_key()
     password = ask.password(found.name, from_stdin=from_stdin, generate=generate)
-    users.set_password(context.store(), sealer, found.name, password)
+    context.vpn.users.set_password(found.name, password)
     talk(f"the password of user '{found.name}' is changed")
     if generate:
         click.echo(password)
@@ -112,7 +111,7 @@ def disable(context: Context, names: tuple[str, ...]) -> None:
     \b
         sstpca user disable alice bob
     """
-    changed = users.set_enabled(context.store(), names, False)
+    changed = context.vpn.users.set_enabled(names, False)
     _report(changed, "disabled")
     talk_of_saved(context, changed, "once enabled again,")
 
@@ -126,7 +125,7 @@ def enable(context: Context, names: tuple[str, ...]) -> None:
     \b
         sstpca user enable alice bob
     """
-    changed = users.set_enabled(context.store(), names, True)
+    changed = context.vpn.users.set_enabled(names, True)
     _report(changed, "enabled")
     talk_of_saved(context, changed, "now")
 
@@ -142,12 +141,10 @@ def remove(context: Context, names: tuple[str, ...], yes: bool) -> None:
         sstpca user remove alice
         sstpca user remove alice bob --yes
     """
-    store = context.store()
-    found = list(dict.fromkeys(users.get(store, name).name for name in names))
+    users = context.vpn.users
+    found = list(dict.fromkeys(users.get(name).name for name in names))
     if ask.confirm(f"Remove {', '.join(found)}?", yes=yes):
-        with context.home().changing_certificates():
-            removed = users.remove(store, found)
-        _report(removed, "removed")
+        _report(users.remove(found), "removed")
     else:
         talk("nothing was changed")
 
@@ -175,12 +172,12 @@ def set_(
     if profile is None and address is None and not no_address:
         raise InvalidInput("nothing to change", "give --profile, --address or --no-address")
     static = None if address is None else check_ipv4(address)
-    changed = users.change(
-        context.store(), name, profile=profile, static_address=static, no_static_address=no_address
+    changed = context.vpn.users.change(
+        name, profile=profile, static_address=static, no_static_address=no_address
     )
     _report([changed], "changed")
     if profile is not None:
-        by_certificate = profiles.get(context.store(), changed.profile).by_certificate
+        by_certificate = context.vpn.profiles.get(changed.profile).by_certificate
         if by_certificate:
             talk("the sign-in is by certificate now: a password does not get in")
         talk(

@@ -1,29 +1,24 @@
 """``sstpca user add``: one user, or all of a list at once."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
-from ..access.profiles import DEFAULT
-from ..errors import InvalidInput
+from ..errors import InvalidInput, command, option
 from ..names import check_ipv4, quoted, user_key
-from ..secrets import Sealer, generate_password
-from ..store import Transaction, profiles, users
-from ..store.users import User
+from ..vpn.users import DEFAULT, NewUser
 from . import ask, usage
 from .bundle_make import (
     for_option,
-    issue_missing,
     issue_option,
     sheets_option,
     with_password_option,
 )
-from .cert_change import passphrase_option
 from .context import Context
-from .output import MANY, program, talk, warn
+from .options import passphrase_option
+from .output import MANY, talk, warn
 
 
 @click.command(cls=usage.Command)
@@ -108,13 +103,14 @@ def _asked_for(names: Sequence[str], source: str | None, *, from_stdin: bool) ->
     return found
 
 
-def _new(context: Context, names: Sequence[str], profile: str, address: str | None) -> list[User]:
+def _new(
+    context: Context, names: Sequence[str], profile: str, address: str | None
+) -> Sequence[NewUser]:
     """Return the users to add, as far as they can be added."""
-    static, store = None if address is None else check_ipv4(address), context.store()
-    checked = [
-        users.check_addable(store, name, profile=profile, static_address=static) for name in names
-    ]
-    return [User(0, name, True, profile, static, 0.0, 0.0) for name in checked]
+    static = None if address is None else check_ipv4(address)
+    return context.vpn.users.check(
+        [NewUser(name, profile=profile, static_address=static) for name in names]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,41 +120,33 @@ class _Given:
     from_stdin: bool
     generate: bool
 
-    def password(self, context: Context, new: User) -> str | None:
-        """Return the password; None where nobody needs to know one, with a certificate."""
-        by_certificate = profiles.get(context.store(), new.profile).by_certificate
+    def asked(self, context: Context, new: Sequence[NewUser]) -> list[NewUser]:
+        """Return ``new`` with their passwords; None where nobody needs to know one.
+
+        That is with a certificate.
+        """
+        return [replace(one, password=self._password(context, one)) for one in new]
+
+    def _password(self, context: Context, new: NewUser) -> str | None:
+        by_certificate = context.vpn.profiles.get(new.profile).by_certificate
         if self.from_stdin or self.generate or not by_certificate:
             return ask.password(new.name, from_stdin=self.from_stdin, generate=self.generate)
         talk(f"user '{new.name}' signs in with a certificate, and has a password that nobody knows")
         return None
 
 
-def _insert(transaction: Transaction, sealer: Sealer, new: User, password: str | None) -> object:
-    return users.insert(
-        transaction,
-        sealer,
-        new.name,
-        password or generate_password(),
-        profile=new.profile,
-        static_address=new.static_address,
-    )
-
-
-def _add_alone(context: Context, new: Sequence[User], given: _Given) -> None:
-    sealer = context.sealer()
-    passwords = [given.password(context, one) for one in new]
-    with context.store().writing(durable=True) as transaction:
-        for one, password in zip(new, passwords, strict=True):
-            _insert(transaction, sealer, one, password)
+def _add_alone(context: Context, new: Sequence[NewUser], given: _Given) -> None:
+    vpn = context.vpn
+    vpn.users.check_key()
+    added = vpn.users.add_all(given.asked(context, new))
     _tell_added(new)
     if given.generate:
-        for one, password in zip(new, passwords, strict=True):
-            click.echo(password if len(new) == 1 else f"{one.name}\t{password}")
+        for one in added:
+            click.echo(one.password if len(new) == 1 else f"{one.user.name}\t{one.password}")
     profile = new[0].profile
-    many = len(new) > MANY
-    whom = f"--profile {shlex.quote(profile)}" if many else shlex.join(one.name for one in new)
-    missing = " --issue" if profiles.get(context.store(), profile).by_certificate else ""
-    talk(f"next: {program()} bundle {whom}{missing}")
+    whom = ["--profile", profile] if len(new) > MANY else [one.name for one in new]
+    issue = ["--issue"] if vpn.profiles.get(profile).by_certificate else []
+    talk("next: ", command(f"bundle{' {}' * len(whom + issue)}", *whom, *issue))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,37 +160,28 @@ class _Asked:
     passphrase_file: Path | None
 
 
-def _add_with_bundles(context: Context, new: Sequence[User], asked: _Asked, given: _Given) -> None:
+def _add_with_bundles(
+    context: Context, new: Sequence[NewUser], asked: _Asked, given: _Given
+) -> None:
     """Add users once their bundles are on disk; if one cannot be made, nobody is added."""
     # jinja2 and qrcode take a tenth of a second to import, and only this needs them
-    from ..bundle.platforms import systems
-    from ..bundle.workshop import Order, Wish, Workshop
-    from . import making
+    from . import handing_out
+    from .bundle_make import issue_missing, wish_for
 
-    wish = Wish(
-        systems.parse(asked.systems), sheets=asked.sheets, save_password=asked.with_password
-    )
-    known = making.Known.load(context)
-    workshop = Workshop(context.home(), context.settings(), wish)
-    workshop.check_profiles([known.profiles[one.profile] for one in new])
+    wish = wish_for(asked.systems, sheets=asked.sheets, save_password=asked.with_password)
+    making = context.vpn.bundles.prepare_for_new(new, wish)
+    making.check_profiles()
     if asked.issue:
-        known = issue_missing(context, known, new, asked.passphrase_file)
-    known.check_certificates(new, "say --issue as well, and it is issued first")
-    orders = [known.order(one, generate_password()) for one in new]
-    workshop.check(orders)
-    sealer = context.sealer()
-    orders = [replace(order, password=given.password(context, order.user)) for order in orders]
-
-    def keep(transaction: Transaction, order: Order) -> object:
-        return _insert(transaction, sealer, order.user, order.password)
-
-    telling = making.Telling.of(wish, known, new, new_passwords=given.generate)
-    making.hand_to_new(context, workshop, orders, telling, keep)
+        issue_missing(context, making, asked.passphrase_file)
+    making.check("say ", option("--issue"), " as well, and it is issued first")
+    context.vpn.users.check_key()
+    made = making.make_with_users(given.asked(context, new))
+    handing_out.tell_new(making, made, passwords=given.generate)
     _tell_added(new)
-    talk(making.next_step(workshop, len(new)))
+    talk(*handing_out.next_step(making, len(new)))
 
 
-def _tell_added(new: Sequence[User]) -> None:
+def _tell_added(new: Sequence[NewUser]) -> None:
     for one in new:
         _warn_of_letters(one.name)
     if len(new) > MANY:

@@ -1,5 +1,15 @@
 """What can be done with a VPN: each use case one call, whoever asks.
 
-setup     makes a home
-renaming  the server gets another name, step by step
+    vpn             the VPN itself, with all these as its groups
+    opened          what they share: home, settings, database, keys
+    users, profiles, sessions, bundles, administrators, certificates, exchange, authority,
+    rollover, rename   a group of verbs each
+
+What some of them rest on::
+
+    setup           makes a home
+    making          from users to bundles, recorded and told; untold keeps passwords until then
+    renaming        the steps of a renaming, and their order
+    linting         what Windows objects to, as a home knows it
+    doubts          what may not be meant about an access profile
 """

@@ -281,4 +281,4 @@ def _issue(
     )
     kind, url = key_type(leaf.public_key()), Certificate.of(leaf).list_url
     wish = Wish(SERVER, certificate_profiles.SERVER, subject, kind, cdp=url)
-    issuing.issue(home, store, authority, [wish], now, existing=Existing.REPLACE)
+    list(issuing.issue(home, store, authority, [wish], now, existing=Existing.REPLACE))

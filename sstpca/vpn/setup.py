@@ -25,8 +25,23 @@ from ..secrets import generate_database_key
 from ..settings import default_connection
 from ..store import Store, certificates, database_files, profiles
 from ..x509.certificates import certificate_to_pem, sha256_fingerprint
-from ..x509.keys import AUTHORITY_KEY, KeyType, key_to_pem
+from ..x509.keys import AUTHORITY_KEY, KEY_TYPES, KeyType, key_to_pem
 from ..x509.pair import identity_to_pem
+
+__all__ = [
+    "AUTHORITY_KEY",
+    "KEY_TYPES",
+    "Home",
+    "KeyType",
+    "Made",
+    "Network",
+    "Plan",
+    "choose_network",
+    "default_profile",
+    "make_home",
+    "refuse_existing",
+    "render_settings",
+]
 
 PUBLIC_RESOLVERS: Final = (IPv4Address("9.9.9.9"), IPv4Address("1.1.1.1"))
 CANDIDATES: Final = tuple(

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from ..disk.reading import without_mark
-from ..errors import InvalidInput, SstpcaError
+from ..errors import SstpcaError
 from . import stretching
 from .pem import blocks
 from .work import check_work
@@ -17,10 +17,6 @@ from .work import check_work
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
-# NIST SP 800-63B 5.1.1.1, for what people choose
-PASSPHRASE_MIN: Final = 8
-# OpenSSL reads no longer one (PEM_BUFSIZE)
-PASSPHRASE_MAX: Final = 1023
 
 _EXPONENT: Final = 65537
 
@@ -80,40 +76,6 @@ def key_type(key: object) -> KeyType:
 def make_authority_key(kind: KeyType) -> PrivateKey:
     """Return a new key for an authority."""
     return make_key(kind)
-
-
-def check_passphrase(text: str) -> bytes:
-    """Return the passphrase for the authority's key as bytes.
-
-    :raises InvalidInput: if it is empty, too long for OpenSSL, or has a control character.
-    """
-    try:
-        passphrase = text.encode()
-    except UnicodeEncodeError:
-        raise InvalidInput("the passphrase is not valid UTF-8 text") from None
-    if not passphrase:
-        raise InvalidInput(
-            "the passphrase is empty", "give one, or say --no-passphrase if the key needs none"
-        )
-    if len(passphrase) > PASSPHRASE_MAX:
-        raise InvalidInput(f"the passphrase is longer than {PASSPHRASE_MAX} bytes")
-    if any(ord(sign) < 0x20 or ord(sign) == 0x7F for sign in text):
-        raise InvalidInput("the passphrase has a control character (or a second line) in it")
-    return passphrase
-
-
-def check_new_passphrase(text: str) -> bytes:
-    """Return a passphrase as :func:`check_passphrase` does, once it is worth having.
-
-    :raises InvalidInput: if it is too short as well.
-    """
-    passphrase = check_passphrase(text)
-    if len(text) < PASSPHRASE_MIN:
-        raise InvalidInput(
-            f"the passphrase has less than {PASSPHRASE_MIN} characters",
-            "take a longer one: whoever gets a copy of the file can try very many",
-        )
-    return passphrase
 
 
 def key_to_pem(key: PrivateKey, passphrase: bytes | None = None) -> bytes:

@@ -283,7 +283,7 @@ def test_a_serial_that_is_taken(home: Home, opened: Store) -> None:
 
 def test_another_pair_of_this_home(home: Home, opened: Store) -> None:
     wish = issuing.server_wish(home, "spare", ["vpn.example.com"], (), KeyType.ECDSA)
-    issuing.issue(home, opened, Authority.load(home, None), [wish], NOW)
+    list(issuing.issue(home, opened, Authority.load(home, None), [wish], NOW))
     spare = pairs.load(home, "spare", SERVER)
     with pytest.raises(SstpcaError, match="this home's own pair 'spare'"):
         install(home, opened, prepared(home, spare.leaf, spare.key), NOW)

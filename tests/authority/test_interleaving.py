@@ -33,7 +33,11 @@ def home(quick_home: Home) -> Home:
 @pytest.fixture
 def authority(home: Home, store: Store) -> Authority:
     authority = Authority.load(home, None)
-    issuing.issue(home, store, authority, [issuing.user_wish("alice", "a@x", KeyType.ECDSA)], NOW)
+    list(
+        issuing.issue(
+            home, store, authority, [issuing.user_wish("alice", "a@x", KeyType.ECDSA)], NOW
+        )
+    )
     return authority
 
 
@@ -72,7 +76,7 @@ def test_a_renewal_that_has_begun(
 ) -> None:
     entry = certificates.current(store, "alice")
     interleave(
-        lambda: issuing.renew(home, store, authority, ["alice"], NOW),
+        lambda: list(issuing.renew(home, store, authority, ["alice"], NOW)),
         lambda: revocation.revoke(home, store, entry, reason, NOW),
     )
     assert len([one for one in certificates.list_all(store) if one.name == "alice"]) == 2
@@ -101,7 +105,7 @@ def test_removing_a_user_while_a_renewal_has_begun(
 ) -> None:
     users.add(store, sealer, "alice", "correct horse battery")
     interleave(
-        lambda: issuing.renew(home, store, authority, ["alice"], NOW),
+        lambda: list(issuing.renew(home, store, authority, ["alice"], NOW)),
         lambda: run("user", "remove", "alice", "--yes"),
     )
     assert [one.name for one in users.list_all(store)] == []
@@ -120,7 +124,7 @@ def test_removing_a_user_before_what_was_wished_for_is_made(
     if another:
         users.add(store, sealer, "alice", "correct horse battery")
     with pytest.raises(SstpcaError, match="'alice' was removed meanwhile"):
-        issuing.issue(home, store, authority, [wish], NOW, existing=issuing.Existing.REPLACE)
+        list(issuing.issue(home, store, authority, [wish], NOW, existing=issuing.Existing.REPLACE))
     with pytest.raises(SstpcaError, match="'alice' was removed meanwhile"):
         issuing.rekey(home, store, authority, "alice", NOW, holder=holder)
     assert valid(store, "alice") == []
@@ -129,11 +133,11 @@ def test_removing_a_user_before_what_was_wished_for_is_made(
 def test_an_earlier_certificate_of_a_key(home: Home, store: Store, authority: Authority) -> None:
     """Whoever has the key of one has that of the other; otherwise the later one stays."""
     old = certificates.current(store, "alice")
-    issuing.renew(home, store, authority, ["alice"], NOW)
+    list(issuing.renew(home, store, authority, ["alice"], NOW))
     old = certificates.find(store, old.serial)
     assert revocation.revoke(home, store, old, "superseded", NOW) == (old,)
     [new] = valid(store, "alice")
-    issuing.renew(home, store, authority, ["alice"], NOW)
+    list(issuing.renew(home, store, authority, ["alice"], NOW))
     new = certificates.find(store, new.serial)
     assert len(revocation.revoke(home, store, new, "keyCompromise", NOW)) == 2
     assert valid(store, "alice") == []

@@ -42,7 +42,7 @@ def issue(
     existing: Existing = Existing.REFUSE,
 ) -> None:
     wishes = [issuing.user_wish(name, f"{name}@x", KIND) for name in names]
-    issuing.issue(home, store, authority, wishes, NOW, existing=existing)
+    list(issuing.issue(home, store, authority, wishes, NOW, existing=existing))
 
 
 def leaf_of(home: Home, name: str) -> x509.Certificate:
@@ -54,9 +54,9 @@ def test_a_renewal_keeps_all_but_the_dates(home: Home, store: Store, authority: 
     wish = issuing.server_wish(
         home, "eu", ["eu.vpn.example.com", "*.vpn.example.com"], [], KIND, cdp=url
     )
-    issuing.issue(home, store, authority, [wish], NOW)
+    list(issuing.issue(home, store, authority, [wish], NOW))
     before = pairs.load(home, "eu", "server")
-    issuing.renew(home, store, authority, ["eu"], LATER)
+    list(issuing.renew(home, store, authority, ["eu"], LATER))
     after = pairs.load(home, "eu", "server")
     assert key_to_pem(after.key) == key_to_pem(before.key)
     assert Subject.of_certificate(after.leaf) == Subject.of_certificate(before.leaf)
@@ -82,7 +82,7 @@ def test_a_new_key_keeps_the_names(home: Home, store: Store, authority: Authorit
 
 def test_the_servers_own_pair(home: Home, store: Store, authority: Authority) -> None:
     before = load_identity(home)
-    issuing.renew(home, store, authority, [SERVER], LATER)
+    list(issuing.renew(home, store, authority, [SERVER], LATER))
     renewed = load_identity(home, LATER)
     assert renewed.own
     assert renewed.certificate.public_key() == before.certificate.public_key()
@@ -124,10 +124,10 @@ def test_names_are_checked_before_anything_is_signed(
     for hosts, addresses in ((["x.example.com"], []), (["vpn.example.com"], ["192.0.2.1"])):
         bad = issuing.server_wish(home, "b", hosts, addresses, KIND)
         with pytest.raises(InvalidInput, match="0x800B0114"):
-            issuing.issue(home, store, authority, [good, bad], NOW)
+            list(issuing.issue(home, store, authority, [good, bad], NOW))
     long = issuing.server_wish(home, "b", ["vpn.example.com"], [], KIND, days=398)
     with pytest.raises(InvalidInput, match="at most 397 days"):
-        issuing.issue(home, store, authority, [good, long], NOW)
+        list(issuing.issue(home, store, authority, [good, long], NOW))
     assert len(certificates.list_all(store)) == 2
 
 
@@ -159,15 +159,19 @@ def test_what_cannot_be_renewed(home: Home, store: Store, authority: Authority) 
         (certificates.AUTHORITY, "authority's own"),
     ):
         with pytest.raises(SstpcaError, match=complaint):
-            issuing.renew(home, store, authority, [SERVER, name], LATER)
+            list(issuing.renew(home, store, authority, [SERVER, name], LATER))
     assert certificates.list_all(store) == before
     complaints: list[SstpcaError] = []
-    issuing.renew(home, store, authority, ["alice", SERVER, "bob"], LATER, broken=complaints.append)
+    list(
+        issuing.renew(
+            home, store, authority, ["alice", SERVER, "bob"], LATER, broken=complaints.append
+        )
+    )
     assert len(complaints) == 2
     assert load_identity(home, LATER).certificate == certificates.current(store, SERVER).certificate
     for name in ("alice", "bob", "carol"):
         issuing.rekey(home, store, authority, name, LATER)
-    issuing.renew(home, store, authority, ["alice", "bob", "carol"], LATER)
+    list(issuing.renew(home, store, authority, ["alice", "bob", "carol"], LATER))
 
 
 def test_one_of_another_authority_is_left_alone(
@@ -178,7 +182,7 @@ def test_one_of_another_authority_is_left_alone(
     home.server_identity.write_bytes(identity_to_pem(issued.key, (issued.certificate,)))
     pairs.tidy(home, store)
     for make in (
-        lambda: issuing.renew(home, store, authority, [SERVER], NOW),
+        lambda: list(issuing.renew(home, store, authority, [SERVER], NOW)),
         lambda: issuing.rekey(home, store, authority, SERVER, NOW),
     ):
         with pytest.raises(SstpcaError, match="another authority"):
@@ -189,7 +193,7 @@ def test_one_of_another_authority_is_left_alone(
 def test_what_is_due(home: Home, store: Store, authority: Authority) -> None:
     issue(home, store, authority, "alice", "bob", "carol")
     mark_revoked(store, certificates.current(store, "carol"), "superseded", NOW)
-    issuing.renew(home, store, authority, ["bob"], LATER)
+    list(issuing.renew(home, store, authority, ["bob"], LATER))
 
     def due(days: int, when: datetime = NOW) -> list[str]:
         return [one.name for one in issuing.due(home, store, timedelta(days=days), when)]
@@ -206,7 +210,7 @@ def test_nothing_is_due_for_ever_because_the_authority_ends(
     home: Home, store: Store, authority: Authority
 ) -> None:
     last = authority.certificate.not_valid_after_utc - timedelta(days=20)
-    issuing.renew(home, store, authority, [SERVER], last)
+    list(issuing.renew(home, store, authority, [SERVER], last))
     entry = certificates.current(store, SERVER)
     assert entry.certificate.not_valid_after_utc == authority.certificate.not_valid_after_utc
     assert issuing.due(home, store, timedelta(days=30), last) == []

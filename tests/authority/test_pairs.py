@@ -37,7 +37,7 @@ def opened(home: Home) -> Iterator[tuple[Store, Authority]]:
 def issue(home: Home, *names: str, existing: issuing.Existing = issuing.Existing.REFUSE) -> None:
     with opened(home) as (store, authority):
         wishes = [issuing.user_wish(name, f"{name}@x", KeyType.ECDSA) for name in names]
-        issuing.issue(home, store, authority, wishes, NOW, existing=existing)
+        list(issuing.issue(home, store, authority, wishes, NOW, existing=existing))
 
 
 def issue_three(home: Home) -> None:
@@ -46,7 +46,7 @@ def issue_three(home: Home) -> None:
 
 def renew_two(home: Home) -> None:
     with opened(home) as (store, authority):
-        issuing.renew(home, store, authority, [SERVER, "alice"], NOW)
+        list(issuing.renew(home, store, authority, [SERVER, "alice"], NOW))
 
 
 def rekey_alice(home: Home) -> None:

@@ -33,7 +33,7 @@ def authority(home: Home) -> Authority:
 
 def issue(home: Home, store: Store, authority: Authority, *names: str) -> None:
     wishes = [issuing.user_wish(name, f"{name}@x", KeyType.ECDSA) for name in names]
-    issuing.issue(home, store, authority, wishes, NOW)
+    list(issuing.issue(home, store, authority, wishes, NOW))
 
 
 def revoke(store: Store, name: str, reason: str) -> int:

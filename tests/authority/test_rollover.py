@@ -69,7 +69,7 @@ def home(quick_home: Home) -> Home:
     """A home where alice has a certificate, and whose keys take no time."""
     with opened(quick_home) as store:
         wish = issuing.user_wish("alice", "alice@x", KeyType.ECDSA)
-        issuing.issue(quick_home, store, Authority.load(quick_home, None), [wish], NOW)
+        list(issuing.issue(quick_home, store, Authority.load(quick_home, None), [wish], NOW))
     return quick_home
 
 
@@ -283,7 +283,7 @@ def test_a_users_certificate_goes_over_when_it_is_renewed(begun: Home) -> None:
         assert found["alice"] == "sstpca cert renew alice"
         before = pairs.load(begun, "alice", "user")
         assert issued(before.leaf, old)
-        issuing.renew(begun, store, new, ["alice"], NOW)
+        list(issuing.renew(begun, store, new, ["alice"], NOW))
         after = pairs.load(begun, "alice", "user")
         assert issued(after.leaf, new.certificate)
         assert after.key.public_key() == before.key.public_key()
@@ -300,8 +300,8 @@ def test_an_authority_that_was_replaced_meanwhile_issues_nothing(begun: Home) ->
     wish = issuing.user_wish("bob", "bob@x", KeyType.ECDSA)
     with opened(begun) as store:
         for action in (
-            lambda: issuing.issue(begun, store, stale, [wish], NOW),
-            lambda: issuing.renew(begun, store, stale, [SERVER], NOW),
+            lambda: list(issuing.issue(begun, store, stale, [wish], NOW)),
+            lambda: list(issuing.renew(begun, store, stale, [SERVER], NOW)),
             lambda: issuing.rekey(begun, store, stale, SERVER, NOW),
             lambda: revocation.write_list(begun, store, stale, NOW),
         ):
@@ -410,7 +410,7 @@ def test_names_below_the_hosts_stay_in_the_servers_certificate(home: Home) -> No
         wish = issuing.server_wish(home, SERVER, hosts, [], kind)
         authority = Authority.load(home, None)
         replace = issuing.Existing.REPLACE
-        issuing.issue(home, store, authority, [wish], NOW, existing=replace)
+        list(issuing.issue(home, store, authority, [wish], NOW, existing=replace))
     before = load_server_certificate(home)
     begin(home)
     finish(home)
@@ -432,7 +432,7 @@ def test_a_host_that_left_the_settings_leaves_the_certificate(home: Home) -> Non
         )
         authority = Authority.load(home, None)
         replace = issuing.Existing.REPLACE
-        issuing.issue(home, store, authority, [wish], NOW, existing=replace)
+        list(issuing.issue(home, store, authority, [wish], NOW, existing=replace))
     begin(home)
     finish(home)
     san = load_server_certificate(home).extensions.get_extension_for_class(
@@ -460,7 +460,7 @@ def test_the_way_back(begun: Home) -> None:
         (one,) = due(begun, store, timedelta(days=30), NOW)
         assert (one.name, one.urgency) == (SERVER, Urgency.DUE)
         assert "former authority" in one.why
-        issuing.renew(begun, store, Authority.load(begun, None), [SERVER], NOW)
+        list(issuing.renew(begun, store, Authority.load(begun, None), [SERVER], NOW))
         assert due(begun, store, timedelta(days=30), NOW) == []
     assert_whole(begun)
 

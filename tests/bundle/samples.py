@@ -56,4 +56,4 @@ def issue_for(home: Home, store: Store, *names: str) -> None:
     """Issue certificates for users, with keys that are quickly made."""
     wishes = [user_wish(name, f"{name}@example.com", KeyType.ECDSA) for name in names]
     now = datetime.now(UTC)
-    issue(home, store, Authority.load(home, None), wishes, now, existing=Existing.REPLACE)
+    list(issue(home, store, Authority.load(home, None), wishes, now, existing=Existing.REPLACE))

@@ -14,7 +14,6 @@ from sstpca.bundle.content.bundle import (
     bundle_for,
     certificate_of,
     certificates_of,
-    dns_routes,
     facts,
     file_name,
     server_address,
@@ -187,6 +186,6 @@ def test_dns_servers_outside_the_routes_get_their_own(
         client=ConnectionSettings(name_rules=(rule,)),
         full_tunnel=full,
     )
-    assert dns_routes(changed) == expected
+    assert changed.dns_routes == expected
     bundle = bundle_for(user_named("alice"), changed, settings, trust_in(authority))
     assert bundle.all_routes == bundle.routes + expected

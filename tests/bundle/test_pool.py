@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -45,7 +45,7 @@ def orders(profile: AccessProfile, count: int) -> Iterator[Order]:
 
 
 class Told:
-    """What a crew has told of."""
+    """What a pool has told of."""
 
     def __init__(self) -> None:
         self.results: dict[str, Result] = {}
@@ -54,13 +54,23 @@ class Told:
         self.results |= {order.user.name: result for order, result in results}
 
 
+def make(
+    workshop: Workshop,
+    orders: Iterable[Order],
+    told: Callable[[pool.Results], None],
+    processes: int = 0,
+) -> None:
+    for results in pool.make(workshop, orders, processes=processes):
+        told(results)
+
+
 def digests(folder: Path) -> dict[str, str]:
     return {path.name: sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.zip")}
 
 
 def test_all_are_made_and_told_of_in_order(workshop: Workshop, default: AccessProfile) -> None:
     told = Told()
-    pool.make(workshop, orders(default, MANY), told, processes=2)
+    make(workshop, orders(default, MANY), told, processes=2)
     assert list(told.results) == [f"user{number}" for number in range(MANY)]
     made = digests(workshop.output)
     for name, result in told.results.items():
@@ -73,8 +83,8 @@ def test_one_process_and_several_make_the_same(
     workshop: Workshop, default: AccessProfile, home: Home, tmp_path: Path
 ) -> None:
     alone = Workshop(home, settings.load(home.settings), replace(QUICK, output=tmp_path / "alone"))
-    pool.make(alone, orders(default, MANY), Told(), processes=1)
-    pool.make(workshop, orders(default, MANY), Told(), processes=2)
+    make(alone, orders(default, MANY), Told(), processes=1)
+    make(workshop, orders(default, MANY), Told(), processes=2)
     assert digests(tmp_path / "alone") == digests(workshop.output)
 
 
@@ -95,7 +105,8 @@ default = get(Store.open(home.database), "default")
 platforms = tuple(platform for platform in PLATFORMS if platform != "android")
 workshop = Workshop(home, settings.load(home.settings), Wish(platforms, "de", output=output))
 names = ["alice", "Zo\\u00eb O'Hara"]
-pool.make(workshop, [Order(user_named(name), default) for name in names], lambda _results: None)
+for _ in pool.make(workshop, [Order(user_named(name), default) for name in names]):
+    pass
 """
 
 
@@ -132,7 +143,7 @@ def test_orders_are_taken_as_they_are_needed(workshop: Workshop, default: Access
         finished += pool.BATCH
         ahead.append(taken - finished)
 
-    pool.make(workshop, counted(), done, processes=2)
+    make(workshop, counted(), done, processes=2)
     assert taken == 12 * pool.BATCH
     assert max(ahead) <= 4 * pool.BATCH
 
@@ -144,7 +155,7 @@ def test_one_that_fails_does_not_stop_the_others(
     workshop.output.mkdir()
     (workshop.output / "user3.zip").write_bytes(b"photographs")
     told = Told()
-    pool.make(workshop, orders(default, MANY), told, processes=processes)
+    make(workshop, orders(default, MANY), told, processes=processes)
     failed = {name: one for name, one in told.results.items() if isinstance(one, SstpcaError)}
     assert list(failed) == ["user3"]
     assert "is not a bundle" in str(failed["user3"])
@@ -159,7 +170,7 @@ def test_a_folder_that_cannot_be_made_is_one_clear_line(
     wish = Wish(output=tmp_path / "file" / "bundles")
     workshop = Workshop(home, settings.load(home.settings), wish)
     with pytest.raises(SstpcaError, match="cannot write bundles in"):
-        pool.make(workshop, orders(default, 2), Told())
+        make(workshop, orders(default, 2), Told())
 
 
 def test_an_interrupt_finishes_what_is_begun(workshop: Workshop, default: AccessProfile) -> None:
@@ -173,7 +184,7 @@ def test_an_interrupt_finishes_what_is_begun(workshop: Workshop, default: Access
             yield order
 
     with pytest.raises(KeyboardInterrupt):
-        pool.make(workshop, interrupted(), told, processes=2)
+        make(workshop, interrupted(), told, processes=2)
     assert {f"{name}.zip" for name in told.results} == set(digests(workshop.output))
     assert told.results
     assert not multiprocessing.active_children()
@@ -189,7 +200,7 @@ def test_a_process_that_is_killed_is_one_clear_line(
             yield order
 
     with pytest.raises(SstpcaError, match="ended from outside"):
-        pool.make(workshop, deadly(), Told(), processes=2)
+        make(workshop, deadly(), Told(), processes=2)
     assert not multiprocessing.active_children()
 
 

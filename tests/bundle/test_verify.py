@@ -3,7 +3,7 @@
 import random
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -18,14 +18,14 @@ from sstpca.bundle.ledger import listing
 from sstpca.bundle.ledger.verify import Verdict, Verifier
 from sstpca.bundle.platforms.systems import PLATFORMS
 from sstpca.bundle.sums import SUMS, with_sums
-from sstpca.bundle.workshop import Order, Result, Wish, Workshop
-from sstpca.cli.context import Context
-from sstpca.cli.making import Known
+from sstpca.bundle.workshop import Wish, Workshop
 from sstpca.disk.writing import PUBLIC, SECRET, write_file
 from sstpca.home import Home
 from sstpca.names import parse_hosts
 from sstpca.secrets import Sealer
 from sstpca.store import Store, bundles, certificates, profiles, users
+from sstpca.vpn.making import Known
+from sstpca.vpn.opened import Opened
 from sstpca.x509.certificates import certificate_to_pem
 from sstpca.x509.keys import KeyType
 from sstpca.x509.pair import identity_to_pem
@@ -48,18 +48,15 @@ def make(home: Home, store: Store) -> Make:
     """Make and record a bundle, as the command does; return its zip."""
 
     def maker(name: str, wish: Wish | None = None, password: str | None = None) -> Path:
-        known = Known.load(Context(home.root))
+        opened = Opened(home.root)
+        known = Known.load(opened)
+        opened.close()
         workshop = Workshop(home, settings.load(home.settings), wish or Wish())
-        made: list[Path] = []
-
-        def done(results: Sequence[tuple[Order, Result]]) -> None:
-            for order, result in results:
-                assert isinstance(result, archive.Written)
-                bundles.record(store, [workshop.record(order, result, "root")])
-                made.append(result.path)
-
-        pool.make(workshop, [known.order(users.get(store, name), password)], done)
-        return made[0]
+        order = known.order(users.get(store, name), password)
+        [[(_, result)]] = pool.make(workshop, [order])
+        assert isinstance(result, archive.Written)
+        bundles.record(store, [workshop.record(order, result, "root")])
+        return result.path
 
     return maker
 

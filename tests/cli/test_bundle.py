@@ -368,6 +368,10 @@ def test_a_run_that_is_killed_leaves_no_password_that_nobody_knows(
     printed = dict(line.rstrip("\n").split("\t") for line in shown if line.endswith("\n"))
     passwords = {Path(path).stem: password for path, password in printed.items()}
     assert len(passwords) >= lines
+    for path in home.root.glob("new-password-*.txt"):
+        name, password = path.read_text().rstrip("\n").split("\t")
+        assert passwords.setdefault(name, password) == password
+        assert path.stat().st_mode & 0o777 == 0o600
     recorded = {one.user for one in bundles.latest(store)}
     for user in users.list_all(store):
         if user.name in recorded:

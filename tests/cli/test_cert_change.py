@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from sstpca.home import Home
 from sstpca.names import parse_hosts
 from sstpca.x509.certificates import Certificate
 from sstpca.x509.keys import key_from_pem, key_to_pem
+from sstpca.x509.pair import Pair
 
 Run = Callable[..., Result]
 Refused = Callable[[Result, int], str]
@@ -339,10 +340,10 @@ def test_the_end_of_the_authority_is_said(
     home: Home, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     end = Authority.load(home, None).certificate.not_valid_after_utc
-    renew: Callable[..., None] = issuing.renew
+    renew: Callable[..., Iterator[Pair]] = issuing.renew
 
-    def late(*arguments: object, **keywords: object) -> None:
-        renew(*arguments[:-1], end - timedelta(days=9), **keywords)
+    def late(*arguments: object, **keywords: object) -> Iterator[Pair]:
+        return renew(*arguments[:-1], end - timedelta(days=9), **keywords)
 
     monkeypatch.setattr(issuing, "renew", late)
     assert f"the authority ends on {end:%Y-%m-%d}" in run("cert", "renew", "server").stderr

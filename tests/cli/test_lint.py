@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from sstpca.authority.authority import Authority
 from sstpca.authority.identity import load_server_certificate
-from sstpca.cli import lint, main
+from sstpca.cli import main
 from sstpca.home import Home
+from sstpca.vpn import linting
 from sstpca.x509.certificates import certificate_to_pem
 from sstpca.x509.keys import KeyType
 from sstpca.x509.pair import identity_to_pem
@@ -286,7 +287,7 @@ def test_an_end_names_the_command_that_mends_it(
     program = f"sstpca --home {home.root}"
     clock = "; if it is not that late, correct this machine's clock"
 
-    monkeypatch.setattr(lint, "datetime", Later)
+    monkeypatch.setattr(linting, "datetime", Later)
     own = ways(run("cert", "lint", "--json"))
     assert own == {"the server certificate": f"{program} cert renew server{clock}"}
     # on one line, to be copied
@@ -304,7 +305,7 @@ def test_an_end_names_the_command_that_mends_it(
     (revoked,) = ways(run("cert", "lint", str(home.pair("eve")), "--json")).values()
     assert "cert rekey eve" in revoked
 
-    monkeypatch.setattr(lint, "datetime", MuchLater)
+    monkeypatch.setattr(linting, "datetime", MuchLater)
     (authority_way,) = (
         way for what, way in ways(run("cert", "lint", "--json")).items() if "VPN CA" in what
     )
@@ -317,7 +318,7 @@ def test_the_end_of_anothers_certificate_names_no_renewal_of_ours(
     key = ec.generate_private_key(ec.SECP256R1())
     leaf = make(HOST, key.public_key(), issuer, server_extensions())
     (tmp_path / "leaf.pem").write_bytes(pem(leaf))
-    monkeypatch.setattr(lint, "datetime", MuchLater)
+    monkeypatch.setattr(linting, "datetime", MuchLater)
     (way,) = ways(run("cert", "lint", str(tmp_path / "leaf.pem"), "--json")).values()
     assert way.startswith("put a new one in its place")
 

@@ -103,5 +103,5 @@ def test_wrong_input_ends_nothing(
 def test_a_worker_that_does_not_obey(
     run: Run, sessions: Sessions, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["sstpca.cli.session"], "_PATIENCE", 0.2)
+    monkeypatch.setattr(sys.modules["sstpca.vpn.sessions"], "PATIENCE", 0.2)
     assert refused(run("session", "kill", "2"), 1) == "still there after 0 s: session 2"

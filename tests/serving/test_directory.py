@@ -39,7 +39,7 @@ def issue(home: Home, store: Store, name: str, upn: str = "someone@else") -> byt
     """Return a new certificate for the user ``name``, DER."""
     wish = issuing.user_wish(name, upn, KeyType.ECDSA)
     authority = Authority.load(home, None)
-    issuing.issue(home, store, authority, [wish], NOW, existing=Existing.REPLACE)
+    list(issuing.issue(home, store, authority, [wish], NOW, existing=Existing.REPLACE))
     return pairs.load(home, name, "user").leaf.public_bytes(Encoding.DER)
 
 

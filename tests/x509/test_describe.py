@@ -7,9 +7,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from sstpca.errors import InvalidInput
 from sstpca.names import parse_hosts
+from sstpca.secrets import check_passphrase
 from sstpca.x509.certificate_profiles import make_authority_certificate, make_server_certificate
 from sstpca.x509.describe import describe
-from sstpca.x509.keys import check_passphrase
 
 NOW = datetime.now(UTC)
 

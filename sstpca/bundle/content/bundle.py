@@ -215,7 +215,7 @@ def deployment_for(profile: AccessProfile, settings: Settings, trust: Trust) -> 
         server=address_of(settings),
         split_tunnel=not profile.full_tunnel,
         routes=() if profile.full_tunnel else tuple(str(route) for route in profile.routes),
-        dns_routes=dns_routes(profile),
+        dns_routes=profile.dns_routes,
         dns=tuple(map(str, profile.dns)),
         dns_suffix=profile.dns_suffix,
         client=profile.client,
@@ -226,21 +226,6 @@ def deployment_for(profile: AccessProfile, settings: Settings, trust: Trust) -> 
         eap_roots=certificates_of(trust.eap_roots),
         logo=None,
         facts="",
-    )
-
-
-def dns_routes(profile: AccessProfile) -> tuple[str, ...]:
-    """Return routes to the DNS servers of ``profile`` that no other route through the VPN leads to.
-
-    Without, the names of a split tunnel are asked for on the wrong side, if at all.
-    """
-    if profile.full_tunnel:
-        return ()
-    ruled = (server for rule in profile.client.name_rules for server in rule.servers)
-    return tuple(
-        f"{server}/32"
-        for server in dict.fromkeys((*profile.dns, *ruled))
-        if not any(server in route for route in profile.routes)
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from ...authority import pairs
-from ...errors import SstpcaError
+from ...errors import Command, Option, SstpcaError
 from ...home import Home
 from ...names import quoted, some, user_key
 from ...store.certificates import Entry, State
@@ -53,16 +53,17 @@ def without_valid(
     ]
 
 
-def check_all_have(missing: Sequence[User], hint: str) -> None:
+def check_all_have(missing: Sequence[User], *how: str | Command | Option) -> None:
     """Refuse to go on without the certificates of ``missing``.
 
-    :raises SstpcaError: if there are any; ``hint`` says how to make them.
+    :param how: the remedy: how to make them.
+    :raises SstpcaError: if there are any.
     """
     if not missing:
         return
     names = some([quoted(user.name) for user in missing])
     if len(missing) == 1:
-        raise SstpcaError(f"{names} has no valid certificate to sign in with", hint)
+        raise SstpcaError(f"{names} has no valid certificate to sign in with", *how)
     raise SstpcaError(
-        f"{len(missing)} users have no valid certificate to sign in with: {names}", hint
+        f"{len(missing)} users have no valid certificate to sign in with: {names}", *how
     )

@@ -17,7 +17,7 @@ from ...store.bundles import Made
 from ...store.certificates import Entry, State
 from ...store.users import User
 from ..content import logo, trust
-from ..content.bundle import address_of, dns_routes
+from ..content.bundle import address_of
 from ..content.logo import Logo
 
 
@@ -44,7 +44,7 @@ def told(profile: AccessProfile, settings: Settings, picture: Logo | None) -> st
 def _routes(profile: AccessProfile) -> list[str]:
     if profile.full_tunnel:
         return []
-    return [*map(str, profile.routes), *dns_routes(profile)]
+    return [*map(str, profile.routes), *profile.dns_routes]
 
 
 def user_certificates(store: Store) -> dict[str, Entry]:

@@ -1,0 +1,85 @@
+"""What may not be meant about an access profile, though it can be so."""
+
+from collections.abc import Iterable, Iterator, Set
+from ipaddress import IPv4Address, IPv4Network
+
+from .. import surroundings
+from ..access.profiles import AccessProfile
+
+
+def doubts(one: AccessProfile, changed: Set[str], routes: Iterable[str] = ()) -> Iterator[str]:
+    """Yield what may not be meant about the access profile ``one``, a line each.
+
+    :param changed: the fields that were given.
+    :param routes: the routes as they were typed.
+    """
+    yield from _of_routes(one, routes)
+    yield from _of_dns(one)
+    yield from _of_addresses(one, changed)
+
+
+def _of_routes(one: AccessProfile, typed: Iterable[str]) -> Iterator[str]:
+    if one.full_tunnel and one.routes:
+        yield "the routes matter only with --split-tunnel: now all traffic goes through the tunnel"
+    if not one.full_tunnel and not one.routes:
+        yield (
+            "a split tunnel without --route: Windows sends only the address class of the pool "
+            "through it (10.0.0.0/8 for 10.x.x.x)"
+        )
+    for text in typed:
+        # who writes the address of a network means the network
+        if "/" not in text and text.endswith(".0"):
+            meant = _meant(IPv4Address(text))
+            yield f"the route {text} is this one address; the network: --route {meant}"
+
+
+def _meant(address: IPv4Address) -> IPv4Network:
+    """Return the network that ends in as many bytes of zero as ``address``."""
+    length = next(bits for bits in (8, 16, 24, 32) if int(address) % (1 << 32 - bits) == 0)
+    return IPv4Network((address, length))
+
+
+def _of_dns(one: AccessProfile) -> Iterator[str]:
+    ruled = any(rule.servers for rule in one.client.name_rules)
+    if one.full_tunnel and not one.dns and not ruled:
+        yield (
+            "a full tunnel without DNS: users' machines go on asking the resolver of their own "
+            "network, which often does not answer through the tunnel; give --dns"
+        )
+
+
+def _of_addresses(one: AccessProfile, changed: Set[str]) -> Iterator[str]:
+    if "local_address" in changed and one.local_address.is_global:
+        yield (
+            f"--local {one.local_address} is a public address, and somebody else's inside the "
+            "tunnel: take a private one that is nobody's, such as 10.98.0.1"
+        )
+    if "pools" in changed:
+        for first, last in one.pools:
+            if first.is_global or last.is_global:
+                yield (
+                    f"the pool {first}-{last} has public addresses: whoever has them elsewhere "
+                    "cannot be reached from here any more; take private ones"
+                )
+    if changed & {"local_address", "pools"}:
+        yield from _of_surroundings(one)
+
+
+def _of_surroundings(one: AccessProfile) -> Iterator[str]:
+    # a session's own interface has single addresses
+    around = [network for network in surroundings.networks() if network.prefixlen < 32]
+    for what, first, last in (
+        ("--local", one.local_address, one.local_address),
+        *(("the pool", first, last) for first, last in one.pools),
+    ):
+        met = next((network for network in around if _meets(network, first, last)), None)
+        if met is not None:
+            name = f"{first}" if first == last else f"{first}-{last}"
+            yield (
+                f"{what} {name} is in {met}, a network of this machine: two machines may get the "
+                "same address there; take one that is nobody's"
+            )
+
+
+def _meets(network: IPv4Network, first: IPv4Address, last: IPv4Address) -> bool:
+    return first <= network.broadcast_address and network.network_address <= last

@@ -1,0 +1,166 @@
+"""Users: who may log in, by which password and with which access profile."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+
+from ..access.profiles import DEFAULT
+from ..secrets import generate_password
+from ..store import users
+from ..store.users import User
+from .opened import Opened
+
+__all__ = ["DEFAULT", "NewUser", "User", "Users", "WithPassword"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """Somebody to add.
+
+    :param password: None: one is made.
+    :param profile: the name of the access profile.
+    :param static_address: the address the user always gets; None: one of the pool.
+    """
+
+    name: str
+    password: str | None = field(default=None, repr=False)
+    profile: str = DEFAULT
+    static_address: IPv4Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WithPassword:
+    """A user and the password, which is not kept: this is the moment to hand it over."""
+
+    user: User
+    password: str = field(repr=False)
+
+
+class Users:
+    """The users of one VPN; see :class:`.vpn.Vpn`."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+
+    def all(self) -> list[User]:
+        """Return all users, by name."""
+        return users.list_all(self._opened.store)
+
+    def get(self, name: str) -> User:
+        """Return the user ``name``, in any case of letters.
+
+        :raises NotFound: if there is none.
+        """
+        return users.get(self._opened.store, name)
+
+    def check_key(self) -> None:
+        """Make sure that passwords can be set: to ask before one is typed.
+
+        :raises SstpcaError: if the database key is missing, or is none.
+        """
+        _ = self._opened.sealer
+
+    def check(self, new: Iterable[NewUser]) -> Sequence[NewUser]:
+        """Return ``new`` with their names in NFC if they can be added: to ask before a password is typed.
+
+        :raises SstpcaError: as :meth:`add_all` does; passwords are not looked at.
+        """
+        store = self._opened.store
+        return [
+            NewUser(
+                users.check_addable(
+                    store, one.name, profile=one.profile, static_address=one.static_address
+                ),
+                one.password,
+                one.profile,
+                one.static_address,
+            )
+            for one in new
+        ]
+
+    def add(
+        self, name: str, password: str | None = None, *, profile: str = DEFAULT
+    ) -> WithPassword:
+        """Add one user; see :meth:`add_all`."""
+        return self.add_all([NewUser(name, password, profile)])[0]
+
+    def add_all(self, new: Sequence[NewUser]) -> list[WithPassword]:
+        """Add all of ``new`` or, on an error, none.
+
+        :raises InvalidInput: if a name, password or address cannot be used, or is taken.
+        :raises NotFound: if there is no such access profile.
+        """
+        sealer = self._opened.sealer
+        added = []
+        with self._opened.store.writing(durable=True) as transaction:
+            for one in new:
+                password = generate_password() if one.password is None else one.password
+                user = users.insert(
+                    transaction,
+                    sealer,
+                    one.name,
+                    password,
+                    profile=one.profile,
+                    static_address=one.static_address,
+                )
+                added.append(WithPassword(user, password))
+        return added
+
+    def set_password(self, name: str, password: str | None = None) -> WithPassword:
+        """Give the user ``name`` another password; sessions that run are not ended.
+
+        :param password: None: one is made.
+        :raises InvalidInput: if it cannot be used.
+        :raises NotFound: if there is no such user.
+        """
+        password = generate_password() if password is None else password
+        opened = self._opened
+        return WithPassword(
+            users.set_password(opened.store, opened.sealer, name, password), password
+        )
+
+    def set_enabled(self, names: Iterable[str], enabled: bool) -> list[User]:
+        """Let the users ``names`` log in or not, all of them or, on an error, none.
+
+        The sessions of those who may not any more end within a second.
+
+        :returns: the users as they are then.
+        :raises NotFound: if one of them does not exist.
+        """
+        return users.set_enabled(self._opened.store, names, enabled)
+
+    def change(
+        self,
+        name: str,
+        *,
+        profile: str | None = None,
+        static_address: IPv4Address | None = None,
+        no_static_address: bool = False,
+    ) -> User:
+        """Change the access profile or the static address of the user ``name``, from the next login.
+
+        :param no_static_address: take the static address away.
+        :raises InvalidInput: if the address cannot be used.
+        :raises NotFound: if there is no such user or access profile.
+        """
+        return users.change(
+            self._opened.store,
+            name,
+            profile=profile,
+            static_address=static_address,
+            no_static_address=no_static_address,
+        )
+
+    def remove(self, names: Iterable[str]) -> list[User]:
+        """Remove the users ``names``, all of them or, on an error, none.
+
+        Their sessions end, and their certificates are revoked: a later user of the same name is
+        somebody else, and must neither be logged in by them nor be given them.
+
+        :returns: the users who were removed.
+        :raises NotFound: if one of them does not exist.
+        """
+        home, store = self._opened.home, self._opened.store
+        # nobody is to renew a certificate of theirs meanwhile
+        with home.changing_certificates():
+            return users.remove(store, names)
