@@ -118,8 +118,8 @@ ROOMS: dict[str, tuple[str, str]] = {
         "it keeps values, and asks nobody above what they are for",
     ),
     "authority": (
-        "errors names addresses disk home secrets settings x509 lint store",
-        "it issues and keeps; what becomes of that is for bundles and the server",
+        "errors names addresses disk home secrets settings x509 lint store server.net.tls",
+        "it issues and keeps; what becomes of that is for bundles and the server, whose TLS it asks",
     ),
     "bundle": (
         "errors names addresses toml disk home secrets settings x509 lint access store authority",

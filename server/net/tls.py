@@ -110,7 +110,7 @@ def _make_context(group: Group, pem: bytes) -> ssl.SSLContext:
     else:
         # it knows all groups, and takes the one it prefers from a client that has sent its key
         context.minimum_version = ssl.TLSVersion.TLSv1_3
-    _load_chain(context, pem)
+    load_chain(context, pem)
     return context
 
 
@@ -144,8 +144,12 @@ def explained(error: OSError) -> str:
     return error.strerror or quotation(error)
 
 
-def _load_chain(context: ssl.SSLContext, pem: bytes) -> None:
-    """Load what was read already: the path may lead to another certificate by now."""
+def load_chain(context: ssl.SSLContext, pem: bytes) -> None:
+    """Load what was read already: the path may lead to another certificate by now.
+
+    :param pem: the key, the certificate and its chain.
+    :raises ssl.SSLError: if OpenSSL, as this machine has it, does not take them.
+    """
     descriptor = os.memfd_create("identity", os.MFD_CLOEXEC)
     with os.fdopen(descriptor, "wb") as file:
         file.write(pem)

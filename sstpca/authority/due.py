@@ -11,8 +11,9 @@ from ..errors import SstpcaError
 from ..home import SERVER, Home
 from ..names import quoted
 from ..store import Store
-from ..store.certificates import AUTHORITY, NEXT, Entry, State, digest, list_all
+from ..store.certificates import AUTHORITY, NEXT, Entry, State, list_all
 from ..x509.certificate_profiles import SERVER_DAYS
+from ..x509.certificates import digest
 from ..x509.chains import root_of
 from .authority import former_authorities
 from .identity import load_identity

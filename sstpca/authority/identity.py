@@ -16,7 +16,7 @@ from ..lint.checks import lint
 from ..lint.findings import Finding, Severity
 from ..lint.readable import read
 from ..names import Hosts, parse_hosts
-from ..x509.certificates import due_before
+from ..x509.certificates import Certificate
 from ..x509.keys import PrivateKey, key_from_pem
 from ..x509.loading import certificates_from_pem
 from .authority import client_roots
@@ -128,14 +128,15 @@ def ending(home: Home, now: datetime) -> str:
     :param now: an aware time.
     :raises SstpcaError: if the file cannot be read.
     """
-    leaf = load_server_certificate(home)
-    end = leaf.not_valid_after_utc
-    if end - now >= due_before(end - leaf.not_valid_before_utc, _SOON):
+    leaf = Certificate.of(load_server_certificate(home))
+    if not leaf.is_due(now, _SOON):
         return ""
     own = any(one.subject == leaf.issuer for one in client_roots(home))
-    when = f"ends on {end:%Y-%m-%d %H:%M} UTC, in {(end - now).days} days"
-    if now > end:
-        when = f"expired on {end:%Y-%m-%d %H:%M} UTC, and Windows does not connect (0x800B0101)"
+    when = f"ends on {leaf.end:%Y-%m-%d %H:%M} UTC, in {leaf.days_left(now)} days"
+    if now > leaf.end:
+        when = (
+            f"expired on {leaf.end:%Y-%m-%d %H:%M} UTC, and Windows does not connect (0x800B0101)"
+        )
     return f"the server's certificate {when}: {_RENEW if own else _REPLACE}"
 
 

@@ -1,7 +1,6 @@
 """A server certificate made elsewhere: put together from files, checked, and put in its place."""
 
 import contextlib
-import os
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +15,9 @@ from ..disk.writing import SECRET, write_file
 from ..errors import SstpcaError
 from ..home import SERVER, Home
 from ..names import quoted
+from ..server.net.tls import load_chain
 from ..store import Store, certificates
-from ..x509.certificates import Certificate
+from ..x509.certificates import Certificate, digest
 from ..x509.chains import order_chain
 from ..x509.keys import PrivateKey
 from ..x509.pair import Pair, identity_to_pem
@@ -91,12 +91,8 @@ _TOO_WEAK: Final = {
 
 def _try_out(pem: bytes) -> None:
     """Make sure that this machine's TLS takes the pair: its policy may want more than Windows."""
-    descriptor = os.memfd_create("server.pem", os.MFD_CLOEXEC)
     try:
-        os.write(descriptor, pem)
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
-            f"/proc/self/fd/{descriptor}", password=""
-        )
+        load_chain(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), pem)
     except ssl.SSLError as error:
         reason = getattr(error, "reason", None) or str(error)
         raise SstpcaError(
@@ -104,8 +100,6 @@ def _try_out(pem: bytes) -> None:
             + _TOO_WEAK.get(reason, f"OpenSSL says {quoted(reason)}"),
             "get one with an RSA key of 2048 bits or more, or ECDSA, signed with SHA-256",
         ) from None
-    finally:
-        os.close(descriptor)
 
 
 def _ends(root: x509.Certificate, used: Sequence[x509.Certificate]) -> bool:
@@ -208,7 +202,7 @@ def _is_known(store: Store, leaf: x509.Certificate) -> bool:
     entry = certificates.with_serial(store, serial)
     if entry is None:
         return False
-    if entry.sha256 != certificates.digest(leaf):
+    if entry.sha256 != digest(leaf):
         raise SstpcaError(
             f"the inventory has another certificate with the serial {serial}",
             "have it issued again: an authority should give each a serial of its own",

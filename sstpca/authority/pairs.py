@@ -23,6 +23,7 @@ from ..errors import Damaged, InvalidInput, SstpcaError, command
 from ..home import SERVER, Home, read_own
 from ..names import check_user_name, quoted, user_key
 from ..store import Store, certificates
+from ..x509.certificates import digest
 from ..x509.keys import key_from_pem
 from ..x509.loading import certificates_from_pem
 from ..x509.pair import Pair, identity_to_pem
@@ -70,7 +71,7 @@ def of_entry(home: Home, entry: certificates.Entry) -> Pair:
     :raises SstpcaError: as :func:`load` does, or if the file has another certificate.
     """
     pair = load(home, entry.name, entry.profile)
-    if certificates.digest(pair.leaf) != entry.sha256:
+    if digest(pair.leaf) != entry.sha256:
         raise Damaged(
             f"{home.pair(entry.name)} has another certificate than the inventory",
             "restore both from one backup, or: ",

@@ -15,6 +15,7 @@ from ..errors import SstpcaError
 from ..home import Home
 from ..store import Store, certificates
 from ..store.certificates import Entry
+from ..x509.certificates import digest
 from ..x509.extensions import UNREADABLE
 from . import pairs
 from .authority import Authority, check_alive
@@ -144,7 +145,7 @@ def write_list(
     """
     check_alive(authority.certificate, now)
     der, pem = ((folder or home.root) / name for name in (DER_NAME, PEM_NAME))
-    issuer = certificates.digest(authority.certificate)
+    issuer = digest(authority.certificate)
     with home.changing_certificates():
         authority.check_current(home)
         everything = certificates.list_revoked(store)

@@ -19,7 +19,7 @@ from ..disk.writing import PUBLIC, File
 from ..errors import SstpcaError
 from ..home import Home
 from ..store import Store, certificates
-from ..x509.certificates import certificate_to_pem
+from ..x509.certificates import certificate_to_pem, digest
 from ..x509.loading import certificates_from_pem
 from .authority import former_authorities, load_ca_certificate, load_next_certificate
 
@@ -79,7 +79,7 @@ def _has_succeeded(store: Store, following: x509.Certificate | None) -> bool | N
     if certificates.is_current(store, following, certificates.AUTHORITY):
         return True
     known = {one.sha256: one for one in certificates.list_authorities(store)}
-    entry = known.get(certificates.digest(following))
+    entry = known.get(digest(following))
     dropped = entry is not None and entry.name == certificates.NEXT and entry.replaced is not None
     return False if dropped else None
 

@@ -11,11 +11,10 @@ from ..errors import SstpcaError
 from ..home import Home
 from ..secrets import Sealer
 from ..settings import Settings
-from ..store import certificates
 from ..store.bundles import Made
 from ..store.certificates import Entry
 from ..store.users import User
-from ..x509.certificates import sha256_fingerprint
+from ..x509.certificates import digest, sha256_fingerprint
 from . import archive, sheet
 from .archive import Written
 from .authenticode import Signer, signed
@@ -239,7 +238,7 @@ class Workshop:
             made=time.time(),
             made_by=made_by,
             platforms=self.wish.platforms,
-            authorities=tuple(map(certificates.digest, self._trust.authorities)),
+            authorities=tuple(map(digest, self._trust.authorities)),
             server=address_of(self._settings),
             connection=self._settings.connection,
             language=self._language,

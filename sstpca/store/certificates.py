@@ -14,12 +14,11 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 
 from ..errors import NotFound, Refused, SstpcaError, command
 from ..home import SERVER
 from ..names import quoted, user_key
-from ..x509.certificates import due_before
+from ..x509.certificates import certificate_to_der, digest, due_before, thumbprint
 from ..x509.describe import san_texts
 from .database import Store, Transaction
 from .schema import certificates
@@ -141,8 +140,8 @@ def _row(name: str, certificate: x509.Certificate) -> dict[str, Any]:
         "not_before": certificate.not_valid_before_utc.timestamp(),
         "not_after": certificate.not_valid_after_utc.timestamp(),
         "sha256": digest(certificate),
-        "sha1": certificate.fingerprint(hashes.SHA1()).hex(),  # noqa: S303 Windows' thumbprint
-        "der": certificate.public_bytes(serialization.Encoding.DER),
+        "sha1": thumbprint(certificate),
+        "der": certificate_to_der(certificate),
     }
 
 
@@ -355,11 +354,6 @@ def revoked_among(store: Store, digests: Iterable[str]) -> set[str]:
             known = certificates.c.sha256.in_(some) & certificates.c.revoked.is_not(None)
             found.update(transaction.scalars(sa.select(certificates.c.sha256).where(known)))
     return found
-
-
-def digest(certificate: x509.Certificate) -> str:
-    """Return the SHA-256 of ``certificate`` as the inventory has it."""
-    return certificate.fingerprint(hashes.SHA256()).hex()
 
 
 def login() -> str:

@@ -107,9 +107,9 @@ class Certificate:
         return tuple(one.value for one in found if isinstance(one.value, str))
 
     @property
-    def title(self) -> str:
-        """What people call it: its common name, or else all of its subject."""
-        return next(iter(self.common_names), "") or self.subject.rfc4514_string()
+    def common_name(self) -> str:
+        """The first of them; empty if there is none."""
+        return next(iter(self.common_names), "")
 
     @property
     def sha256(self) -> str:
@@ -224,6 +224,11 @@ def _url(place: x509.GeneralName | None) -> str:
 def issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Return whether ``issuer`` has the name in ``certificate``, and signed it for sure."""
     return Certificate.of(certificate).signed_by(Certificate.of(issuer)) is True
+
+
+def common_name(certificate: x509.Certificate) -> str:
+    """Return the common name in its subject; empty if it has none."""
+    return Certificate.of(certificate).common_name
 
 
 def due_before(life: timedelta, within: timedelta) -> timedelta:

@@ -91,7 +91,7 @@ class Subject:
         one = Certificate.of(certificate)
         addresses = [name.value for name in one.names if isinstance(name, x509.IPAddress)]
         found = cls(
-            next(iter(one.common_names), ""),
+            one.common_name,
             tuple(name.value for name in one.names if isinstance(name, x509.DNSName)),
             tuple(cast("list[IPAddress]", addresses)),
             tuple(upn for upn in map(upn_of, one.names) if upn is not None),

@@ -23,7 +23,7 @@ from sstpca.errors import SstpcaError
 from sstpca.home import SERVER, Home
 from sstpca.store import Store, certificates
 from sstpca.x509 import roots
-from sstpca.x509.certificates import certificate_to_pem
+from sstpca.x509.certificates import certificate_to_pem, digest
 from sstpca.x509.keys import KeyType, PrivateKey, key_to_pem
 from sstpca.x509.parsing import Contents
 from tests.support.forge import DAY, NOW, Issuer, authority, changed, make, server_extensions
@@ -242,7 +242,7 @@ def test_the_one_before_is_kept_and_the_inventory_knows(home: Home, opened: Stor
     identity = load_identity(home)
     assert (identity.certificate, identity.chain, identity.own) == (LEAF, CHAIN, False)
     entry = certificates.current(opened, SERVER)
-    assert entry.sha256 == certificates.digest(LEAF)
+    assert entry.sha256 == digest(LEAF)
     assert (entry.profile, entry.issuer_sha256) == (SERVER, "")
     assert len(servers(opened)) == 2
     # the request's key is another one, and still waits
@@ -261,7 +261,7 @@ def test_the_same_again_and_the_one_before_again(home: Home, opened: Store) -> N
     back = prepared(home, first.leaf, first.key)
     install(home, opened, back, NOW + timedelta(seconds=2))
     assert load_identity(home).own
-    assert certificates.current(opened, SERVER).sha256 == certificates.digest(first.leaf)
+    assert certificates.current(opened, SERVER).sha256 == digest(first.leaf)
     assert len(servers(opened)) == 2
 
 
@@ -305,7 +305,7 @@ def assert_whole(home: Home) -> None:
         with pairs.changing(home, store):
             pass
         leaf_now = load_identity(home).certificate
-        assert certificates.current(store, SERVER).sha256 == certificates.digest(leaf_now)
+        assert certificates.current(store, SERVER).sha256 == digest(leaf_now)
         assert servers(store)[0].names == ("DNS vpn.example.com",)
     finally:
         store.close()

@@ -16,6 +16,7 @@ from sstpca.authority.pairs import check_pair_name
 from sstpca.errors import InvalidInput, SstpcaError
 from sstpca.home import SERVER, Home
 from sstpca.store import Store, certificates
+from sstpca.x509.certificates import digest
 from sstpca.x509.keys import KeyType, key_to_pem, make_key
 from tests.support.revoked import mark_revoked
 from tests.support.steps import STEPS_MAX, failing_at, in_a_child, kill_me
@@ -98,7 +99,7 @@ def assert_whole(home: Home) -> None:
         assert current.pop(certificates.AUTHORITY).issuer_sha256
         for name, entry in current.items():
             pair = pairs.load(home, name, entry.profile)
-            assert certificates.digest(pair.leaf) == entry.sha256
+            assert digest(pair.leaf) == entry.sha256
         serials = [one.serial for one in certificates.list_all(store)]
         assert len(serials) == len(set(serials))
     assert {path.stem for path in home.certificates.iterdir()} == set(current) - {SERVER}

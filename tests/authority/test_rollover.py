@@ -29,7 +29,7 @@ from sstpca.home import SERVER, Home
 from sstpca.names import parse_hosts
 from sstpca.store import Store, certificates
 from sstpca.x509 import parsing
-from sstpca.x509.certificates import certificate_to_pem, issued
+from sstpca.x509.certificates import certificate_to_pem, digest, issued
 from sstpca.x509.keys import KeyType, describe_key
 from tests.support.requirements import require
 from tests.support.steps import STEPS_MAX, failing_at, in_a_child, kill_me, tree
@@ -111,17 +111,17 @@ def assert_whole(home: Home) -> None:
         now = {one.name: one for one in certificates.list_current(store)}
         former = [one for one in certificates.list_authorities(store) if one.replaced is not None]
     authority = Authority.load(home, None).certificate
-    assert now[certificates.AUTHORITY].sha256 == certificates.digest(authority)
+    assert now[certificates.AUTHORITY].sha256 == digest(authority)
     assert load_identity(home).certificate.issuer == authority.subject
-    assert now[SERVER].sha256 == certificates.digest(load_server_certificate(home))
-    assert now[SERVER].issuer_sha256 == certificates.digest(authority)
+    assert now[SERVER].sha256 == digest(load_server_certificate(home))
+    assert now[SERVER].issuer_sha256 == digest(authority)
     following = load_next_certificate(home)
     assert home.next_ca_key.exists() is (following is not None)
     if following is None:
         assert certificates.NEXT not in now
         assert trusted(home) == (authority,)
     else:
-        assert now[certificates.NEXT].sha256 == certificates.digest(following)
+        assert now[certificates.NEXT].sha256 == digest(following)
         assert Authority.load_next(home, None).certificate == following
         assert trusted(home) == (authority, following)
     assert home.previous_ca_certificate.exists() is any(
@@ -334,7 +334,7 @@ def test_after_a_cancelled_one_the_next_has_another_name(begun: Home) -> None:
     assert "VPN CA G2 " in dropped.subject.rfc4514_string()
     assert "VPN CA G3 " in following.subject.rfc4514_string()
     with opened(begun) as store:
-        entry = certificates.find(store, certificates.digest(dropped))
+        entry = certificates.find(store, digest(dropped))
     assert (entry.name, entry.replaced is not None) == (certificates.NEXT, True)
 
 

@@ -22,7 +22,7 @@ from sstpca.home import Home
 from sstpca.secrets import Sealer
 from sstpca.server.ppp.mschapv2 import nt_hash
 from sstpca.store import Store, bundles, certificates, users
-from sstpca.x509.certificates import sha256_fingerprint
+from sstpca.x509.certificates import digest, sha256_fingerprint
 from tests.bundle import authenticode
 from tests.bundle.samples import add_profile, issue_for
 from tests.conftest import Run
@@ -232,7 +232,7 @@ def test_what_was_made_is_recorded(
     assert (made.user, made.profile, made.language) == ("alice", "default", "de")
     assert made.platforms == ("windows", "linux")
     assert (made.server, made.connection) == ("vpn.example.com", "VPN vpn.example.com")
-    assert made.authorities == (certificates.digest(load_ca_certificate(home)),)
+    assert made.authorities == (digest(load_ca_certificate(home)),)
     assert made.path == str(home.bundles / "alice.zip")
     assert made.made_by == certificates.login()
     assert made.sha256 == sha256(Path(made.path).read_bytes()).hexdigest()

@@ -20,8 +20,7 @@ from sstpca.authority.identity import load_server_certificate
 from sstpca.cli import main
 from sstpca.home import Home
 from sstpca.store import Store
-from sstpca.store.certificates import digest
-from sstpca.x509.certificates import sha256_fingerprint
+from sstpca.x509.certificates import digest, sha256_fingerprint
 from tests.conftest import Run
 from tests.support.bundles import note
 from tests.support.steps import tree

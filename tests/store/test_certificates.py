@@ -15,7 +15,7 @@ from sstpca.home import SERVER, Home
 from sstpca.names import parse_hosts
 from sstpca.store import Store, certificates
 from sstpca.store.certificates import AUTHORITY, State
-from sstpca.x509.certificates import sha1_fingerprint, sha256_fingerprint
+from sstpca.x509.certificates import digest, sha1_fingerprint, sha256_fingerprint
 from sstpca.x509.keys import KeyType
 from sstpca.x509.pair import identity_to_pem
 from tests.support.revoked import mark_revoked
@@ -190,7 +190,7 @@ def test_revoked_once_and_for_all(store: Store, authority: Authority) -> None:
     # a newer one of the name is another
     second = leaf(authority)
     record(store, second, "alice")
-    both = [certificates.digest(one) for one in (certificate, second)]
+    both = [digest(one) for one in (certificate, second)]
     assert certificates.revoked_among(store, both) == {entry.sha256}
 
 

@@ -8,7 +8,7 @@ from cryptography import x509
 
 from sstpca.store import Store, bundles
 from sstpca.store.bundles import Made
-from sstpca.store.certificates import digest
+from sstpca.x509.certificates import digest
 
 
 def note(

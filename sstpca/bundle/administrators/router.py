@@ -12,10 +12,9 @@ from ...access.profiles import AccessProfile
 from ...disk.writing import PUBLIC, SECRET
 from ...errors import SstpcaError
 from ...names import quoted
-from ...store import certificates
 from ...store.users import User
 from ...x509 import exporting
-from ...x509.certificates import certificate_to_pem
+from ...x509.certificates import certificate_to_pem, digest
 from ...x509.pair import Pair
 from ..content.plain_name import plain_name
 from ..content.render import Renderer
@@ -107,7 +106,7 @@ def _certificates(router: Router) -> list[tuple[_Imported, x509.Certificate]]:
 
 
 def _imported(stem: str, certificate: x509.Certificate, role: str) -> _Imported:
-    digits = certificates.digest(certificate)
+    digits = digest(certificate)
     return _Imported(
         # a renewed one is another, and comes beside the old one
         name=f"{stem}-{role}-{digits[:8]}",

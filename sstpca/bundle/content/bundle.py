@@ -9,7 +9,6 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 
 from ...access.connection_settings import ConnectionSettings, SignIn
 from ...access.profiles import AccessProfile
@@ -17,7 +16,7 @@ from ...errors import SstpcaError
 from ...names import check_connection_name, check_user_name, parse_hosts
 from ...settings import Settings
 from ...store.users import User
-from ...x509.certificates import sha1_fingerprint, sha256_fingerprint
+from ...x509.certificates import common_name, sha1_fingerprint, sha256_fingerprint
 from .logo import Logo
 from .plain_name import plain_name
 
@@ -270,8 +269,7 @@ def certificates_of(authorities: Sequence[x509.Certificate]) -> tuple[Certificat
 
 def certificate_of(authority: x509.Certificate, file: str = "") -> Certificate:
     """Return an authority's certificate as a bundle carries it."""
-    names = authority.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    name = str(names[0].value) if names else "certificate authority"
+    name = common_name(authority) or "certificate authority"
     return Certificate(
         name=name,
         file=file or file_name(name),

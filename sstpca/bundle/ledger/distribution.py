@@ -11,7 +11,7 @@ from cryptography import x509
 from ...names import user_key
 from ...store import Store, bundles, users
 from ...store.bundles import Made
-from ...store.certificates import digest
+from ...x509.certificates import digest
 
 
 @dataclass(frozen=True, slots=True)

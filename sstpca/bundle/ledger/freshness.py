@@ -16,6 +16,7 @@ from ...store import Store, certificates, profiles, users
 from ...store.bundles import Made
 from ...store.certificates import Entry, State
 from ...store.users import User
+from ...x509.certificates import digest
 from ..content import logo, trust
 from ..content.bundle import address_of
 from ..content.logo import Logo
@@ -80,7 +81,7 @@ class Present:
         picture = logo.of_home(home, settings)
         known = profiles.list_all(store)
         return cls(
-            authorities=tuple(map(certificates.digest, trust.load(home).authorities)),
+            authorities=tuple(map(digest, trust.load(home).authorities)),
             server=address_of(settings),
             connection=settings.connection,
             told={one.name: told(one, settings, picture) for one in known},

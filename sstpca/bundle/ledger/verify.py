@@ -13,10 +13,10 @@ from ...home import Home
 from ...names import quoted, some, user_key
 from ...secrets import Sealer
 from ...settings import Settings
-from ...store import Store, bundles, certificates, profiles
+from ...store import Store, bundles, profiles
 from ...store.bundles import Made
 from ...store.users import User
-from ...x509.certificates import Certificate
+from ...x509.certificates import Certificate, digest
 from ...x509.extensions import UNREADABLE
 from ..content import user_certificate
 from ..platforms import systems
@@ -162,7 +162,7 @@ class Verifier:
 
 def _of_authorities(present: Present, files: Mapping[str, bytes]) -> Iterator[Finding]:
     """Look at the certificates of authorities that are in the bundle."""
-    found = {certificates.digest(one) for one in _authorities_in(files)}
+    found = {digest(one) for one in _authorities_in(files)}
     faults = list(present.of_authorities(found))
     for check, text in faults:
         yield Finding(check, False, text)

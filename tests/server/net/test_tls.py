@@ -13,7 +13,7 @@ from sstpca.home import Home
 from sstpca.names import parse_hosts
 from sstpca.server.errors import ServerError
 from sstpca.server.net.tls import Certificate, CertificateFile
-from sstpca.store.certificates import digest
+from sstpca.x509.certificates import digest
 from sstpca.x509.keys import KeyType
 from sstpca.x509.pair import identity_to_pem
 from tests.support.forge import NOW
