@@ -116,6 +116,12 @@ class Damaged(SstpcaError):
     code = "damaged"
 
 
+class WrongPassphrase(SstpcaError):
+    """The passphrase or password that was given, or none, does not open it."""
+
+    code = "wrong-passphrase"
+
+
 class Unavailable(SstpcaError):
     """The file system, the database or the network does not give what is needed now."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography import x509
 
 from ..disk.writing import SECRET, write_file
-from ..errors import SstpcaError
+from ..errors import Damaged, InUse, Refused, Remedy, SstpcaError, command
 from ..home import Home, read_own
 from ..names import Hosts
 from ..x509.certificate_profiles import (
@@ -93,7 +93,7 @@ class Authority:
         pem = read_own(key_place, "the authority's key")
         key = key_from_pem(pem, key_place, passphrase)
         if key.public_key() != certificate.public_key():
-            raise SstpcaError(
+            raise Damaged(
                 f"the key {key_place} does not belong to the certificate {place}",
                 "restore both from the same backup",
             )
@@ -109,7 +109,7 @@ class Authority:
         :raises SstpcaError: if a rollover was finished meanwhile.
         """
         if load_ca_certificate(home) != self.certificate:
-            raise SstpcaError("another command has put another authority in place", "try again")
+            raise InUse("another command has put another authority in place", "try again")
 
     def sign(
         self,
@@ -155,14 +155,16 @@ def check_alive(certificate: x509.Certificate, now: datetime) -> None:
     """
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if now < begin:
-        raise SstpcaError(
+        raise Refused(
             f"the authority begins only on {begin:%Y-%m-%d}: Windows would say 0x800B0101",
             "correct this machine's clock",
         )
     if now > end:
-        raise SstpcaError(
+        raise Refused(
             f"the authority ended on {end:%Y-%m-%d}: Windows would say 0x800B0101",
-            "make a next one (sstpca ca rollover begin), or correct this machine's clock",
+            "make a next one (",
+            command("ca rollover begin"),
+            "), or correct this machine's clock",
         )
 
 
@@ -212,18 +214,20 @@ def issuer_of(home: Home, certificate: x509.Certificate) -> x509.Certificate | N
     return next((one for one in client_roots(home) if issued(certificate, one)), None)
 
 
-def note_on_purposes(home: Home) -> str:
+def note_on_purposes(home: Home) -> Remedy:
     """Return what is to be said of an authority that an earlier release made; empty if nothing is.
 
     :raises SstpcaError: if the file is missing or damaged.
     """
     if is_for_vpn_only(load_ca_certificate(home)):
-        return ""
+        return ()
     note = (
         "the authority's key can also certify publishers of programs and senders of mail, and every "
-        "PC that has a bundle trusts it: sstpca ca rollover "
+        "PC that has a bundle trusts it: "
     )
-    return note + ("status" if home.next_ca_certificate.exists() else "begin makes one that cannot")
+    if home.next_ca_certificate.exists():
+        return (note, command("ca rollover status"))
+    return (note, command("ca rollover begin"), " makes one that cannot")
 
 
 def former_authorities(home: Home) -> tuple[x509.Certificate, ...]:
@@ -278,5 +282,5 @@ def _server_leaf(home: Home) -> x509.Certificate | None:
 def _load_one(path: Path) -> x509.Certificate:
     certificates = certificates_from_pem(read_own(path, "the authority's certificate"), path)
     if len(certificates) != 1:
-        raise SstpcaError(f"{path} has {len(certificates)} certificates, not one")
+        raise Damaged(f"{path} has {len(certificates)} certificates, not one")
     return certificates[0]

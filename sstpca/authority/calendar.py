@@ -1,10 +1,10 @@
 """A calendar of what expires when (RFC 5545), for whoever has to renew it."""
 
-import shlex
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from ..errors import command
 from ..home import SERVER
 from ..store.certificates import AUTHORITY, NEXT, Entry
 
@@ -67,8 +67,9 @@ def _what(entry: Entry) -> str:
 def _advice(entry: Entry, end: datetime) -> str:
     when = f"At {end:%Y-%m-%d %H:%M} UTC. Serial {entry.serial}."
     if entry.profile == AUTHORITY:
-        return f"{when}\nAll that it has issued ends with it.\nsstpca ca rollover begin"
-    return f"{when}\nsstpca cert renew {shlex.quote(entry.name)}"
+        end_of_all = "All that it has issued ends with it."
+        return f"{when}\n{end_of_all}\n{command('ca rollover begin')}"
+    return f"{when}\n{command('cert renew {}', entry.name)}"
 
 
 def _moment(seconds: float) -> datetime:

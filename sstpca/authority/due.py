@@ -1,13 +1,12 @@
 """Which certificates of a home need somebody's attention: for timers and monitoring."""
 
 import enum
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from ..errors import SstpcaError
+from ..errors import Remedy, SstpcaError, command
 from ..home import SERVER, Home
 from ..names import quoted
 from ..store import Store
@@ -38,14 +37,19 @@ class Due:
     :param name: of its pair; "server", "authority", or the name it was issued under.
     :param not_after: its end, in seconds since 1970; None if the file is the trouble.
     :param why: what is the case, in one line.
-    :param fix: what to do, in one line.
+    :param remedy: what to do, in one line.
     """
 
     name: str
     urgency: Urgency
     not_after: float | None
     why: str
-    fix: str
+    remedy: Remedy
+
+    @property
+    def fix(self) -> str:
+        """The remedy as text."""
+        return "".join(map(str, self.remedy))
 
 
 def due(home: Home, store: Store, within: timedelta, now: datetime) -> list[Due]:
@@ -96,7 +100,7 @@ def _judge(entry: Entry, within: timedelta, now: datetime) -> Iterator[Due]:
             yield _due(entry, Urgency.WRONG, f"expired on {end}: Windows says 0x800B0101")
         case State.NOT_YET:
             why = "begins only later; is this machine's clock right?"
-            yield Due(entry.name, Urgency.WRONG, entry.not_after, why, "correct the clock")
+            yield Due(entry.name, Urgency.WRONG, entry.not_after, why, ("correct the clock",))
         case State.REVOKED if entry.name in (SERVER, AUTHORITY):
             yield _due(entry, Urgency.WRONG, "is revoked")
         case State.VALID if left < entry.due_before(within):
@@ -106,15 +110,16 @@ def _judge(entry: Entry, within: timedelta, now: datetime) -> Iterator[Due]:
 
 
 def _due(entry: Entry, urgency: Urgency, why: str) -> Due:
+    remedy: Remedy
     if entry.name == NEXT:
-        fix = "sstpca ca rollover cancel, and begin another"
+        remedy = (command("ca rollover cancel"), ", and begin another")
     elif entry.profile == AUTHORITY:
-        fix = "roll over to a next one: sstpca ca rollover status"
+        remedy = ("roll over to a next one: ", command("ca rollover status"))
     elif entry.issuer_sha256:
-        fix = f"sstpca cert renew {shlex.quote(entry.name)}"
+        remedy = (command("cert renew {}", entry.name),)
     else:
-        fix = "get a new one from whoever issued it, then sstpca cert import"
-    return Due(entry.name, urgency, entry.not_after, why, fix)
+        remedy = ("get a new one from whoever issued it, then ", command("cert import"))
+    return Due(entry.name, urgency, entry.not_after, why, remedy)
 
 
 def _serving(home: Home, now: datetime) -> Iterator[Due]:
@@ -122,7 +127,7 @@ def _serving(home: Home, now: datetime) -> Iterator[Due]:
     try:
         load_identity(home, now)
     except SstpcaError as error:
-        yield Due(SERVER, Urgency.WRONG, None, str(error), error.hint)
+        yield Due(SERVER, Urgency.WRONG, None, str(error), error.remedy)
 
 
 def _former(home: Home, current: Sequence[Entry]) -> Iterator[Due]:

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from .. import settings
-from ..errors import SstpcaError
+from ..errors import Damaged, Refused, Remedy, SstpcaError, command
 from ..home import Home, read_own
 from ..lint import leaf
 from ..lint.checks import lint
@@ -24,13 +24,20 @@ from .authority import client_roots
 # Windows takes these names, other clients that bundles are for do not
 _REFUSED: Final = frozenset({"name-cn-only", "address-as-name"})
 _SOON: Final = timedelta(days=30)
-_RENEW: Final = "sstpca cert renew server"
-_REPLACE: Final = "get a new one from whoever issued it, then sstpca cert import FILE..."
+_RENEW: Final[Remedy] = (command("cert renew server"),)
+_REPLACE: Final[Remedy] = (
+    "get a new one from whoever issued it, then ",
+    command("cert import FILE..."),
+)
 # in a home there is more to say than the checks know
-_HINTS: Final = {
-    "name": "correct names and addresses in settings.toml (for another name, write the old one there, "
-    "then: sstpca server rename NAME), or get a certificate for all of them",
-    "forged": "restore server.pem and ca.crt from one backup",
+_REMEDIES: Final[dict[str, Remedy]] = {
+    "name": (
+        "correct names and addresses in settings.toml (for another name, write the old one there, "
+        "then: ",
+        command("server rename NAME"),
+        "), or get a certificate for all of them",
+    ),
+    "forged": ("restore server.pem and ca.crt from one backup",),
 }
 
 
@@ -73,10 +80,11 @@ def load_identity(home: Home, now: datetime | None = None) -> Identity:
     leaf, *chain = certificates_from_pem(pem, home.server_identity)
     key = key_from_pem(pem, home.server_identity)
     if key.public_key() != leaf.public_key():
-        raise SstpcaError(
+        raise Damaged(
             f"the key in {home.server_identity} does not fit its certificate",
             "put key and certificate of the same pair into it, restore it from a backup, or make "
-            "another: sstpca cert rekey server",
+            "another: ",
+            command("cert rekey server"),
         )
     return Identity(leaf, tuple(chain), check_leaf(home, leaf, hosts, now, chain), key)
 
@@ -110,16 +118,16 @@ def check_leaf(
     return bool(roots)
 
 
-def _refusal(finding: Finding, renewal: str = "") -> SstpcaError:
+def _refusal(finding: Finding, renewal: Remedy = ()) -> SstpcaError:
     """Return what to say; ``renewal`` is the way to a certificate that has not expired."""
     windows = "" if finding.windows is None else f": Windows says {finding.windows.code}"
-    return SstpcaError(finding.found + windows, _hint(finding, renewal))
+    return Refused(finding.found + windows, *_remedy(finding, renewal))
 
 
-def _hint(finding: Finding, renewal: str) -> str:
+def _remedy(finding: Finding, renewal: Remedy) -> Remedy:
     if finding.check == "expired" and renewal:
-        return f"{renewal}; if it is not that late, correct this machine's clock"
-    return _HINTS.get(finding.check, finding.fix)
+        return (*renewal, "; if it is not that late, correct this machine's clock")
+    return _REMEDIES.get(finding.check, (finding.fix,))
 
 
 def ending(home: Home, now: datetime) -> str:
@@ -137,7 +145,7 @@ def ending(home: Home, now: datetime) -> str:
         when = (
             f"expired on {leaf.end:%Y-%m-%d %H:%M} UTC, and Windows does not connect (0x800B0101)"
         )
-    return f"the server's certificate {when}: {_RENEW if own else _REPLACE}"
+    return f"the server's certificate {when}: " + "".join(map(str, _RENEW if own else _REPLACE))
 
 
 def served_hosts(home: Home) -> Hosts:

@@ -12,7 +12,7 @@ from cryptography import x509
 
 from ..disk.reading import read_file
 from ..disk.writing import SECRET, write_file
-from ..errors import SstpcaError
+from ..errors import NotFound, Refused, SstpcaError, command
 from ..home import SERVER, Home
 from ..names import quoted
 from ..server.net.tls import load_chain
@@ -95,7 +95,7 @@ def _try_out(pem: bytes) -> None:
         load_chain(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), pem)
     except ssl.SSLError as error:
         reason = getattr(error, "reason", None) or str(error)
-        raise SstpcaError(
+        raise Refused(
             "TLS on this machine does not take the certificate: "
             + _TOO_WEAK.get(reason, f"OpenSSL says {quoted(reason)}"),
             "get one with an RSA key of 2048 bits or more, or ECDSA, signed with SHA-256",
@@ -125,7 +125,7 @@ def match(
     :raises SstpcaError: if none fits, several do, or it is an authority's.
     """
     if not contents.certificates:
-        raise SstpcaError("there is no certificate in these files", "give the server's as well")
+        raise NotFound("there is no certificate in these files", "give the server's as well")
     for keys in sources:
         fitting = [
             (certificate, key)
@@ -139,11 +139,11 @@ def match(
             _refuse_authority(fitting[0][0])
             return fitting[0]
     if contents.keys:
-        raise SstpcaError(
+        raise Refused(
             "the key in these files fits none of their certificates",
             "give the key that the certificate was requested with",
         )
-    raise SstpcaError(
+    raise NotFound(
         "there is no key in these files, and none in the home fits their certificates",
         "give the key that the certificate was requested with",
     )
@@ -154,7 +154,7 @@ def _several(fitting: Sequence[x509.Certificate]) -> SstpcaError:
         f"{quoted(one.subject.rfc4514_string())} until {one.not_valid_after_utc:%Y-%m-%d}"
         for one in fitting
     )
-    return SstpcaError(
+    return Refused(
         f"{len(fitting)} certificates fit a key, and only one can be the server's: "
         + "; ".join(shown[:_SHOWN_MAX])
         + ("; ..." if len(shown) > _SHOWN_MAX else ""),
@@ -164,7 +164,7 @@ def _several(fitting: Sequence[x509.Certificate]) -> SstpcaError:
 
 def _refuse_authority(leaf: x509.Certificate) -> None:
     if Certificate.of(leaf).authority:
-        raise SstpcaError(
+        raise Refused(
             f"the key is an authority's, {quoted(leaf.subject.rfc4514_string())}, not a server's: "
             "Windows says 0x800B0110",
             "leave that key out: it does not belong on a server",
@@ -203,15 +203,16 @@ def _is_known(store: Store, leaf: x509.Certificate) -> bool:
     if entry is None:
         return False
     if entry.sha256 != digest(leaf):
-        raise SstpcaError(
+        raise Refused(
             f"the inventory has another certificate with the serial {serial}",
             "have it issued again: an authority should give each a serial of its own",
         )
     if entry.name != SERVER:
-        raise SstpcaError(
+        raise Refused(
             f"the certificate is this home's own pair '{entry.name}'",
-            "to serve with one of this home's authority: sstpca cert renew server",
+            "to serve with one of this home's authority: ",
+            command("cert renew server"),
         )
     if entry.revoked is not None:
-        raise SstpcaError("the certificate is revoked: Windows says 0x800B010C", "get another")
+        raise Refused("the certificate is revoked: Windows says 0x800B010C", "get another")
     return True

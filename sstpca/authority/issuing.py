@@ -2,7 +2,6 @@
 
 import contextlib
 import enum
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -12,7 +11,7 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
-from ..errors import InvalidInput, SstpcaError
+from ..errors import InvalidInput, NameTaken, Refused, SstpcaError, command
 from ..home import SERVER, Home
 from ..names import quoted, user_key
 from ..store import Store, certificates
@@ -210,9 +209,11 @@ def _wanted(
         if usable and existing is Existing.SKIP:
             continue
         if usable and existing is Existing.REFUSE:
-            raise InvalidInput(
+            raise NameTaken(
                 f"there is a certificate called {quoted(name)} already",
-                f"renew it (sstpca cert renew {shlex.quote(name)}), or say --replace",
+                "renew it (",
+                command("cert renew {}", name),
+                "), or say --replace",
             )
         # the file of the pair has this name
         wanted[key] = replace(wish, name=name)
@@ -279,9 +280,10 @@ def _renewable(
     """Return the current certificate of ``name``, once nothing stands in its way."""
     entry = _ours(store, certificates.current(store, name))
     if entry.revoked is not None:
-        raise SstpcaError(
+        raise Refused(
             f"the certificate of '{entry.name}' is revoked; its key is not to be used any more",
-            f"make a new pair: sstpca cert rekey {shlex.quote(entry.name)}",
+            "make a new pair: ",
+            command("cert rekey {}", entry.name),
         )
     _check_days(certificate_profiles.PROFILES[entry.profile], days)
     check_permitted(Subject.of_certificate(entry.certificate), authority.certificate)
@@ -354,14 +356,17 @@ def _issuers(store: Store) -> set[str]:
 
 def _ours(store: Store, entry: Entry) -> Entry:
     if entry.profile not in certificate_profiles.PROFILES:
-        raise SstpcaError(
+        raise Refused(
             "the authority's own certificate cannot be renewed",
-            "make a next authority: sstpca ca rollover begin",
+            "make a next authority: ",
+            command("ca rollover begin"),
         )
     if entry.issuer_sha256 not in _issuers(store):
-        raise SstpcaError(
+        raise Refused(
             f"the certificate of '{entry.name}' was issued by another authority",
-            "renew it there, and take the new one in with 'sstpca cert import'",
+            "renew it there, and take the new one in with '",
+            command("cert import"),
+            "'",
         )
     return entry
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 
 from ..disk.reading import MissingFile, read_file
 from ..disk.writing import PUBLIC, write_file
-from ..errors import SstpcaError
+from ..errors import Refused
 from ..home import Home
 from ..store import Store, certificates
 from ..store.certificates import Entry
@@ -167,7 +167,7 @@ def _number(path: Path) -> int:
     except MissingFile:
         return 0
     except (*UNREADABLE, x509.ExtensionNotFound):
-        raise SstpcaError(
+        raise Refused(
             f"{path} is no revocation list of an authority; it was not overwritten",
             "name another folder with --output",
         ) from None

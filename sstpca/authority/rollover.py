@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..disk import staged
 from ..disk.writing import PUBLIC, SECRET, File
-from ..errors import InvalidInput, SstpcaError
+from ..errors import InUse, InvalidInput, NotFound, command
 from ..home import SERVER, Home
 from ..lint.findings import Finding
 from ..lint.host_names import check_names
@@ -31,6 +31,14 @@ from ..x509.subjects import Subject
 from . import pairs
 from .authority import Authority, check_alive, issuer_of, load_next_certificate
 from .identity import check_leaf, load_server_certificate, served_hosts
+
+
+class UnderWay(InUse, InvalidInput):
+    """A rollover is under way already."""
+
+
+class NoSuccessor(NotFound, InvalidInput):
+    """There is no next authority."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,24 +103,26 @@ def begin(
 def refuse_second(home: Home, store: Store) -> None:
     """Make sure that no rollover is under way.
 
-    :raises InvalidInput: if one is.
+    :raises UnderWay: if one is.
     """
     under_way = certificates.maybe_current(store, certificates.NEXT) is not None
     if under_way or home.next_ca_certificate.exists():
-        raise InvalidInput(
+        raise UnderWay(
             "there is a next authority already",
-            "see 'sstpca ca rollover status'; then finish that rollover, or cancel it",
+            "see '",
+            command("ca rollover status"),
+            "'; then finish that rollover, or cancel it",
         )
 
 
 def following(home: Home) -> x509.Certificate:
     """Return the certificate of the next authority.
 
-    :raises InvalidInput: if there is none.
+    :raises NoSuccessor: if there is none.
     """
     found = load_next_certificate(home)
     if found is None:
-        raise InvalidInput("there is no next authority", "make one: sstpca ca rollover begin")
+        raise NoSuccessor("there is no next authority", "make one: ", command("ca rollover begin"))
     return found
 
 
@@ -165,7 +175,7 @@ def finish(
     check_alive(successor.certificate, now)
     with pairs.changing(home, store), staged.recovering(partial(pairs.recover, home, store)):
         if load_next_certificate(home) != successor.certificate:
-            raise SstpcaError("another command has changed the next authority", "try again")
+            raise InUse("another command has changed the next authority", "try again")
         pair = _server_pair(home, successor, now, hosts or served_hosts(home))
         kept = None if pair is None else pairs.keep_server(home, now)
         if pair is not None:

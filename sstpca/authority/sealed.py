@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from ..disk.reading import open_file
-from ..errors import SstpcaError
+from ..errors import Damaged, SstpcaError, WrongPassphrase
 
 MAGIC: Final = b"sstpca backup 1\n"
 SCRYPT_N: Final = 1 << 17
@@ -115,7 +115,7 @@ class Sealed:
             try:
                 keys.checked(begin).verify(check)
             except InvalidSignature:
-                raise SstpcaError(
+                raise WrongPassphrase(
                     f"the passphrase does not open {path}",
                     "is it the backup's passphrase, which need not be the authority's?",
                 ) from None
@@ -188,11 +188,11 @@ def check_header(path: Path) -> None:
 def _header(path: Path, file: BinaryIO) -> bytes:
     header = file.read(HEADER_BYTES)
     if not header.startswith(MAGIC):
-        raise SstpcaError(f"{path} is no backup made by 'sstpca ca backup'")
+        raise Damaged(f"{path} is no backup made by 'sstpca ca backup'")
     if len(header) < HEADER_BYTES:
         raise _damaged(path)
     return header
 
 
 def _damaged(path: Path) -> SstpcaError:
-    return SstpcaError(f"the backup {path} is damaged; nothing was restored", "take another copy")
+    return Damaged(f"the backup {path} is damaged; nothing was restored", "take another copy")

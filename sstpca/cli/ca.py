@@ -68,7 +68,7 @@ def show(context: Context, as_json: bool) -> None:
     click.echo(pairs(rows, indent="  "))
     note = authority.note()
     if note:
-        warn(note)
+        warn(*note)
 
 
 @ca.command()

@@ -200,5 +200,5 @@ def check(ctx: click.Context, days: int, as_json: bool) -> None:
         ]
         click.echo(table(("", "NAME", "WHAT"), rows, empty="all certificates are in order"))
         for said in context.vpn.certificates.notes():
-            talk(f"note: {said}")
+            talk("note: ", *said)
     ctx.exit(1 if found else 0)

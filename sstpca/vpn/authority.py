@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.x509.oid import NameOID
 
 from ..authority import backup as backups
 from ..authority import revocation, sealed
@@ -21,9 +20,15 @@ from ..authority.revocation import Written
 from ..authority.rollover import following
 from ..disk.reading import read_file
 from ..disk.writing import refuse_existing
-from ..errors import SstpcaError
+from ..errors import Remedy, SstpcaError
 from ..store import certificates
-from ..x509.certificates import certificate_to_der, certificate_to_pem, sha256_fingerprint
+from ..x509.certificates import (
+    Certificate,
+    certificate_to_der,
+    certificate_to_pem,
+    digest,
+    sha256_fingerprint,
+)
 from ..x509.describe import Description, describe
 from ..x509.keys import is_encrypted
 from .opened import Opened, Passphrase
@@ -36,14 +41,12 @@ DAYS = revocation.DAYS
 #: "issues", "next" or "former", and the authority's certificate
 Role = tuple[str, x509.Certificate]
 
-digest = certificates.digest
 fingerprint = sha256_fingerprint
 
 
 def common_name(one: x509.Certificate) -> str:
     """Return what people call an authority."""
-    names = one.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(names[0].value) if names else one.subject.rfc4514_string()
+    return Certificate.of(one).common_name or one.subject.rfc4514_string()
 
 
 class TheAuthority:
@@ -90,7 +93,7 @@ class TheAuthority:
         ]
         return dict(sorted(Counter(one.state(now).value for one in leaves).items()))
 
-    def note(self) -> str:
+    def note(self) -> Remedy:
         """Return what is to be said of an authority that an earlier release made; mostly empty."""
         return note_on_purposes(self._opened.home)
 

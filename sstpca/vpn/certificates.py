@@ -15,7 +15,7 @@ from ..authority.calendar import make_calendar
 from ..authority.due import Due, unknown_end
 from ..authority.identity import load_identity, load_server_certificate
 from ..authority.issuing import Existing, Wish, check_cdp
-from ..errors import InvalidInput, SstpcaError
+from ..errors import InvalidInput, Remedy, SstpcaError
 from ..home import SERVER
 from ..names import user_key
 from ..store import certificates
@@ -294,9 +294,11 @@ class Certificates:
         """
         return needs.due(self._opened.home, self._opened.store, within, datetime.now(UTC))
 
-    def notes(self) -> list[str]:
+    def notes(self) -> list[Remedy]:
         """Return what is no fault, and good to know of the authority and the server's certificate."""
         home = self._opened.home
         return [
-            one for one in (unknown_end(home, datetime.now(UTC)), note_on_purposes(home)) if one
+            one
+            for one in ((unknown_end(home, datetime.now(UTC)),), note_on_purposes(home))
+            if any(one)
         ]

@@ -23,7 +23,7 @@ from ..names import Hosts
 from ..store import certificates
 from ..store.certificates import Entry
 from ..x509.certificate_profiles import is_for_vpn_only
-from ..x509.certificates import Certificate, sha1_fingerprint, sha256_fingerprint
+from ..x509.certificates import Certificate, digest, sha1_fingerprint, sha256_fingerprint
 from ..x509.keys import key_from_pem
 from ..x509.loading import load_certificate
 from ..x509.parsing import certificates_in
@@ -257,9 +257,9 @@ def _ways(
 
 def _entry(opened: Opened, leaf: x509.Certificate) -> Entry | None:
     with contextlib.suppress(SstpcaError):
-        digest = certificates.digest(leaf)
+        wanted = digest(leaf)
         return next(
-            (one for one in certificates.list_all(opened.store) if one.sha256 == digest), None
+            (one for one in certificates.list_all(opened.store) if one.sha256 == wanted), None
         )
     return None
 

@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeVar
 
 from cryptography import x509
 
-from ..errors import SstpcaError
+from ..errors import Refused, SstpcaError
 from ..names import quoted
 from .certificates import Certificate
 from .roots import PublicRoots
@@ -150,18 +150,18 @@ def _incomplete(end: Certificate, leaf: Certificate, others: Sequence[Certificat
     issuer = quoted(end.issuer.rfc4514_string())
     named = [one for one in others if one.subject == end.issuer and one != leaf]
     if any(end.signed_by(one) for one in named):
-        return SstpcaError(
+        return Refused(
             f"the chain over {issuer} does not come to a root: Windows says 0x800B010A",
             f"is that an authority's? no more than {DEPTH_MAX} of them, and no circle, is a chain",
         )
     if named:
-        return SstpcaError(
+        return Refused(
             f"the certificate of {issuer} in these files did not sign the one of "
             f"{quoted(end.subject.rfc4514_string())}: Windows says 0x800B010A",
             "fetch the chain anew from the authority: it has another key of the same name",
         )
     what = "certificate" if end == leaf else "intermediate"
-    return SstpcaError(
+    return Refused(
         f"the chain is incomplete: the issuer of the last {what}, {issuer}, is missing: "
         "Windows says 0x800B010A",
         "give its certificate as well; a private authority's root, too: it is left out of server.pem",

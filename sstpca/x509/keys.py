@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from ..disk.reading import without_mark
-from ..errors import SstpcaError
+from ..errors import Damaged, Refused, SstpcaError, WrongPassphrase
 from . import stretching
 from .pem import blocks
 from .work import check_work
@@ -101,12 +101,12 @@ def key_from_pem(pem: bytes, path: Path, passphrase: bytes | None = None) -> Pri
         raise _passphrase_error(path, passphrase) from None
     except (ValueError, UnsupportedAlgorithm):
         if passphrase is not None and is_encrypted(pem):
-            raise SstpcaError(f"the passphrase does not open {path}") from None
-        raise SstpcaError(
+            raise WrongPassphrase(f"the passphrase does not open {path}") from None
+        raise Damaged(
             f"{path} has no private key that can be read", "restore it from a backup of the home"
         ) from None
     if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-        raise SstpcaError(f"the key in {path} is neither RSA nor ECDSA")
+        raise Refused(f"the key in {path} is neither RSA nor ECDSA")
     return key
 
 
@@ -129,8 +129,8 @@ def _key_block(pem: bytes, path: Path) -> bytes:
 
 def _passphrase_error(path: Path, passphrase: bytes | None) -> SstpcaError:
     if passphrase is None:
-        return SstpcaError(f"the key in {path} is encrypted", "give its passphrase")
-    return SstpcaError(f"the key in {path} is not encrypted", "leave the passphrase out")
+        return WrongPassphrase(f"the key in {path} is encrypted", "give its passphrase")
+    return WrongPassphrase(f"the key in {path} is not encrypted", "leave the passphrase out")
 
 
 def describe_key(key: object) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 from cryptography import x509
 
 from ..disk.reading import without_mark
-from ..errors import SstpcaError
+from ..errors import Damaged, Refused, SstpcaError
 from ..names import quoted
 from .asn1 import BOOLEAN, INTEGER, OID, SEQUENCE, Asn1Error, Element, children, dotted, elements
 from .certificates import Certificate
@@ -39,19 +39,19 @@ def load_certificate(der: bytes, where: str) -> x509.Certificate:
     try:
         found = Certificate.read(der)
     except UNREADABLE:
-        raise SstpcaError(
+        raise Damaged(
             f"{where} has a certificate that cannot be read: {explain(der)}",
             "is it whole? fetch it again, or have the authority issue it in the usual form",
         ) from None
     place, subject = where.rstrip(","), quoted(found.subject.rfc4514_string())
     if found.key is None:
-        raise SstpcaError(
+        raise Refused(
             f"{place}: the key of the certificate {subject} is damaged, or of a kind that is not "
             f"known here ({_kind_of_key(der)})",
             "have the authority issue it for an RSA key, or one on the curve P-256 or P-384",
         )
     if found.lacking is not None:
-        raise SstpcaError(
+        raise Damaged(
             f"{place}: the extension {found.lacking.name} of the certificate {subject} "
             f"{found.lacking.why}",
             "have the authority issue it again without that",
@@ -81,7 +81,7 @@ def certificates_from_pem(pem: bytes, path: Path) -> tuple[x509.Certificate, ...
         why = ""
     except (PemError, SstpcaError) as error:
         why = f": {error}"
-    raise SstpcaError(
+    raise Damaged(
         f"{path} has no certificate that can be read{why}", "restore it from a backup of the home"
     )
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from ..disk.reading import FILE_MAX, shown, without_mark
-from ..errors import SstpcaError
+from ..errors import Damaged, NotFound, Refused, SstpcaError, WrongPassphrase
 from .asn1 import INTEGER, OCTETS, OID, SEQUENCE, Asn1Error, children, elements, first, number
 from .extensions import UNREADABLE
 from .keys import PrivateKey
@@ -81,7 +81,7 @@ def merge(many: Sequence[Contents]) -> Contents:
     certificates = dict.fromkeys(one for part in many for one in part.certificates)
     keys = {_public(key): key for part in many for key in part.keys}
     if len(certificates) > CERTIFICATES_MAX or len(keys) > CERTIFICATES_MAX:
-        raise SstpcaError(
+        raise Refused(
             f"there are more than {CERTIFICATES_MAX} certificates in these files",
             "give the server's and those between it and its root",
         )
@@ -102,7 +102,7 @@ def parse(path: Path, content: bytes, password: Password) -> Contents:
     """
     name = shown(path)
     if len(content) > FILE_MAX:
-        raise SstpcaError(f"{name} is too long for a file with certificates")
+        raise Refused(f"{name} is too long for a file with certificates")
     content = without_mark(content)
     reader = _Reader(path, password)
     if is_pem(content):
@@ -144,7 +144,7 @@ def _split(content: bytes, name: str) -> list[bytes]:
     try:
         return [one.whole for one in elements(content, SEQUENCE)]
     except Asn1Error:
-        raise SstpcaError(
+        raise Damaged(
             f"{name} has no certificate and no private key that can be read: it is cut off or "
             "damaged",
             "fetch it again",
@@ -168,7 +168,7 @@ def _certificates_of(der: bytes) -> list[bytes]:
 
 
 def _damaged(name: str, error: PemError) -> SstpcaError:
-    return SstpcaError(f"{name} cannot be read: {error}", "is it whole? fetch or copy it again")
+    return Damaged(f"{name} cannot be read: {error}", "is it whole? fetch or copy it again")
 
 
 class _Reader:
@@ -193,7 +193,7 @@ class _Reader:
                     self._count(where, key_work(len(block.der)))
                     self._add_key(where, block.pem, serialization.load_pem_private_key)
                 elif block.label == "OPENSSH PRIVATE KEY":
-                    raise SstpcaError(
+                    raise Refused(
                         f"{where} is a key for SSH",
                         "write it as PKCS#8 first: ssh-keygen -p -m PKCS8 -f FILE",
                     )
@@ -204,7 +204,7 @@ class _Reader:
 
     def _note(self, block: Block) -> None:
         if block.label.endswith(("CERTIFICATE", "PRIVATE KEY", "PKCS7", "CMS")):
-            raise SstpcaError(
+            raise Damaged(
                 f"{self._name}, {block.place}, cannot be read: it is not what its label says",
                 "is it whole? fetch it again",
             )
@@ -222,30 +222,28 @@ class _Reader:
         begin = content.lstrip()
         for magic, what in _OTHERS:
             if begin.startswith(magic):
-                return SstpcaError(f"{self._name} is {what}", _KNOWN)
+                return Refused(f"{self._name} is {what}", _KNOWN)
         if b"BEGIN CERTIFICATE" in content or b"PRIVATE KEY" in content:
-            return SstpcaError(
+            return Damaged(
                 f"{self._name} has no BEGIN and END lines as they should be: five hyphens on "
                 "each side",
                 "a word processor or a mail changed them: copy the file itself",
             )
         if b"\0" in content[:200] and b"\0B\0E\0G\0I\0N" in content:
-            return SstpcaError(
-                f"{self._name} is UTF-16 without a byte order mark", "save it as UTF-8"
-            )
-        return SstpcaError(
+            return Damaged(f"{self._name} is UTF-16 without a byte order mark", "save it as UTF-8")
+        return Damaged(
             f"{self._name} has no certificate and no private key that can be read", _KNOWN
         )
 
     def nothing(self) -> SstpcaError:
         """Return what to say where there is neither a certificate nor a key."""
         if _Kind.REQUEST.value in self._others:
-            return SstpcaError(
+            return Refused(
                 f"{self._name} is a request for a certificate, not a certificate",
                 "send it to the authority, and import what comes back",
             )
         has = f", only {self._others[0]}" if self._others else ""
-        return SstpcaError(f"{self._name} has no certificate and no private key{has}", _KNOWN)
+        return NotFound(f"{self._name} has no certificate and no private key{has}", _KNOWN)
 
     def _add(self, where: str, der: bytes) -> bool:
         """Take what is in ``der``; return whether it is anything that is known."""
@@ -315,9 +313,9 @@ class _Reader:
         try:
             yield
         except ValueError:
-            raise SstpcaError(f"the password does not open {self._name}") from None
+            raise WrongPassphrase(f"the password does not open {self._name}") from None
         except UnsupportedAlgorithm:
-            raise SstpcaError(
+            raise Refused(
                 f"{self._name} is encrypted in a way that is not known here",
                 "write it anew with OpenSSL 3: openssl pkcs12 -legacy",
             ) from None
@@ -327,7 +325,7 @@ class _Reader:
         try:
             yield
         except UNREADABLE:
-            raise SstpcaError(
+            raise Damaged(
                 f"{where} has a certificate or key that cannot be read",
                 "is it whole? fetch it again",
             ) from None
@@ -384,7 +382,7 @@ def _in_pkcs7(der: bytes) -> list[bytes]:
 
 def _usable(key: object, where: str) -> PrivateKey:
     if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-        raise SstpcaError(f"the key in {where} is neither RSA nor ECDSA")
+        raise Refused(f"the key in {where} is neither RSA nor ECDSA")
     return key
 
 

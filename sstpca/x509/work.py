@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
-from ..errors import SstpcaError
+from ..errors import Refused, SstpcaError
 from .asn1 import (
     INTEGER,
     OCTETS,
@@ -73,7 +73,7 @@ def key_work(size: int) -> int:
 
 def too_much(name: str, what: str) -> SstpcaError:
     """Return what to say of ``name``, which asks for ``what``."""
-    return SstpcaError(
+    return Refused(
         f"{name} asks for {what} to open it: that was not made by a usual program",
         "get it anew from whoever made it",
     )
