@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ..errors import InvalidInput
+from ..errors import InvalidInput, option
 from ..names import check_host_name, check_ipv4, quoted
 
 RULES_MAX: Final = 64
@@ -95,14 +95,22 @@ def checked(client: ConnectionSettings, *, full_tunnel: bool) -> ConnectionSetti
     if client.proxy and not full_tunnel:
         raise InvalidInput(
             "Windows uses the proxy of a VPN connection only in a full tunnel",
-            "say --full-tunnel, or take the proxy away",
+            "say ",
+            option("--full-tunnel"),
+            ", or take the proxy away",
         )
     if client.proxy_bypass and not client.proxy:
         raise InvalidInput("--proxy-bypass without --proxy means nothing")
     if client.triggered and full_tunnel:
         raise InvalidInput(
             "Windows starts a VPN connection by itself only with a split tunnel",
-            "say --split-tunnel, or take --trigger-app and --name-rule away",
+            "say ",
+            option("--split-tunnel"),
+            ", or take ",
+            option("--trigger-app"),
+            " and ",
+            option("--name-rule"),
+            " away",
         )
     suffixes = [rule.suffix for rule in client.name_rules]
     if len(set(suffixes)) < len(suffixes):

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Final
 
 from ..addresses import Kind, kind_of
-from ..errors import InvalidInput
+from ..errors import InvalidInput, option
 from ..names import check_host_name, check_ipv4, check_profile_name, quoted
 from . import connection_settings
 from .connection_settings import ConnectionSettings, SignIn
@@ -153,7 +153,9 @@ def _check_pool(pool: Pool) -> None:
     if last not in network:
         raise InvalidInput(
             f"the pool {first}-{last} crosses the border of {network}",
-            "Windows reads the netmask from the address' class; give one --pool for each network",
+            "Windows reads the netmask from the address' class; give one ",
+            option("--pool"),
+            " for each network",
         )
 
 
@@ -181,7 +183,9 @@ def checked(profile: AccessProfile) -> AccessProfile:
     if not 1 <= len(profile.pools) <= POOLS_MAX:
         raise InvalidInput(
             f"an access profile has 1 to {POOLS_MAX} pools, not {len(profile.pools)}",
-            "for example: --pool 10.99.0.10-10.99.0.250",
+            "for example: ",
+            option("--pool"),
+            " 10.99.0.10-10.99.0.250",
         )
     for pool in profile.pools:
         _check_pool(pool)
@@ -190,11 +194,15 @@ def checked(profile: AccessProfile) -> AccessProfile:
         raise InvalidInput(f"{len(profile.routes)} routes are more than {ROUTES_MAX}")
     # without a length, 0.0.0.0 means the same to people, and no machine has it
     if any(route in (_EVERYTHING, _NOBODY) for route in profile.routes):
-        raise InvalidInput("a route to everything is a full tunnel", "use --full-tunnel instead")
+        raise InvalidInput(
+            "a route to everything is a full tunnel", "use ", option("--full-tunnel"), " instead"
+        )
     if not 1 <= profile.sessions <= SESSIONS_MAX:
         raise InvalidInput(
             f"a user has 1 to {SESSIONS_MAX} sessions, not {profile.sessions}",
-            f"for example: --sessions {SESSIONS}",
+            "for example: ",
+            option("--sessions"),
+            f" {SESSIONS}",
         )
     suffix = check_host_name(profile.dns_suffix) if profile.dns_suffix else ""
     return replace(
