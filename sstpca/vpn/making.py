@@ -32,6 +32,8 @@ from . import untold
 from .opened import Opened, Passphrase
 from .users import NewUser
 
+__all__ = ["Making", "Outcome"]
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
