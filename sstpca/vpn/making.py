@@ -28,8 +28,8 @@ from ..store import Transaction, bundles, certificates, profiles, users
 from ..store.certificates import Entry
 from ..store.users import User
 from ..x509.keys import KeyType
-from . import untold
 from .opened import Opened, Passphrase
+from .untold import Kept, left
 from .users import NewUser
 
 __all__ = ["Making", "Outcome"]
@@ -125,7 +125,7 @@ class Making:
     @property
     def untold(self) -> list[Path]:
         """The files with new passwords that earlier runs set, and were killed before they told."""
-        return untold.left(self._opened.home)
+        return left(self._opened.home)
 
     @property
     def by_certificate(self) -> bool:
@@ -207,33 +207,36 @@ class Making:
         while batch is not None:
             going_on = interrupt is None
             told = self._told_each(batch, keep) if self.new_passwords else self._told(batch)
-            for outcome in told:
+            for outcome, kept in told:
                 try:
                     yield outcome
                 except KeyboardInterrupt as error:
                     interrupt = error
+                    kept.not_told()
             if going_on and interrupt is not None:
                 batch = results.throw(interrupt)
             else:
                 batch = next(results, None)
 
-    def _told(self, batch: pool.Results) -> Iterator[Outcome]:
+    def _told(self, batch: pool.Results) -> Iterator[tuple[Outcome, Kept]]:
         """Record a batch, then tell of it."""
         self._record(_made(batch), None)
         for order, result in batch:
-            yield self._outcome(order, result)
+            yield self._outcome(order, result), self._kept(order, secret=False)
 
-    def _told_each(self, batch: pool.Results, keep: _Keep) -> Iterator[Outcome]:
+    def _told_each(self, batch: pool.Results, keep: _Keep) -> Iterator[tuple[Outcome, Kept]]:
         """Record one after the other, each with its password, and tell of it at once."""
         elsewhere = self.wish.save_password or self.wish.sheets is not None
         for order, result in batch:
-            if not isinstance(result, Written):
-                yield self._outcome(order, result)
-                continue
-            password = None if elsewhere else order.password
-            with untold.kept(self._opened.home, order.user.name, password):
-                self._record([(order, result)], keep)
-                yield self._outcome(order, result)
+            made = isinstance(result, Written)
+            with self._kept(order, secret=made and not elsewhere) as kept:
+                if isinstance(result, Written):
+                    self._record([(order, result)], keep)
+                yield self._outcome(order, result), kept
+
+    def _kept(self, order: Order, *, secret: bool) -> Kept:
+        """Return what keeps the password of ``order`` until it has been told."""
+        return Kept(self._opened.home, order.user.name, order.password if secret else None)
 
     def _record(self, made: Sequence[tuple[Order, Written]], keep: _Keep | None) -> None:
         try:

@@ -5,8 +5,6 @@ of its own from before it counts until it has been told; a run that is killed in
 file, and the next one names it.
 """
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 from ..disk.folders import remove
@@ -15,24 +13,31 @@ from ..errors import SstpcaError
 from ..home import Home
 
 
-@contextlib.contextmanager
-def kept(home: Home, user: str, password: str | None) -> Iterator[None]:
-    """Keep a new password in a file, which goes when the block has ended well.
+class Kept:
+    """A new password in a file, which goes at the end of the block, if it was told or does not count.
 
     :param password: None: it is on paper or in the bundle, and need not be told.
     :raises SstpcaError: if it cannot be written or removed.
     """
-    if password is None:
-        yield
-        return
-    path = home.untold(user)
-    write_file(path, f"{user}\t{password}\n".encode(), SECRET)
-    try:
-        yield
-    except SstpcaError:
-        remove(path)  # it does not count
-        raise
-    remove(path)
+
+    def __init__(self, home: Home, user: str, password: str | None) -> None:
+        self._path = home.untold(user)
+        self._content = None if password is None else f"{user}\t{password}\n".encode()
+        self._told = True
+
+    def __enter__(self) -> "Kept":
+        if self._content is not None:
+            write_file(self._path, self._content, SECRET)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_more: object) -> None:
+        refused = kind is not None and issubclass(kind, SstpcaError)
+        if self._content is not None and (refused or (kind is None and self._told)):
+            remove(self._path)
+
+    def not_told(self) -> None:
+        """Note that whoever was to be told was interrupted."""
+        self._told = False
 
 
 def left(home: Home) -> list[Path]:

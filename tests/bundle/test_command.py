@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 
 from sstpca.access.connection_settings import SignIn
 from sstpca.authority.authority import load_ca_certificate
-from sstpca.bundle import archive
 from sstpca.bundle.content import trust
 from sstpca.bundle.content.bundle import Trust
+from sstpca.disk import sync
 from sstpca.errors import SstpcaError
 from sstpca.home import Home
 from sstpca.secrets import Sealer
@@ -283,7 +283,7 @@ def test_a_disk_that_is_full_costs_no_password(
     def full(_folder: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(archive, "_sync", full)
+    monkeypatch.setattr(sync, "everything", full)
     said = error(run("bundle", alice, "--new-password", "--yes"), 1)
     assert said.count("No space left on device") == 1
     assert opens(store, sealer, alice, PASSWORD)
@@ -291,16 +291,21 @@ def test_a_disk_that_is_full_costs_no_password(
 
 
 def test_a_terminal_that_is_gone_costs_no_password(
-    run: Run, alice: str, store: Store, sealer: Sealer, monkeypatch: pytest.MonkeyPatch
+    run: Run, home: Home, alice: str, store: Store, sealer: Sealer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What nobody could read must not count: the old password goes on."""
+    """What nobody could read is in a file that the next run names."""
 
     def gone(*_arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sstpca.cli.making.Telling.line", gone)
-    assert run("bundle", alice, "--new-password", "--yes").exit_code == 130
-    assert opens(store, sealer, alice, PASSWORD)
+    with monkeypatch.context() as patch:
+        patch.setattr("sstpca.cli.handing_out._Shown.line", gone)
+        assert run("bundle", alice, "--new-password", "--yes").exit_code == 130
+    [kept] = home.root.glob("new-password-*.txt")
+    assert str(kept) in run("bundle", alice).stderr
+    name, password = kept.read_text().rstrip("\n").split("\t")
+    assert name == alice
+    assert opens(store, sealer, alice, password)
 
 
 def test_a_database_that_fails_says_whose_password_is_as_it_was(

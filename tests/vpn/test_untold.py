@@ -15,7 +15,7 @@ Run = Callable[..., Result]
 
 
 def test_it_is_in_a_file_until_it_has_been_told(home: Home) -> None:
-    with untold.kept(home, "zoë o'hara", "abcd-efgh"):
+    with untold.Kept(home, "zoë o'hara", "abcd-efgh"):
         [path] = untold.left(home)
         assert path.read_text() == "zoë o'hara\tabcd-efgh\n"
         assert path.stat().st_mode & 0o777 == 0o600
@@ -24,19 +24,25 @@ def test_it_is_in_a_file_until_it_has_been_told(home: Home) -> None:
 
 @pytest.mark.parametrize("reason", [KeyboardInterrupt, GeneratorExit, OSError])
 def test_whoever_is_not_told_finds_the_file(home: Home, reason: type[BaseException]) -> None:
-    with pytest.raises(reason), untold.kept(home, "alice", "abcd-efgh"):
+    with pytest.raises(reason), untold.Kept(home, "alice", "abcd-efgh"):
         raise reason
     assert untold.left(home) == [home.root / "new-password-alice.txt"]
 
 
+def test_whoever_was_interrupted_finds_the_file(home: Home) -> None:
+    with untold.Kept(home, "alice", "abcd-efgh") as kept:
+        kept.not_told()
+    assert untold.left(home) == [home.root / "new-password-alice.txt"]
+
+
 def test_one_that_does_not_count_leaves_nothing(home: Home) -> None:
-    with pytest.raises(SstpcaError), untold.kept(home, "alice", "abcd-efgh"):
+    with pytest.raises(SstpcaError), untold.Kept(home, "alice", "abcd-efgh"):
         raise SstpcaError("the database is full")
     assert untold.left(home) == []
 
 
 def test_what_is_told_elsewhere_needs_no_file(home: Home) -> None:
-    with untold.kept(home, "alice", None):
+    with untold.Kept(home, "alice", None):
         assert untold.left(home) == []
 
 
