@@ -10,7 +10,17 @@ from typing import Final
 from .disk import guard, locks
 from .disk.reading import MissingFile, read_file
 from .disk.writing import SECRET, unwritable
-from .errors import Damaged, Exists, InUse, NotFound, Remedy, SstpcaError, Unavailable, command
+from .errors import (
+    Damaged,
+    Exists,
+    InUse,
+    NotFound,
+    Remedy,
+    SstpcaError,
+    Unavailable,
+    command,
+    option,
+)
 from .names import quoted, some
 
 #: the pair that this home's own server shows
@@ -175,7 +185,8 @@ class Home:
         if not readable:
             raise Unavailable(
                 f"the home {root} cannot be read",
-                "run this as the user who owns it (often root), or name another with --home",
+                "run this as the user who owns it (often root), or name another with ",
+                option("--home"),
             )
         guard.keep_to_owner(root)
         return home

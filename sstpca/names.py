@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from .addresses import IPAddress, Kind, kind_of
-from .errors import InvalidInput
+from .errors import InvalidInput, option
 
 # RFC 1035 2.3.4, as text without the final dot
 HOST_MAX: Final = 253
@@ -146,7 +146,9 @@ def _refuse_other_shapes(text: str) -> None:
     if name and port.isdecimal() and (":" not in name or name.endswith("]")):
         raise InvalidInput(
             f"{quoted(text)} has a port in it, which a certificate cannot have ({_MISMATCH})",
-            f"give them apart: {name.strip('[]')} --port {port}",
+            f"give them apart: {name.strip('[]')} ",
+            option("--port"),
+            f" {port}",
         )
     if text.startswith("[") and text.endswith("]"):
         raise InvalidInput(

@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from .disk.reading import decode
-from .errors import InvalidInput, SstpcaError
+from .errors import InvalidInput, SstpcaError, option
 from .home import Home, read_own
 
 KEY_VARIABLE: Final = "SSTPCA_DATABASE_KEY"
@@ -57,7 +57,9 @@ def check_password(password: str) -> str:
     if len(password) < PASSWORD_MIN:
         raise InvalidInput(
             f"the password is shorter than {PASSWORD_MIN} characters",
-            "take a longer one, or let --generate make one",
+            "take a longer one, or let ",
+            option("--generate"),
+            " make one",
         )
     if units > PASSWORD_MAX:
         raise InvalidInput(
@@ -77,7 +79,10 @@ def check_passphrase(text: str) -> bytes:
         raise InvalidInput("the passphrase is not valid UTF-8 text") from None
     if not passphrase:
         raise InvalidInput(
-            "the passphrase is empty", "give one, or say --no-passphrase if the key needs none"
+            "the passphrase is empty",
+            "give one, or say ",
+            option("--no-passphrase"),
+            " if the key needs none",
         )
     if len(passphrase) > PASSPHRASE_MAX:
         raise InvalidInput(f"the passphrase is longer than {PASSPHRASE_MAX} bytes")

@@ -21,7 +21,7 @@ from ..disk.folders import listed
 from ..disk.reading import MissingFile, open_file, read_file
 from ..disk.staged import Change
 from ..disk.writing import SECRET, write_file, writing_new
-from ..errors import Damaged, Exists, Unavailable
+from ..errors import Damaged, Exists, Unavailable, option
 from ..home import Home
 from ..names import quoted
 from ..store import Store, database_files
@@ -171,7 +171,10 @@ def refuse_occupied(root: Path) -> None:
         return
     except NotADirectoryError:
         raise Exists(
-            f"the home {root} is not a folder", "name another with --home or SSTPCA_HOME"
+            f"the home {root} is not a folder",
+            "name another with ",
+            option("--home"),
+            " or SSTPCA_HOME",
         ) from None
     except OSError as error:
         raise Unavailable(f"cannot look into {root}: {error.strerror}") from error
@@ -179,7 +182,9 @@ def refuse_occupied(root: Path) -> None:
     if found:
         raise Exists(
             f"{root} is not empty, it has {quoted(found[0].name)} in it; nothing was restored",
-            "name another folder with --home, which need not exist",
+            "name another folder with ",
+            option("--home"),
+            ", which need not exist",
         )
 
 

@@ -127,7 +127,7 @@ def _refusal(finding: Finding, renewal: Remedy = ()) -> SstpcaError:
 def _remedy(finding: Finding, renewal: Remedy) -> Remedy:
     if finding.check == "expired" and renewal:
         return (*renewal, "; if it is not that late, correct this machine's clock")
-    return _REMEDIES.get(finding.check, (finding.fix,))
+    return _REMEDIES.get(finding.check, finding.remedy)
 
 
 def ending(home: Home, now: datetime) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
-from ..errors import InvalidInput, NameTaken, Refused, SstpcaError, command
+from ..errors import InvalidInput, NameTaken, Refused, SstpcaError, command, option
 from ..home import SERVER, Home
 from ..names import quoted, user_key
 from ..store import Store, certificates
@@ -213,7 +213,8 @@ def _wanted(
                 f"there is a certificate called {quoted(name)} already",
                 "renew it (",
                 command("cert renew {}", name),
-                "), or say --replace",
+                "), or say ",
+                option("--replace"),
             )
         # the file of the pair has this name
         wanted[key] = replace(wish, name=name)

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 
 from ..disk.reading import MissingFile, read_file
 from ..disk.writing import PUBLIC, write_file
-from ..errors import Refused
+from ..errors import Refused, option
 from ..home import Home
 from ..store import Store, certificates
 from ..store.certificates import Entry
@@ -169,5 +169,6 @@ def _number(path: Path) -> int:
     except (*UNREADABLE, x509.ExtensionNotFound):
         raise Refused(
             f"{path} is no revocation list of an authority; it was not overwritten",
-            "name another folder with --output",
+            "name another folder with ",
+            option("--output"),
         ) from None

@@ -16,7 +16,7 @@ from typing import Final
 from ..disk import folders, locks, sync
 from ..disk.reading import read_file
 from ..disk.writing import SECRET
-from ..errors import Exists, Unavailable
+from ..errors import Exists, Unavailable, option
 from .sums import SUMS
 
 #: What zipfile raises at a file that is no zip, damaged, or of a kind it does not know. It promises
@@ -189,7 +189,8 @@ def _refuse_foreign(folder: Path, archive: Path) -> None:
         if os.path.lexists(path) and not ours:
             raise Exists(
                 f"{path} is there, and is not a bundle made by sstpca",
-                "move it away, or choose another folder with --output",
+                "move it away, or choose another folder with ",
+                option("--output"),
             )
 
 

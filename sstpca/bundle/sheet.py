@@ -7,7 +7,7 @@ from typing import Final
 
 from ..disk.reading import MissingFile, open_file, read_file
 from ..disk.writing import SECRET, write_file
-from ..errors import InvalidInput, SstpcaError
+from ..errors import InvalidInput, SstpcaError, option
 from .content.bundle import Bundle
 from .content.render import Renderer
 
@@ -35,7 +35,8 @@ def check_free(folder: Path, user: str, bundles: Path) -> None:
     if folder.resolve() == bundles.resolve():
         raise InvalidInput(
             "sheets with passwords do not go into the folder of the bundles",
-            "name another one with --sheets",
+            "name another one with ",
+            option("--sheets"),
         )
     _check_ours(path(folder, user))
     _check_ours(folder / _BOUND)
@@ -50,7 +51,8 @@ def _check_ours(place: Path) -> None:
     if not ours:
         raise SstpcaError(
             f"{place} is there, and is not a sheet made by sstpca",
-            "move it away, or choose another folder with --sheets",
+            "move it away, or choose another folder with ",
+            option("--sheets"),
         )
 
 

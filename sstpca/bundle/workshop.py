@@ -212,7 +212,7 @@ class Workshop:
             page = sheet.render(self._renderer, bundle, order.password)
             write_file(sheet.path(folder, order.user.name), page, SECRET)
         except SstpcaError as error:
-            return SstpcaError(f"{error}; the bundle is there: {written.path}", error.hint)
+            return SstpcaError(f"{error}; the bundle is there: {written.path}", *error.remedy)
         return written
 
     def has_sheet(self, order: Order) -> bool:

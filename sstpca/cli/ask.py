@@ -203,4 +203,4 @@ def _text(path: Path, what: str, most: int) -> str:
     try:
         return decode(content, f"{what} {shown(path)}")
     except SstpcaError as error:
-        raise InvalidInput(str(error), error.hint) from None
+        raise InvalidInput(str(error), *error.remedy) from None

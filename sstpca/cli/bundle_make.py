@@ -119,7 +119,7 @@ def make(
         issue_missing(context, making, passphrase_file)
     again = _again(names, all_=all_, profile=profile)
     how = "say --issue as well, and they are issued first: "
-    making.check(how, command(f"{again.words} --issue"))
+    making.check(how, Command(f"{again.words} --issue"))
     if new_password and not ask.confirm(_question(found), yes=yes):
         talk("nothing was changed")
         return

@@ -1,6 +1,5 @@
 """``sstpca cert lint`` and ``cert check``: what Windows would object to, and what is due."""
 
-import re
 import textwrap
 from collections.abc import Iterator
 from datetime import timedelta
@@ -22,11 +21,10 @@ from ..vpn.linting import (
 )
 from .cert import cert
 from .context import Context
-from .output import echo_json, for_this_home, iso, pairs, table, talk
+from .output import echo_json, iso, pairs, rendered, table, talk
 
 _WIDTH: Final = 80
 # a command is copied as a whole
-_COMMAND: Final = re.compile(r"\bsstpca [^;:)]+")
 _UNBROKEN: Final = "\0"
 # "warning", a code, and the gaps
 _MARGIN: Final = len("warning  0x800B010F  ")
@@ -105,11 +103,10 @@ def _lines(finding: Finding) -> Iterator[str]:
     texts = [finding.found]
     if finding.windows is not None and finding.severity is not Severity.NOTE:
         texts.append(f"Windows: {finding.windows.text}")
-    texts.append(f"fix: {for_this_home(finding.fix)}")
+    texts.append(f"fix: {rendered(finding.remedy, blank=_UNBROKEN)}")
     head = f"{finding.severity.value:7}  {code:10}  "
     for text in texts:
-        whole = _COMMAND.sub(lambda command: command[0].replace(" ", _UNBROKEN), text)
-        for line in _WRAPPER.wrap(whole):
+        for line in _WRAPPER.wrap(text):
             yield head + line.replace(_UNBROKEN, " ")
             head = " " * _MARGIN
 
@@ -153,7 +150,7 @@ def _finding_as_json(one: Finding) -> dict[str, Any]:
         "check": one.check,
         "severity": one.severity.value,
         "found": one.found,
-        "fix": for_this_home(one.fix),
+        "fix": rendered(one.remedy),
         "code": None if one.windows is None else one.windows.code,
         "windows": None if one.windows is None else one.windows.text,
     }

@@ -153,30 +153,16 @@ def program() -> str:
     return "sstpca"
 
 
-def for_this_home(text: str) -> str:
-    """Return ``text`` with the home in each command that it names, where one was given.
+def rendered(parts: Iterable[Part], *, blank: str = " ") -> str:
+    """Return a remedy, or another text, with each command in it as it is called for this home.
 
-    Without it, "sstpca user list" would be about another VPN than the rest of the line.
+    Without the home, "sstpca user list" would be about another VPN than the rest of the line.
+
+    :param blank: what stands for the blanks in a command.
     """
     name = program()
-    if name == "sstpca":
-        return text
-    root = click.get_current_context().find_root().command
-    if not isinstance(root, click.Group):
-        return text
-    commands = "|".join(map(re.escape, root.list_commands(click.get_current_context())))
-    return re.sub(rf"\bsstpca (?=(?:{commands})\b)", lambda _: f"{name} ", text)
-
-
-def rendered(parts: Iterable[Part]) -> str:
-    """Return a remedy, or another text, with each command in it as it is called for this home."""
-    name = program()
     return "".join(
-        f"{name} {part.words}"
-        if isinstance(part, Command)
-        else part.name
-        if isinstance(part, Option)
-        else for_this_home(part)
+        f"{name} {part.words}".replace(" ", blank) if isinstance(part, Command) else str(part)
         for part in parts
     )
 

@@ -20,6 +20,7 @@ from .usage import Group
 
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+_SET: Final = command("profile set")
 _IN_BUNDLES: Final = frozenset({"routes", "dns_suffix", "full_tunnel", "client"})
 
 
@@ -158,13 +159,13 @@ def _changes(
     :param client: as it is until now.
     """
     for option, values, hint in (
-        ("--local", [] if local is None else [local], "for example: --local 10.98.0.1"),
-        ("--pool", pools, "for example: --pool 10.98.0.10-10.98.0.250"),
-        ("--dns", dns, "leave it out, or say --no-dns with 'sstpca profile set' to give none"),
-        ("--route", routes, "leave it out, or say --no-routes with 'sstpca profile set'"),
+        ("--local", [] if local is None else [local], ("for example: --local 10.98.0.1",)),
+        ("--pool", pools, ("for example: --pool 10.98.0.10-10.98.0.250",)),
+        ("--dns", dns, ("leave it out, or say --no-dns with '", _SET, "' to give none")),
+        ("--route", routes, ("leave it out, or say --no-routes with '", _SET, "'")),
     ):
         if any(not value.strip() for value in values):
-            raise InvalidInput(f"{option} is empty", hint)
+            raise InvalidInput(f"{option} is empty", *hint)
     changes: dict[str, Any] = {}
     client_changes = _client_changes(**client_options)
     if client_changes:
@@ -248,7 +249,7 @@ def set_(
         if flag:
             changes[field] = ()
     if not changes:
-        raise InvalidInput("nothing to change", "see 'sstpca profile set --help'")
+        raise InvalidInput("nothing to change", "see '", command("profile set --help"), "'")
     sign_in = changes["client"].sign_in if "client" in changes else None
     if not agreed_to_sign_in(context, name, sign_in, yes=yes):
         talk("nothing was changed")

@@ -8,8 +8,8 @@ from .context import Context
 from .output import talk
 
 # what is saved, and the command that makes it worth nothing
-_PASSWORD: Final = ("password", "user passwd")
-_CERTIFICATE: Final = ("certificate", "cert revoke")
+_PASSWORD: Final = ("password", "user passwd {}")
+_CERTIFICATE: Final = ("certificate", "cert revoke {}")
 
 
 def talk_of_saved(context: Context, changed: list[User], when: str) -> None:
@@ -26,7 +26,5 @@ def talk_of_saved(context: Context, changed: list[User], when: str) -> None:
     for (what, ended_by), having in names.items():
         talk(
             f"{when} the {what} saved on a device gets in as before; if one was lost: ",
-            command(f"{ended_by} {{}}", having[0])
-            if len(having) == 1
-            else command(f"{ended_by} NAME"),
+            command(ended_by, having[0]) if len(having) == 1 else command(ended_by, "NAME"),
         )

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import click
 
-from ..errors import InvalidInput
+from ..errors import Command as Words
+from ..errors import InvalidInput, Remedy
 from ..names import quoted
 from .home_option import later_home
 
@@ -40,7 +41,7 @@ class Command(_TakesHome):
         with _context_known(ctx):
             rest = super().parse_args(ctx, args)
         if rest and not ctx.resilient_parsing:
-            raise InvalidInput(f"{quoted(rest[0])} is one argument too many", see_help(ctx))
+            raise InvalidInput(f"{quoted(rest[0])} is one argument too many", *see_help(ctx))
         return rest
 
 
@@ -117,7 +118,7 @@ class Group(_TakesHome, click.Group):
         if self.get_command(ctx, name) is None and name[:1] != "-" and not ctx.resilient_parsing:
             raise InvalidInput(
                 f"{_path(ctx)} has no command {quoted(name)}",
-                _near(name, self.list_commands(ctx), ctx),
+                *_near(name, self.list_commands(ctx), ctx),
             )
         return super().resolve_command(ctx, args)
 
@@ -143,16 +144,16 @@ def explained(error: click.UsageError) -> InvalidInput:
                 else [name for one in ctx.command.get_params(ctx) for name in one.opts]
             )
             what = f"{_path(ctx)} has no option {quoted(error.option_name)}"
-            return InvalidInput(what, _near(error.option_name, known, ctx))
+            return InvalidInput(what, *_near(error.option_name, known, ctx))
         case click.MissingParameter(param=click.Parameter() as param):
-            return InvalidInput(f"{_name(param)} is missing", hint)
+            return InvalidInput(f"{_name(param)} is missing", *hint)
         case click.BadParameter(param=click.Parameter() as param):
-            return InvalidInput(f"{_name(param)} {_expected(param.type, error)}", hint)
+            return InvalidInput(f"{_name(param)} {_expected(param.type, error)}", *hint)
         case click.BadOptionUsage():
             wants = "takes no value" if _is_flag(error.option_name, ctx) else "needs a value"
-            return InvalidInput(f"{error.option_name} {wants}", hint)
+            return InvalidInput(f"{error.option_name} {wants}", *hint)
         case _:
-            return InvalidInput(f"the command line cannot be read: {quoted(error.message)}", hint)
+            return InvalidInput(f"the command line cannot be read: {quoted(error.message)}", *hint)
 
 
 def _expected(kind: object, error: click.BadParameter) -> str:
@@ -192,18 +193,22 @@ def _is_flag(name: str, ctx: click.Context | None) -> bool:
 
 def _path(ctx: click.Context | None) -> str:
     """Return the command as it is typed, without what may stand in front of it."""
+    return f"sstpca {_words(ctx)}".rstrip()
+
+
+def _words(ctx: click.Context | None) -> str:
     names: list[str] = []
     while ctx is not None and ctx.parent is not None:
         names.insert(0, str(ctx.info_name))
         ctx = ctx.parent
-    return " ".join(["sstpca", *names])
+    return " ".join(names)
 
 
-def see_help(ctx: click.Context | None) -> str:
-    """Return the hint that names the help of this command."""
-    return f"see '{_path(ctx)} --help'"
+def see_help(ctx: click.Context | None) -> Remedy:
+    """Return the remedy that names the help of this command."""
+    return ("see '", Words(f"{_words(ctx)} --help".lstrip()), "'")
 
 
-def _near(name: str, known: Iterable[str], ctx: click.Context | None) -> str:
+def _near(name: str, known: Iterable[str], ctx: click.Context | None) -> Remedy:
     near: list[Any] = difflib.get_close_matches(name, list(known), 1)
-    return f"did you mean {near[0]}?" if near else see_help(ctx)
+    return (f"did you mean {near[0]}?",) if near else see_help(ctx)

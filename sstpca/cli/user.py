@@ -1,16 +1,15 @@
 """``sstpca user``: who may log in."""
 
-import shlex
 from typing import Any
 
 import click
 
-from ..errors import InvalidInput
+from ..errors import InvalidInput, command
 from ..names import check_ipv4
 from ..vpn.users import User
 from . import ask
 from .context import Context
-from .output import echo_json, iso, local, pairs, program, table, talk
+from .output import echo_json, iso, local, pairs, table, talk
 from .saved import talk_of_saved
 from .usage import Group, Later
 
@@ -46,7 +45,8 @@ def list_(context: Context, as_json: bool) -> None:
         (one.name, _yes(one.enabled), one.profile, _address(one), local(one.created))
         for one in found
     ]
-    click.echo(table(headings, rows, empty="there are no users; add one with 'sstpca user add'"))
+    empty = f"there are no users; add one with '{command('user add')}'"
+    click.echo(table(headings, rows, empty=empty))
 
 
 @user.command()
@@ -181,8 +181,8 @@ def set_(
         if by_certificate:
             talk("the sign-in is by certificate now: a password does not get in")
         talk(
-            "next, where sign-in, routes or tunnel are others: "
-            f"{program()} bundle {shlex.quote(changed.name)}{' --issue' * by_certificate}"
+            "next, where sign-in, routes or tunnel are others: ",
+            command("bundle {} --issue" if by_certificate else "bundle {}", changed.name),
         )
 
 

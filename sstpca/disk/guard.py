@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from ..errors import Refused, Unavailable
+from ..errors import Refused, Unavailable, option
 
 _LOG: Final = logging.getLogger("sstpca")
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
@@ -39,7 +39,9 @@ def keep_to_owner(root: Path, *, new: bool = False) -> None:
         if new:
             raise Refused(
                 f"{root} is open to other users (mode {_mode(status)}), and has files in it",
-                "name another folder with --home, which need not exist",
+                "name another folder with ",
+                option("--home"),
+                ", which need not exist",
             )
         if status.st_mode & stat.S_IWOTH:
             raise Refused(

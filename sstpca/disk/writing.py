@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
-from ..errors import Exists, Unavailable
+from ..errors import Exists, Unavailable, option
 
 SECRET: Final = 0o600
 PUBLIC: Final = 0o644
@@ -84,7 +84,10 @@ def refuse_existing(path: Path, *, force: bool) -> None:
 
 def _existing(path: Path) -> Exists:
     return Exists(
-        f"{path} exists already; nothing was changed", "name another, or say --force to replace it"
+        f"{path} exists already; nothing was changed",
+        "name another, or say ",
+        option("--force"),
+        " to replace it",
     )
 
 

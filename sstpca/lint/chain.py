@@ -7,6 +7,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from ..errors import option
 from ..names import quoted
 from ..x509.chains import End, Path
 from ..x509.name_constraints import all_names, refused, text_of
@@ -47,7 +48,10 @@ def _check_end(path: Path[Readable], severity: Severity) -> Iterator[Finding]:
                 "root",
                 severity,
                 f"{last.what} {itself}, and not known here",
-                "import it on every client (LocalMachine\\Root), and name it here with --ca",
+                (
+                    "import it on every client (LocalMachine\\Root), and name it here with ",
+                    option("--ca"),
+                ),
                 Windows.UNTRUSTED_ROOT,
             )
         case End.MISSING:
@@ -55,7 +59,11 @@ def _check_end(path: Path[Readable], severity: Severity) -> Iterator[Finding]:
                 "issuer",
                 severity,
                 f"the issuer {quoted(last.issuer.rfc4514_string())} of {last.what} is not at hand",
-                "let the server send it too; if it is a root, clients need it, and --ca names it",
+                (
+                    "let the server send it too; if it is a root, clients need it, and ",
+                    option("--ca"),
+                    " names it",
+                ),
                 Windows.CHAINING,
             )
         case End.FORGED:

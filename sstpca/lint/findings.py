@@ -3,6 +3,8 @@
 import enum
 from dataclasses import dataclass
 
+from ..errors import Remedy
+
 
 @enum.unique
 class Severity(enum.Enum):
@@ -88,27 +90,36 @@ class Finding:
 
     :param check: a stable name of what was checked, for machines.
     :param found: what is the case, in one line.
-    :param fix: what to do, in one line.
+    :param remedy: what to do, in one line.
     :param windows: the error it gives or may give; None if Windows has none for it.
     """
 
     check: str
     severity: Severity
     found: str
-    fix: str
+    remedy: Remedy
     windows: Windows | None = None
 
+    @property
+    def fix(self) -> str:
+        """The remedy as text."""
+        return "".join(map(str, self.remedy))
 
-def error(check: str, found: str, fix: str, windows: Windows | None = None) -> Finding:
+
+def error(check: str, found: str, fix: str | Remedy, windows: Windows | None = None) -> Finding:
     """Return a finding that keeps Windows from connecting."""
-    return Finding(check, Severity.ERROR, found, fix, windows)
+    return Finding(check, Severity.ERROR, found, _remedy(fix), windows)
 
 
-def warning(check: str, found: str, fix: str, windows: Windows | None = None) -> Finding:
+def warning(check: str, found: str, fix: str | Remedy, windows: Windows | None = None) -> Finding:
     """Return a finding that keeps some clients from connecting."""
-    return Finding(check, Severity.WARNING, found, fix, windows)
+    return Finding(check, Severity.WARNING, found, _remedy(fix), windows)
 
 
-def note(check: str, found: str, fix: str, windows: Windows | None = None) -> Finding:
+def note(check: str, found: str, fix: str | Remedy, windows: Windows | None = None) -> Finding:
     """Return a finding that is good to know."""
-    return Finding(check, Severity.NOTE, found, fix, windows)
+    return Finding(check, Severity.NOTE, found, _remedy(fix), windows)
+
+
+def _remedy(fix: str | Remedy) -> Remedy:
+    return (fix,) if isinstance(fix, str) else fix

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ..errors import Remedy, command
 from .findings import Finding, Windows, error, note, warning
 
 #: [MS-SSTP] 3.2.4.1: where Microsoft's own manual sends a browser to look at the certificate
@@ -145,19 +146,20 @@ def _ask(connection: ssl.SSLSocket, host: str, port: int) -> str:
 
 
 def _unreachable(place: str, problem: OSError | UnicodeError) -> Finding:
+    fix: Remedy
     match problem:
         case socket.gaierror() | UnicodeError():
-            found, fix = "is not found in DNS", "correct the name, or its DNS record"
-            windows = Windows.NO_SUCH_HOST
+            found, windows = "is not found in DNS", Windows.NO_SUCH_HOST
+            fix = ("correct the name, or its DNS record",)
         case TimeoutError():
-            found, fix = "does not answer", "open the port in firewalls and port forwardings"
-            windows = Windows.TIMED_OUT
+            found, windows = "does not answer", Windows.TIMED_OUT
+            fix = ("open the port in firewalls and port forwardings",)
         case ConnectionRefusedError():
-            found, fix = "refuses connections", "start the server: sstpca serve"
-            windows = Windows.REFUSED
+            found, windows = "refuses connections", Windows.REFUSED
+            fix = ("start the server: ", command("serve"))
         case _:
-            found = f"cannot be reached: {problem.strerror}"
-            fix, windows = "correct the address, or the network", Windows.TIMED_OUT
+            found, windows = f"cannot be reached: {problem.strerror}", Windows.TIMED_OUT
+            fix = ("correct the address, or the network",)
     return error("connect", f"{place} {found}", fix, windows)
 
 

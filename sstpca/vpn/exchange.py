@@ -12,7 +12,7 @@ from ..authority.identity import served_hosts
 from ..authority.importing import Import
 from ..disk.folders import write_new_folder
 from ..disk.writing import PUBLIC, SECRET, refuse_existing, write_new
-from ..errors import InvalidInput, NotFound, Refused, command
+from ..errors import InvalidInput, NotFound, Refused, command, option
 from ..store.certificates import AUTHORITY, Entry
 from ..x509 import exporting
 from ..x509.certificates import certificate_to_der, certificate_to_pem
@@ -92,7 +92,11 @@ class Exchange:
             elif kind is not None:
                 raise InvalidInput(
                     "an earlier request has a key already, and its answer needs that one",
-                    "leave --key-type out, or say --new-key if there will be no answer",
+                    "leave ",
+                    option("--key-type"),
+                    " out, or say ",
+                    option("--new-key"),
+                    " if there will be no answer",
                 )
         pem = requests.request_to_pem(requests.make_request(key, hosts))
         return Request(pem, requests.next_key_path(home), again)
@@ -114,7 +118,9 @@ class Exchange:
             raise NotFound(
                 f"the certificate of '{entry.name}' is another authority's, and its root is not "
                 "here",
-                "leave --root out",
+                "leave ",
+                option("--root"),
+                " out",
             )
         return exporting.to_chain(pair, issuer)
 

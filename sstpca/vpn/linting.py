@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,8 +12,8 @@ from cryptography import x509
 from ..authority.authority import client_roots, former_authorities, issuer_of
 from ..authority.identity import load_server_certificate, served_hosts
 from ..disk.reading import read_file
-from ..errors import InvalidInput, SstpcaError
-from ..home import SERVER, Home
+from ..errors import InvalidInput, Remedy, SstpcaError, command
+from ..home import Home
 from ..lint.checks import Report, lint, split_port
 from ..lint.findings import Finding, Severity, Windows, error, note, warning
 from ..lint.probe import Probe, check_server, probe
@@ -163,7 +162,7 @@ def _key_findings(home: Home, content: bytes) -> Iterator[Finding]:
         leaf = load_server_certificate(home)
         key = key_from_pem(content, home.server_identity)
     except SstpcaError as problem:
-        yield error("key", str(problem), problem.hint)
+        yield error("key", str(problem), problem.remedy)
         return
     if key.public_key() != leaf.public_key():
         yield error(
@@ -196,7 +195,7 @@ def _former_authority(home: Home, report: Report) -> Iterator[Finding]:
             "former-authority",
             "the certificate is of a former authority of this home; machines whose bundle was made "
             "since the rollover do not trust it",
-            "sstpca cert renew NAME",
+            (command("cert renew NAME"),),
             Windows.UNTRUSTED_ROOT,
         )
 
@@ -208,7 +207,7 @@ def _wide_authority(home: Home, report: Report) -> Iterator[Finding]:
         yield note(
             "authority-purposes",
             "the authority can also certify publishers of programs and senders of mail",
-            "make a next one that cannot: sstpca ca rollover begin",
+            ("make a next one that cannot: ", command("ca rollover begin")),
         )
 
 
@@ -223,7 +222,7 @@ def _with_ways(opened: Opened, report: Report, what: str, *, own: bool) -> Repor
         return report
     ways = dict(_ways(opened, home, report, what, own=own))
     findings = tuple(
-        dataclasses.replace(one, fix=_fix(ways[subject], one.check))
+        dataclasses.replace(one, remedy=_fix(ways[subject], one.check))
         if one.check in _ENDS and (subject := _subject(one.found)) in ways
         else one
         for one in report.findings
@@ -236,23 +235,24 @@ def _subject(found: str) -> str:
     return found.rpartition(" expired on ")[0] or found.rpartition(" ends on ")[0]
 
 
-def _fix(way: str, check: str) -> str:
-    return way + (_CLOCK if check == "expired" else "")
+def _fix(way: Remedy, check: str) -> Remedy:
+    return (*way, _CLOCK) if check == "expired" else way
 
 
 def _ways(
     opened: Opened, home: Home, report: Report, what: str, *, own: bool
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[tuple[str, Remedy]]:
     """Yield what each certificate of the path is called, and the way to a new one, if there is one."""
     assert report.leaf is not None
     if issuer_of(home, report.leaf) is not None:
         yield what, _renewal(_entry(opened, report.leaf), own=own)
     elif own:
-        yield what, "get a new one from whoever issued it, then: sstpca cert import FILE..."
+        yield what, ("get a new one from whoever issued it, then: ", command("cert import FILE..."))
     ours = client_roots(home)
     for one in report.path[1:]:
         if one in ours:
-            yield named(Certificate.of(one)).what, "make a next authority: sstpca ca rollover begin"
+            how = ("make a next authority: ", command("ca rollover begin"))
+            yield named(Certificate.of(one)).what, how
 
 
 def _entry(opened: Opened, leaf: x509.Certificate) -> Entry | None:
@@ -264,12 +264,11 @@ def _entry(opened: Opened, leaf: x509.Certificate) -> Entry | None:
     return None
 
 
-def _renewal(entry: Entry | None, *, own: bool) -> str:
+def _renewal(entry: Entry | None, *, own: bool) -> Remedy:
     if entry is None:
-        return f"sstpca cert renew {SERVER if own else 'NAME'}"
-    name = shlex.quote(entry.name)
+        return (command("cert renew server") if own else command("cert renew NAME"),)
     if entry.replaced is not None:
-        return f"a newer one has taken its place: sstpca cert export {name}"
+        return ("a newer one has taken its place: ", command("cert export {}", entry.name))
     if entry.revoked is not None:
-        return f"it is revoked as well: sstpca cert rekey {name}"
-    return f"sstpca cert renew {name}"
+        return ("it is revoked as well: ", command("cert rekey {}", entry.name))
+    return (command("cert renew {}", entry.name),)

@@ -24,7 +24,7 @@ from ..bundle.ledger.distribution import Without
 from ..disk.folders import remove
 from ..disk.reading import read_text
 from ..disk.writing import PUBLIC, write_file
-from ..errors import InvalidInput, SstpcaError
+from ..errors import InvalidInput, SstpcaError, command
 from ..home import SERVER, Home
 from ..names import Hosts, parse_hosts, quoted
 from ..store import Store
@@ -152,7 +152,8 @@ def steps(home: Home, renaming: Renaming) -> list[Step]:
         if renaming.new not in known:
             raise SstpcaError(
                 f"the settings have neither {renaming.old} nor {renaming.new}",
-                "correct that, or give the renaming up: sstpca server rename --cancel",
+                "correct that, or give the renaming up: ",
+                command("server rename --cancel"),
             )
         return [Step.END]
     if hosts.first == renaming.new:
@@ -165,12 +166,16 @@ def steps(home: Home, renaming: Renaming) -> list[Step]:
     if issuer is None:
         raise SstpcaError(
             f"the server's certificate is another authority's, and not for {_named(both)}",
-            f"get one for {_named(both)} there; then: sstpca cert import FILE...",
+            f"get one for {_named(both)} there; then: ",
+            command("cert import FILE..."),
         )
     if issuer != load_ca_certificate(home):
         raise SstpcaError(
             "the server's certificate is of a former authority, which users may have alone",
-            "give them bundles (sstpca bundle --all), then: sstpca cert renew server",
+            "give them bundles (",
+            command("bundle --all"),
+            "), then: ",
+            command("cert renew server"),
         )
     return [*_to_certificate(home, renaming.certified(hosts)), *rest]
 
@@ -181,7 +186,9 @@ def _to_certificate(home: Home, both: Hosts) -> list[Step]:
         if not may(following, subject):
             raise SstpcaError(
                 f"a rollover is under way, and its next authority cannot issue for {_named(both)}",
-                "see 'sstpca ca rollover status'; finish that rollover first, or cancel it",
+                "see '",
+                command("ca rollover status"),
+                "'; finish that rollover first, or cancel it",
             )
         return [Step.TRUST, Step.SUCCESSION]
     if may(load_ca_certificate(home), subject):

@@ -18,7 +18,7 @@ from ..disk import locks, staged
 from ..disk.folders import listed
 from ..disk.staged import Change
 from ..disk.writing import PUBLIC, SECRET, write_file
-from ..errors import Exists, InUse, Unavailable
+from ..errors import Exists, InUse, Unavailable, option
 from ..home import Home
 from ..names import Hosts, check_connection_name, check_contact
 from ..secrets import generate_database_key
@@ -178,13 +178,16 @@ def refuse_existing(home: Home) -> None:
     if _exists(home):
         raise Exists(
             f"there is an sstpca home in {home.root} already; nothing was changed",
-            "name another folder with --home, or move this one away",
+            "name another folder with ",
+            option("--home"),
+            ", or move this one away",
         )
     left = [] if (home.root / _MARKER).exists() else [p for p in _files(home) if p.exists()]
     if left:
         raise Exists(
             f"{home.root} has a {left[0].name} but no settings.toml; nothing was changed",
-            "restore settings.toml if this was a home, or name another folder with --home",
+            "restore settings.toml if this was a home, or name another folder with ",
+            option("--home"),
         )
 
 

@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 
-from ..errors import InvalidInput
+from ..errors import InvalidInput, option
 from .certificate_profiles import SERVER
 from .certificates import Certificate, certificate_to_pem
 from .keys import key_to_pem
@@ -59,7 +59,9 @@ def check_password(text: str) -> bytes:
         raise InvalidInput(
             f"the password for a PKCS#12 file has {len(text)} characters, "
             f"not {PASSWORD_MIN} to {PASSWORD_MAX}",
-            "take another, or let --generate make one",
+            "take another, or let ",
+            option("--generate"),
+            " make one",
         )
     return text.encode()
 

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from ..addresses import IPAddress
-from ..errors import InvalidInput, Refused
+from ..errors import InvalidInput, Refused, option
 from ..names import COMMON_NAME_MAX, Hosts, check_host_name, check_user_name, parse_hosts, quoted
 from .certificates import Certificate
 
@@ -78,7 +78,9 @@ class Subject:
         if len(common_name) > COMMON_NAME_MAX:
             raise InvalidInput(
                 f"the common name {quoted(common_name)} has more than {COMMON_NAME_MAX} characters",
-                "give a shorter --upn, or a name without a dot",
+                "give a shorter ",
+                option("--upn"),
+                ", or a name without a dot",
             )
         return cls(common_name, upns=(upn,))
 

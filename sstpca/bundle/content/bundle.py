@@ -1,7 +1,6 @@
 """What a bundle says: the only values that a template sees, complete before anything is written."""
 
 import hashlib
-import shlex
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ...access.connection_settings import ConnectionSettings, SignIn
 from ...access.profiles import AccessProfile
-from ...errors import SstpcaError
+from ...errors import SstpcaError, command
 from ...names import check_connection_name, check_user_name, parse_hosts
 from ...settings import Settings
 from ...store.users import User
@@ -202,8 +201,8 @@ def deployment_for(profile: AccessProfile, settings: Settings, trust: Trust) -> 
     if profile.client.sign_in is SignIn.EAP_TLS and trust.eap_objection:
         raise SstpcaError(
             f"no client could use the sign-in eap-tls: {trust.eap_objection}",
-            "get a certificate without that, or another sign-in: sstpca profile set "
-            f"{shlex.quote(profile.name)} --sign-in mschapv2",
+            "get a certificate without that, or another sign-in: ",
+            command("profile set {} --sign-in mschapv2", profile.name),
         )
     return Bundle(
         user="",

@@ -15,7 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ...access.connection_settings import ConnectionSettings
 from ...disk.reading import read_text
-from ...errors import SstpcaError
+from ...errors import SstpcaError, option
 from ...names import quoted
 from . import qr, quoting, texts
 from .bundle import Bundle
@@ -76,7 +76,9 @@ class Renderer:
 
     def __init__(self, language: str, templates: Path | None = None) -> None:
         if templates is not None and not templates.is_dir():
-            raise SstpcaError(f"there is no folder {templates}", "name one with --templates DIR")
+            raise SstpcaError(
+                f"there is no folder {templates}", "name one with ", option("--templates"), " DIR"
+            )
         self._texts = texts.load(language, templates)
         self._templates = templates
         self._pages, self._plain, self._scripts = _environments(templates and templates.absolute())

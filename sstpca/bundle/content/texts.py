@@ -9,7 +9,7 @@ from typing import Final
 
 from ... import toml
 from ...disk.reading import read_text
-from ...errors import InvalidInput, SstpcaError
+from ...errors import InvalidInput, SstpcaError, option
 from ...names import quoted
 from .markup import placeholders
 
@@ -43,8 +43,9 @@ def load(language: str, templates: Path | None = None) -> Texts:
     if not _LANGUAGE.fullmatch(language) or (language not in languages() and not _is_file(own)):
         raise InvalidInput(
             f"there are no texts in the language {quoted(language)}",
-            f"there are: {', '.join(languages())}; others come from --templates DIR, as "
-            "texts/LANGUAGE.toml",
+            f"there are: {', '.join(languages())}; others come from ",
+            option("--templates"),
+            " DIR, as texts/LANGUAGE.toml",
         )
     found = _packaged(language) if language in languages() else {}
     if own is not None and _is_file(own):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Final
 
-from ...errors import InvalidInput, SstpcaError
+from ...errors import InvalidInput, SstpcaError, option
 from ...names import quoted
 from ..content.bundle import Bundle
 from ..content.render import Renderer
@@ -59,7 +59,7 @@ def check(bundle: Bundle, platforms: Collection[str]) -> None:
         found = _UNABLE[platform](bundle) if platform in _UNABLE else None
         if found is not None:
             reason, remedy = found
-            raise SstpcaError(reason, f"{remedy}, or leave {platform} out of --for")
+            raise SstpcaError(reason, f"{remedy}, or leave {platform} out of ", option("--for"))
 
 
 def files(renderer: Renderer, bundle: Bundle, platforms: Collection[str]) -> dict[str, bytes]:
