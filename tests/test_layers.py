@@ -144,7 +144,6 @@ ROOMS: dict[str, tuple[str, str]] = {
 }
 # arrows against the tables that there still are
 NOT_YET = {
-    "disk": "home",
     "bundle/workshop": "ledger",
 }
 # the rooms of bundles, in the same way

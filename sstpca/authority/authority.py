@@ -12,6 +12,7 @@ from ..errors import Damaged, InUse, Refused, Remedy, SstpcaError, command
 from ..home import Home, read_own
 from ..names import Hosts
 from ..x509.certificate_profiles import (
+    Leaf,
     Profile,
     is_for_vpn_only,
     make_authority_certificate,
@@ -127,7 +128,8 @@ class Authority:
         """
         check_alive(self.certificate, now)
         check_permitted(subject, self.certificate)
-        return make_leaf(profile, subject, key, self.certificate, self.key, now, days=days, cdp=cdp)
+        leaf = Leaf(profile, subject, key, days, cdp)
+        return make_leaf(leaf, self.certificate, self.key, now)
 
     def issue_server(self, hosts: Hosts, kind: KeyType, now: datetime) -> Issued:
         """Return a new server key and its certificate for ``hosts``."""

@@ -1,8 +1,11 @@
 """An encrypted file: what a backup is written into.
 
-Two containers that exist were looked at first. PKCS#12 holds keys and certificates only. CMS with
-a password (RFC 5652 6.2.4) is PBKDF2 alone, which graphics cards like, and takes OpenSSL's command
-line to write. So it is this, which a few lines in any language read (the tests have them):
+Containers that exist were looked at first. PKCS#12 holds keys and certificates only. CMS with a
+password (RFC 5652 6.2.4) is PBKDF2 alone, which graphics cards like, and takes OpenSSL's command line
+to write. age, by pyrage 1.4, has no stream with a passphrase: all of a home would be in memory, twice.
+It stretches as long as the machine that writes takes for a second (2^19, which is 512 MiB to whoever
+reads), and a wrong passphrase and a damaged file are told apart by words alone. So it is this, which
+a few lines in any language read (the tests have them):
 
     16  "sstpca backup 1\\n"
     16  salt

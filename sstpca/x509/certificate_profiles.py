@@ -138,50 +138,56 @@ USER: Final = Profile(
 PROFILES: Final = {profile.name: profile for profile in (SERVER, USER)}
 
 
-def make_leaf(
-    profile: Profile,
-    subject: Subject,
-    key: PublicKey,
-    issuer: x509.Certificate,
-    issuer_key: PrivateKey,
-    now: datetime,
-    *,
-    days: int | None = None,
-    cdp: str = "",
-) -> x509.Certificate:
-    """Return a certificate for ``subject``, never longer than its issuer's.
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """What a certificate of a server or a user is to have.
 
-    :param now: an aware time; the certificate begins a day before it, or of a short life an eighth,
-        or with its issuer.
     :param days: by default the profile's, and never more than it allows.
     :param cdp: where the revocation list will be; empty: nowhere.
     """
-    length = timedelta(days=min(days or profile.days, profile.days_max))
+
+    profile: Profile
+    subject: Subject
+    key: PublicKey
+    days: int | None = None
+    cdp: str = ""
+
+
+def make_leaf(
+    leaf: Leaf, issuer: x509.Certificate, issuer_key: PrivateKey, now: datetime
+) -> x509.Certificate:
+    """Return a certificate with what ``leaf`` says, never longer than its issuer's.
+
+    :param now: an aware time; the certificate begins a day before it, or of a short life an eighth,
+        or with its issuer.
+    """
+    profile = leaf.profile
+    length = timedelta(days=min(leaf.days or profile.days, profile.days_max))
     begin = max(_begin(now, length), issuer.not_valid_before_utc)
     end = min(begin + length - _SECOND, issuer.not_valid_after_utc)
-    encipherment = profile.key_encipherment and isinstance(key, rsa.RSAPublicKey)
+    encipherment = profile.key_encipherment and isinstance(leaf.key, rsa.RSAPublicKey)
     usage = key_usage(digital_signature=True, key_encipherment=encipherment)
     issuer_id = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     builder = (
         x509.CertificateBuilder()
-        .subject_name(subject.name())
+        .subject_name(leaf.subject.name())
         .issuer_name(issuer.subject)
-        .public_key(key)
+        .public_key(leaf.key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(begin)
         .not_valid_after(end)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.ExtendedKeyUsage([profile.purpose]), critical=False)
-        .add_extension(subject.alternative_name(), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+        .add_extension(leaf.subject.alternative_name(), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(leaf.key), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_id),
             critical=False,
         )
     )
-    if cdp:
-        builder = builder.add_extension(_distribution_point(cdp), critical=False)
+    if leaf.cdp:
+        builder = builder.add_extension(_distribution_point(leaf.cdp), critical=False)
     return builder.sign(issuer_key, hashes.SHA256())
 
 
@@ -189,7 +195,7 @@ def make_server_certificate(
     key: PublicKey, hosts: Hosts, issuer: x509.Certificate, issuer_key: PrivateKey, now: datetime
 ) -> x509.Certificate:
     """Return a server's certificate for ``hosts``; see :func:`make_leaf`."""
-    return make_leaf(SERVER, Subject.of_hosts(hosts), key, issuer, issuer_key, now)
+    return make_leaf(Leaf(SERVER, Subject.of_hosts(hosts), key), issuer, issuer_key, now)
 
 
 def _distribution_point(url: str) -> x509.CRLDistributionPoints:

@@ -2,6 +2,9 @@
 
 What stands between blocks is for people. Blocks may follow each other on one line, be indented, and
 have lines of any length and end; what is wrong with one is said with its number and line.
+
+The library pem (23.1) reads 9 of the 24 forms in the tests, drops what it does not know, and does not
+say where something is wrong; cryptography reads 14, certificates alone.
 """
 
 import base64

@@ -11,7 +11,7 @@ from sstpca.errors import SstpcaError
 from sstpca.home import Home
 from sstpca.names import parse_hosts
 from sstpca.store import Store, certificates
-from sstpca.x509.certificate_profiles import SERVER, SERVER_DAYS, make_leaf
+from sstpca.x509.certificate_profiles import SERVER, SERVER_DAYS, Leaf, make_leaf
 from sstpca.x509.keys import KeyType, make_key
 from sstpca.x509.pair import identity_to_pem
 from sstpca.x509.subjects import Subject
@@ -33,13 +33,10 @@ def issue(
     """Record a user's certificate that begins a day before ``now``."""
     authority = Authority.load(home, None)
     certificate = make_leaf(
-        SERVER,
-        Subject.of_hosts(HOSTS),
-        make_key(KeyType.ECDSA).public_key(),
+        Leaf(SERVER, Subject.of_hosts(HOSTS), make_key(KeyType.ECDSA).public_key(), days),
         authority.certificate,
         authority.key,
         now,
-        days=days,
     )
     with store.writing() as connection:
         certificates.record(

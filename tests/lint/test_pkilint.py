@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sstpca.names import parse_hosts
 from sstpca.x509.certificate_profiles import (
     USER,
+    Leaf,
     make_authority_certificate,
     make_leaf,
     make_server_certificate,
@@ -132,6 +133,6 @@ def test_a_server_with_addresses_keeps_to_rfc_5280(
 def test_a_user(found: Found, fast_key: ec.EllipticCurvePrivateKey) -> None:
     root = make_authority_certificate(fast_key, HOSTS, NOW)
     subject = Subject.of_user("alice", "alice@vpn.example.com")
-    leaf = make_leaf(USER, subject, fast_key.public_key(), root, fast_key, NOW)
+    leaf = make_leaf(Leaf(USER, subject, fast_key.public_key()), root, fast_key, NOW)
     assert found("lint_pkix_cert", leaf) == set()
     assert found("lint_pkix_signer_signee_cert_chain", root, leaf) == set()

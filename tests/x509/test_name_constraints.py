@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from sstpca.errors import InvalidInput
 from sstpca.lint.checks import lint
-from sstpca.x509.certificate_profiles import SERVER, make_leaf
+from sstpca.x509.certificate_profiles import SERVER, Leaf, make_leaf
 from sstpca.x509.certificates import Certificate, certificate_to_der, certificate_to_pem
 from sstpca.x509.name_constraints import all_names, check_permitted, may, refused
 from sstpca.x509.subjects import Subject
@@ -400,7 +400,7 @@ def test_issuing_and_lint_say_the_same(
 ) -> None:
     root = constrained(fast_key, permitted, excluded)
     subject = Subject("x", tuple(names), tuple(map(ip_address, addresses)))
-    leaf = make_leaf(SERVER, subject, fast_key.public_key(), root, fast_key, NOW)
+    leaf = make_leaf(Leaf(SERVER, subject, fast_key.public_key()), root, fast_key, NOW)
     presented = [certificate_to_der(leaf)]
     report = lint(presented, hosts=None, trusted=[root], now=NOW, public=lambda _: ())
     fine = not any(one.check == "constraints" for one in report.findings)

@@ -20,6 +20,7 @@ from sstpca.names import Hosts, check_user_name, parse_hosts
 from sstpca.x509.certificate_profiles import (
     SERVER,
     USER,
+    Leaf,
     Profile,
     make_authority_certificate,
     make_leaf,
@@ -201,7 +202,9 @@ def test_gnutls_takes_users_and_refuses_names_outside(
     client = "--verify-purpose=1.3.6.1.5.5.7.3.2"
     assert certtool(tmp_path, authority, leaf, client)[0] == 0
     outside = Subject("other.example.com", ("other.example.com",))
-    leaf = make_leaf(SERVER, outside, fast_key.public_key(), authority.certificate, fast_key, NOW)
+    leaf = make_leaf(
+        Leaf(SERVER, outside, fast_key.public_key()), authority.certificate, fast_key, NOW
+    )
     code, said = certtool(tmp_path, authority, leaf, "--verify-hostname", "other.example.com")
     assert code == 1
     assert "violates the signer's constraints" in said
@@ -265,7 +268,7 @@ def test_what_is_refused_here_openssl_and_cryptography_would_refuse(
         (Subject(str(number), (), (number,)), x509.IPAddress(number)),
     ):
         leaf = make_leaf(
-            SERVER, subject, fast_key.public_key(), authority.certificate, fast_key, NOW
+            Leaf(SERVER, subject, fast_key.public_key()), authority.certificate, fast_key, NOW
         )
         verifier = policy(authority).build_server_verifier(verified)
         try:

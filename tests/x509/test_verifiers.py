@@ -26,6 +26,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from sstpca.names import parse_hosts
 from sstpca.x509.certificate_profiles import (
     USER,
+    Leaf,
     make_authority_certificate,
     make_leaf,
     make_server_certificate,
@@ -267,7 +268,7 @@ def test_a_users_certificate_is_good_for_clients_only(
 ) -> None:
     root = make_authority_certificate(fast_key, HOSTS, NOW)
     subject = Subject.of_user(name, upn)
-    leaf = make_leaf(USER, subject, fast_key.public_key(), root, fast_key, NOW)
+    leaf = make_leaf(Leaf(USER, subject, fast_key.public_key()), root, fast_key, NOW)
     one = case(root, leaf)
     nss_database(one)
 
