@@ -509,6 +509,17 @@ def test_files_may_be_in_any_order(world: World) -> None:
         assert len(report.path) == 4
 
 
+def test_of_two_ways_the_valid_one_counts(world: World) -> None:
+    """Once, the first that was there: an authority that was renewed made two chains of one."""
+    expired = authority("middle", world.rsa_key, world.root, begin=NOW - 9 * DAY, end=NOW - DAY)
+    leaf, now = world.chain()
+    for others in ([der(expired.certificate), now], [now, der(expired.certificate)]):
+        assert told(look([leaf, *others], world)) == [("unrelated", "note", None)]
+    assert told(look([leaf, der(expired.certificate)], world)) == [
+        ("expired", "error", "0x800B0101")
+    ]
+
+
 def test_a_server_sends_in_order(world: World) -> None:
     first, second, third = deep_but_allowed(world)
     assert told(look([first, third, second], world)) == [("order", "warning", None)]

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sstpca.errors import SstpcaError
 from sstpca.x509 import roots
-from sstpca.x509.certificates import certificate_to_pem
-from sstpca.x509.chains import order_chain
-from tests.support.forge import DAY, NOW, Issuer, authority, make, server_extensions
+from sstpca.x509.certificates import Certificate, certificate_to_pem
+from sstpca.x509.chains import End, build, order_chain
+from tests.support.forge import DAY, NOW, Issuer, authority, make, server_extensions, signed_again
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +125,25 @@ def test_authorities_that_vouch_for_each_other(world: World) -> None:
     ]
     with pytest.raises(SstpcaError, match="does not come to a root"):
         chain(world, circle)
+
+
+def test_a_circle_is_no_forgery(world: World) -> None:
+    """Once, lint took whom nobody is left to sign for one whose issuer did not sign."""
+    a, b = world.lower, authority("b", world.upper.key)
+    circle = [authority("lower", a.key, b).certificate, authority("b", b.key, a).certificate]
+    leaf, *others = map(Certificate.of, [world.leaf, *circle])
+    path = build(leaf, others, [], lambda name: [], NOW)
+    assert path.end is End.MISSING
+    assert len(path.certificates) == 3
+
+
+def test_a_chain_with_a_weak_signature(world: World) -> None:
+    """Once, it was incomplete; that it is weak is for lint to say."""
+    key = rsa.generate_private_key(65537, 2048)
+    root = authority("root", key)
+    plain = make("vpn", world.lower.key.public_key(), root, server_extensions())
+    leaf = x509.load_der_x509_certificate(signed_again(plain, key, "sha1"))
+    assert order_chain(leaf, [root.certificate], [], NOW) == ()
 
 
 def test_a_server_vouches_for_nobody(world: World) -> None:
