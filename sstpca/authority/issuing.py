@@ -105,9 +105,6 @@ def server_wish(
     hosts: Sequence[str],
     addresses: Sequence[str],
     kind: KeyType,
-    *,
-    days: int | None = None,
-    cdp: str = "",
 ) -> Wish:
     """Return the wish for a server's certificate.
 
@@ -127,7 +124,7 @@ def server_wish(
     subject = Subject.parse(hosts, addresses)
     if name == SERVER:
         _check_served(home, subject)
-    return Wish(name, certificate_profiles.SERVER, subject, kind, days, cdp)
+    return Wish(name, certificate_profiles.SERVER, subject, kind)
 
 
 def _check_served(home: Home, subject: Subject) -> None:

@@ -1,6 +1,7 @@
 """Certificates: issued, renewed, revoked, taken in from elsewhere, and written for other programs."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -116,9 +117,8 @@ class Certificates:
         cdp: str = "",
     ) -> Wish:
         """Return the wish for a server's certificate; see :func:`.issuing.server_wish`."""
-        return issuing.server_wish(
-            self._opened.home, name, hosts, addresses, kind, days=days, cdp=cdp
-        )
+        wish = issuing.server_wish(self._opened.home, name, hosts, addresses, kind)
+        return replace(wish, days=days, cdp=cdp)
 
     def wishes_for_users(
         self,

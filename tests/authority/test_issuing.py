@@ -1,5 +1,6 @@
 """Issue, renew, rekey: what may be made, and what stays the same."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -51,9 +52,8 @@ def leaf_of(home: Home, name: str) -> x509.Certificate:
 
 def test_a_renewal_keeps_all_but_the_dates(home: Home, store: Store, authority: Authority) -> None:
     url = "http://pki.example.com/ca.crl"
-    wish = issuing.server_wish(
-        home, "eu", ["eu.vpn.example.com", "*.vpn.example.com"], [], KIND, cdp=url
-    )
+    hosts = ["eu.vpn.example.com", "*.vpn.example.com"]
+    wish = replace(issuing.server_wish(home, "eu", hosts, [], KIND), cdp=url)
     list(issuing.issue(home, store, authority, [wish], NOW))
     before = pairs.load(home, "eu", "server")
     list(issuing.renew(home, store, authority, ["eu"], LATER))
@@ -125,7 +125,7 @@ def test_names_are_checked_before_anything_is_signed(
         bad = issuing.server_wish(home, "b", hosts, addresses, KIND)
         with pytest.raises(InvalidInput, match="0x800B0114"):
             list(issuing.issue(home, store, authority, [good, bad], NOW))
-    long = issuing.server_wish(home, "b", ["vpn.example.com"], [], KIND, days=398)
+    long = replace(issuing.server_wish(home, "b", ["vpn.example.com"], [], KIND), days=398)
     with pytest.raises(InvalidInput, match="at most 397 days"):
         list(issuing.issue(home, store, authority, [good, long], NOW))
     assert len(certificates.list_all(store)) == 2
