@@ -11,9 +11,6 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from .disk.reading import decode
 from .errors import InvalidInput, SstpcaError, option
 from .home import Home, read_own
@@ -145,6 +142,9 @@ class Sealer:
 
     def seal(self, nt_hash: bytes, user_key: str) -> bytes:
         """Return the 16 bytes of ``nt_hash`` encrypted for the user ``user_key``."""
+        # it takes its time to load, and whoever only lists users needs none of it
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return nonce + AESGCM(self.key).encrypt(nonce, nt_hash, user_key.encode())
 
@@ -153,6 +153,9 @@ class Sealer:
 
         :raises SstpcaError: if it was sealed with another key or for another user, or is damaged.
         """
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
         nonce, sealed = blob[:_NONCE_BYTES], blob[_NONCE_BYTES:]
         try:
             nt_hash = AESGCM(self.key).decrypt(nonce, sealed, user_key.encode())

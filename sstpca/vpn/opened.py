@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from ..errors import InvalidInput
 from ..home import Home, read_own
 from ..secrets import Sealer
-from ..settings import Settings, load
 from ..store import Store
 
-# cryptography takes its time to import, and not every use case needs it
+# they take their time to import, and not every use case needs them
 if TYPE_CHECKING:
     from ..authority.authority import Authority
+    from ..settings import Settings
 
 #: The passphrase of an authority's key, or who is asked for it, once the key turns out to have one.
 Passphrase: TypeAlias = bytes | Callable[[], bytes] | None
@@ -37,11 +37,13 @@ class Opened:
         return Home.open(self.root)
 
     @cached_property
-    def settings(self) -> Settings:
+    def settings(self) -> "Settings":
         """The settings.
 
         :raises SstpcaError: if there is no home, or they are wrong.
         """
+        from ..settings import load
+
         return load(self.home.settings)
 
     @cached_property

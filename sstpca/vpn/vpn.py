@@ -6,11 +6,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ..home import Home
-from ..settings import Settings
 from .opened import Opened
 
 # each loads what it needs, and most uses need one of them
 if TYPE_CHECKING:
+    from ..settings import Settings
     from .administrators import Administrators
     from .authority import TheAuthority
     from .bundles import Bundles
@@ -83,7 +83,7 @@ class Vpn:
         return self._opened.home
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> "Settings":
         """What settings.toml said when it was first asked for."""
         return self._opened.settings
 

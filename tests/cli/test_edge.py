@@ -276,7 +276,7 @@ def test_an_interrupt_while_it_starts_is_no_traceback(home: Home, loaded: str) -
     # Python says on standard error what it has loaded; before that the start is its own
     command = [sys.executable, "-X", "importtime", "-m", "sstpca", "--home", str(home.root)]
     with subprocess.Popen(
-        [*command, "user", "list"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [*command, "cert", "list"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr is not None
         assert any(line.split("|")[-1].strip() == loaded for line in process.stderr)
