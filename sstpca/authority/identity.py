@@ -12,11 +12,11 @@ from .. import settings
 from ..errors import Damaged, Refused, Remedy, SstpcaError, command
 from ..home import Home, read_own
 from ..lint import leaf
-from ..lint.checks import lint
+from ..lint.checks import Presented, lint
 from ..lint.findings import Finding, Severity
 from ..lint.readable import read
 from ..names import Hosts, parse_hosts
-from ..x509.certificates import Certificate
+from ..x509.certificates import Certificate, certificate_to_der
 from ..x509.keys import PrivateKey, key_from_pem
 from ..x509.loading import certificates_from_pem
 from .authority import client_roots
@@ -104,12 +104,14 @@ def check_leaf(
     """
     roots = [one for one in client_roots(home) if one.subject == leaf.issuer]
     report = lint(
-        [one.public_bytes(Encoding.DER) for one in (leaf, *chain)],
+        Presented(
+            [certificate_to_der(one) for one in (leaf, *chain)],
+            "the server certificate",
+            sent=True,
+        ),
         hosts=hosts,
         trusted=roots,
         now=now,
-        what="the server certificate",
-        sent=True,
         public=lambda name: (),
     )
     for finding in report.findings:

@@ -52,29 +52,39 @@ class Report:
         return dataclasses.replace(self, findings=_sorted([*findings, *self.findings]))
 
 
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What is looked at.
+
+    :param certificates: DER; the leaf and other certificates, in any order.
+    :param what: how findings name the leaf.
+    :param sent: whether a server sent these: the leaf is the first then, and the order counts.
+    """
+
+    certificates: Sequence[bytes]
+    what: str = "the certificate"
+    sent: bool = False
+
+
 def lint(
-    presented: Sequence[bytes],
+    presented: Presented,
     *,
     hosts: Hosts | None,
     trusted: Iterable[x509.Certificate],
     now: datetime,
-    what: str = "the certificate",
-    sent: bool = False,
     public: Roots[Certificate] | None = None,
 ) -> Report:
     """Check a server's certificate with its chain; nothing in them makes this raise.
 
-    :param presented: DER; the leaf and other certificates, in any order.
     :param hosts: what users dial; None if that is not known.
     :param trusted: the roots that clients have besides the public ones; if there are none, a root
         that is not known is a warning only.
     :param now: an aware time.
-    :param what: how findings name the leaf.
-    :param sent: whether a server sent these: the leaf is the first then, and the order counts.
     :param public: gives the public roots of a name; by default those this machine trusts.
     """
-    unreadable, readable = _read_all(presented, sent=sent, what=what)
-    if not readable or (sent and isinstance(read(presented[0], what), Finding)):
+    unreadable, readable = _read_all(presented)
+    what, sent = presented.what, presented.sent
+    if not readable or (sent and isinstance(read(presented.certificates[0], what), Finding)):
         return Report(_sorted(unreadable or [_nothing(what)]))
     leaf, *others = readable
     known = [
@@ -111,30 +121,28 @@ def split_port(text: str, default: int = 443) -> tuple[Hosts, int]:
     return parse_hosts([host]), int(port)
 
 
-def _read_all(
-    presented: Sequence[bytes], *, sent: bool, what: str
-) -> tuple[list[Finding], list[Readable]]:
+def _read_all(presented: Presented) -> tuple[list[Finding], list[Readable]]:
     """Return what cannot be read, and what can, the leaf first."""
     unreadable: list[Finding] = []
     readable: list[Readable] = []
-    for index, der in enumerate(presented[:CHAIN_MAX]):
-        one = read(der, what if index == 0 and sent else "")
+    for index, der in enumerate(presented.certificates[:CHAIN_MAX]):
+        one = read(der, presented.what if index == 0 and presented.sent else "")
         if isinstance(one, Finding):
             unreadable.append(one)
         elif one not in readable:
             readable.append(one)
-    if len(presented) > CHAIN_MAX:
+    if len(presented.certificates) > CHAIN_MAX:
         unreadable.append(
             warning(
                 "too-many",
-                f"there are {len(presented)} certificates; only {CHAIN_MAX} were looked at",
+                f"there are {len(presented.certificates)} certificates; only {CHAIN_MAX} were looked at",
                 "give one server's certificate with its chain",
             )
         )
-    if readable and not sent:
+    if readable and not presented.sent:
         leaf = _leaf_of(readable)
         readable.remove(leaf)
-        readable.insert(0, dataclasses.replace(leaf, what=what))
+        readable.insert(0, dataclasses.replace(leaf, what=presented.what))
     return unreadable, readable
 
 

@@ -14,7 +14,7 @@ from ..authority.identity import load_server_certificate, served_hosts
 from ..disk.reading import read_file
 from ..errors import InvalidInput, Remedy, SstpcaError, command
 from ..home import Home
-from ..lint.checks import Report, lint, split_port
+from ..lint.checks import Presented, Report, lint, split_port
 from ..lint.findings import Finding, Severity, Windows, error, note, warning
 from ..lint.probe import Probe, check_server, probe
 from ..lint.readable import named
@@ -86,12 +86,10 @@ def look(
         report = Report((), None)
         if case.seen is None or case.seen.chain:
             report = lint(
-                case.presented,
+                Presented(case.presented, case.what, case.sent),
                 hosts=case.hosts,
                 trusted=trusted,
                 now=datetime.now(UTC),
-                what=case.what,
-                sent=case.sent,
             )
         more = [*case.findings, *_other_certificate(home, case, report.leaf)]
         if home.exists:

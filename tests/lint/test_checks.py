@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from sstpca.authority.authority import Authority
 from sstpca.errors import InvalidInput, SstpcaError
 from sstpca.lint import chain, eap, host_names, leaf
-from sstpca.lint.checks import CHAIN_MAX, Report, lint, split_port
+from sstpca.lint.checks import CHAIN_MAX, Presented, Report, lint, split_port
 from sstpca.lint.findings import Severity, Windows
 from sstpca.lint.readable import Readable, read
 from sstpca.names import Hosts, parse_hosts
@@ -103,11 +103,10 @@ def look(
     days: int = 0,
 ) -> Report:
     return lint(
-        presented,
+        Presented(presented, sent=sent),
         hosts=hosts,
         trusted=[world.root.certificate] if trusted is None else trusted,
         now=NOW + days * DAY,
-        sent=sent,
         public=nobody,
     )
 
@@ -491,12 +490,14 @@ def test_public_roots(world: World) -> None:
         (world.chain(end=NOW + 600 * DAY), [("lifetime", "warning", None)]),
     ]
     for presented, expected in chains:
-        report = lint(presented, hosts=HOSTS, trusted=(), now=NOW, sent=True, public=public)
+        report = lint(
+            Presented(presented, sent=True), hosts=HOSTS, trusted=(), now=NOW, public=public
+        )
         assert told(report) == expected
 
 
 def test_the_roots_of_this_machine_are_asked(world: World) -> None:
-    report = lint(world.chain(), hosts=HOSTS, trusted=(), now=NOW, sent=True)
+    report = lint(Presented(world.chain(), sent=True), hosts=HOSTS, trusted=(), now=NOW)
     assert told(report) == [("issuer", "warning", "0x800B010A")]
 
 
@@ -584,7 +585,9 @@ def test_our_own_certificates_are_clean(
     hosts = parse_hosts(typed)
     ours = home_authority.setdefault(hosts.first + str(len(typed)), Authority.make(hosts, NOW))
     leaf = ours.issue_server(hosts, kind, NOW).certificate
-    report = lint([der(leaf)], hosts=hosts, trusted=[ours.certificate], now=NOW, public=nobody)
+    report = lint(
+        Presented([der(leaf)]), hosts=hosts, trusted=[ours.certificate], now=NOW, public=nobody
+    )
     # a name beside an address: then the address is no dNSName
     expected = [("address-only", "note", "0x800B010F")] if len(typed) == 2 else []
     assert told(report) == expected

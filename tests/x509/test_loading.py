@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from sstpca.errors import SstpcaError
-from sstpca.lint.checks import lint
+from sstpca.lint.checks import Presented, lint
 from sstpca.names import parse_hosts
 from sstpca.x509.asn1 import INTEGER, OCTETS, OID, SEQUENCE, children, encoded
 from sstpca.x509.certificates import certificate_to_pem
@@ -175,7 +175,10 @@ def test_what_openssl_verifies_is_taken(name: str, tmp_path: Path) -> None:
     leaf.write_bytes(certificate_to_pem(found))
     subprocess.run(["openssl", "verify", "-CAfile", root, leaf], check=True, capture_output=True)
     report = lint(
-        [der], hosts=parse_hosts([HOST]), trusted=[ROOT.certificate], now=NOW, what="the leaf"
+        Presented([der], "the leaf"),
+        hosts=parse_hosts([HOST]),
+        trusted=[ROOT.certificate],
+        now=NOW,
     )
     assert report.leaf == found
     assert "unreadable" not in {one.check for one in report.findings}
@@ -190,7 +193,9 @@ def test_what_was_left_out_is_said() -> None:
         ("a policy with bad signs", "certificatePolicies (2.5.29.32)"),
         ("an x400Address beside", "subjectAltName (2.5.29.17)"),
     ):
-        report = lint([built(TAKEN[name])], hosts=None, trusted=[ROOT.certificate], now=NOW)
+        report = lint(
+            Presented([built(TAKEN[name])]), hosts=None, trusted=[ROOT.certificate], now=NOW
+        )
         assert any(oid_text in one.found for one in report.findings if one.check == "extension")
 
 
@@ -201,7 +206,7 @@ def test_what_cannot_be_read_is_named(name: str) -> None:
         load_certificate(built(change), "chain.pem, block 2 (CERTIFICATE, line 31),")
     assert str(caught.value).startswith("chain.pem, block 2 (CERTIFICATE, line 31)")
     assert "\n" not in str(caught.value)
-    report = lint([built(change)], hosts=None, trusted=[], now=NOW)
+    report = lint(Presented([built(change)]), hosts=None, trusted=[], now=NOW)
     assert [one.check for one in report.findings] == ["unreadable"]
 
 

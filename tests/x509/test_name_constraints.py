@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sstpca.errors import InvalidInput
-from sstpca.lint.checks import lint
+from sstpca.lint.checks import Presented, lint
 from sstpca.x509.certificate_profiles import SERVER, Leaf, make_leaf
 from sstpca.x509.certificates import Certificate, certificate_to_der, certificate_to_pem
 from sstpca.x509.name_constraints import all_names, check_permitted, may, refused
@@ -401,7 +401,7 @@ def test_issuing_and_lint_say_the_same(
     root = constrained(fast_key, permitted, excluded)
     subject = Subject("x", tuple(names), tuple(map(ip_address, addresses)))
     leaf = make_leaf(Leaf(SERVER, subject, fast_key.public_key()), root, fast_key, NOW)
-    presented = [certificate_to_der(leaf)]
+    presented = Presented([certificate_to_der(leaf)])
     report = lint(presented, hosts=None, trusted=[root], now=NOW, public=lambda _: ())
     fine = not any(one.check == "constraints" for one in report.findings)
     assert may(root, subject) is fine

@@ -2,14 +2,13 @@
 
 from datetime import UTC, datetime
 
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from ...authority.authority import trusted
 from ...authority.identity import Identity, load_identity, served_hosts
 from ...home import Home
-from ...lint.checks import lint
+from ...lint.checks import Presented, lint
 from ...lint.eap import OBJECTIONS
 from ...names import parse_hosts
+from ...x509.certificates import certificate_to_der
 from ...x509.chains import root_of
 from .bundle import Trust
 
@@ -31,10 +30,9 @@ def load(home: Home) -> Trust:
 def _objection(home: Home, identity: Identity) -> str:
     """Return what Windows' EAP refuses, though its SSTP does not."""
     report = lint(
-        [identity.certificate.public_bytes(Encoding.DER)],
+        Presented([certificate_to_der(identity.certificate)], "the server's certificate"),
         hosts=parse_hosts([served_hosts(home).first]),
         trusted=(),
         now=datetime.now(UTC),
-        what="the server's certificate",
     )
     return next((one.found for one in report.findings if one.check in OBJECTIONS), "")
