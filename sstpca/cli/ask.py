@@ -4,6 +4,7 @@ import getpass
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,26 +60,33 @@ def password(name: str, *, from_stdin: bool, generate: bool) -> str:
     return check_password(secret(f"Password for {name}", twice=True))
 
 
-def new_passphrase(file: Path | None, none: bool) -> bytes | None:
-    """Return the passphrase for a new authority's key; None if it is to have none.
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """What was said about the passphrase for a new authority's key."""
 
-    Options come before SSTPCA_CA_PASSPHRASE, and that before a question.
+    passphrase_file: Path | None
+    no_passphrase: bool
 
-    :raises InvalidInput: if it cannot be used, or none is given and there is nobody to ask.
-    """
-    if none and file is not None:
-        raise InvalidInput("--passphrase-file and --no-passphrase exclude each other")
-    if none:
-        return None
-    given = _given(file, check_new_passphrase)
-    if given is not None:
-        return given
-    if not interactive():
-        raise InvalidInput(
-            "there is no passphrase for the authority's key",
-            f"set {PASSPHRASE_VARIABLE}, or say --passphrase-file FILE or --no-passphrase",
-        )
-    return check_new_passphrase(secret("Passphrase for the authority's key", twice=True))
+    def passphrase(self) -> bytes | None:
+        """Return the passphrase; None if the key is to have none.
+
+        Options come before SSTPCA_CA_PASSPHRASE, and that before a question.
+
+        :raises InvalidInput: if it cannot be used, or none is given and there is nobody to ask.
+        """
+        if self.no_passphrase and self.passphrase_file is not None:
+            raise InvalidInput("--passphrase-file and --no-passphrase exclude each other")
+        if self.no_passphrase:
+            return None
+        given = _given(self.passphrase_file, check_new_passphrase)
+        if given is not None:
+            return given
+        if not interactive():
+            raise InvalidInput(
+                "there is no passphrase for the authority's key",
+                f"set {PASSPHRASE_VARIABLE}, or say --passphrase-file FILE or --no-passphrase",
+            )
+        return check_new_passphrase(secret("Passphrase for the authority's key", twice=True))
 
 
 def _given(file: Path | None, check: Callable[[str], bytes]) -> bytes | None:

@@ -1,7 +1,7 @@
 """``sstpca bundle make``: make what users receive."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,9 @@ from ..names import user_key
 from ..vpn.users import User
 from . import ask, usage
 from .context import Context
-from .options import passphrase_option, yes_option
+from .options import gathered, passphrase_option, yes_option
 from .output import counted, progress, talk, warn
-from .signing import sign_options, signer
+from .signing import Signing, sign_options
 
 # jinja2 and qrcode take a tenth of a second to import, and only making needs them
 if TYPE_CHECKING:
@@ -45,6 +45,39 @@ issue_option = click.option(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Whose:
+    """Whose bundles are to be made."""
+
+    names: tuple[str, ...]
+    all_: bool
+    profile: str | None
+
+    @property
+    def command(self) -> Command:
+        """The command that was given, as far as it says for whom."""
+        if self.profile is not None:
+            return command("bundle --profile {}", self.profile)
+        if self.all_:
+            return command("bundle --all")
+        return command(f"bundle{' {}' * len(self.names)}", *self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How they are to be made."""
+
+    for_: str
+    output: Path | None
+    language: str | None
+    templates: Path | None
+    with_password: bool
+    sheets: Path | None
+    issue: bool
+    legacy_p12: bool
+    passphrase_file: Path | None
+
+
 @click.command(cls=usage.Command)
 @click.argument("names", nargs=-1, metavar="[USER]...")
 @click.option("--all", "all_", is_flag=True, help="For all users who are enabled.")
@@ -67,24 +100,11 @@ issue_option = click.option(
 @sign_options
 @yes_option
 @click.pass_obj
+@gathered(Signing, "signing")
+@gathered(_How, "how")
+@gathered(_Whose, "whose")
 def make(
-    context: Context,
-    names: tuple[str, ...],
-    all_: bool,
-    profile: str | None,
-    for_: str,
-    output: Path | None,
-    language: str | None,
-    templates: Path | None,
-    with_password: bool,
-    new_password: bool,
-    sheets: Path | None,
-    issue: bool,
-    legacy_p12: bool,
-    passphrase_file: Path | None,
-    sign_with: Path | None,
-    sign_password_file: Path | None,
-    yes: bool,
+    context: Context, whose: _Whose, how: _How, signing: Signing, new_password: bool, yes: bool
 ) -> None:
     """Make a bundle for each USER: a zip to hand over. The same files are in a folder beside it.
 
@@ -100,26 +120,25 @@ def make(
     """
     from . import handing_out
 
-    vpn, found = context.vpn, _asked(context, names, all_=all_, profile=profile)
+    vpn, found = context.vpn, _asked(context, whose)
     wish = wish_for(
-        for_,
-        language=language or "",
-        templates=templates,
-        output=output,
-        sheets=sheets,
-        save_password=with_password,
-        legacy=legacy_p12,
+        how.for_,
+        language=how.language or "",
+        templates=how.templates,
+        output=how.output,
+        sheets=how.sheets,
+        save_password=how.with_password,
+        legacy=how.legacy_p12,
     )
     vpn.bundles.check(found, wish, new_passwords=new_password)
-    wish = replace(wish, signer=signer(sign_with, sign_password_file))
+    wish = replace(wish, signer=signing.signer())
     making = vpn.bundles.prepare(found, wish, new_passwords=new_password)
     handing_out.warn_before(making)
     making.check_profiles()
-    if issue:
-        issue_missing(context, making, passphrase_file)
-    again = _again(names, all_=all_, profile=profile)
-    how = "say --issue as well, and they are issued first: "
-    making.check(how, Command(f"{again.words} --issue"))
+    if how.issue:
+        issue_missing(context, making, how.passphrase_file)
+    issuing = Command(f"{whose.command.words} --issue")
+    making.check("say --issue as well, and they are issued first: ", issuing)
     if new_password and not ask.confirm(_question(found), yes=yes):
         talk("nothing was changed")
         return
@@ -138,11 +157,10 @@ def wish_for(systems: str, **more: Any) -> "Wish":
     return Wish(platforms(systems), **more)
 
 
-def _asked(
-    context: Context, names: Sequence[str], *, all_: bool, profile: str | None
-) -> list[User]:
+def _asked(context: Context, whose: _Whose) -> list[User]:
     """Return the users that were asked for, each once."""
-    if (bool(names), all_, profile is not None).count(True) != 1:
+    names, profile = whose.names, whose.profile
+    if (bool(names), whose.all_, profile is not None).count(True) != 1:
         raise InvalidInput(
             "say whose bundles to make, in one way", "name users, or say --all or --profile NAME"
         )
@@ -167,13 +185,6 @@ def _asked(
     if len(found) < len(every):
         talk(f"{counted(len(every) - len(found), 'disabled user')} left out")
     return found
-
-
-def _again(names: Sequence[str], *, all_: bool, profile: str | None) -> Command:
-    """Return the command that was given, as far as it says for whom."""
-    if profile is not None:
-        return command("bundle --profile {}", profile)
-    return command("bundle --all") if all_ else command(f"bundle{' {}' * len(names)}", *names)
 
 
 def issue_missing(context: Context, making: "Making", passphrase_file: Path | None) -> None:

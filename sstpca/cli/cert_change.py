@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +25,7 @@ from ..vpn.certificates import (
 from . import ask
 from .cert import cert
 from .context import Context
-from .options import key_type_option, passphrase_option, yes_option
+from .options import gathered, key_type_option, passphrase_option, yes_option
 from .output import progress, talk, warn
 
 _AGE: Final = re.compile(r"([1-9][0-9]{0,3})([dw])")
@@ -52,6 +53,17 @@ _cdp_option = click.option(
 _replace_option = click.option("--replace", is_flag=True, help="In the place of the one before.")
 
 
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How a certificate is to be issued."""
+
+    key_type: str
+    days: int | None
+    cdp: str | None
+    replace: bool
+    passphrase_file: Path | None
+
+
 @cert.group()
 def issue() -> None:
     """Issue a certificate for a server or a user, with a new key.
@@ -72,16 +84,9 @@ def issue() -> None:
 @_replace_option
 @passphrase_option
 @click.pass_obj
+@gathered(_How, "how")
 def server(
-    context: Context,
-    name: str,
-    hosts: tuple[str, ...],
-    addresses: tuple[str, ...],
-    key_type: str,
-    days: int | None,
-    cdp: str | None,
-    replace: bool,
-    passphrase_file: Path | None,
+    context: Context, name: str, hosts: tuple[str, ...], addresses: tuple[str, ...], how: _How
 ) -> None:
     """Issue a certificate for another server, which is called NAME.
 
@@ -95,10 +100,9 @@ def server(
         sstpca cert issue server server --replace --key-type ecdsa
     """
     wish = context.vpn.certificates.wish_for_server(
-        name, hosts, addresses, KeyType(key_type), days=days, cdp=_checked(cdp)
+        name, hosts, addresses, KeyType(how.key_type), days=how.days, cdp=_checked(how.cdp)
     )
-    existing = Existing.REPLACE if replace else Existing.REFUSE
-    _issue(context, [wish], existing, passphrase_file)
+    _issue(context, [wish], Existing.REFUSE, how)
 
 
 @issue.command()
@@ -111,16 +115,9 @@ def server(
 @_replace_option
 @passphrase_option
 @click.pass_obj
+@gathered(_How, "how")
 def user(
-    context: Context,
-    name: str | None,
-    upn: str | None,
-    source: str | None,
-    key_type: str,
-    days: int | None,
-    cdp: str | None,
-    replace: bool,
-    passphrase_file: Path | None,
+    context: Context, name: str | None, upn: str | None, source: str | None, how: _How
 ) -> None:
     """Issue a certificate that proves who the user NAME is.
 
@@ -138,10 +135,9 @@ def user(
         raise InvalidInput("--upn is one user's; --from is for many")
     names = [name] if name is not None else ask.names(source or "")
     wishes = context.vpn.certificates.wishes_for_users(
-        names, KeyType(key_type), upn=upn, days=days, cdp=_checked(cdp)
+        names, KeyType(how.key_type), upn=upn, days=how.days, cdp=_checked(how.cdp)
     )
-    existing = Existing.REFUSE if source is None else Existing.SKIP
-    _issue(context, wishes, Existing.REPLACE if replace else existing, passphrase_file)
+    _issue(context, wishes, Existing.REFUSE if source is None else Existing.SKIP, how)
 
 
 def _checked(cdp: str | None) -> str:
@@ -156,11 +152,10 @@ def _checked(cdp: str | None) -> str:
     return check_cdp(cdp)
 
 
-def _issue(
-    context: Context, wishes: Sequence[Wish], existing: Existing, passphrase_file: Path | None
-) -> None:
+def _issue(context: Context, wishes: Sequence[Wish], existing: Existing, how: _How) -> None:
     certificates, made = context.vpn.certificates, _Made(context)
-    issued = certificates.issue(wishes, ask.passphrase(passphrase_file), existing=existing)
+    existing = Existing.REPLACE if how.replace else existing
+    issued = certificates.issue(wishes, ask.passphrase(how.passphrase_file), existing=existing)
     made.follow(issued, len(wishes))
     if len(made.names) < len(wishes):
         talk(f"{len(wishes) - len(made.names)} had one already")

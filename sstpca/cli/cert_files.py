@@ -1,5 +1,6 @@
 """Certificates and keys that leave or enter the home: export, import, requests."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -26,18 +27,72 @@ from .ca_files import COMMANDS, put_out
 from .cert import cert
 from .cert_change import RUNNING
 from .context import Context
-from .options import force_option, output_option, password_file_option, yes_option
+from .options import force_option, gathered, output_option, password_file_option, yes_option
 from .output import pairs as lines_of
 from .output import talk, warn
 
 # which of the options that not all formats have go with which
-_FITTING: Final = {
+_GOES_WITH: Final = {
     "--with-key": {Format.PEM, Format.CHAIN, Format.P12, Format.ROUTEROS},
     "--root": {Format.CHAIN},
     "--legacy": {Format.P12},
     "--generate": {Format.P12},
     "--password-file": {Format.P12},
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _As:
+    """What a certificate is to be exported as."""
+
+    format_: str
+    with_key: bool
+    root: bool
+    legacy: bool
+    password_file: Path | None
+    generate: bool
+
+    @property
+    def kind(self) -> Format:
+        """The format."""
+        return Format(self.format_)
+
+    def check(self) -> None:
+        """Make sure that the options go with each other.
+
+        :raises InvalidInput: if they do not.
+        """
+        given = {
+            "--with-key": self.with_key,
+            "--root": self.root,
+            "--legacy": self.legacy,
+            "--generate": self.generate,
+            "--password-file": self.password_file is not None,
+        }
+        for name in (name for name, is_given in given.items() if is_given):
+            if self.kind not in _GOES_WITH[name]:
+                formats = ", ".join(one.value for one in Format if one in _GOES_WITH[name])
+                raise InvalidInput(
+                    f"{name} does not go with --format {self.format_}", f"it goes with {formats}"
+                )
+        if self.generate and self.password_file is not None:
+            raise InvalidInput("--password-file and --generate exclude each other")
+
+    def new_password(self, target: Path) -> str:
+        """Return the password for the file ``target``: made, read, or asked for.
+
+        :raises InvalidInput: if there is nobody to ask.
+        """
+        if self.generate:
+            return generate_password()
+        if self.password_file is not None:
+            return ask.from_file(self.password_file, "the password")
+        if not ask.interactive():
+            raise InvalidInput(
+                "there is no terminal to ask for a password",
+                "give it with --password-file FILE, or let --generate make one",
+            )
+        return ask.secret(f"Password for {target}", twice=True)
 
 
 @cert.command()
@@ -58,18 +113,8 @@ _FITTING: Final = {
 @click.option("--generate", is_flag=True, help="Make the p12 file's password, and print it once.")
 @force_option
 @click.pass_obj
-def export(
-    context: Context,
-    name: str,
-    format_: str,
-    output: Path | None,
-    with_key: bool,
-    root: bool,
-    legacy: bool,
-    password_file: Path | None,
-    generate: bool,
-    force: bool,
-) -> None:
+@gathered(_As, "how")
+def export(context: Context, name: str, output: Path | None, force: bool, how: _As) -> None:
     """Write the certificate NAME for another program.
 
     pem, der (what Windows calls .cer) and chain (with intermediates) have no key in them, and go to
@@ -81,69 +126,35 @@ def export(
         sstpca cert export alice --format p12 --generate
         sstpca cert export server --format routeros
     """
-    kind = Format(format_)
-    given = {
-        "--with-key": with_key,
-        "--root": root,
-        "--legacy": legacy,
-        "--generate": generate,
-        "--password-file": password_file is not None,
-    }
-    _refuse_unfitting(kind, [option for option, is_given in given.items() if is_given])
+    how.check()
     exchange, entry = context.vpn.exchange, context.vpn.certificates.find(name)
+    kind, stem = how.kind, file_stem(entry)
     _warn_of(entry)
     if kind is Format.P12:
-        target = output or Path(f"{file_stem(entry)}.p12")
+        target = output or Path(f"{stem}.p12")
         password = exchange.export_p12(
-            entry,
-            target,
-            lambda: _new_password(target, password_file, generate=generate),
-            legacy=legacy,
-            force=force,
+            entry, target, lambda: how.new_password(target), legacy=how.legacy, force=force
         )
         click.echo(target)
-        if generate:
+        if how.generate:
             click.echo(password)
             talk("the second line is its password, which is not kept anywhere")
     elif kind is Format.ROUTEROS:
-        target = output or Path(f"{file_stem(entry)}-routeros")
+        target = output or Path(f"{stem}-routeros")
         _say_routeros(target, exchange.export_routeros(entry, target, force=force))
-    elif with_key:
-        target = output or Path(f"{file_stem(entry)}.pem")
-        write_secret(exchange.exported_with_key(entry, kind, root=root), target, force=force)
+    elif how.with_key:
+        target = output or Path(f"{stem}.pem")
+        content = exchange.exported_with_key(entry, kind, root=how.root)
+        write_secret(content, target, force=force)
         click.echo(target)
     else:
-        put_out(exchange.exported(entry, kind, root=root), output, force=force)
-
-
-def _refuse_unfitting(kind: Format, options: list[str]) -> None:
-    for option in options:
-        if kind not in _FITTING[option]:
-            formats = ", ".join(one.value for one in Format if one in _FITTING[option])
-            raise InvalidInput(
-                f"{option} does not go with --format {kind.value}", f"it goes with {formats}"
-            )
-    if {"--generate", "--password-file"} <= set(options):
-        raise InvalidInput("--password-file and --generate exclude each other")
+        put_out(exchange.exported(entry, kind, root=how.root), output, force=force)
 
 
 def _warn_of(entry: Entry) -> None:
     state = entry.state(datetime.now(UTC).timestamp())
     if state is not State.VALID:
         warn(f"the certificate {entry.serial} of '{entry.name}' is {state.value}")
-
-
-def _new_password(target: Path, file: Path | None, *, generate: bool) -> str:
-    if generate:
-        return generate_password()
-    if file is not None:
-        return ask.from_file(file, "the password")
-    if not ask.interactive():
-        raise InvalidInput(
-            "there is no terminal to ask for a password",
-            "give it with --password-file FILE, or let --generate make one",
-        )
-    return ask.secret(f"Password for {target}", twice=True)
 
 
 def _say_routeros(target: Path, pair: Pair) -> None:

@@ -6,8 +6,9 @@ import click
 
 from ..access.profiles import DEFAULT
 from .context import Context
+from .options import gathered
 from .output import talk
-from .signing import sign_options, signer
+from .signing import Signing, sign_options
 from .usage import Command
 
 
@@ -27,13 +28,8 @@ from .usage import Command
 )
 @sign_options
 @click.pass_obj
-def deploy(
-    context: Context,
-    profile: str,
-    output: Path | None,
-    sign_with: Path | None,
-    sign_password_file: Path | None,
-) -> None:
+@gathered(Signing, "signing")
+def deploy(context: Context, profile: str, output: Path | None, signing: Signing) -> None:
     """Make what administrators need to set up the VPN on many PCs.
 
     It is for everybody with one access profile, and has no user and no password in it: a folder,
@@ -46,6 +42,6 @@ def deploy(
         sstpca deploy --profile sales --output /srv/handover
         sstpca deploy --sign-with signing.p12 --sign-password-file password
     """
-    made = context.vpn.administrators.deploy(profile, output, signer(sign_with, sign_password_file))
+    made = context.vpn.administrators.deploy(profile, output, signing.signer())
     click.echo(made)
     talk("README.txt in it says what each file is for.")

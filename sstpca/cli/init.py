@@ -1,5 +1,6 @@
 """``sstpca init``: make the home of a VPN."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -19,8 +20,34 @@ from ..vpn.setup import (
 )
 from . import ask
 from .context import Context
+from .options import gathered
 from .output import pairs, talk, warn
 from .usage import Command
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What was said about the VPN, beside its hosts."""
+
+    port: int
+    connection: str
+    contact: str
+    key_type: str
+    ca_key_type: str
+    no_name_constraints: bool
+
+    def plan(self, hosts: Hosts) -> Plan:
+        """Return what to make."""
+        kinds = KeyType(self.key_type), KeyType(self.ca_key_type)
+        constrained = not self.no_name_constraints
+        return Plan(
+            hosts,
+            self.port,
+            self.connection,
+            *kinds,
+            contact=self.contact,
+            name_constraints=constrained,
+        )
 
 
 @click.command(cls=Command)
@@ -68,18 +95,14 @@ from .usage import Command
     help="For clients that know no name constraints: the authority can issue for every host then.",
 )
 @click.pass_obj
+@gathered(_Wanted, "wanted")
+@gathered(ask.NewKey, "key")
 def init(
     context: Context,
     hosts: tuple[str, ...],
     addresses: tuple[str, ...],
-    port: int,
-    connection: str,
-    contact: str,
-    passphrase_file: Path | None,
-    no_passphrase: bool,
-    key_type: str,
-    ca_key_type: str,
-    no_name_constraints: bool,
+    key: ask.NewKey,
+    wanted: _Wanted,
 ) -> None:
     """Make the home of a VPN.
 
@@ -94,15 +117,11 @@ def init(
         sstpca init vpn.example.com --ip 203.0.113.5 --port 4443 --contact "Eve, ext. 12"
         sstpca --home /srv/vpn init 203.0.113.5 --no-passphrase
     """
-    kinds = KeyType(key_type), KeyType(ca_key_type)
-    named = parse_hosts(hosts, addresses)
-    plan = Plan(
-        named, port, connection, *kinds, contact=contact, name_constraints=not no_name_constraints
-    )
+    plan = wanted.plan(parse_hosts(hosts, addresses))
     home = Home(context.home_path)
     refuse_existing(home)
-    passphrase = ask.new_passphrase(passphrase_file, no_passphrase)
-    warn_of_hosts(named, home)
+    passphrase = key.passphrase()
+    warn_of_hosts(plan.hosts, home)
     made = make_home(home.root, plan, passphrase)
     report(made)
     warn_of_contact(plan, home)

@@ -1,26 +1,21 @@
 """``sstpca profile``: the addresses, DNS servers and routes that users are given."""
 
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final
 
 import click
 
 from ..access import connection_settings
-from ..access.connection_settings import ConnectionSettings, SignIn, parse_name_rule
-from ..access.profiles import SESSIONS, AccessProfile, Pool, parse_pool, parse_route
-from ..access.reach import Reach, parse_reach
+from ..access.connection_settings import ConnectionSettings
+from ..access.profiles import AccessProfile, Pool
 from ..errors import InvalidInput, command
-from ..names import check_ipv4
 from .context import Context
+from .options import gathered
 from .output import echo_json, pairs, table, talk
 from .profile_doubts import agreed_to_sign_in, warn_of
+from .profile_options import Given, profile_options
 from .reach import reach_rows, say_when
 from .usage import Group
 
-Option = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-_SET: Final = command("profile set")
 _IN_BUNDLES: Final = frozenset({"routes", "dns_suffix", "full_tunnel", "client"})
 
 
@@ -36,166 +31,12 @@ def profile() -> None:
     """
 
 
-def _profile_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    options: tuple[Option, ...] = (
-        click.option("--local", metavar="ADDR", help="The server's own address in the tunnel."),
-        click.option("--pool", "pools", multiple=True, metavar="A-B", help="Addresses to give."),
-        click.option("--dns", multiple=True, metavar="ADDR", help="A DNS server; two at most."),
-        click.option(
-            "--route", "routes", multiple=True, metavar="PREFIX", help="Goes through the tunnel."
-        ),
-        click.option("--dns-suffix", metavar="SUFFIX", help="Appended to short names."),
-        click.option(
-            "--full-tunnel/--split-tunnel",
-            default=None,
-            help="All traffic through the tunnel (default), or only that of the routes.",
-        ),
-        click.option(
-            "--sessions",
-            type=int,
-            metavar="N",
-            help=f"How many each user may have at a time ({SESSIONS}); one more ends the "
-            "one that has been silent for the longest time.",
-        ),
-        click.option(
-            "--reach",
-            multiple=True,
-            metavar="WHAT,...",
-            help="What its users reach beside the networks behind the server: clients (other "
-            "clients), server (the services of its own machine), link-local (with cloud metadata), "
-            "multicast (with broadcast).",
-        ),
-        click.option(
-            "--inbound/--no-inbound",
-            default=None,
-            help="Other hosts may open connections to the clients, or may not (default).",
-        ),
-        *_client_options(),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def _client_options() -> tuple[Option, ...]:
-    return (
-        click.option(
-            "--sign-in",
-            type=click.Choice([one.value for one in SignIn]),
-            help="How its users prove who they are; mschapv2 and eap-mschapv2 are by password, "
-            "eap-tls is by certificate.",
-        ),
-        click.option(
-            "--name-rule",
-            "name_rules",
-            multiple=True,
-            metavar="SUFFIX[=DNS,...]",
-            help="Who is asked for names below SUFFIX; their use starts the VPN.",
-        ),
-        click.option(
-            "--trigger-app",
-            "trigger_apps",
-            multiple=True,
-            metavar="APP",
-            help="A program (its path, or a package family name) that starts the VPN.",
-        ),
-        click.option(
-            "--trusted-network",
-            "trusted_networks",
-            multiple=True,
-            metavar="SUFFIX",
-            help="A network, by its DNS suffix, in which nothing starts the VPN.",
-        ),
-        click.option(
-            "--proxy", metavar="PROXY", help="HOST:PORT, or the URL of a script; full tunnel only."
-        ),
-        click.option(
-            "--proxy-bypass", multiple=True, metavar="NAME", help="What does not use the proxy."
-        ),
-    )
-
-
-def _client_changes(
-    sign_in: str | None,
-    name_rules: tuple[str, ...],
-    trigger_apps: tuple[str, ...],
-    trusted_networks: tuple[str, ...],
-    proxy: str | None,
-    proxy_bypass: tuple[str, ...],
-) -> dict[str, Any]:
-    """Return the fields of a Client that were given; one that is given empty takes it away."""
-    changes: dict[str, Any] = {}
-    if sign_in is not None:
-        changes["sign_in"] = SignIn(sign_in)
-    if proxy is not None:
-        changes["proxy"] = proxy
-    if name_rules:
-        changes["name_rules"] = tuple(parse_name_rule(rule) for rule in name_rules if rule)
-    for field, values in (
-        ("trigger_apps", trigger_apps),
-        ("trusted_networks", trusted_networks),
-        ("proxy_bypass", proxy_bypass),
-    ):
-        if values:
-            changes[field] = tuple(value for value in values if value)
-    return changes
-
-
-def _changes(
-    local: str | None,
-    pools: tuple[str, ...],
-    dns: tuple[str, ...],
-    routes: tuple[str, ...],
-    dns_suffix: str | None,
-    full_tunnel: bool | None,
-    sessions: int | None,
-    reach: tuple[str, ...],
-    inbound: bool | None,
-    client: ConnectionSettings,
-    **client_options: Any,
-) -> dict[str, Any]:
-    """Return the fields of an access profile that were given.
-
-    :param client: as it is until now.
-    """
-    for option, values, hint in (
-        ("--local", [] if local is None else [local], ("for example: --local 10.98.0.1",)),
-        ("--pool", pools, ("for example: --pool 10.98.0.10-10.98.0.250",)),
-        ("--dns", dns, ("leave it out, or say --no-dns with '", _SET, "' to give none")),
-        ("--route", routes, ("leave it out, or say --no-routes with '", _SET, "'")),
-    ):
-        if any(not value.strip() for value in values):
-            raise InvalidInput(f"{option} is empty", *hint)
-    changes: dict[str, Any] = {}
-    client_changes = _client_changes(**client_options)
-    if client_changes:
-        changes["client"] = replace(client, **client_changes)
-    if local is not None:
-        changes["local_address"] = check_ipv4(local)
-    if pools:
-        changes["pools"] = tuple(map(parse_pool, pools))
-    if dns:
-        changes["dns"] = tuple(map(check_ipv4, dns))
-    if routes:
-        changes["routes"] = tuple(map(parse_route, routes))
-    if dns_suffix is not None:
-        changes["dns_suffix"] = dns_suffix
-    if full_tunnel is not None:
-        changes["full_tunnel"] = full_tunnel
-    if sessions is not None:
-        changes["sessions"] = sessions
-    if reach:
-        changes["reach"] = frozenset[Reach]().union(*map(parse_reach, reach))
-    if inbound is not None:
-        changes["inbound"] = inbound
-    return changes
-
-
 @profile.command()
 @click.argument("name")
-@_profile_options
+@profile_options
 @click.pass_obj
-def add(context: Context, /, name: str, **options: Any) -> None:
+@gathered(Given, "given")
+def add(context: Context, name: str, given: Given) -> None:
     """Add the access profile NAME.
 
     \b
@@ -203,7 +44,7 @@ def add(context: Context, /, name: str, **options: Any) -> None:
         sstpca profile add office --local 10.97.0.1 --pool 10.97.0.10-10.97.0.99 \\
             --split-tunnel --route 10.1.0.0/16 --route 10.2.0.0/16
     """
-    changes = _changes(client=ConnectionSettings(), **options)
+    changes = given.changes(ConnectionSettings())
     for field, option in (("local_address", "--local"), ("pools", "--pool")):
         if field not in changes:
             raise InvalidInput(
@@ -211,19 +52,20 @@ def add(context: Context, /, name: str, **options: Any) -> None:
                 "for example: --local 10.98.0.1 --pool 10.98.0.10-10.98.0.250",
             )
     added = context.vpn.profiles.add(AccessProfile(name=name, **changes))
-    warn_of(added, changes.keys(), options["routes"])
+    warn_of(added, changes.keys(), given.routes)
     talk(f"access profile '{added.name}' added")
 
 
 @profile.command("set")
 @click.argument("name")
-@_profile_options
+@profile_options
 @click.option("--no-dns", is_flag=True, help="Give no DNS server.")
 @click.option("--no-routes", is_flag=True, help="Give no routes.")
 @click.option("--yes", is_flag=True, help="Do not ask, even if users cannot log in then.")
 @click.pass_obj
+@gathered(Given, "given")
 def set_(
-    context: Context, /, name: str, no_dns: bool, no_routes: bool, yes: bool, **options: Any
+    context: Context, name: str, given: Given, no_dns: bool, no_routes: bool, yes: bool
 ) -> None:
     """Change the access profile NAME.
 
@@ -241,7 +83,7 @@ def set_(
         sstpca profile set admins --reach clients,server
         sstpca profile set default --reach "" --no-inbound
     """
-    changes = _changes(client=context.vpn.profiles.get(name).client, **options)
+    changes = given.changes(context.vpn.profiles.get(name).client)
     for flag, field in ((no_dns, "dns"), (no_routes, "routes")):
         if flag and field in changes:
             option = "--dns" if field == "dns" else "--route"
@@ -255,7 +97,7 @@ def set_(
         talk("nothing was changed")
         return
     changed = context.vpn.profiles.change(name, **changes)
-    warn_of(changed, changes.keys(), options["routes"])
+    warn_of(changed, changes.keys(), given.routes)
     talk(f"access profile '{changed.name}' changed")
     say_when(context, changed, changes)
     _name_outdated(context, changed, changes)

@@ -1,5 +1,6 @@
 """``sstpca server rename``: users connect to another name, step by step."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from ..names import some
 from ..vpn.rename import WAITING, Progress, Renaming, Step
 from . import ask
 from .context import Context
+from .options import gathered
 from .output import pairs, rendered, talk, warn
 from .usage import Command
 
@@ -68,6 +70,16 @@ def renaming_text(how_far: Progress) -> Remedy:
     return (text, command("server rename"))
 
 
+@dataclass(frozen=True, slots=True)
+class _How:
+    """What is to be done about the renaming."""
+
+    dry_run: bool
+    cancel: bool
+    force: bool
+    yes: bool
+
+
 @click.command(cls=Command)
 @click.argument("new", required=False, metavar="[NAME]")
 @click.option("--dry-run", is_flag=True, help="Only show what would be done.")
@@ -81,16 +93,9 @@ def renaming_text(how_far: Progress) -> Remedy:
 )
 @click.option("--no-passphrase", is_flag=True, help="Leave a next authority's key unencrypted.")
 @click.pass_obj
-def rename(
-    context: Context,
-    new: str | None,
-    dry_run: bool,
-    cancel: bool,
-    force: bool,
-    yes: bool,
-    passphrase_file: Path | None,
-    no_passphrase: bool,
-) -> None:
+@gathered(ask.NewKey, "key")
+@gathered(_How, "how")
+def rename(context: Context, new: str | None, how: _How, key: ask.NewKey) -> None:
     """Let users connect to NAME instead of the name that they connect to now.
 
     It shows its plan, asks, and does what can be done without users. Then it is their turn: they
@@ -104,8 +109,8 @@ def rename(
     """
     renaming = context.vpn.rename
     one = renaming.chosen(new)
-    if cancel:
-        _cancel(context, one, yes=yes)
+    if how.cancel:
+        _cancel(context, one, yes=how.yes)
         return
     left = renaming.plan(one)
     missing = renaming.missing(left[0])
@@ -113,17 +118,13 @@ def rename(
     why = surroundings.reach(one.new)
     if why:
         warn(f"{one.new} {why}")
-    if dry_run:
+    if how.dry_run:
         return
-    renaming.check(left[0], force=force)
-    if not ask.confirm(_question(one, left), yes=yes):
+    renaming.check(left[0], force=how.force)
+    if not ask.confirm(_question(one, left), yes=how.yes):
         talk("nothing was changed")
         return
-    done = renaming.go_on(
-        one,
-        ask.passphrase(passphrase_file),
-        lambda: ask.new_passphrase(passphrase_file, no_passphrase),
-    )
+    done = renaming.go_on(one, ask.passphrase(key.passphrase_file), key.passphrase)
     for step in done:
         if step in WAITING:
             _say_turn(one, step, renaming.missing(step))

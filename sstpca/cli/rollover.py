@@ -14,7 +14,7 @@ from ..vpn.rollover import Done, KeyType, Without
 from . import ask
 from .cert_change import RUNNING
 from .context import Context
-from .options import passphrase_option, yes_option
+from .options import gathered, passphrase_option, yes_option
 from .output import counted, echo_json, iso, local, rendered, table, talk, warn
 from .rename import renaming_json, renaming_text
 from .usage import Group
@@ -56,12 +56,9 @@ def group() -> None:
     help="Whether it can issue for the hosts of the settings only.  [default: as before]",
 )
 @click.pass_obj
+@gathered(ask.NewKey, "key")
 def begin(
-    context: Context,
-    key_type: str | None,
-    passphrase_file: Path | None,
-    no_passphrase: bool,
-    name_constraints: bool | None,
+    context: Context, key_type: str | None, key: ask.NewKey, name_constraints: bool | None
 ) -> None:
     """Make the next authority, for the hosts of the settings.
 
@@ -73,7 +70,7 @@ def begin(
     """
     rollover = context.vpn.rollover
     rollover.check_begin()
-    passphrase = ask.new_passphrase(passphrase_file, no_passphrase)
+    passphrase = key.passphrase()
     kind = None if key_type is None else KeyType(key_type)
     begun = rollover.begin(passphrase, kind=kind, constrained=name_constraints)
     made = begun.authority

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,25 +33,32 @@ _password_file: Callable[[Command], Command] = click.option(
 
 
 def sign_options(command: Command) -> Command:
-    """Give ``command`` the arguments ``sign_with`` and ``sign_password_file``."""
+    """Give ``command`` the fields of :class:`Signing`, for options.gathered."""
     return _sign_with(_password_file(command))
 
 
-def signer(file: Path | None, password_file: Path | None) -> "Signer | None":
-    """Return what signs the scripts; None if nobody asked for it.
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """What was said about the key that signs scripts."""
 
-    The password is taken from the option, from SSTPCA_SIGN_PASSWORD or, if the key has one and
-    none is given, from a question.
+    sign_with: Path | None
+    sign_password_file: Path | None
 
-    :raises SstpcaError: if the key cannot be used, or there is nobody to ask.
-    """
-    if file is None:
-        if password_file is not None:
-            raise InvalidInput("--sign-password-file without --sign-with means nothing")
-        return None
-    from ..vpn.bundles import Signer
+    def signer(self) -> "Signer | None":
+        """Return what signs the scripts; None if nobody asked for it.
 
-    return Signer.load(file, lambda path: _password(path, password_file))
+        The password is taken from the option, from SSTPCA_SIGN_PASSWORD or, if the key has one and
+        none is given, from a question.
+
+        :raises SstpcaError: if the key cannot be used, or there is nobody to ask.
+        """
+        if self.sign_with is None:
+            if self.sign_password_file is not None:
+                raise InvalidInput("--sign-password-file without --sign-with means nothing")
+            return None
+        from ..vpn.bundles import Signer
+
+        return Signer.load(self.sign_with, lambda path: _password(path, self.sign_password_file))
 
 
 def _password(key: Path, file: Path | None) -> bytes:

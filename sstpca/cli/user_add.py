@@ -17,100 +17,18 @@ from .bundle_make import (
     with_password_option,
 )
 from .context import Context
-from .options import passphrase_option
+from .options import gathered, passphrase_option
 from .output import MANY, talk, warn
 
 
-@click.command(cls=usage.Command)
-@click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option(
-    "--from",
-    "source",
-    metavar="FILE",
-    help="Add the names in FILE, one a line; - for standard input.",
-)
-@click.option("--profile", default=DEFAULT, show_default=True, help="The access profile.")
-@click.option("--address", metavar="IP", help="The address the user always gets.")
-@ask.password_options
-@click.option("--bundle", is_flag=True, help="Make the bundle in the same go.")
-@for_option
-@with_password_option
-@sheets_option
-@issue_option
-@passphrase_option
-@click.pass_obj
-def add(
-    context: Context,
-    names: tuple[str, ...],
-    source: str | None,
-    profile: str,
-    address: str | None,
-    from_stdin: bool,
-    generate: bool,
-    bundle: bool,
-    for_: str,
-    with_password: bool,
-    sheets: Path | None,
-    issue: bool,
-    passphrase_file: Path | None,
-) -> None:
-    """Add each user NAME; asks for a password.
+@dataclass(frozen=True, slots=True)
+class _Whom:
+    """Who is to be added, and what they are given."""
 
-    A password has 8 to 256 characters. It is not stored, and shown only when it was made here.
-    With --bundle, this is the moment to put it into the bundle (--with-password), or on a sheet.
-    Who signs in with a certificate needs none, and --issue makes the certificate. Of several users
-    all are added, or none.
-
-    \b
-        sstpca user add alice
-        sstpca user add bob --generate --address 10.99.0.20
-        sstpca user add carol --password-stdin < file
-        sstpca user add dave --generate --bundle --with-password
-        sstpca user add erin --profile staff --bundle --issue
-        sstpca user add --from names.txt --generate --bundle --sheets /root/sheets
-    """
-    if not bundle and (with_password or issue or sheets is not None or passphrase_file is not None):
-        raise InvalidInput(
-            "--with-password, --sheets, --issue and --passphrase-file go with --bundle"
-        )
-    asked_for = _asked_for(names, source, from_stdin=from_stdin)
-    if len(asked_for) > 1 and (address is not None or from_stdin):
-        option = "--password-stdin" if from_stdin else "--address"
-        raise InvalidInput(f"{option} is for one user", "leave it out, or add them one by one")
-    new = _new(context, asked_for, profile, address)
-    given = _Given(from_stdin, generate)
-    if bundle:
-        asked = _Asked(for_, with_password, sheets, issue, passphrase_file)
-        _add_with_bundles(context, new, asked, given)
-    else:
-        _add_alone(context, new, given)
-
-
-def _asked_for(names: Sequence[str], source: str | None, *, from_stdin: bool) -> list[str]:
-    """Return the names on the command line or in the list, none of them twice."""
-    if bool(names) == (source is not None):
-        raise InvalidInput(
-            "say whom to add, in one way", "name users, or give a list of names with --from FILE"
-        )
-    if source == "-" and from_stdin:
-        raise InvalidInput("--from - and --password-stdin exclude each other")
-    found = list(names) if source is None else ask.names(source)
-    seen: set[str] = set()
-    for name in found:
-        if user_key(name) in seen:
-            raise InvalidInput(f"{quoted(name)} is named twice", "nobody was added")
-        seen.add(user_key(name))
-    return found
-
-
-def _new(
-    context: Context, names: Sequence[str], profile: str, address: str | None
-) -> Sequence[NewUser]:
-    """Return the users to add, as far as they can be added."""
-    static = None if address is None else check_ipv4(address)
-    return context.vpn.users.check(
-        [NewUser(name, profile=profile, static_address=static) for name in names]
-    )
+    names: tuple[str, ...]
+    source: str | None
+    profile: str
+    address: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +53,95 @@ class _Given:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What was said about the bundles of new users."""
+
+    for_: str
+    with_password: bool
+    sheets: Path | None
+    issue: bool
+    passphrase_file: Path | None
+
+
+@click.command(cls=usage.Command)
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option(
+    "--from",
+    "source",
+    metavar="FILE",
+    help="Add the names in FILE, one a line; - for standard input.",
+)
+@click.option("--profile", default=DEFAULT, show_default=True, help="The access profile.")
+@click.option("--address", metavar="IP", help="The address the user always gets.")
+@ask.password_options
+@click.option("--bundle", is_flag=True, help="Make the bundle in the same go.")
+@for_option
+@with_password_option
+@sheets_option
+@issue_option
+@passphrase_option
+@click.pass_obj
+@gathered(_Asked, "asked")
+@gathered(_Given, "given")
+@gathered(_Whom, "whom")
+def add(context: Context, whom: _Whom, given: _Given, bundle: bool, asked: _Asked) -> None:
+    """Add each user NAME; asks for a password.
+
+    A password has 8 to 256 characters. It is not stored, and shown only when it was made here.
+    With --bundle, this is the moment to put it into the bundle (--with-password), or on a sheet.
+    Who signs in with a certificate needs none, and --issue makes the certificate. Of several users
+    all are added, or none.
+
+    \b
+        sstpca user add alice
+        sstpca user add bob --generate --address 10.99.0.20
+        sstpca user add carol --password-stdin < file
+        sstpca user add dave --generate --bundle --with-password
+        sstpca user add erin --profile staff --bundle --issue
+        sstpca user add --from names.txt --generate --bundle --sheets /root/sheets
+    """
+    if not bundle and (
+        asked.with_password
+        or asked.issue
+        or asked.sheets is not None
+        or asked.passphrase_file is not None
+    ):
+        raise InvalidInput(
+            "--with-password, --sheets, --issue and --passphrase-file go with --bundle"
+        )
+    names = _names(whom, from_stdin=given.from_stdin)
+    if len(names) > 1 and (whom.address is not None or given.from_stdin):
+        alone = "--password-stdin" if given.from_stdin else "--address"
+        raise InvalidInput(f"{alone} is for one user", "leave it out, or add them one by one")
+    static = None if whom.address is None else check_ipv4(whom.address)
+    new = context.vpn.users.check(
+        [NewUser(name, profile=whom.profile, static_address=static) for name in names]
+    )
+    if bundle:
+        _add_with_bundles(context, new, asked, given)
+    else:
+        _add_alone(context, new, given)
+
+
+def _names(whom: _Whom, *, from_stdin: bool) -> list[str]:
+    """Return the names on the command line or in the list, none of them twice."""
+    source = whom.source
+    if bool(whom.names) == (source is not None):
+        raise InvalidInput(
+            "say whom to add, in one way", "name users, or give a list of names with --from FILE"
+        )
+    if source == "-" and from_stdin:
+        raise InvalidInput("--from - and --password-stdin exclude each other")
+    found = list(whom.names) if source is None else ask.names(source)
+    seen: set[str] = set()
+    for name in found:
+        if user_key(name) in seen:
+            raise InvalidInput(f"{quoted(name)} is named twice", "nobody was added")
+        seen.add(user_key(name))
+    return found
+
+
 def _add_alone(context: Context, new: Sequence[NewUser], given: _Given) -> None:
     vpn = context.vpn
     vpn.users.check_key()
@@ -149,17 +156,6 @@ def _add_alone(context: Context, new: Sequence[NewUser], given: _Given) -> None:
     talk("next: ", command(f"bundle{' {}' * len(whom + issue)}", *whom, *issue))
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What was said about the bundles of new users."""
-
-    systems: str
-    with_password: bool
-    sheets: Path | None
-    issue: bool
-    passphrase_file: Path | None
-
-
 def _add_with_bundles(
     context: Context, new: Sequence[NewUser], asked: _Asked, given: _Given
 ) -> None:
@@ -168,7 +164,7 @@ def _add_with_bundles(
     from . import handing_out
     from .bundle_make import issue_missing, wish_for
 
-    wish = wish_for(asked.systems, sheets=asked.sheets, save_password=asked.with_password)
+    wish = wish_for(asked.for_, sheets=asked.sheets, save_password=asked.with_password)
     making = context.vpn.bundles.prepare_for_new(new, wish)
     making.check_profiles()
     if asked.issue:
