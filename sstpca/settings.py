@@ -65,7 +65,7 @@ def _setting(default: Any, kind: _Kind) -> Any:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
+class ServerSettings:
     """The ``[server]`` table; its comments in templates/settings.toml.j2 say what each value does."""
 
     names: tuple[str, ...] = _setting((), _texts(0, 'a list of names: ["vpn.example.com"]'))
@@ -84,7 +84,7 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bundle:
+class BundleSettings:
     """The ``[bundle]`` table: what users see."""
 
     connection: str = _setting("", _TEXT)
@@ -98,8 +98,8 @@ class Bundle:
 class Settings:
     """All of settings.toml."""
 
-    server: Server
-    bundle: Bundle = Bundle()
+    server: ServerSettings
+    bundle: BundleSettings = BundleSettings()
 
     @property
     def host(self) -> str:
@@ -112,7 +112,7 @@ class Settings:
         return self.bundle.connection or default_connection(self.host)
 
 
-_SECTIONS: Final = {"server": Server, "bundle": Bundle}
+_SECTIONS: Final = {"server": ServerSettings, "bundle": BundleSettings}
 
 
 def default_connection(host: str) -> str:
@@ -130,7 +130,8 @@ def load(path: Path) -> Settings:
         if name not in _SECTIONS:
             raise _stray(document, name)
     settings = Settings(
-        server=Server(**_values(document, "server")), bundle=Bundle(**_values(document, "bundle"))
+        server=ServerSettings(**_values(document, "server")),
+        bundle=BundleSettings(**_values(document, "bundle")),
     )
     _check_hosts(settings.server, document)
     return settings
@@ -220,7 +221,7 @@ def _shown(value: Any) -> str:
             return quoted(str(value))[1:-1]
 
 
-def _check_hosts(server: Server, document: toml.Document) -> None:
+def _check_hosts(server: ServerSettings, document: toml.Document) -> None:
     """Check what the server is reached by and where it listens."""
     if not server.names and not server.addresses:
         what = "[server] needs at least one of names and addresses"

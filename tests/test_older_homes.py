@@ -60,7 +60,7 @@ def test_certificates_and_the_rollover(vpn: Vpn) -> None:
         ("server", True),
     ]
     [bob] = [one for one in vpn.certificates.all() if one.name == "bob"]
-    assert vpn.exchange.pair(bob).leaf == bob.certificate
+    assert vpn.transfer.pair(bob).leaf == bob.certificate
     assert [role for role, _ in vpn.authority.roles()] == ["issues", "next"]
     status = vpn.rollover.status()
     assert status.successor is not None

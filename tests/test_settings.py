@@ -131,7 +131,7 @@ def test_all_of_it_is_taken(tmp_path: Path) -> None:
         newline="",
     )
     assert settings.load(path) == settings.Settings(
-        server=settings.Server(
+        server=settings.ServerSettings(
             names=("a.example",),
             addresses=("192.0.2.1",),
             port=1,
@@ -141,7 +141,7 @@ def test_all_of_it_is_taken(tmp_path: Path) -> None:
             mtu=1280,
             nat=False,
         ),
-        bundle=settings.Bundle(
+        bundle=settings.BundleSettings(
             connection="c", contact="d", language="de", logo="l", revocation_check=False
         ),
     )

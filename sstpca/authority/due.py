@@ -10,7 +10,7 @@ from ..errors import Remedy, SstpcaError, command
 from ..home import SERVER, Home
 from ..names import quoted
 from ..store import Store
-from ..store.certificates import AUTHORITY, NEXT, Entry, State, list_all
+from ..store.certificates import AUTHORITY, NEXT, CertificateState, Entry, list_all
 from ..x509.certificate_profiles import SERVER_DAYS
 from ..x509.certificates import digest
 from ..x509.chains import root_of
@@ -96,16 +96,16 @@ def _judge(entry: Entry, within: timedelta, now: datetime) -> Iterator[Due]:
         within = max(within, _ROLLOVER)
     end = f"{datetime.fromtimestamp(entry.not_after, now.tzinfo):%Y-%m-%d}"
     match entry.state(moment):
-        case State.EXPIRED:
+        case CertificateState.EXPIRED:
             yield _due(entry, Urgency.WRONG, f"expired on {end}: Windows says 0x800B0101")
-        case State.NOT_YET:
+        case CertificateState.NOT_YET:
             why = "begins only later; is this machine's clock right?"
             yield Due(entry.name, Urgency.WRONG, entry.not_after, why, ("correct the clock",))
-        case State.REVOKED if entry.name in (SERVER, AUTHORITY):
+        case CertificateState.REVOKED if entry.name in (SERVER, AUTHORITY):
             yield _due(entry, Urgency.WRONG, "is revoked")
-        case State.VALID if left < entry.due_before(within):
+        case CertificateState.VALID if left < entry.due_before(within):
             yield _due(entry, Urgency.DUE, f"ends on {end}, in {left.days} days")
-        case State.VALID | State.REVOKED | State.REPLACED:
+        case CertificateState.VALID | CertificateState.REVOKED | CertificateState.REPLACED:
             return
 
 

@@ -15,7 +15,7 @@ from ..errors import InvalidInput, NameTaken, Refused, SstpcaError, command, opt
 from ..home import SERVER, Home
 from ..names import quoted, user_key
 from ..store import Store, certificates
-from ..store.certificates import Entry, State
+from ..store.certificates import CertificateState, Entry
 from ..store.users import check_holders
 from ..x509 import certificate_profiles
 from ..x509.certificates import Certificate
@@ -38,7 +38,7 @@ _WORTH_IT: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class CertificateWish:
     """A certificate somebody wants.
 
     :param name: what its pair is to be called.
@@ -105,7 +105,7 @@ def server_wish(
     hosts: Sequence[str],
     addresses: Sequence[str],
     kind: KeyType,
-) -> Wish:
+) -> CertificateWish:
     """Return the wish for a server's certificate.
 
     :param name: "server" is this home's own, by default for the hosts of the settings; of another
@@ -124,7 +124,7 @@ def server_wish(
     subject = Subject.parse(hosts, addresses)
     if name == SERVER:
         _check_served(home, subject)
-    return Wish(name, certificate_profiles.SERVER, subject, kind)
+    return CertificateWish(name, certificate_profiles.SERVER, subject, kind)
 
 
 def _check_served(home: Home, subject: Subject) -> None:
@@ -149,14 +149,14 @@ def user_wish(
     days: int | None = None,
     cdp: str = "",
     holder: int | None = None,
-) -> Wish:
+) -> CertificateWish:
     """Return the wish for the certificate of the user ``name``.
 
     :param holder: the number of that user, if there is one already; see holders.holders_of.
     :raises InvalidInput: if a name cannot be used.
     """
     name = pairs.check_pair_name(name)
-    return Wish(
+    return CertificateWish(
         name, certificate_profiles.USER, Subject.of_user(name, upn), kind, days, cdp, holder
     )
 
@@ -170,7 +170,7 @@ def issue(
     home: Home,
     store: Store,
     authority: Authority,
-    wishes: Sequence[Wish],
+    wishes: Sequence[CertificateWish],
     now: datetime,
     *,
     existing: Existing = Existing.REFUSE,
@@ -194,10 +194,10 @@ def issue(
 
 
 def _wanted(
-    wishes: Sequence[Wish], holders: Mapping[str, tuple[str, bool]], existing: Existing
-) -> list[Wish]:
+    wishes: Sequence[CertificateWish], holders: Mapping[str, tuple[str, bool]], existing: Existing
+) -> list[CertificateWish]:
     """Return the wishes to fulfil."""
-    wanted: dict[str, Wish] = {}
+    wanted: dict[str, CertificateWish] = {}
     for wish in wishes:
         key = user_key(wish.name)
         name, usable = holders.get(key, (wish.name, False))
@@ -218,7 +218,7 @@ def _wanted(
     return list(wanted.values())
 
 
-def _make(authority: Authority, wish: Wish, now: datetime) -> Pair:
+def _make(authority: Authority, wish: CertificateWish, now: datetime) -> Pair:
     key = make_key(wish.key_type)
     leaf = authority.sign(
         wish.profile, wish.subject, key.public_key(), now, days=wish.days, cdp=wish.cdp
@@ -383,7 +383,7 @@ def due(home: Home, store: Store, within: timedelta, now: datetime) -> list[Entr
         for entry in certificates.list_current(store)
         if entry.profile in certificate_profiles.PROFILES
         and entry.issuer_sha256 in issuers
-        and entry.state(now.timestamp()) is not State.REVOKED
+        and entry.state(now.timestamp()) is not CertificateState.REVOKED
         and entry.not_after <= (now + entry.due_before(within)).timestamp()
         and entry.not_after + _WORTH_IT.total_seconds() < last
     ]

@@ -115,7 +115,7 @@ def _revoked(entry: Entry) -> x509.RevokedCertificate:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class RevocationList:
     """A list that was written.
 
     :param paths: the files, DER and PEM.
@@ -137,7 +137,7 @@ def write_list(
     *,
     days: int = DAYS,
     folder: Path | None = None,
-) -> Written:
+) -> RevocationList:
     """Write the list of all that is revoked as DER and as PEM.
 
     :param folder: by default the home.
@@ -156,7 +156,7 @@ def write_list(
         made = make_list(authority, revoked, now, number=number, days=days)
         write_file(pem, made.public_bytes(serialization.Encoding.PEM), PUBLIC)
         write_file(der, made.public_bytes(serialization.Encoding.DER), PUBLIC)
-    return Written((der, pem), len(revoked), former, made.next_update_utc or now)
+    return RevocationList((der, pem), len(revoked), former, made.next_update_utc or now)
 
 
 def _number(path: Path) -> int:

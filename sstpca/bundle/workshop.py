@@ -46,7 +46,7 @@ Result = Written | SstpcaError
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class BundleWish:
     """How bundles are to be made.
 
     :param language: of the texts; empty: that of the settings.
@@ -75,7 +75,7 @@ class Workshop:
         certificate.
     """
 
-    def __init__(self, home: Home, settings: Settings, wish: Wish) -> None:
+    def __init__(self, home: Home, settings: Settings, wish: BundleWish) -> None:
         self._home = home
         self._settings = settings
         self.wish = wish

@@ -18,7 +18,7 @@ from .signing import Signing, sign_options
 
 # jinja2 and qrcode take a tenth of a second to import, and only making needs them
 if TYPE_CHECKING:
-    from ..vpn.bundles import Making, Wish
+    from ..vpn.bundles import BundleWish, Making
 
 _FOLDER = click.Path(path_type=Path, file_okay=False, readable=False)
 
@@ -145,16 +145,16 @@ def make(
     talk(*handing_out.next_step(making, handing_out.hand_out(making)))
 
 
-def wish_for(systems: str, **more: Any) -> "Wish":
+def wish_for(systems: str, **more: Any) -> "BundleWish":
     """Return how bundles are to be made.
 
     :param systems: ``windows,linux``.
     :param more: fields of Wish.
     :raises InvalidInput: if a system is unknown.
     """
-    from ..vpn.bundles import Wish, platforms
+    from ..vpn.bundles import BundleWish, platforms
 
-    return Wish(platforms(systems), **more)
+    return BundleWish(platforms(systems), **more)
 
 
 def _asked(context: Context, whose: _Whose) -> list[User]:

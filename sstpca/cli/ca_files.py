@@ -12,7 +12,7 @@ from ..errors import InvalidInput, command
 from ..secrets import check_new_passphrase, check_passphrase
 from ..vpn.authority import Summary
 from ..vpn.authority import restore as restored
-from ..vpn.exchange import write_public
+from ..vpn.transfer import write_public
 from . import ask, usage
 from .context import Context
 from .options import force_option, output_option

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from ..vpn.certificates import AUTHORITY, PREFIX_MIN, Description, Entry, State, describe
-from ..vpn.exchange import write_public
+from ..vpn.certificates import AUTHORITY, PREFIX_MIN, CertificateState, Description, Entry, describe
+from ..vpn.transfer import write_public
 from .context import Context
 from .output import echo_json, iso, local, table, talk, warn
 from .output import pairs as lines_of
@@ -52,7 +52,7 @@ def list_(context: Context, everything: bool, as_json: bool) -> None:
 
 def _row(one: Entry, now: float) -> tuple[str, ...]:
     state = one.state(now)
-    left = str(int((one.not_after - now) // _DAY)) if state is State.VALID else "-"
+    left = str(int((one.not_after - now) // _DAY)) if state is CertificateState.VALID else "-"
     ends = f"{datetime.fromtimestamp(one.not_after, UTC):%Y-%m-%d}"
     return (
         one.name,
@@ -149,9 +149,9 @@ def _place(context: Context, one: Entry) -> str:
 def _state(one: Entry, now: float) -> str:
     state = one.state(now)
     match state:
-        case State.REVOKED:
+        case CertificateState.REVOKED:
             return f"revoked {local(one.revoked or now)}, {one.reason}"
-        case State.REPLACED:
+        case CertificateState.REPLACED:
             return f"replaced {local(one.replaced or now)}"
         case _:
             return str(state.value)

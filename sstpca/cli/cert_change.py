@@ -16,10 +16,10 @@ from ..vpn.certificates import (
     REASONS,
     SERVER,
     SERVER_DAYS,
+    CertificateWish,
     Existing,
     KeyType,
     Pair,
-    Wish,
     check_cdp,
 )
 from . import ask
@@ -152,7 +152,9 @@ def _checked(cdp: str | None) -> str:
     return check_cdp(cdp)
 
 
-def _issue(context: Context, wishes: Sequence[Wish], existing: Existing, how: _How) -> None:
+def _issue(
+    context: Context, wishes: Sequence[CertificateWish], existing: Existing, how: _How
+) -> None:
     certificates, made = context.vpn.certificates, _Made(context)
     existing = Existing.REPLACE if how.replace else existing
     issued = certificates.issue(wishes, ask.passphrase(how.passphrase_file), existing=existing)

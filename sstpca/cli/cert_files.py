@@ -10,8 +10,8 @@ import click
 from ..errors import InvalidInput, command
 from ..names import quoted
 from ..secrets import generate_password
-from ..vpn.certificates import KEY_TYPES, Entry, KeyType, Pair, State
-from ..vpn.exchange import (
+from ..vpn.certificates import KEY_TYPES, CertificateState, Entry, KeyType, Pair
+from ..vpn.transfer import (
     Format,
     Import,
     Password,
@@ -127,12 +127,12 @@ def export(context: Context, name: str, output: Path | None, force: bool, how: _
         sstpca cert export server --format routeros
     """
     how.check()
-    exchange, entry = context.vpn.exchange, context.vpn.certificates.find(name)
+    transfer, entry = context.vpn.transfer, context.vpn.certificates.find(name)
     kind, stem = how.kind, file_stem(entry)
     _warn_of(entry)
     if kind is Format.P12:
         target = output or Path(f"{stem}.p12")
-        password = exchange.export_p12(
+        password = transfer.export_p12(
             entry, target, lambda: how.new_password(target), legacy=how.legacy, force=force
         )
         click.echo(target)
@@ -141,19 +141,19 @@ def export(context: Context, name: str, output: Path | None, force: bool, how: _
             talk("the second line is its password, which is not kept anywhere")
     elif kind is Format.ROUTEROS:
         target = output or Path(f"{stem}-routeros")
-        _say_routeros(target, exchange.export_routeros(entry, target, force=force))
+        _say_routeros(target, transfer.export_routeros(entry, target, force=force))
     elif how.with_key:
         target = output or Path(f"{stem}.pem")
-        content = exchange.exported_with_key(entry, kind, root=how.root)
+        content = transfer.exported_with_key(entry, kind, root=how.root)
         write_secret(content, target, force=force)
         click.echo(target)
     else:
-        put_out(exchange.exported(entry, kind, root=how.root), output, force=force)
+        put_out(transfer.exported(entry, kind, root=how.root), output, force=force)
 
 
 def _warn_of(entry: Entry) -> None:
     state = entry.state(datetime.now(UTC).timestamp())
-    if state is not State.VALID:
+    if state is not CertificateState.VALID:
         warn(f"the certificate {entry.serial} of '{entry.name}' is {state.value}")
 
 
@@ -192,13 +192,13 @@ def import_(
         sstpca cert import vpn.pfx --password-file FILE
         sstpca cert import answer.cer intermediate.cer
     """
-    exchange = context.vpn.exchange
-    found = exchange.prepare_import(files, _password_of(password_file))
+    transfer = context.vpn.transfer
+    found = transfer.prepare_import(files, _password_of(password_file))
     _describe(found)
     if not ask.confirm("Make it the server's certificate?", yes=yes):
         talk("nothing was changed")
         return
-    kept = exchange.install(found)
+    kept = transfer.install(found)
     click.echo(context.vpn.home.server_identity)
     if kept is not None:
         talk(f"the one before is kept as {kept}")
@@ -266,7 +266,7 @@ def csr(
     if output is not None:
         refuse_existing(output, force=force)
     kind = None if key_type is None else KeyType(key_type)
-    request = context.vpn.exchange.request(kind, new_key=new_key)
+    request = context.vpn.transfer.request(kind, new_key=new_key)
     if request.again:
         talk(f"for the key of the earlier request, {request.key}")
     else:

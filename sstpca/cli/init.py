@@ -13,7 +13,7 @@ from ..vpn.setup import (
     KEY_TYPES,
     Home,
     KeyType,
-    Made,
+    NewHome,
     Plan,
     make_home,
     refuse_existing,
@@ -150,7 +150,7 @@ def warn_of_contact(plan: Plan, home: Home) -> None:
         talk(f"\nUsers are told nobody to ask for help: contact in {home.settings} says whom.")
 
 
-def report(made: Made) -> None:
+def report(made: NewHome) -> None:
     """Print what was made, and where it is."""
     _warn_of(made)
     home = made.home
@@ -172,11 +172,11 @@ def report(made: Made) -> None:
     click.echo(_addresses(made))
 
 
-def _protection(made: Made) -> str:
+def _protection(made: NewHome) -> str:
     return "encrypted; keep the passphrase" if made.encrypted else "NOT encrypted"
 
 
-def _addresses(made: Made) -> str:
+def _addresses(made: NewHome) -> str:
     profile = made.profile
     dns = ", ".join(map(str, profile.dns))
     source = "this machine's" if made.network.own_resolvers else "public: this machine names none"
@@ -192,7 +192,7 @@ def _addresses(made: Made) -> str:
     )
 
 
-def _warn_of(made: Made) -> None:
+def _warn_of(made: NewHome) -> None:
     if made.network.overlaps is not None:
         warn(
             f"{made.network.prefix} overlaps {made.network.overlaps}, a network of this machine; "

@@ -9,7 +9,7 @@ import click
 from .. import surroundings
 from ..errors import InvalidInput, Remedy, command
 from ..names import some
-from ..vpn.rename import WAITING, Progress, Renaming, Step
+from ..vpn.rename import WAITING, RenameProgress, Renaming, Step
 from . import ask
 from .context import Context
 from .options import gathered
@@ -40,7 +40,7 @@ def step_text(one: Renaming, step: Step) -> str:
     return _TEXTS[step].format(old=one.old, new=one.new)
 
 
-def renaming_json(how_far: Progress) -> dict[str, Any]:
+def renaming_json(how_far: RenameProgress) -> dict[str, Any]:
     """Return how far a renaming is, for machines."""
     error = how_far.error
     why = "" if error is None else ": ".join(filter(None, (str(error), rendered(error.remedy))))
@@ -53,7 +53,7 @@ def renaming_json(how_far: Progress) -> dict[str, Any]:
     }
 
 
-def renaming_text(how_far: Progress) -> Remedy:
+def renaming_text(how_far: RenameProgress) -> Remedy:
     """Return the same for people."""
     one, error = how_far.one, how_far.error
     what = f"the server {one.old} is being renamed to {one.new}"

@@ -36,7 +36,7 @@ _AT_ONCE: Final = 500
 
 
 @enum.unique
-class State(enum.Enum):
+class CertificateState(enum.Enum):
     """What a certificate is at a certain time; the first that applies."""
 
     REVOKED = "revoked"
@@ -77,15 +77,15 @@ class Entry:
     reason: str | None
     replaced: float | None
 
-    def state(self, now: float) -> State:
+    def state(self, now: float) -> CertificateState:
         """Return what the certificate is at ``now``."""
         if self.revoked is not None:
-            return State.REVOKED
+            return CertificateState.REVOKED
         if self.replaced is not None:
-            return State.REPLACED
+            return CertificateState.REPLACED
         if now > self.not_after:
-            return State.EXPIRED
-        return State.NOT_YET if now < self.not_before else State.VALID
+            return CertificateState.EXPIRED
+        return CertificateState.NOT_YET if now < self.not_before else CertificateState.VALID
 
     def due_before(self, within: timedelta) -> timedelta:
         """Return how long before its end the certificate is due: ``within``, or a third of it."""

@@ -16,7 +16,7 @@ from ..authority.authority import (
     note_on_purposes,
 )
 from ..authority.backup import Summary
-from ..authority.revocation import Written
+from ..authority.revocation import RevocationList
 from ..authority.rollover import following
 from ..disk.reading import read_file
 from ..disk.writing import refuse_existing
@@ -33,7 +33,7 @@ from ..x509.describe import Description, describe
 from ..x509.keys import is_encrypted
 from .opened import Opened, Passphrase
 
-__all__ = ["DAYS", "Role", "Summary", "TheAuthority", "Written", "common_name", "digest"]
+__all__ = ["DAYS", "RevocationList", "Role", "Summary", "TheAuthority", "common_name", "digest"]
 
 #: until when the next revocation list has to be there
 DAYS = revocation.DAYS
@@ -115,7 +115,7 @@ class TheAuthority:
 
     def write_revocation_list(
         self, passphrase: Passphrase = None, *, days: int = DAYS, folder: Path | None = None
-    ) -> Written:
+    ) -> RevocationList:
         """Write the revocation list, as DER and PEM.
 
         :param days: until when the next one has to be there.

@@ -8,7 +8,7 @@ from ..bundle.ledger import listing
 from ..bundle.ledger.listing import Listed
 from ..bundle.ledger.verify import Verdict, Verifier
 from ..bundle.platforms import systems
-from ..bundle.workshop import Wish
+from ..bundle.workshop import BundleWish
 from ..errors import InvalidInput, option
 from ..names import quoted
 from ..store import users
@@ -17,7 +17,7 @@ from .making import Known, Making, Outcome
 from .opened import Opened
 from .users import NewUser
 
-__all__ = ["Bundles", "Listed", "Making", "Outcome", "Signer", "Verdict", "Wish"]
+__all__ = ["BundleWish", "Bundles", "Listed", "Making", "Outcome", "Signer", "Verdict"]
 
 
 def platforms(text: str) -> tuple[str, ...]:
@@ -34,7 +34,9 @@ class Bundles:
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
 
-    def check(self, people: Iterable[User], wish: Wish, *, new_passwords: bool = False) -> None:
+    def check(
+        self, people: Iterable[User], wish: BundleWish, *, new_passwords: bool = False
+    ) -> None:
         """Find out whether ``wish`` makes sense for ``people``.
 
         :raises InvalidInput: if it does not.
@@ -68,24 +70,24 @@ class Bundles:
             )
 
     def prepare(
-        self, people: Sequence[User], wish: Wish | None = None, *, new_passwords: bool = False
+        self, people: Sequence[User], wish: BundleWish | None = None, *, new_passwords: bool = False
     ) -> Making:
         """Return what is to be made; see :class:`Making` and :meth:`make`, which does it all.
 
         :raises SstpcaError: as :class:`Making` does.
         """
-        return Making(self._opened, people, wish or Wish(), new_passwords=new_passwords)
+        return Making(self._opened, people, wish or BundleWish(), new_passwords=new_passwords)
 
-    def prepare_for_new(self, new: Iterable[NewUser], wish: Wish | None = None) -> Making:
+    def prepare_for_new(self, new: Iterable[NewUser], wish: BundleWish | None = None) -> Making:
         """Return what is to be made for people who are to become users with their bundles.
 
         :raises SstpcaError: as :class:`Making` does.
         """
         people = [User(0, one.name, True, one.profile, one.static_address, 0.0, 0.0) for one in new]
-        return Making(self._opened, people, wish or Wish(), new_passwords=True)
+        return Making(self._opened, people, wish or BundleWish(), new_passwords=True)
 
     def make(
-        self, names: Iterable[str], wish: Wish | None = None, *, new_passwords: bool = False
+        self, names: Iterable[str], wish: BundleWish | None = None, *, new_passwords: bool = False
     ) -> Generator[Outcome, None, None]:
         """Make a bundle for each of the users ``names``, and yield what became of it.
 
@@ -93,7 +95,7 @@ class Bundles:
         :raises SstpcaError: as :meth:`check` and :meth:`Making.make` do; nothing was made then.
         """
         people = [users.get(self._opened.store, name) for name in names]
-        wish = wish or Wish()
+        wish = wish or BundleWish()
         self.check(people, wish, new_passwords=new_passwords)
         making = self.prepare(people, wish, new_passwords=new_passwords)
         making.check_profiles()

@@ -15,12 +15,12 @@ from ..authority.authority import (
 from ..authority.calendar import make_calendar
 from ..authority.due import Due, unknown_end
 from ..authority.identity import load_identity, load_server_certificate
-from ..authority.issuing import Existing, Wish, check_cdp
+from ..authority.issuing import CertificateWish, Existing, check_cdp
 from ..errors import InvalidInput, Remedy, SstpcaError
 from ..home import SERVER
 from ..names import user_key
 from ..store import certificates
-from ..store.certificates import AUTHORITY, NEXT, PREFIX_MIN, USER, Entry, State
+from ..store.certificates import AUTHORITY, NEXT, PREFIX_MIN, USER, CertificateState, Entry
 from ..store.users import holders_of
 from ..x509.certificate_profiles import AUTHORITY_DAYS, SERVER_DAYS
 from ..x509.describe import Description, describe
@@ -37,6 +37,8 @@ __all__ = [
     "REASONS",
     "SERVER",
     "SERVER_DAYS",
+    "CertificateState",
+    "CertificateWish",
     "Certificates",
     "Description",
     "Due",
@@ -44,8 +46,6 @@ __all__ = [
     "Existing",
     "KeyType",
     "Pair",
-    "State",
-    "Wish",
     "check_cdp",
     "describe",
 ]
@@ -115,7 +115,7 @@ class Certificates:
         *,
         days: int | None = None,
         cdp: str = "",
-    ) -> Wish:
+    ) -> CertificateWish:
         """Return the wish for a server's certificate; see :func:`.issuing.server_wish`."""
         wish = issuing.server_wish(self._opened.home, name, hosts, addresses, kind)
         return replace(wish, days=days, cdp=cdp)
@@ -128,7 +128,7 @@ class Certificates:
         upn: str | None = None,
         days: int | None = None,
         cdp: str = "",
-    ) -> list[Wish]:
+    ) -> list[CertificateWish]:
         """Return the wishes for the certificates of users, who need not exist yet.
 
         :param upn: what Windows calls the user, of one name; by default NAME@HOST.
@@ -151,7 +151,7 @@ class Certificates:
 
     def issue(
         self,
-        wishes: Sequence[Wish],
+        wishes: Sequence[CertificateWish],
         passphrase: Passphrase = None,
         *,
         existing: Existing = Existing.REFUSE,

@@ -20,7 +20,7 @@ from ..bundle import archive, pool, sheet
 from ..bundle.archive import Written
 from ..bundle.content import user_certificate
 from ..bundle.ledger import freshness
-from ..bundle.workshop import Order, Result, Wish, Workshop
+from ..bundle.workshop import BundleWish, Order, Result, Workshop
 from ..errors import Command, Option, Remedy, SstpcaError, command
 from ..names import quoted, user_key
 from ..secrets import generate_password
@@ -94,7 +94,12 @@ class Making:
     """
 
     def __init__(
-        self, opened: Opened, people: Sequence[User], wish: Wish, *, new_passwords: bool = False
+        self,
+        opened: Opened,
+        people: Sequence[User],
+        wish: BundleWish,
+        *,
+        new_passwords: bool = False,
     ) -> None:
         self._opened = opened
         self._known = Known.load(opened)
@@ -103,7 +108,7 @@ class Making:
         self._workshop = Workshop(opened.home, opened.settings, wish)
 
     @property
-    def wish(self) -> Wish:
+    def wish(self) -> BundleWish:
         """How they are made."""
         return self._workshop.wish
 

@@ -15,11 +15,11 @@ from . import renaming
 from .opened import Opened, Passphrase
 from .renaming import WAITING, Renaming, Step
 
-__all__ = ["WAITING", "Progress", "Rename", "Renaming", "Step"]
+__all__ = ["WAITING", "Rename", "RenameProgress", "Renaming", "Step"]
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class RenameProgress:
     """How far a renaming is.
 
     :param one: from what to what.
@@ -40,7 +40,7 @@ class Rename:
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
 
-    def progress(self) -> Progress | None:
+    def progress(self) -> RenameProgress | None:
         """Return how far the renaming of the server is; None if it is not being renamed.
 
         :raises SstpcaError: if what says so is damaged, or the database cannot be read.
@@ -52,8 +52,8 @@ class Rename:
         try:
             left = renaming.steps(home, one)
         except SstpcaError as error:
-            return Progress(one, error=error)
-        return Progress(one, tuple(left), tuple(self.missing(left[0])))
+            return RenameProgress(one, error=error)
+        return RenameProgress(one, tuple(left), tuple(self.missing(left[0])))
 
     def chosen(self, new: str | None) -> Renaming:
         """Return the renaming that is under way, or the one to ``new`` that begins.

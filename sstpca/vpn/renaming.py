@@ -17,7 +17,7 @@ from .. import settings
 from ..authority import issuing, pairs, rollover
 from ..authority.authority import Authority, issuer_of, load_ca_certificate, load_next_certificate
 from ..authority.identity import load_server_certificate, served_hosts
-from ..authority.issuing import Existing, Wish
+from ..authority.issuing import CertificateWish, Existing
 from ..bundle.content.bundle import address_of
 from ..bundle.ledger import distribution
 from ..bundle.ledger.distribution import Without
@@ -287,5 +287,5 @@ def _issue(
         tuple(one for one in subject.addresses if str(one) != without),
     )
     kind, url = key_type(leaf.public_key()), Certificate.of(leaf).list_url
-    wish = Wish(SERVER, certificate_profiles.SERVER, subject, kind, cdp=url)
+    wish = CertificateWish(SERVER, certificate_profiles.SERVER, subject, kind, cdp=url)
     list(issuing.issue(home, store, authority, [wish], now, existing=Existing.REPLACE))

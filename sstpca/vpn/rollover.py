@@ -17,7 +17,7 @@ from ..store import users
 from ..x509.keys import KeyType
 from .opened import Opened, Passphrase
 
-__all__ = ["Begun", "Finished", "KeyType", "Rollover", "Status", "Without"]
+__all__ = ["Begun", "Finished", "KeyType", "Rollover", "RolloverStatus", "Without"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class RolloverStatus:
     """How far a rollover is.
 
     :param successor: the next authority's certificate; None if no rollover is under way.
@@ -117,7 +117,7 @@ class Rollover:
             "' do it all",
         )
 
-    def status(self) -> Status:
+    def status(self) -> RolloverStatus:
         """Return how far the rollover is, and who still has only the old authority.
 
         That is every user who may log in, and whose latest bundle for a system does not have the
@@ -125,7 +125,7 @@ class Rollover:
         """
         home, store = self._opened.recovered()
         successor = load_next_certificate(home)
-        return Status(
+        return RolloverStatus(
             successor,
             sum(user.enabled for user in users.list_all(store)),
             () if successor is None else tuple(self._without(successor)),

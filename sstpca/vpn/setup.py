@@ -33,8 +33,8 @@ __all__ = [
     "KEY_TYPES",
     "Home",
     "KeyType",
-    "Made",
     "Network",
+    "NewHome",
     "Plan",
     "choose_network",
     "default_profile",
@@ -93,7 +93,7 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class NewHome:
     """What was made."""
 
     home: Home
@@ -142,7 +142,7 @@ def make_home(
     *,
     network: Network | None = None,
     now: datetime | None = None,
-) -> Made:
+) -> NewHome:
     """Make the home ``root``: authority, server certificate, database and, last, the settings.
 
     :param passphrase: encrypts the authority's key; None leaves it plain.
@@ -159,7 +159,7 @@ def make_home(
     server = authority.issue_server(plan.hosts, plan.key_type, now)
     with _making(home):
         profile = _write(home, plan, passphrase, network, authority, server)
-    return Made(
+    return NewHome(
         home=home,
         profile=profile,
         network=network,

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from .authority import TheAuthority
     from .bundles import Bundles
     from .certificates import Certificates
-    from .exchange import Exchange
     from .profiles import AccessProfiles
     from .rename import Rename
     from .rollover import Rollover
     from .sessions import Sessions
     from .setup import Plan
+    from .transfer import Transfer
     from .users import Users
 
 
@@ -130,11 +130,11 @@ class Vpn:
         return Certificates(self._opened)
 
     @cached_property
-    def exchange(self) -> "Exchange":
+    def transfer(self) -> "Transfer":
         """Certificates to and from elsewhere."""
-        from .exchange import Exchange
+        from .transfer import Transfer
 
-        return Exchange(self._opened)
+        return Transfer(self._opened)
 
     @cached_property
     def authority(self) -> "TheAuthority":

@@ -92,7 +92,7 @@ def to_pkcs12(pair: Pair, friendly_name: str, password: bytes, *, legacy: bool =
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class ExportedFile:
     """A file to write.
 
     :param secret: whether nobody but its owner is to read it.
@@ -102,7 +102,7 @@ class File:
     secret: bool = False
 
 
-def to_routeros(pair: Pair, authority: x509.Certificate | None) -> dict[str, File]:
+def to_routeros(pair: Pair, authority: x509.Certificate | None) -> dict[str, ExportedFile]:
     """Return the files that a RouterOS router imports, by name.
 
     All names begin with "sstpca-": on a router that is there already, ``server.crt`` and
@@ -113,13 +113,13 @@ def to_routeros(pair: Pair, authority: x509.Certificate | None) -> dict[str, Fil
     """
     stem = routeros_stem(pair)
     files = {
-        f"{stem}.crt": File(to_chain(pair)),
-        f"{stem}.key": File(key_to_pem(pair.key), secret=True),
+        f"{stem}.crt": ExportedFile(to_chain(pair)),
+        f"{stem}.key": ExportedFile(key_to_pem(pair.key), secret=True),
     }
     if authority is not None:
-        files[f"{ROUTEROS_PREFIX}-ca.crt"] = File(certificate_to_pem(authority))
+        files[f"{ROUTEROS_PREFIX}-ca.crt"] = ExportedFile(certificate_to_pem(authority))
     script = _routeros_script(pair, list(files))
-    return files | {f"{stem}.rsc": File(script.encode())}
+    return files | {f"{stem}.rsc": ExportedFile(script.encode())}
 
 
 def file_stem(name: str) -> str:

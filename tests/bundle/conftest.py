@@ -13,8 +13,7 @@ from cryptography.x509.oid import NameOID
 
 from sstpca.access.profiles import AccessProfile
 from sstpca.bundle.content.bundle import Bundle, bundle_for
-from sstpca.settings import Bundle as BundleSettings
-from sstpca.settings import Server, Settings
+from sstpca.settings import BundleSettings, ServerSettings, Settings
 from tests.bundle.samples import MakeBundle, trust_in, user_named
 
 
@@ -31,7 +30,7 @@ def authority() -> x509.Certificate:
 @pytest.fixture
 def settings() -> Settings:
     """The settings of a VPN at vpn.example.com."""
-    return Settings(server=Server(names=("vpn.example.com",)))
+    return Settings(server=ServerSettings(names=("vpn.example.com",)))
 
 
 @pytest.fixture
@@ -52,7 +51,7 @@ def make_bundle(authority: x509.Certificate) -> MakeBundle:
     """Return the bundle of alice, with other values where some are given, unchecked."""
     profile = AccessProfile("default", IPv4Address("10.99.0.1"), ())
     settings = Settings(
-        server=Server(names=("vpn.example.com",)),
+        server=ServerSettings(names=("vpn.example.com",)),
         bundle=BundleSettings(contact="Rosa, room 7"),
     )
     plain = bundle_for(user_named("alice"), profile, settings, trust_in(authority))

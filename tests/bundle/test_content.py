@@ -19,8 +19,7 @@ from sstpca.bundle.content.bundle import (
     server_address,
 )
 from sstpca.errors import InvalidInput, SstpcaError
-from sstpca.settings import Bundle as BundleSettings
-from sstpca.settings import Server, Settings
+from sstpca.settings import BundleSettings, ServerSettings, Settings
 from tests.bundle.samples import trust_in, user_named
 
 
@@ -63,7 +62,7 @@ def test_server_address(host: str, port: int, address: str) -> None:
 def test_the_host_is_the_name_in_the_certificate(
     profile: AccessProfile, authority: x509.Certificate
 ) -> None:
-    settings = Settings(server=Server(names=("VPN.Example.COM",), port=4443))
+    settings = Settings(server=ServerSettings(names=("VPN.Example.COM",), port=4443))
     bundle = bundle_for(user_named("alice"), profile, settings, trust_in(authority))
     assert bundle.server == "vpn.example.com:4443"
 

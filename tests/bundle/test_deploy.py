@@ -19,8 +19,7 @@ from sstpca.bundle.administrators.deployment import FAILURES, files
 from sstpca.bundle.administrators.profilexml import Protocol, compact, profile_xml
 from sstpca.bundle.content.bundle import Bundle, Trust, deployment_for
 from sstpca.errors import InvalidInput, SstpcaError
-from sstpca.settings import Bundle as BundleSettings
-from sstpca.settings import Server, Settings
+from sstpca.settings import BundleSettings, ServerSettings, Settings
 from tests.bundle.powershell import Script
 from tests.bundle.powershell_literals import read
 from tests.bundle.samples import MakeBundle, renderer, trust_in
@@ -307,7 +306,7 @@ def test_eap_needs_a_certificate_that_windows_eap_takes(
 
 def test_a_name_that_windows_refuses(profile: AccessProfile, authority: x509.Certificate) -> None:
     strange = Settings(
-        server=Server(names=("vpn.example.com",)), bundle=BundleSettings(connection="a/b")
+        server=ServerSettings(names=("vpn.example.com",)), bundle=BundleSettings(connection="a/b")
     )
     with pytest.raises(InvalidInput, match="name of a connection"):
         deployment_for(profile, strange, trust_in(authority))

@@ -17,7 +17,7 @@ from sstpca import settings
 from sstpca.access.profiles import AccessProfile
 from sstpca.bundle import pool
 from sstpca.bundle.archive import Written
-from sstpca.bundle.workshop import Order, Result, Wish, Workshop
+from sstpca.bundle.workshop import BundleWish, Order, Result, Workshop
 from sstpca.errors import SstpcaError
 from sstpca.home import Home
 from sstpca.store import Store
@@ -25,7 +25,7 @@ from sstpca.store.profiles import get
 from tests.bundle.samples import user_named
 
 # the files for Linux are few and small
-QUICK = Wish(("linux",))
+QUICK = BundleWish(("linux",))
 MANY = 3 * pool.BATCH + 1
 
 
@@ -167,7 +167,7 @@ def test_a_folder_that_cannot_be_made_is_one_clear_line(
     home: Home, default: AccessProfile, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
-    wish = Wish(output=tmp_path / "file" / "bundles")
+    wish = BundleWish(output=tmp_path / "file" / "bundles")
     workshop = Workshop(home, settings.load(home.settings), wish)
     with pytest.raises(SstpcaError, match="cannot write bundles in"):
         make(workshop, orders(default, 2), Told())

@@ -18,7 +18,7 @@ from sstpca.bundle.ledger import listing
 from sstpca.bundle.ledger.verify import Verdict, Verifier
 from sstpca.bundle.platforms.systems import PLATFORMS
 from sstpca.bundle.sums import SUMS, with_sums
-from sstpca.bundle.workshop import Wish, Workshop
+from sstpca.bundle.workshop import BundleWish, Workshop
 from sstpca.disk.writing import PUBLIC, SECRET, write_file
 from sstpca.home import Home
 from sstpca.names import parse_hosts
@@ -47,11 +47,11 @@ def alice(store: Store, sealer: Sealer) -> str:
 def make(home: Home, store: Store) -> Make:
     """Make and record a bundle, as the command does; return its zip."""
 
-    def maker(name: str, wish: Wish | None = None, password: str | None = None) -> Path:
+    def maker(name: str, wish: BundleWish | None = None, password: str | None = None) -> Path:
         opened = Opened(home.root)
         known = Known.load(opened)
         opened.close()
-        workshop = Workshop(home, settings.load(home.settings), wish or Wish())
+        workshop = Workshop(home, settings.load(home.settings), wish or BundleWish())
         order = known.order(users.get(store, name), password)
         [[(_, result)]] = pool.make(workshop, [order])
         assert isinstance(result, archive.Written)
@@ -104,8 +104,10 @@ def next_authority(home: Home, name: str) -> None:
     write_file(home.next_ca_certificate, certificate_to_pem(made.certificate), PUBLIC)
 
 
-@pytest.mark.parametrize("wish", [Wish(), Wish(PLATFORMS), Wish(("linux",)), Wish(language="de")])
-def test_what_was_just_made_fits(alice: str, make: Make, verify: Verify, wish: Wish) -> None:
+@pytest.mark.parametrize(
+    "wish", [BundleWish(), BundleWish(PLATFORMS), BundleWish(("linux",)), BundleWish(language="de")]
+)
+def test_what_was_just_made_fits(alice: str, make: Make, verify: Verify, wish: BundleWish) -> None:
     made = make(alice, wish)
     for path in (made, made.with_suffix("")):
         verdict = verify(path)
@@ -120,7 +122,7 @@ def test_what_was_just_made_fits(alice: str, make: Make, verify: Verify, wish: W
 def test_a_password_in_it_is_left_aside(
     alice: str, make: Make, verify: Verify, platform: str
 ) -> None:
-    made = make(alice, Wish((platform,), save_password=True), PASSWORD)
+    made = make(alice, BundleWish((platform,), save_password=True), PASSWORD)
     verdict = verify(made)
     assert bad(verdict) == {}
     found = [one.read_bytes() for one in made.with_suffix("").rglob("*") if one.is_file()]
@@ -133,7 +135,7 @@ def test_a_password_in_it_is_left_aside(
 def test_a_saved_password_that_is_not_the_users_any_more(
     alice: str, make: Make, verify: Verify, store: Store, sealer: Sealer, saved: bool
 ) -> None:
-    made = make(alice, Wish(save_password=saved), PASSWORD)
+    made = make(alice, BundleWish(save_password=saved), PASSWORD)
     users.set_password(store, sealer, alice, "another horse battery")
     why = {"password": "the user got another password after it was made"}
     assert bad(verify(made)) == (why if saved else {})
@@ -143,14 +145,14 @@ def test_dns_servers_matter_only_to_rules_for_names(
     alice: str, make: Make, verify: Verify, state: State, store: Store
 ) -> None:
     """The server tells its clients which DNS servers there are; rules for names leave those out."""
-    made = make(alice, Wish(PLATFORMS))
+    made = make(alice, BundleWish(PLATFORMS))
     profiles.change(store, "default", dns=(IPv4Address("10.1.0.53"),))
     assert (bad(verify(made)), state()["alice"]) == ({}, ("current",))
     rule = NameRule("corp.example.com", (IPv4Address("10.1.0.54"),))
     profiles.change(
         store, "default", full_tunnel=False, client=ConnectionSettings(name_rules=(rule,))
     )
-    made = make(alice, Wish(PLATFORMS))
+    made = make(alice, BundleWish(PLATFORMS))
     profiles.change(store, "default", dns=(IPv4Address("10.1.0.54"),))
     assert bad(verify(made)).keys() == {"profile", "files"}
     assert state()["alice"][0] == "outdated"
@@ -277,7 +279,7 @@ def test_what_was_slipped_beside_a_password(
     alice: str, make: Make, verify: Verify, tmp_path: Path
 ) -> None:
     """A router would get one more administrator; the file has a secret in it as well."""
-    made = make(alice, Wish(("routeros",), save_password=True), PASSWORD)
+    made = make(alice, BundleWish(("routeros",), save_password=True), PASSWORD)
     files = unpacked(made)
     files["routeros/client.rsc"] += b"/user add name=support group=full password=x\n"
     found = bad(verify(packed(tmp_path / "alice.zip", files)))
@@ -288,7 +290,7 @@ def test_a_password_of_somebody_else(
     alice: str, make: Make, verify: Verify, tmp_path: Path
 ) -> None:
     """All is as it would be with that password, but it is no bundle of ours."""
-    made = make(alice, Wish(PLATFORMS, save_password=True), PASSWORD)
+    made = make(alice, BundleWish(PLATFORMS, save_password=True), PASSWORD)
     other = {
         name: content.replace(PASSWORD.encode(), b"another password")
         for name, content in unpacked(made).items()
@@ -304,7 +306,7 @@ def test_a_password_of_somebody_else(
 def test_any_password_is_found_in_any_spelling(
     alice: str, make: Make, verify: Verify, platform: str, password: str
 ) -> None:
-    verdict = verify(make(alice, Wish((platform,), save_password=True), password))
+    verdict = verify(make(alice, BundleWish((platform,), save_password=True), password))
     assert bad(verdict) == {}
     assert verdict.findings[-1].text.startswith("a bundle made now would be the same")
 
@@ -347,7 +349,7 @@ def test_no_file_of_a_bundle_can_be_changed(
     # not all clients can do every sign-in
     unable = {SignIn.EAP_MSCHAPV2: {"routeros"}, SignIn.EAP_TLS: {"android", "routeros"}}
     able = tuple(one for one in PLATFORMS if one not in unable.get(sign_in, ()))
-    made = make("bob", Wish(able, save_password=saved), PASSWORD if saved else None)
+    made = make("bob", BundleWish(able, save_password=saved), PASSWORD if saved else None)
     files = unpacked(made)
     assert bad(verify(packed(tmp_path / "bob.zip", files, sums=False))) == {}
     chance = random.Random(f"{sign_in} {saved}")
@@ -412,7 +414,7 @@ def test_own_templates_are_remembered(
     own = tmp_path / "templates"
     own.mkdir()
     (own / "index.html.j2").write_text("<p>{{ bundle.user }}</p>")
-    made = make(alice, Wish(templates=own))
+    made = make(alice, BundleWish(templates=own))
     assert (made.with_suffix("") / "index.html").read_text() == "<p>alice</p>"
     assert bad(verify(made)) == {}
     (own / "index.html.j2").write_text("<p>Hello {{ bundle.user }}</p>")
@@ -433,7 +435,7 @@ def test_a_certificate(
     staff: str, make: Make, verify: Verify, state: State, home: Home, store: Store
 ) -> None:
     systems = ("windows", "linux", "apple")  # the others cannot sign in so
-    assert bad(verify(make(staff, Wish(systems)))) == {}
+    assert bad(verify(make(staff, BundleWish(systems)))) == {}
     made = make(staff)
     verdict = verify(made)
     assert bad(verdict) == {}
@@ -458,7 +460,7 @@ def test_the_history_of_one(home: Home, store: Store, alice: str, make: Make) ->
     own = settings.load(home.settings)
     assert [one.state for one in listing.history(home, store, own, alice)] == ["none"]
     make(alice)
-    make(alice, Wish(("linux",)))
+    make(alice, BundleWish(("linux",)))
     found = listing.history(home, store, own, "ALICE")
     assert [one.made.platforms for one in found if one.made] == [("linux",), ("windows",)]
     assert [one.state for one in found] == ["current", "current"]

@@ -14,7 +14,7 @@ from sstpca.errors import SstpcaError
 from sstpca.home import SERVER, Home
 from sstpca.names import parse_hosts
 from sstpca.store import Store, certificates
-from sstpca.store.certificates import AUTHORITY, State
+from sstpca.store.certificates import AUTHORITY, CertificateState
 from sstpca.x509.certificates import digest, sha1_fingerprint, sha256_fingerprint
 from sstpca.x509.keys import KeyType
 from sstpca.x509.pair import identity_to_pem
@@ -133,7 +133,7 @@ def test_the_newest_of_a_name_is_current(store: Store, authority: Authority) -> 
     record(store, second, "zoe\u0308")
     assert certificates.current(store, "ZO\u00cb").certificate == second
     states = [one.state(NOW.timestamp()) for one in certificates.list_all(store)][-2:]
-    assert states == [State.VALID, State.REPLACED]
+    assert states == [CertificateState.VALID, CertificateState.REPLACED]
     with pytest.raises(SstpcaError, match="no certificate called 'nobody'"):
         certificates.current(store, "nobody")
 
@@ -162,13 +162,13 @@ def test_what_finds_one(store: Store, authority: Authority) -> None:
 def test_states(store: Store, authority: Authority) -> None:
     record(store, leaf(authority), "alice")
     entry = certificates.current(store, "alice")
-    assert entry.state(NOW.timestamp()) is State.VALID
-    assert entry.state(entry.not_before - 1) is State.NOT_YET
-    assert entry.state(entry.not_after) is State.VALID
-    assert entry.state(entry.not_after + 1) is State.EXPIRED
+    assert entry.state(NOW.timestamp()) is CertificateState.VALID
+    assert entry.state(entry.not_before - 1) is CertificateState.NOT_YET
+    assert entry.state(entry.not_after) is CertificateState.VALID
+    assert entry.state(entry.not_after + 1) is CertificateState.EXPIRED
     mark_revoked(store, entry, "superseded", NOW)
     entry = certificates.current(store, "alice")
-    assert entry.state(entry.not_after + 1) is State.REVOKED
+    assert entry.state(entry.not_after + 1) is CertificateState.REVOKED
     assert (entry.reason, entry.revoked) == ("superseded", NOW.timestamp())
     assert certificates.list_revoked(store) == [entry]
 

@@ -24,7 +24,7 @@ MODULES = (
     "vpn.making",
     "vpn.administrators",
     "vpn.certificates",
-    "vpn.exchange",
+    "vpn.transfer",
     "vpn.authority",
     "vpn.rollover",
     "vpn.rename",

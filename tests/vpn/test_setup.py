@@ -44,7 +44,7 @@ def ready(monkeypatch: pytest.MonkeyPatch, home: Home) -> None:
     monkeypatch.setattr(Authority, "issue_server", lambda *_: issued)
 
 
-def make(root: Path, passphrase: bytes | None = b"secret") -> setup.Made:
+def make(root: Path, passphrase: bytes | None = b"secret") -> setup.NewHome:
     return make_home(root, PLAN, passphrase, network=NETWORK)
 
 

@@ -15,7 +15,7 @@ from sstpca.authority.authority import Authority
 from sstpca.authority.issuing import user_wish
 from sstpca.bundle.content.bundle import Bundle, Certificate, UserCertificate, bundle_for
 from sstpca.names import parse_hosts
-from sstpca.settings import Server, Settings
+from sstpca.settings import ServerSettings, Settings
 from sstpca.x509.certificates import sha1_fingerprint
 from sstpca.x509.exporting import to_pkcs12
 from sstpca.x509.keys import KeyType, make_key
@@ -62,7 +62,7 @@ def certificates(authorities: Authorities) -> Certificates:
 def plain_bundle(trusted: x509.Certificate) -> Bundle:
     """Return the bundle of alice that has nothing but the connection."""
     profile = AccessProfile("default", IPv4Address("10.99.0.1"), ())
-    settings = Settings(server=Server(names=("vpn.example.com",)))
+    settings = Settings(server=ServerSettings(names=("vpn.example.com",)))
     return bundle_for(user_named("alice"), profile, settings, trust_in(trusted))
 
 

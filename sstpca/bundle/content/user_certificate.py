@@ -7,7 +7,7 @@ from ...authority import pairs
 from ...errors import Command, Option, SstpcaError
 from ...home import Home
 from ...names import quoted, some, user_key
-from ...store.certificates import Entry, State
+from ...store.certificates import CertificateState, Entry
 from ...store.users import User
 from ...x509 import exporting
 from ...x509.certificates import sha1_fingerprint
@@ -49,7 +49,7 @@ def without_valid(
         user
         for user in users
         if user_key(user.name) not in certificates
-        or certificates[user_key(user.name)].state(moment) is not State.VALID
+        or certificates[user_key(user.name)].state(moment) is not CertificateState.VALID
     ]
 
 

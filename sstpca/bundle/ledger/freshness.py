@@ -14,7 +14,7 @@ from ...names import user_key
 from ...settings import Settings
 from ...store import Store, certificates, profiles, users
 from ...store.bundles import Made
-from ...store.certificates import Entry, State
+from ...store.certificates import CertificateState, Entry
 from ...store.users import User
 from ...x509.certificates import digest
 from ..content import logo, trust
@@ -122,5 +122,5 @@ class Present:
         entry = self.certificates.get(user_key(made.user))
         if entry is None or entry.sha256 != made.certificate:
             yield "certificate", "the user's certificate was replaced"
-        elif entry.state(time.time()) is not State.VALID:
+        elif entry.state(time.time()) is not CertificateState.VALID:
             yield "certificate", f"the user's certificate is {entry.state(time.time()).value}"

@@ -21,7 +21,7 @@ from ...x509.extensions import UNREADABLE
 from ..content import user_certificate
 from ..platforms import systems
 from ..sums import SUMS
-from ..workshop import Order, Wish, Workshop
+from ..workshop import BundleWish, Order, Workshop
 from . import unpacking
 from .comparing import compare
 from .freshness import Present
@@ -34,7 +34,7 @@ _UNRECORDED: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Check:
     """One thing that was looked at.
 
     :param check: what, for programs.
@@ -55,7 +55,7 @@ class Verdict:
 
     path: Path
     user: str
-    findings: tuple[Finding, ...]
+    findings: tuple[Check, ...]
 
     @property
     def fits(self) -> bool:
@@ -78,7 +78,7 @@ class Verifier:
         self._settings = settings
         self._profiles = {one.name: one for one in profiles.list_all(store)}
         self._present: Present | None = None
-        self._server = Finding("server", True, "the certificate of the server fits its settings")
+        self._server = Check("server", True, "the certificate of the server fits its settings")
         try:
             self._present = Present.load(home, store, settings)
         except SstpcaError as error:
@@ -90,10 +90,10 @@ class Verifier:
             found = unpacking.read(path)
         except SstpcaError as error:
             return Verdict(path, "", (_failure("file", error),))
-        findings = [Finding("sums", False, text) for text in unpacking.check_sums(found.files)]
+        findings = [Check("sums", False, text) for text in unpacking.check_sums(found.files)]
         if not findings:
             text = f"all {len(found.files) - 1} files are as {SUMS} says"
-            findings.append(Finding("sums", True, text))
+            findings.append(Check("sums", True, text))
         findings.append(self._server)
         made = bundles.find(self._store, self._sealer, found.sha256)
         name = path.name.removesuffix(".zip") if made is None else made.user
@@ -103,26 +103,26 @@ class Verifier:
             findings += self._of_home(self._present, user, made, found.files)
         return Verdict(path, name if user is None else user.name, tuple(findings))
 
-    def _of_user(self, name: str, user: User | None) -> Iterator[Finding]:
+    def _of_user(self, name: str, user: User | None) -> Iterator[Check]:
         if self._present is None:
             return
         if user is None:
-            yield Finding("user", False, f"there is no user {quoted(name)}")
+            yield Check("user", False, f"there is no user {quoted(name)}")
         elif not user.enabled:
-            yield Finding("user", False, f"the user {quoted(name)} is disabled")
+            yield Check("user", False, f"the user {quoted(name)} is disabled")
         else:
-            yield Finding("user", True, f"the user {quoted(name)} may log in")
+            yield Check("user", True, f"the user {quoted(name)} may log in")
 
     def _of_home(
         self, present: Present, user: User, made: Made | None, files: Mapping[str, bytes]
-    ) -> Iterator[Finding]:
+    ) -> Iterator[Check]:
         if made is None:
-            yield Finding("record", True, "it is not recorded here; its name says whose it is")
+            yield Check("record", True, "it is not recorded here; its name says whose it is")
         else:
-            yield Finding("record", True, f"it was made here by {made.made_by}")
+            yield Check("record", True, f"it was made here by {made.made_by}")
             for check, text in present.faults(made):
                 if check != "authority":
-                    yield Finding(check, False, text)
+                    yield Check(check, False, text)
         yield from _of_authorities(present, files)
         yield from _of_certificate(present, user)
         try:
@@ -132,7 +132,7 @@ class Verifier:
 
     def _of_files(
         self, present: Present, user: User, made: Made | None, files: Mapping[str, bytes]
-    ) -> Iterator[Finding]:
+    ) -> Iterator[Check]:
         """Compare with the bundle that would be made now."""
         workshop = Workshop(self._home, self._settings, self._wish(user, made, files))
         order = Order(user, self._profiles[user.profile])
@@ -142,30 +142,30 @@ class Verifier:
             ("would not be there now", found.strange),
         ):
             if names:
-                yield Finding("files", False, f"{_several(names)} {what}")
+                yield Check("files", False, f"{_several(names)} {what}")
         if found.same:
             text = f"a bundle made now would be the same{_aside(found.secret)}"
-            yield Finding("files", True, text)
+            yield Check("files", True, text)
         if found.secret and made is None:
-            yield Finding("record", False, _UNRECORDED)
+            yield Check("record", False, _UNRECORDED)
         if found.secret and made is not None and not made.certificate:
             yield from _of_password(user, made)
 
-    def _wish(self, user: User, made: Made | None, files: Mapping[str, bytes]) -> Wish:
+    def _wish(self, user: User, made: Made | None, files: Mapping[str, bytes]) -> BundleWish:
         """Return what the bundle was made for; not recorded, as the user's last one, if any."""
         last = made or next(iter(bundles.history(self._store, user.name)), None)
         systems = _platforms_in(files) if made is None else made.platforms
         if last is None:
-            return Wish(systems)
-        return Wish(systems, last.language, Path(last.templates) if last.templates else None)
+            return BundleWish(systems)
+        return BundleWish(systems, last.language, Path(last.templates) if last.templates else None)
 
 
-def _of_authorities(present: Present, files: Mapping[str, bytes]) -> Iterator[Finding]:
+def _of_authorities(present: Present, files: Mapping[str, bytes]) -> Iterator[Check]:
     """Look at the certificates of authorities that are in the bundle."""
     found = {digest(one) for one in _authorities_in(files)}
     faults = list(present.of_authorities(found))
     for check, text in faults:
-        yield Finding(check, False, text)
+        yield Check(check, False, text)
     if not faults:
         text = (
             f"the {len(found)} authorities in it are"
@@ -173,7 +173,7 @@ def _of_authorities(present: Present, files: Mapping[str, bytes]) -> Iterator[Fi
             else "the authority in it is"
         )
         none = "it needs no authority, and has none"
-        yield Finding("authority", True, f"{text} trusted now" if found else none)
+        yield Check("authority", True, f"{text} trusted now" if found else none)
 
 
 def _authorities_in(files: Mapping[str, bytes]) -> Iterator[x509.Certificate]:
@@ -190,19 +190,19 @@ def _authorities_in(files: Mapping[str, bytes]) -> Iterator[x509.Certificate]:
             continue  # no certificate, or none that anybody would take
 
 
-def _of_password(user: User, made: Made) -> Iterator[Finding]:
+def _of_password(user: User, made: Made) -> Iterator[Check]:
     """Say whether the password that is saved in the bundle can still be the user's."""
     if user.password_set > made.made:
-        yield Finding("password", False, "the user got another password after it was made")
+        yield Check("password", False, "the user got another password after it was made")
 
 
-def _of_certificate(present: Present, user: User) -> Iterator[Finding]:
+def _of_certificate(present: Present, user: User) -> Iterator[Check]:
     if present.sign_in[user.profile] is not SignIn.EAP_TLS:
         return
     if user_certificate.without_valid([user], present.certificates):
-        yield Finding("certificate", False, "the user has no valid certificate to sign in with")
+        yield Check("certificate", False, "the user has no valid certificate to sign in with")
     else:
-        yield Finding("certificate", True, "the user's certificate is valid")
+        yield Check("certificate", True, "the user's certificate is valid")
 
 
 def _platforms_in(files: Mapping[str, bytes]) -> tuple[str, ...]:
@@ -221,5 +221,5 @@ def _aside(secret: Sequence[str]) -> str:
     return f", but for the secret in {_several(secret)}" if secret else ""
 
 
-def _failure(check: str, error: SstpcaError) -> Finding:
-    return Finding(check, False, f"{error} ({error.hint})" if error.hint else str(error))
+def _failure(check: str, error: SstpcaError) -> Check:
+    return Check(check, False, f"{error} ({error.hint})" if error.hint else str(error))

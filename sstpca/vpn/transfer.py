@@ -21,7 +21,15 @@ from ..x509.pair import Pair
 from ..x509.parsing import Password
 from .opened import Opened
 
-__all__ = ["Exchange", "Format", "Import", "Password", "Request", "describe_key", "refuse_existing"]
+__all__ = [
+    "CertificateRequest",
+    "Format",
+    "Import",
+    "Password",
+    "Transfer",
+    "describe_key",
+    "refuse_existing",
+]
 
 
 @enum.unique
@@ -36,7 +44,7 @@ class Format(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class CertificateRequest:
     """A request for a certificate of another authority.
 
     :param pem: PKCS#10 (RFC 2986).
@@ -49,7 +57,7 @@ class Request:
     again: bool
 
 
-class Exchange:
+class Transfer:
     """What leaves or enters the home of one VPN; see :class:`.vpn.Vpn`."""
 
     def __init__(self, opened: Opened) -> None:
@@ -72,7 +80,7 @@ class Exchange:
         """
         return importing.install(self._opened.home, self._opened.store, found, datetime.now(UTC))
 
-    def request(self, kind: KeyType | None = None, *, new_key: bool = False) -> Request:
+    def request(self, kind: KeyType | None = None, *, new_key: bool = False) -> CertificateRequest:
         """Return a request for a certificate with the names of the settings.
 
         Its key stays in the home, and waits: the import of the answer finds it. Until then, a
@@ -99,7 +107,7 @@ class Exchange:
                     " if there will be no answer",
                 )
         pem = requests.request_to_pem(requests.make_request(key, hosts))
-        return Request(pem, requests.next_key_path(home), again)
+        return CertificateRequest(pem, requests.next_key_path(home), again)
 
     def exported(self, entry: Entry, kind: Format, *, root: bool = False) -> bytes:
         """Return ``entry`` without its key.
