@@ -9,7 +9,6 @@ From a user to a zip::
 
     workshop        what all bundles of a run have in common; makes them
     pool            shares them among processes
-    sums            SHA256SUMS
     authenticode    signatures of scripts
     archive         the folder and the zip on disk
     sheet           the secrets on paper

@@ -17,7 +17,7 @@ from ..disk import folders, locks, sync
 from ..disk.reading import read_file
 from ..disk.writing import SECRET
 from ..errors import Exists, Unavailable, option
-from .sums import SUMS
+from .content.sums import SUMS
 
 #: What zipfile raises at a file that is no zip, damaged, or of a kind it does not know. It promises
 #: the first and the last two; the others come out of what it uses.

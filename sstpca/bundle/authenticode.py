@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ..disk.reading import read_file
-from ..errors import InvalidInput, SstpcaError
+from ..errors import InvalidInput, NotFound, Unavailable
 from ..x509.extensions import read_extensions
 from ..x509.keys import PrivateKey
 from ..x509.parsing import Contents, Password, parse
-from .sums import SUMS, with_sums
+from .content.sums import SUMS, with_sums
 
 PROGRAM: Final = "osslsigncode"
 # 2.8 is the first that signs scripts, 2.9 the first that reads the password from its input
@@ -48,7 +48,7 @@ class Signer:
     pem: bool
     time: int
     publisher: bytes = field(repr=False)
-    password: str = field(default="", repr=False)
+    password: str | None = field(default=None, repr=False)
 
     @classmethod
     def load(cls, file: Path, password: Password) -> "Signer":
@@ -71,7 +71,7 @@ class Signer:
             pem=b"-----BEGIN " in content,
             time=int(certificate.not_valid_before_utc.timestamp()),
             publisher=certificate.public_bytes(Encoding.DER),
-            password=said[-1].decode() if said else "",
+            password=said[-1].decode() if said else None,
         )
 
     @property
@@ -88,16 +88,16 @@ class Signer:
         with tempfile.TemporaryDirectory(prefix="sstpca-sign-") as folder:
             source, target = Path(folder, "unsigned.ps1"), Path(folder, "signed.ps1")
             source.write_bytes(content)
-            done = _run(*self._arguments(source, target), stdin=f"{self.password}\n")
+            done = _run(*self._arguments(source, target), stdin=f"{self.password or ''}\n")
             signed = target.read_bytes() if target.exists() else b""
         if done.returncode or not signed.startswith(content + _BLOCK):
-            raise SstpcaError(f"{PROGRAM} cannot sign {name}: {_last_line(done.stderr)}")
+            raise Unavailable(f"{PROGRAM} cannot sign {name}: {_last_line(done.stderr)}")
         return signed
 
     def _arguments(self, source: Path, target: Path) -> list[str]:
         file = str(self.file)
         keys = ["-certs", file, "-key", file] if self.pem else ["-pkcs12", file]
-        password = ["-readpass", "-"] if self.password else []
+        password = ["-readpass", "-"] if self.password is not None else []
         when = ["-h", "sha256", "-time", str(self.time)]
         return ["sign", *keys, *password, *when, "-in", str(source), "-out", str(target)]
 
@@ -159,7 +159,7 @@ def _check_program() -> None:
     found = re.search(r"osslsigncode (\d+)\.(\d+)", _run("--version", stdin="").stdout)
     version = (int(found[1]), int(found[2])) if found else (0, 0)
     if version < _VERSION:
-        raise SstpcaError(
+        raise Unavailable(
             f"osslsigncode {version[0]}.{version[1]} cannot sign PowerShell scripts",
             "install 2.9 or newer: Debian 13 has it, Debian 12 in bookworm-backports",
         )
@@ -177,11 +177,11 @@ def _run(*arguments: str, stdin: str) -> subprocess.CompletedProcess[str]:
             timeout=_SECONDS,
         )
     except FileNotFoundError:
-        raise SstpcaError(
+        raise NotFound(
             "there is no osslsigncode to sign with", "install the Debian package osslsigncode"
         ) from None
     except subprocess.TimeoutExpired:
-        raise SstpcaError(f"osslsigncode does not end within {_SECONDS} seconds") from None
+        raise Unavailable(f"osslsigncode does not end within {_SECONDS} seconds") from None
 
 
 def _last_line(text: str) -> str:

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Final
 
-from ..errors import SstpcaError
+from ..errors import Unavailable
 from . import archive
 from .workshop import Order, Result, Workshop
 
@@ -72,7 +72,7 @@ def _pool(workshop: Workshop, count: int) -> Iterator[ProcessPoolExecutor]:
     try:
         yield pool
     except BrokenProcessPool:
-        raise SstpcaError(
+        raise Unavailable(
             "a process that makes bundles was ended from outside; those told of are made",
             "look for 'out of memory' in the system's log, and start the command again",
         ) from None

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from ..disk import folders
 from ..disk.reading import MissingFile, open_file, read_file
 from ..disk.writing import SECRET, write_file
-from ..errors import InvalidInput, SstpcaError, option
+from ..errors import Exists, InvalidInput, Unavailable, option
 from .content.bundle import Bundle
 from .content.render import Renderer
 
@@ -30,7 +31,8 @@ def check_free(folder: Path, user: str, bundles: Path) -> None:
     """Make sure that a sheet of ``user``, and one of all, can be written beside no bundle.
 
     :raises InvalidInput: if the bundles are in that folder, too.
-    :raises SstpcaError: if another file has the name, or nobody can look.
+    :raises Exists: if another file has the name.
+    :raises SstpcaError: if nobody can look.
     """
     if folder.resolve() == bundles.resolve():
         raise InvalidInput(
@@ -49,7 +51,7 @@ def _check_ours(place: Path) -> None:
     except MissingFile:
         return
     if not ours:
-        raise SstpcaError(
+        raise Exists(
             f"{place} is there, and is not a sheet made by sstpca",
             "move it away, or choose another folder with ",
             option("--sheets"),
@@ -64,7 +66,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise SstpcaError(f"cannot make the folder {folder}: {error.strerror}") from error
+        raise Unavailable(f"cannot make the folder {folder}: {error.strerror}") from error
 
 
 def bind(folder: Path, users: Sequence[str]) -> Path:
@@ -87,11 +89,7 @@ def remove(folder: Path, user: str) -> None:
 
     :raises SstpcaError: if the file system refuses.
     """
-    place = path(folder, user)
-    try:
-        place.unlink(missing_ok=True)
-    except OSError as error:
-        raise SstpcaError(f"cannot remove {place}: {error.strerror}") from error
+    folders.remove(path(folder, user))
 
 
 def render(renderer: Renderer, bundle: Bundle, password: str | None) -> bytes:

@@ -19,9 +19,9 @@ from . import archive, sheet
 from .archive import Written
 from .authenticode import Signer, signed
 from .content import logo, trust, user_certificate
-from .content.bundle import Bundle, Secrets, address_of, bundle_for, deployment_for
+from .content.bundle import Bundle, Deployment, Secrets, address_of, bundle_for, deployment_for
 from .content.render import Renderer
-from .ledger.freshness import told
+from .content.told import told
 from .platforms import systems
 
 
@@ -49,7 +49,7 @@ Result = Written | SstpcaError
 class BundleWish:
     """How bundles are to be made.
 
-    :param language: of the texts; empty: that of the settings.
+    :param language: of the texts; None: that of the settings.
     :param templates: a folder of the administrator's, whose templates win.
     :param output: where to write them; None: ``bundles`` in the home.
     :param sheets: where to write a sheet with the secrets of each user; None: nowhere.
@@ -59,7 +59,7 @@ class BundleWish:
     """
 
     platforms: tuple[str, ...] = (systems.PLATFORMS[0],)
-    language: str = ""
+    language: str | None = None
     templates: Path | None = None
     output: Path | None = None
     sheets: Path | None = None
@@ -85,6 +85,7 @@ class Workshop:
         self._renderer = Renderer(self._language, wish.templates)
         self._sealer = Sealer.load(home)
         self.output = wish.output or home.bundles
+        self._deployments: dict[AccessProfile, Deployment] = {}
 
     @property
     def fingerprints(self) -> list[str]:
@@ -94,17 +95,21 @@ class Workshop:
     def bundle(self, order: Order, secrets: Secrets) -> Bundle:
         """Return what the bundle of ``order`` says.
 
-        :raises SstpcaError: see content.bundle.bundle_for.
+        :raises SstpcaError: see content.bundle.bundle_for and deployment_for.
         """
         return bundle_for(
             order.user,
-            order.profile,
-            self._settings,
-            self._trust,
+            self._deployment(order.profile),
+            language=self._language,
             secrets=secrets,
             logo=self._logo,
-            language=self._language,
         )
+
+    def _deployment(self, profile: AccessProfile) -> Deployment:
+        """Return what the users of ``profile`` are told alike; it is put together once."""
+        if profile not in self._deployments:
+            self._deployments[profile] = deployment_for(profile, self._settings, self._trust)
+        return self._deployments[profile]
 
     def files(self, bundle: Bundle) -> dict[str, bytes]:
         """Return the files of ``bundle`` by name.
@@ -145,8 +150,7 @@ class Workshop:
         :raises SstpcaError: see content.bundle.deployment_for and platforms.check.
         """
         for one in {profile.name: profile for profile in profiles}.values():
-            alike = deployment_for(one, self._settings, self._trust)
-            systems.check(alike, self.wish.platforms)
+            systems.check(self._deployment(one), self.wish.platforms)
 
     def check(self, orders: Iterable[Order]) -> None:
         """Find out what would go wrong before anything is written.
@@ -242,10 +246,10 @@ class Workshop:
             server=address_of(self._settings),
             connection=self._settings.connection,
             language=self._language,
-            templates="" if templates is None else str(templates.resolve()),
+            templates=None if templates is None else str(templates.resolve()),
             told=told(order.profile, self._settings, self._logo),
-            certificate="" if order.certificate is None else order.certificate.sha256,
-            sha256="" if self._saves_password(order) else written.sha256,
+            certificate=None if order.certificate is None else order.certificate.sha256,
+            sha256=None if self._saves_password(order) else written.sha256,
             mark=self._sealer.mark(written.sha256),
             path=str(written.path.resolve()),
         )

@@ -105,8 +105,8 @@ def _as_json(one: "Listed") -> dict[str, Any]:
             "server": made.server,
             "connection": made.connection,
             "authorities": list(made.authorities),
-            "certificate": made.certificate or None,
-            "sha256": made.sha256 or None,
+            "certificate": made.certificate,
+            "sha256": made.sha256,
             "path": made.path,
         }
     return said
@@ -135,7 +135,7 @@ def verify(context: Context, files: tuple[Path, ...], as_json: bool) -> None:
     else:
         click.echo("\n".join(map(_verdict_as_text, verdicts)))
     unfit = [one for one in verdicts if not one.fits]
-    again = dict.fromkeys(one.user for one in unfit if one.may_log_in)
+    again = dict.fromkeys(one.user for one in unfit if one.user is not None and one.may_log_in)
     if again:
         # "make" may be left out, but not before a user who is called like another command
         talk("for new ones: ", command(f"bundle make{' {}' * len(again)}", *again))
@@ -153,7 +153,7 @@ def _verdict_as_text(verdict: "Verdict") -> str:
 def _verdict_as_json(verdict: "Verdict") -> dict[str, Any]:
     return {
         "file": str(verdict.path),
-        "user": verdict.user or None,
+        "user": verdict.user,
         "fits": verdict.fits,
         "findings": [
             {"check": one.check, "ok": one.ok, "text": one.text} for one in verdict.findings

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from ..errors import SstpcaError
+from ..errors import NotFound, Refused, Unavailable
 
 #: more than any file of text, keys or certificates has
 FILE_MAX: Final = 1 << 20
@@ -40,7 +40,7 @@ _MARKS: Final = (
 )
 
 
-class MissingFile(SstpcaError):
+class MissingFile(NotFound):
     """There is no such file."""
 
 
@@ -64,7 +64,7 @@ def read_file(path: Path, what: str, *, most: int = FILE_MAX) -> bytes:
     except OSError as error:
         raise _unreadable(path, what, error.strerror or str(error)) from error
     if len(content) > most:
-        raise SstpcaError(
+        raise Refused(
             f"{what} {shown(path)} is too long: it has more than {_size(most)}",
             "is it the right file?",
         )
@@ -111,8 +111,8 @@ def _to_end(file: BinaryIO, most: int) -> bytes:
     return bytes(content)
 
 
-def _unreadable(path: Path, what: str, why: str, hint: str = "") -> SstpcaError:
-    return SstpcaError(f"cannot read {what} {shown(path)}: {why}", hint)
+def _unreadable(path: Path, what: str, why: str, *remedy: str) -> Unavailable:
+    return Unavailable(f"cannot read {what} {shown(path)}: {why}", *remedy)
 
 
 def shown(path: Path) -> str:
@@ -143,13 +143,13 @@ def decode(content: bytes, what: str) -> str:
     encoding, name = _encoding(content)
     if name == "UTF-8" and b"\0" in content:
         looks = "it looks like UTF-16 without a byte order mark"
-        raise SstpcaError(f"{what} is not text: {looks}", "save it as UTF-8")
+        raise Refused(f"{what} is not text: {looks}", "save it as UTF-8")
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         where = f" (line {line})" if name == "UTF-8" and line > 1 else ""
-        raise SstpcaError(f"{what} is not valid {name} text{where}", "save it as UTF-8") from None
+        raise Refused(f"{what} is not valid {name} text{where}", "save it as UTF-8") from None
     # two marks are of a file that was put behind another one's mark
     return text.removeprefix("\ufeff")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -10,6 +10,9 @@ from ..names import user_key
 from ..secrets import Sealer
 from .database import Store, Transaction
 from .schema import bundles
+
+# what is not there is an empty text in these columns
+_OR_EMPTY: Final = ("templates", "certificate", "sha256", "mark")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +24,12 @@ class Made:
     :param authorities: SHA-256 of the authorities' certificates in it, lower-case hexadecimal.
     :param server: what the client connects to, as Windows' ServerAddress.
     :param language: of its texts.
-    :param templates: the administrator's folder of templates; empty if there is none.
-    :param told: see :func:`freshness.told`.
-    :param certificate: SHA-256 of the user's certificate in it, or empty.
-    :param sha256: of the zip; empty if a password is in it.
-    :param mark: what secrets.Sealer.mark makes of that digest, by which a zip is known again.
+    :param templates: the administrator's folder of templates.
+    :param told: a digest of what the client was told beside that, see bundle/content/told.py.
+    :param certificate: SHA-256 of the user's certificate in it.
+    :param sha256: of the zip; None if a password is in it.
+    :param mark: what secrets.Sealer.mark makes of that digest, by which a zip is known again; None
+        of a bundle of before there were marks.
     :param path: where the zip was written.
     """
 
@@ -38,11 +42,11 @@ class Made:
     server: str
     connection: str
     language: str
-    templates: str
+    templates: str | None
     told: str
-    certificate: str
-    sha256: str
-    mark: str
+    certificate: str | None
+    sha256: str | None
+    mark: str | None
     path: str
 
 
@@ -59,6 +63,7 @@ def add(transaction: Transaction, made: Iterable[Made]) -> None:
     """Add what was made in the caller's transaction (Store.writing)."""
     rows = [
         {name: getattr(one, name) for name in Made.__slots__}
+        | {name: getattr(one, name) or "" for name in _OR_EMPTY}
         | {
             "key": user_key(one.user),
             "platforms": list(one.platforms),
@@ -113,4 +118,4 @@ def history(store: Store, user: str) -> list[Made]:
 def _made(row: sa.Row[Any]) -> Made:
     values = {name: row._mapping[name] for name in Made.__slots__}
     lists = {name: tuple(values[name]) for name in ("platforms", "authorities")}
-    return Made(**{**values, **lists})
+    return Made(**{**values, **lists, **{name: values[name] or None for name in _OR_EMPTY}})

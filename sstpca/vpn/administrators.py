@@ -9,7 +9,7 @@ from ..authority.authority import issuer_of
 from ..bundle import archive
 from ..bundle.administrators import deployment, router
 from ..bundle.administrators.router import Router
-from ..bundle.authenticode import Signer
+from ..bundle.authenticode import Signer, signed
 from ..bundle.content import trust
 from ..bundle.content.bundle import deployment_for, host_of
 from ..bundle.content.render import Renderer
@@ -42,8 +42,10 @@ class Administrators:
         """
         opened = self._opened
         home, found = opened.home, profiles.get(opened.store, profile)
-        bundle = deployment_for(found, opened.settings, trust.load(home))
-        made = deployment.files(Renderer(bundle.language), bundle, signer)
+        alike = deployment_for(found, opened.settings, trust.load(home))
+        publisher = None if signer is None else signer.certificate
+        files = deployment.files(Renderer(deployment.LANGUAGE), alike, publisher)
+        made = signed(files, signer)
         where = output or home.root / "deploy"
         return archive.write(where, f"deploy-{found.name}", made).path
 

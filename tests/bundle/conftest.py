@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from sstpca.access.profiles import AccessProfile
-from sstpca.bundle.content.bundle import Bundle, bundle_for
+from sstpca.bundle.content.bundle import Bundle, bundle_for, deployment_for
 from sstpca.settings import BundleSettings, ServerSettings, Settings
 from tests.bundle.samples import MakeBundle, trust_in, user_named
 
@@ -54,7 +54,8 @@ def make_bundle(authority: x509.Certificate) -> MakeBundle:
         server=ServerSettings(names=("vpn.example.com",)),
         bundle=BundleSettings(contact="Rosa, room 7"),
     )
-    plain = bundle_for(user_named("alice"), profile, settings, trust_in(authority))
+    deployment = deployment_for(profile, settings, trust_in(authority))
+    plain = bundle_for(user_named("alice"), deployment, language="en")
 
     def make(**changes: Any) -> Bundle:
         return dataclasses.replace(plain, **changes)

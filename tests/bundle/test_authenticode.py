@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from sstpca.bundle.authenticode import Signer, signed
-from sstpca.bundle.sums import SUMS, with_sums
+from sstpca.bundle.content.sums import SUMS, with_sums
 from sstpca.errors import InvalidInput, SstpcaError
 from tests.bundle import authenticode
 from tests.support.publisher import PASSWORD, key_file, require_osslsigncode

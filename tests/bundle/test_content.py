@@ -14,20 +14,21 @@ from sstpca.bundle.content.bundle import (
     bundle_for,
     certificate_of,
     certificates_of,
-    facts,
+    deployment_for,
     file_name,
     server_address,
 )
 from sstpca.errors import InvalidInput, SstpcaError
 from sstpca.settings import BundleSettings, ServerSettings, Settings
-from tests.bundle.samples import trust_in, user_named
+from tests.bundle.samples import MakeBundle, trust_in, user_named
 
 
 def test_a_bundle_says_what_settings_and_profile_say(
     settings: Settings, profile: AccessProfile, authority: x509.Certificate
 ) -> None:
-    bundle = bundle_for(user_named("alice"), profile, settings, trust_in(authority))
-    assert bundle.user == "alice"
+    deployment = deployment_for(profile, settings, trust_in(authority))
+    bundle = bundle_for(user_named("alice"), deployment, language="de")
+    assert (bundle.user, bundle.language) == ("alice", "de")
     assert bundle.connection == "VPN vpn.example.com"
     assert (bundle.host, bundle.port, bundle.server) == ("vpn.example.com", 443, "vpn.example.com")
     assert bundle.split_tunnel
@@ -40,9 +41,9 @@ def test_a_full_tunnel_needs_no_routes(
     settings: Settings, profile: AccessProfile, authority: x509.Certificate
 ) -> None:
     full = AccessProfile("full", profile.local_address, (), routes=profile.routes)
-    bundle = bundle_for(user_named("alice"), full, settings, trust_in(authority))
-    assert not bundle.split_tunnel
-    assert bundle.routes == ()
+    deployment = deployment_for(full, settings, trust_in(authority))
+    assert not deployment.split_tunnel
+    assert deployment.routes == ()
 
 
 @pytest.mark.parametrize(
@@ -63,8 +64,8 @@ def test_the_host_is_the_name_in_the_certificate(
     profile: AccessProfile, authority: x509.Certificate
 ) -> None:
     settings = Settings(server=ServerSettings(names=("VPN.Example.COM",), port=4443))
-    bundle = bundle_for(user_named("alice"), profile, settings, trust_in(authority))
-    assert bundle.server == "vpn.example.com:4443"
+    deployment = deployment_for(profile, settings, trust_in(authority))
+    assert deployment.server == "vpn.example.com:4443"
 
 
 @pytest.mark.parametrize("name", ["a/b", "[a]", "a;b", "a\nb", " a", "x" * 256, 'a"b', "a*"])
@@ -73,7 +74,7 @@ def test_a_connection_that_windows_refuses_is_refused_here(
 ) -> None:
     wrong = dataclasses.replace(settings, bundle=BundleSettings(connection=name))
     with pytest.raises(InvalidInput, match="cannot be the name of a connection"):
-        bundle_for(user_named("alice"), profile, wrong, trust_in(authority))
+        deployment_for(profile, wrong, trust_in(authority))
 
 
 def test_the_certificate_is_pinned_by_both_hashes(authority: x509.Certificate) -> None:
@@ -99,13 +100,13 @@ def test_file_names_are_harmless(name: str, file: str) -> None:
     assert file_name(name) == file
 
 
-def test_facts_are_a_line_each() -> None:
-    authorities = [
+def test_facts_are_a_line_each(make_bundle: MakeBundle) -> None:
+    authorities = (
         Certificate("a", "a.cer", b"", "", "AB:CD"),
         Certificate("b", "b.cer", b"", "", "EF"),
-    ]
-    found = facts("vpn.example.com", 443, "alice", SignIn.EAP_TLS, authorities)
-    assert found.splitlines() == [
+    )
+    bundle = make_bundle(client=ConnectionSettings(SignIn.EAP_TLS), authorities=authorities)
+    assert bundle.facts.splitlines() == [
         "type: SSTP",
         "server: vpn.example.com",
         "port: 443",
@@ -154,7 +155,8 @@ def test_what_a_sign_in_needs_is_there(
     trust = trust_in(authority) if rooted else Trust((), ())
     asking = dataclasses.replace(profile, client=ConnectionSettings(sign_in))
     with pytest.raises(SstpcaError, match=why):
-        bundle_for(user_named("alice"), asking, settings, trust, secrets=secrets)
+        deployment = deployment_for(asking, settings, trust)
+        bundle_for(user_named("alice"), deployment, language="en", secrets=secrets)
     assert "secret word" not in repr(secrets)
 
 
@@ -186,5 +188,5 @@ def test_dns_servers_outside_the_routes_get_their_own(
         full_tunnel=full,
     )
     assert changed.dns_routes == expected
-    bundle = bundle_for(user_named("alice"), changed, settings, trust_in(authority))
-    assert bundle.all_routes == bundle.routes + expected
+    deployment = deployment_for(changed, settings, trust_in(authority))
+    assert deployment.all_routes == deployment.routes + expected

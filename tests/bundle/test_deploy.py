@@ -17,7 +17,7 @@ from sstpca.access.profiles import AccessProfile
 from sstpca.bundle.administrators import intune
 from sstpca.bundle.administrators.deployment import FAILURES, files
 from sstpca.bundle.administrators.profilexml import Protocol, compact, profile_xml
-from sstpca.bundle.content.bundle import Bundle, Trust, deployment_for
+from sstpca.bundle.content.bundle import Bundle, Deployment, Trust, deployment_for
 from sstpca.errors import InvalidInput, SstpcaError
 from sstpca.settings import BundleSettings, ServerSettings, Settings
 from tests.bundle.powershell import Script
@@ -57,8 +57,8 @@ CMDLETS = {
 }
 
 
-def made(bundle: Bundle) -> dict[str, bytes]:
-    return files(renderer(), bundle)
+def made(deployment: Deployment) -> dict[str, bytes]:
+    return files(renderer(), deployment)
 
 
 def text(found: Mapping[str, bytes], name: str) -> str:
@@ -67,11 +67,13 @@ def text(found: Mapping[str, bytes], name: str) -> str:
 
 @pytest.fixture(scope="module")
 def usual(make_bundle: MakeBundle) -> dict[str, bytes]:
-    return made(make_bundle(user=""))
+    return made(make_bundle())
 
 
 @pytest.fixture
-def deployment(profile: AccessProfile, settings: Settings, authority: x509.Certificate) -> Bundle:
+def deployment(
+    profile: AccessProfile, settings: Settings, authority: x509.Certificate
+) -> Deployment:
     return deployment_for(profile, settings, trust_in(authority))
 
 
@@ -94,7 +96,7 @@ def test_the_files_and_their_list(usual: dict[str, bytes], make_bundle: MakeBund
     }
 
 
-def test_the_same_deployment_gives_the_same_bytes(deployment: Bundle) -> None:
+def test_the_same_deployment_gives_the_same_bytes(deployment: Deployment) -> None:
     assert made(deployment) == made(deployment)
 
 
@@ -273,8 +275,8 @@ def test_the_readme_of_certificates(make_bundle: MakeBundle) -> None:
     assert "NoCertRevocationCheck" not in readme
 
 
-def test_what_a_deployment_says(deployment: Bundle, profile: AccessProfile) -> None:
-    assert deployment.user == ""
+def test_what_a_deployment_says(deployment: Deployment, profile: AccessProfile) -> None:
+    assert not hasattr(deployment, "user")
     assert deployment.server == deployment.host == "vpn.example.com"
     assert deployment.split_tunnel
     assert deployment.routes == ("10.0.0.0/8", "192.168.7.0/24")

@@ -93,7 +93,7 @@ import sys
 from pathlib import Path
 from sstpca import settings
 from sstpca.bundle import pool
-from sstpca.bundle.workshop import Order, Wish, Workshop
+from sstpca.bundle.workshop import Order, BundleWish, Workshop
 from sstpca.bundle.platforms.systems import PLATFORMS
 from sstpca.home import Home
 from sstpca.store.profiles import get
@@ -103,7 +103,7 @@ home, output = Home(Path(sys.argv[1])), Path(sys.argv[2])
 default = get(Store.open(home.database), "default")
 # a name beyond ASCII is none for Android's app
 platforms = tuple(platform for platform in PLATFORMS if platform != "android")
-workshop = Workshop(home, settings.load(home.settings), Wish(platforms, "de", output=output))
+workshop = Workshop(home, settings.load(home.settings), BundleWish(platforms, "de", output=output))
 names = ["alice", "Zo\\u00eb O'Hara"]
 for _ in pool.make(workshop, [Order(user_named(name), default) for name in names]):
     pass

@@ -4,9 +4,9 @@ import random
 import subprocess
 from pathlib import Path
 
-from sstpca.access.connection_settings import SignIn
 from sstpca.bundle.content import qr
-from sstpca.bundle.content.bundle import Certificate, facts
+from sstpca.bundle.content.bundle import Certificate
+from tests.bundle.samples import MakeBundle
 from tests.support.requirements import require
 
 DOT = 4
@@ -21,14 +21,14 @@ def picture(text: str) -> bytes:
     return b"P5 %d %d 255\n" % (size, size) + b"".join(lines)
 
 
-def test_a_reader_gets_the_facts(tmp_path: Path) -> None:
+def test_a_reader_gets_the_facts(tmp_path: Path, make_bundle: MakeBundle) -> None:
     require("zbarimg", root=False)
     chance = random.Random(4711)
     for number in range(40):
         user = NAMES[number] if number < len(NAMES) else f"user{chance.getrandbits(40)}"
         sha256 = chance.randbytes(32).hex(":").upper()
-        authorities = [Certificate("a", "a.cer", b"", "", sha256)] * (1 + number % 2)
-        text = facts("vpn.example.com", 443 + number, user, SignIn.MSCHAPV2, authorities)
+        authorities = (Certificate("a", "a.cer", b"", "", sha256),) * (1 + number % 2)
+        text = make_bundle(port=443 + number, user=user, authorities=authorities).facts
         path = tmp_path / f"{number}.pgm"
         path.write_bytes(picture(text))
         done = subprocess.run(

@@ -148,7 +148,7 @@ def expected(bundle: Bundle) -> dict[str, list[str]]:
         "$User": [bundle.user],
         "$DnsSuffix": [bundle.dns_suffix],
         "$Routes": list(bundle.routes),
-        "$EapConfig": [eap_config(bundle)],
+        "$EapConfig": [eap_config(bundle) or ""],
         "$Authorities": list(itertools.chain(*authorities)),
         "$NameRules": list(itertools.chain(*rules)),
         "$Programs": list(client.trigger_apps),

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sstpca.bundle import archive
+from sstpca.bundle.content.sums import with_sums
 from sstpca.bundle.ledger import unpacking
-from sstpca.bundle.sums import with_sums
 from sstpca.errors import SstpcaError
 
 FILES = with_sums({"install.cmd": b"echo", "index.html": b"<p>", "linux/peer": b"pty"})

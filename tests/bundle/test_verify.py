@@ -14,10 +14,10 @@ from sstpca import settings
 from sstpca.access.connection_settings import ConnectionSettings, NameRule, SignIn
 from sstpca.authority.authority import Authority
 from sstpca.bundle import archive, pool
+from sstpca.bundle.content.sums import SUMS, with_sums
 from sstpca.bundle.ledger import listing
 from sstpca.bundle.ledger.verify import Verdict, Verifier
 from sstpca.bundle.platforms.systems import PLATFORMS
-from sstpca.bundle.sums import SUMS, with_sums
 from sstpca.bundle.workshop import BundleWish, Workshop
 from sstpca.disk.writing import PUBLIC, SECRET, write_file
 from sstpca.home import Home

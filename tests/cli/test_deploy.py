@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from sstpca.bundle.sums import SUMS, with_sums
+from sstpca.bundle.content.sums import SUMS, with_sums
 from sstpca.cli import ask
 from sstpca.cli import signing as options
 from sstpca.home import Home

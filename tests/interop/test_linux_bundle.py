@@ -13,7 +13,7 @@ import pytest
 
 from sstpca.access.connection_settings import ConnectionSettings, SignIn
 from sstpca.bundle.content import trust
-from sstpca.bundle.content.bundle import Secrets, UserCertificate, bundle_for
+from sstpca.bundle.content.bundle import Secrets, UserCertificate, bundle_for, deployment_for
 from sstpca.bundle.content.render import Renderer
 from sstpca.bundle.platforms import systems
 from sstpca.home import Home
@@ -51,7 +51,8 @@ class Site:
         profile = replace(profiles.get(store, found.profile), **changes)
         store.close()
         settings = load(home.settings)
-        bundle = bundle_for(found, profile, settings, trust.load(home), secrets=secrets)
+        deployment = deployment_for(profile, settings, trust.load(home))
+        bundle = bundle_for(found, deployment, language="en", secrets=secrets)
         return systems.files(Renderer("en"), replace(bundle, connection=CONNECTION), ("linux",))
 
     def certificate(self) -> UserCertificate:

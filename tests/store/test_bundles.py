@@ -10,6 +10,7 @@ from sstpca.secrets import Sealer
 from sstpca.store import Store, bundles
 from sstpca.store.bundles import Made
 
+SHA256 = "23" * 32
 ALICE = Made(
     user="alice",
     profile="default",
@@ -23,8 +24,8 @@ ALICE = Made(
     templates="/srv/templates",
     told="ef" * 32,
     certificate="01" * 32,
-    sha256="23" * 32,
-    mark="",
+    sha256=SHA256,
+    mark=None,
     path="/srv/alice.zip",
 )
 
@@ -32,16 +33,28 @@ ALICE = Made(
 def test_what_is_recorded_comes_back(store: Store, sealer: Sealer) -> None:
     bundles.record(store, [ALICE])
     assert bundles.latest(store) == [ALICE]
-    assert bundles.find(store, sealer, ALICE.sha256) == ALICE
+    assert bundles.find(store, sealer, SHA256) == ALICE
 
 
 def test_a_bundle_is_known_by_its_mark_to_who_has_the_key(store: Store, sealer: Sealer) -> None:
     digest = "67" * 32
-    marked = dataclasses.replace(ALICE, sha256="", mark=sealer.mark(digest))
+    marked = dataclasses.replace(ALICE, sha256=None, mark=sealer.mark(digest))
     bundles.record(store, [marked])
     assert bundles.find(store, sealer, digest) == marked
     assert bundles.find(store, sealer, "") is None
     assert bundles.find(store, Sealer(bytes(32)), digest) is None
+
+
+def test_what_is_not_there_is_empty_in_the_database(store: Store) -> None:
+    """As programs of before have written it, and read it."""
+    bare = dataclasses.replace(ALICE, templates=None, certificate=None, sha256=None)
+    bundles.record(store, [bare])
+    assert bundles.latest(store) == [bare]
+    with store.reading() as transaction:
+        row = transaction.execute(
+            sa.text("SELECT templates, certificate, sha256, mark FROM bundles")
+        ).one()
+    assert tuple(row) == ("", "", "", "")
 
 
 def test_nothing_to_record_is_no_error(store: Store) -> None:
@@ -62,7 +75,7 @@ def test_the_last_of_each_user_by_name(store: Store) -> None:
 def test_the_newest_of_the_same_bytes(store: Store, sealer: Sealer) -> None:
     again = dataclasses.replace(ALICE, made=ALICE.made + 1)
     bundles.record(store, [ALICE, again])
-    assert bundles.find(store, sealer, ALICE.sha256) == again
+    assert bundles.find(store, sealer, SHA256) == again
     assert bundles.find(store, sealer, "00" * 32) is None
 
 

@@ -13,7 +13,13 @@ from cryptography import x509
 from sstpca.access.profiles import AccessProfile
 from sstpca.authority.authority import Authority
 from sstpca.authority.issuing import user_wish
-from sstpca.bundle.content.bundle import Bundle, Certificate, UserCertificate, bundle_for
+from sstpca.bundle.content.bundle import (
+    Bundle,
+    Certificate,
+    UserCertificate,
+    bundle_for,
+    deployment_for,
+)
 from sstpca.names import parse_hosts
 from sstpca.settings import ServerSettings, Settings
 from sstpca.x509.certificates import sha1_fingerprint
@@ -63,7 +69,8 @@ def plain_bundle(trusted: x509.Certificate) -> Bundle:
     """Return the bundle of alice that has nothing but the connection."""
     profile = AccessProfile("default", IPv4Address("10.99.0.1"), ())
     settings = Settings(server=ServerSettings(names=("vpn.example.com",)))
-    return bundle_for(user_named("alice"), profile, settings, trust_in(trusted))
+    deployment = deployment_for(profile, settings, trust_in(trusted))
+    return bundle_for(user_named("alice"), deployment, language="en")
 
 
 @pytest.fixture(scope="session")

@@ -4,14 +4,18 @@ import hashlib
 from collections.abc import Iterator
 from typing import Final
 
+from cryptography import x509
+
 from ...access.connection_settings import ConnectionSettings
 from ...x509.certificates import sha1_fingerprint
-from ..authenticode import Signer, signed
-from ..content.bundle import Bundle
+from ..content.bundle import Deployment
 from ..content.render import Renderer
-from ..sums import with_sums
+from ..content.sums import with_sums
 from . import intune, pbk
 from .profilexml import Protocol, compact, profile_xml
+
+#: what they are written in
+LANGUAGE: Final = "en"
 
 FAILURES: Final = (
     (10, "A file is missing. It has to be in the same folder as the script."),
@@ -28,59 +32,64 @@ FAILURES: Final = (
 """The exit codes of the scripts, and what each says."""
 
 
-def files(renderer: Renderer, bundle: Bundle, signer: Signer | None = None) -> dict[str, bytes]:
-    """Return the files by name, with SHA256SUMS.
+def files(
+    renderer: Renderer, deployment: Deployment, publisher: x509.Certificate | None = None
+) -> dict[str, bytes]:
+    """Return the files by name, with SHA256SUMS; the scripts are not signed yet.
 
-    :param signer: signs the scripts; None: nobody does.
-    :raises SstpcaError: if a value cannot be written, or signing fails.
+    :param renderer: in the language LANGUAGE.
+    :param publisher: whoever will sign the scripts; None: nobody will.
+    :raises SstpcaError: if a value cannot be written.
     """
-    profiles = {one: profile_xml(renderer, bundle, one) for one in Protocol}
-    section = pbk.section(renderer, bundle)
+    profiles = {one: profile_xml(renderer, deployment, one) for one in Protocol}
+    section = pbk.section(renderer, deployment)
     found = {
-        **{one.file: one.der for one in bundle.authorities},
-        **_of_system(bundle, profiles, Protocol.WINDOWS_11, "windows11"),
-        **_of_system(bundle, profiles, Protocol.WINDOWS_10, "windows10"),
-        "profile.ps1": _profile_script(renderer, bundle, profiles),
-        "README.txt": _readme(renderer, bundle, section, signer),
+        **{one.file: one.der for one in deployment.authorities},
+        **_of_system(deployment, profiles, Protocol.WINDOWS_11, "windows11"),
+        **_of_system(deployment, profiles, Protocol.WINDOWS_10, "windows10"),
+        "profile.ps1": _profile_script(renderer, deployment, profiles),
+        "README.txt": _readme(renderer, deployment, section, publisher),
     }
-    if section:
+    if section is not None:
         found["rasphone.pbk"] = section
-        found["phonebook.ps1"] = _phonebook_script(renderer, bundle, section)
-    if bundle.authorities:
-        found["trust.ps1"] = renderer.script("admin/trust.ps1.j2", bundle, failures=FAILURES)
-    return with_sums(signed(found, signer))
+        found["phonebook.ps1"] = _phonebook_script(renderer, deployment, section)
+    if deployment.authorities:
+        found["trust.ps1"] = renderer.script("admin/trust.ps1.j2", deployment, failures=FAILURES)
+    return with_sums(found)
 
 
 def _of_system(
-    bundle: Bundle, profiles: dict[Protocol, bytes], protocol: Protocol, system: str
+    deployment: Deployment, profiles: dict[Protocol, bytes], protocol: Protocol, system: str
 ) -> dict[str, bytes]:
     profile = profiles[protocol]
     return {
         f"profile-{system}.xml": profile,
-        f"intune-{system}.json": intune.configuration(bundle, protocol, profile),
+        f"intune-{system}.json": intune.configuration(deployment, protocol, profile),
     }
 
 
-def _profile_script(renderer: Renderer, bundle: Bundle, profiles: dict[Protocol, bytes]) -> bytes:
+def _profile_script(
+    renderer: Renderer, deployment: Deployment, profiles: dict[Protocol, bytes]
+) -> bytes:
     windows_11, windows_10 = (compact(profiles[one]) for one in Protocol)
     return renderer.script(
         "admin/profile.ps1.j2",
-        bundle,
+        deployment,
         failures=FAILURES,
         fingerprint=_digest(windows_11, windows_10),
         profile_windows_11=windows_11,
         profile_windows_10=windows_10,
-        escaped_name=intune.escaped_name(bundle.connection),
+        escaped_name=intune.escaped_name(deployment.connection),
     )
 
 
-def _phonebook_script(renderer: Renderer, bundle: Bundle, section: bytes) -> bytes:
+def _phonebook_script(renderer: Renderer, deployment: Deployment, section: bytes) -> bytes:
     lines = pbk.lines(section)
     return renderer.script(
         "admin/phonebook.ps1.j2",
-        bundle,
+        deployment,
         failures=FAILURES,
-        fingerprint=_digest(*lines, *bundle.all_routes),
+        fingerprint=_digest(*lines, *deployment.all_routes),
         section=lines,
     )
 
@@ -90,26 +99,30 @@ def _digest(*texts: str) -> str:
     return hashlib.sha256("\n".join(texts).encode()).hexdigest().upper()
 
 
-def _readme(renderer: Renderer, bundle: Bundle, section: bytes, signer: Signer | None) -> bytes:
-    publisher = None if signer is None else signer.certificate
+def _readme(
+    renderer: Renderer,
+    deployment: Deployment,
+    section: bytes | None,
+    publisher: x509.Certificate | None,
+) -> bytes:
     return renderer.script(
         "admin/README.txt.j2",
-        bundle,
-        roots=[(one, intune.root_uri(one)) for one in bundle.authorities],
-        profile_uri=intune.profile_uri(bundle.connection),
-        traffic=_traffic(bundle),
+        deployment,
+        roots=[(one, intune.root_uri(one)) for one in deployment.authorities],
+        profile_uri=intune.profile_uri(deployment.connection),
+        traffic=_traffic(deployment),
         section=section,
-        lost=", ".join(_lost(bundle.client)) if section else "",
+        lost="" if section is None else ", ".join(_lost(deployment.client)),
         publisher="" if publisher is None else publisher.subject.rfc4514_string(),
         publisher_sha1="" if publisher is None else sha1_fingerprint(publisher),
         publisher_until="" if publisher is None else f"{publisher.not_valid_after_utc:%Y-%m-%d}",
     )
 
 
-def _traffic(bundle: Bundle) -> str:
-    if not bundle.split_tunnel:
+def _traffic(deployment: Deployment) -> str:
+    if not deployment.split_tunnel:
         return "all of it goes through the VPN"
-    return f"through the VPN only to {', '.join(bundle.routes) or 'its own network'}"
+    return f"through the VPN only to {', '.join(deployment.routes) or 'its own network'}"
 
 
 def _lost(client: ConnectionSettings) -> Iterator[str]:

@@ -5,7 +5,7 @@ import json
 from typing import Any, Final
 from urllib.parse import quote
 
-from ..content.bundle import Bundle, Certificate
+from ..content.bundle import Certificate, Deployment
 from .profilexml import Protocol
 
 _VPN: Final = "./User/Vendor/MSFT/VPNv2"
@@ -29,7 +29,7 @@ def root_uri(authority: Certificate) -> str:
     return f"{_ROOTS}/{authority.sha1}/EncodedCertificate"
 
 
-def configuration(bundle: Bundle, protocol: Protocol, profile: bytes) -> bytes:
+def configuration(deployment: Deployment, protocol: Protocol, profile: bytes) -> bytes:
     """Return the body of a request to Microsoft Graph that makes the configuration.
 
     It is a windows10CustomConfiguration for POST /deviceManagement/deviceConfigurations.
@@ -39,9 +39,9 @@ def configuration(bundle: Bundle, protocol: Protocol, profile: bytes) -> bytes:
     system = _SYSTEMS[protocol]
     body: dict[str, Any] = {
         "@odata.type": f"{_GRAPH}.windows10CustomConfiguration",
-        "displayName": f"{bundle.connection} ({system})",
-        "description": f"VPN connection to {bundle.server} for PCs with {system}",
-        "omaSettings": [*map(_root, bundle.authorities), _connection(bundle, profile)],
+        "displayName": f"{deployment.connection} ({system})",
+        "description": f"VPN connection to {deployment.server} for PCs with {system}",
+        "omaSettings": [*map(_root, deployment.authorities), _connection(deployment, profile)],
     }
     return (json.dumps(body, indent=2) + "\n").encode()
 
@@ -57,12 +57,12 @@ def _root(authority: Certificate) -> dict[str, str]:
     }
 
 
-def _connection(bundle: Bundle, profile: bytes) -> dict[str, str]:
+def _connection(deployment: Deployment, profile: bytes) -> dict[str, str]:
     return {
         "@odata.type": f"{_GRAPH}.omaSettingStringXml",
-        "displayName": bundle.connection,
-        "description": f"access profile {bundle.profile}",
-        "omaUri": profile_uri(bundle.connection),
+        "displayName": deployment.connection,
+        "description": f"access profile {deployment.profile}",
+        "omaUri": profile_uri(deployment.connection),
         "fileName": "profile.xml",
         "value": base64.b64encode(profile).decode(),
     }

@@ -11,7 +11,7 @@ from typing import Final
 from markupsafe import Markup
 
 from ...errors import InvalidInput
-from ..content.bundle import Bundle
+from ..content.bundle import Deployment
 from ..content.eap import eap_config
 from ..content.render import Renderer
 
@@ -32,7 +32,7 @@ class Protocol(enum.Enum):
     WINDOWS_10 = "Automatic"
 
 
-def profile_xml(renderer: Renderer, bundle: Bundle, protocol: Protocol) -> bytes:
+def profile_xml(renderer: Renderer, deployment: Deployment, protocol: Protocol) -> bytes:
     """Return the profile as people read it: UTF-8 and, like all samples, without a declaration.
 
     ``Servers`` has the server twice: as address and as its friendly name, which Windows fills in
@@ -42,11 +42,11 @@ def profile_xml(renderer: Renderer, bundle: Bundle, protocol: Protocol) -> bytes
     """
     content = renderer.page(
         "admin/profile.xml.j2",
-        bundle,
-        client=bundle.client,
+        deployment,
+        client=deployment.client,
         protocol=protocol.value,
-        eap=Markup(eap_config(bundle)),  # noqa: S704 it is XML, with its values escaped
-        routes=[tuple(route.split("/")) for route in bundle.all_routes],
+        eap=Markup(eap_config(deployment) or ""),  # noqa: S704 it is XML, with its values escaped
+        routes=[tuple(route.split("/")) for route in deployment.all_routes],
     )
     if _NO_CHAR.search(content.decode()):
         raise InvalidInput("a value has a character that cannot be in XML")

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from ...access.connection_settings import SignIn
 from ...access.profiles import AccessProfile
 from ...disk.writing import PUBLIC, SECRET
-from ...errors import SstpcaError, command
+from ...errors import NotFound, command
 from ...names import quoted
 from ...store.users import User
 from ...x509 import exporting
@@ -62,12 +62,10 @@ def files(renderer: Renderer, router: Router) -> dict[str, tuple[bytes, int]]:
     first says what it would do, and does it only when it is told to. What they make is called after
     the VPN and has a comment that is theirs, so that they touch nothing else.
 
-    :raises SstpcaError: if there is no user, or no access profile.
+    :raises NotFound: if there is no user, or no access profile.
     """
     if not router.users or not router.profiles:
-        raise SstpcaError(
-            "there are no users to set up", "add some with '", command("user add"), "'"
-        )
+        raise NotFound("there are no users to set up", "add some with '", command("user add"), "'")
     stem = _stem(router)
     certificates = _certificates(router)
     found = {one.file: (certificate_to_pem(content), PUBLIC) for one, content in certificates}

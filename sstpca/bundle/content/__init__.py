@@ -10,4 +10,6 @@ eap                EAP's part of a connection, as Windows' XML
 render             fills the templates, with
 quoting            the only way for a value into a script, and
 plain_name, qr     names for choosy systems, and pictures of text
+told               a digest of it, by which it is seen to be out of date
+sums               SHA256SUMS
 """

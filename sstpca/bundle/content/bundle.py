@@ -3,7 +3,7 @@
 import hashlib
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from typing import Final
 
 from cryptography import x509
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ...access.connection_settings import ConnectionSettings, SignIn
 from ...access.profiles import AccessProfile
-from ...errors import SstpcaError, command
+from ...errors import Refused, command
 from ...names import check_connection_name, check_user_name, parse_hosts
 from ...settings import Settings
 from ...store.users import User
@@ -58,13 +58,13 @@ class UserCertificate:
 
     :param file: its name in the bundle.
     :param sha1: Windows' thumbprint of the certificate.
-    :param password: opens ``content``; it is in no file of the bundle.
+    :param password: opens ``content``; it is in no file of the bundle. None if nobody here knows it.
     """
 
     file: str
     content: bytes = field(repr=False)
     sha1: str
-    password: str = field(repr=False)
+    password: str | None = field(repr=False)
 
     @property
     def sha256(self) -> str:
@@ -80,12 +80,12 @@ class Trust:
         server's certificate and, while a next one is being handed out, that as well. None where
         the server's certificate is one that Windows trusts by itself.
     :param eap_roots: the roots that EAP pins; none if they are not known.
-    :param eap_objection: what EAP alone refuses in the server's certificate, in words; mostly empty.
+    :param eap_objection: what EAP alone refuses in the server's certificate, in words.
     """
 
     authorities: tuple[x509.Certificate, ...]
     eap_roots: tuple[x509.Certificate, ...]
-    eap_objection: str = ""
+    eap_objection: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,21 +100,19 @@ class Secrets:
     certificate: UserCertificate | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """All that goes into one user's bundle.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """What all users of an access profile are told alike: the connection.
 
-    :param profile: the name of the user's access profile.
+    :param profile: the name of the access profile.
+    :param connection: what it is called on the users' machines.
     :param server: what Windows calls the server address: the host, with the port unless it is 443.
     :param routes: the networks that go through the VPN when not everything does.
     :param dns_routes: the DNS servers outside those networks, which have to go there, too.
     :param client: sign-in, rules for names, proxy, triggers.
     :param authorities: see :class:`Trust`; so are ``eap_roots``, which EAP-TLS always has.
-    :param elsewhere: the files that users of other systems than Windows begin with.
-    :param facts: the same for a person or a QR code, one ``key: value`` a line.
     """
 
-    user: str
     profile: str
     connection: str
     host: str
@@ -122,19 +120,14 @@ class Bundle:
     server: str
     split_tunnel: bool
     routes: tuple[str, ...]
+    dns_routes: tuple[str, ...] = ()
     dns: tuple[str, ...]
     dns_suffix: str
     client: ConnectionSettings
     contact: str
-    language: str
     revocation_check: bool
     authorities: tuple[Certificate, ...]
     eap_roots: tuple[Certificate, ...]
-    logo: Logo | None
-    facts: str
-    secrets: Secrets = Secrets()
-    dns_routes: tuple[str, ...] = ()
-    elsewhere: tuple[str, ...] = ()
 
     @property
     def all_routes(self) -> tuple[str, ...]:
@@ -152,60 +145,81 @@ class Bundle:
         return ":" not in self.host and not self.host.replace(".", "").isdigit()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle(Deployment):
+    """All that goes into one user's bundle: a deployment, and what is that user's alone.
+
+    :param language: of the texts.
+    :param elsewhere: the files that users of other systems than Windows begin with.
+    """
+
+    user: str
+    language: str
+    logo: Logo | None = None
+    secrets: Secrets = Secrets()
+    elsewhere: tuple[str, ...] = ()
+
+    @property
+    def facts(self) -> str:
+        """What another device has to be told, for people, programs and a QR code.
+
+        A line for each ``key: value``, in this order: ``type`` (always SSTP), ``server`` (a host
+        name or an IP address), ``port``, ``user``, ``login`` (MS-CHAPv2, EAP-MSCHAPv2 or EAP-TLS),
+        and for each authority ``ca-sha256``, its certificate's fingerprint, 64 hex digits.
+        """
+        lines = [f"type: SSTP\nserver: {self.host}\nport: {self.port}\nuser: {self.user}"]
+        lines.append(f"login: {self.login}")
+        lines += [f"ca-sha256: {one.sha256.replace(':', '')}" for one in self.authorities]
+        return "\n".join(lines)
+
+
 def bundle_for(
     user: User,
-    profile: AccessProfile,
-    settings: Settings,
-    trust: Trust,
+    deployment: Deployment,
     *,
+    language: str,
     secrets: Secrets | None = None,
     logo: Logo | None = None,
-    language: str = "",
 ) -> Bundle:
     """Put together what goes into the bundle of ``user``.
 
-    :param language: of the texts; by default that of the settings.
-    :raises InvalidInput: if a name is one that Windows does not take.
-    :raises SstpcaError: if something that the sign-in needs is missing.
+    :param deployment: of the user's access profile.
+    :param language: of the texts.
+    :raises InvalidInput: if Windows does not take the user's name.
+    :raises SstpcaError: if the secrets are not those that the sign-in needs.
     """
     secrets = secrets or Secrets()
-    alike = deployment_for(profile, settings, trust)
-    _check_secrets(alike.client.sign_in, secrets)
-    name = check_user_name(user.name)
-    return replace(
-        alike,
-        user=name,
-        language=language or settings.bundle.language,
+    _check_secrets(deployment.client.sign_in, secrets)
+    return Bundle(
+        **{one.name: getattr(deployment, one.name) for one in fields(Deployment)},
+        user=check_user_name(user.name),
+        language=language,
         logo=logo,
-        facts=facts(alike.host, alike.port, name, alike.client.sign_in, alike.authorities),
         secrets=secrets,
     )
 
 
-def deployment_for(profile: AccessProfile, settings: Settings, trust: Trust) -> Bundle:
-    """Put together what all users of ``profile`` are told alike: a bundle for nobody in particular.
-
-    It is for administrators, in English.
+def deployment_for(profile: AccessProfile, settings: Settings, trust: Trust) -> Deployment:
+    """Put together what all users of ``profile`` are told alike.
 
     :raises InvalidInput: if the connection has a name that Windows does not take.
-    :raises SstpcaError: if something that the sign-in needs is missing.
+    :raises Refused: if something that the sign-in needs is missing.
     """
     if profile.client.sign_in is SignIn.EAP_TLS and not trust.eap_roots:
-        raise SstpcaError(
+        raise Refused(
             "the sign-in eap-tls needs the root of the server's certificate, which is not known "
             "here",
             "of a private authority's, make this machine trust it: cp root.crt "
             "/usr/local/share/ca-certificates/ && update-ca-certificates (public ones: install "
             "the package ca-certificates)",
         )
-    if profile.client.sign_in is SignIn.EAP_TLS and trust.eap_objection:
-        raise SstpcaError(
+    if profile.client.sign_in is SignIn.EAP_TLS and trust.eap_objection is not None:
+        raise Refused(
             f"no client could use the sign-in eap-tls: {trust.eap_objection}",
             "get a certificate without that, or another sign-in: ",
             command("profile set {} --sign-in mschapv2", profile.name),
         )
-    return Bundle(
-        user="",
+    return Deployment(
         profile=profile.name,
         connection=check_connection_name(settings.connection),
         host=host_of(settings),
@@ -218,22 +232,17 @@ def deployment_for(profile: AccessProfile, settings: Settings, trust: Trust) -> 
         dns_suffix=profile.dns_suffix,
         client=profile.client,
         contact=settings.bundle.contact.strip(),
-        language="en",
         revocation_check=settings.bundle.revocation_check,
         authorities=certificates_of(trust.authorities),
         eap_roots=certificates_of(trust.eap_roots),
-        logo=None,
-        facts="",
     )
 
 
 def _check_secrets(sign_in: SignIn, secrets: Secrets) -> None:
     if (sign_in is SignIn.EAP_TLS) is (secrets.certificate is None):
-        raise SstpcaError(
-            f"the sign-in {sign_in.value} and the user's certificate do not go together"
-        )
+        raise Refused(f"the sign-in {sign_in.value} and the user's certificate do not go together")
     if secrets.password is not None and not sign_in.with_password:
-        raise SstpcaError("with the sign-in eap-tls, there is no password to save")
+        raise Refused("with the sign-in eap-tls, there is no password to save")
 
 
 def host_of(settings: Settings) -> str:
@@ -266,8 +275,11 @@ def certificates_of(authorities: Sequence[x509.Certificate]) -> tuple[Certificat
     return tuple(found.values())
 
 
-def certificate_of(authority: x509.Certificate, file: str = "") -> Certificate:
-    """Return an authority's certificate as a bundle carries it."""
+def certificate_of(authority: x509.Certificate, file: str | None = None) -> Certificate:
+    """Return an authority's certificate as a bundle carries it.
+
+    :param file: its name there; by default one that is made of its common name.
+    """
     name = common_name(authority) or "certificate authority"
     return Certificate(
         name=name,
@@ -283,18 +295,3 @@ def file_name(common_name: str) -> str:
     stem = plain_name(common_name, "")
     # "ca-" keeps it from being a name of a device on Windows (CON, AUX, ...)
     return f"ca-{stem}.cer" if stem else "ca.cer"
-
-
-def facts(
-    host: str, port: int, user: str, sign_in: SignIn, authorities: Sequence[Certificate]
-) -> str:
-    """Return what another device has to be told, for people and programs.
-
-    UTF-8 text, a line for each ``key: value``, in this order: ``type`` (always SSTP), ``server``
-    (a host name or an IP address), ``port``, ``user``, ``login`` (MS-CHAPv2, EAP-MSCHAPv2 or
-    EAP-TLS), and for each authority ``ca-sha256``, its certificate's fingerprint, 64 hex digits.
-    """
-    lines = ["type: SSTP", f"server: {host}", f"port: {port}", f"user: {user}"]
-    lines.append(f"login: {_LOGINS[sign_in]}")
-    lines += [f"ca-sha256: {one.sha256.replace(':', '')}" for one in authorities]
-    return "\n".join(lines)

@@ -10,7 +10,7 @@ from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
 from ...access.connection_settings import SignIn
-from .bundle import Bundle, Certificate
+from .bundle import Certificate, Deployment
 
 # the method types of RFC 5216 and of EAP-MSCHAPv2, as IANA has them
 _TLS: Final = 13
@@ -40,20 +40,20 @@ VALUES: Final = (
 """The elements whose text is all that the settings below say."""
 
 
-def eap_config(bundle: Bundle) -> str:
-    """Return the EapHostConfig of the bundle's sign-in: one line, without an XML declaration.
+def eap_config(deployment: Deployment) -> str | None:
+    """Return the EapHostConfig of the sign-in: one line, without an XML declaration.
 
-    Empty with the sign-in MS-CHAPv2, which is no EAP method. EAP-MSCHAPv2 has nothing to pin: there
+    None with the sign-in MS-CHAPv2, which is no EAP method. EAP-MSCHAPv2 has nothing to pin: there
     the server proves itself by knowing the password, and by the certificate of the tunnel.
     """
-    match bundle.client.sign_in:
+    match deployment.client.sign_in:
         case SignIn.MSCHAPV2:
-            return ""
+            return None
         case SignIn.EAP_MSCHAPV2:
             asked = _element("UseWinLogonCredentials", "false")
             return _host_config(_MSCHAPV2, _element("EapType", asked, space=_MSCHAPV2_V1))
         case SignIn.EAP_TLS:
-            return _host_config(_TLS, _tls(bundle))
+            return _host_config(_TLS, _tls(deployment))
 
 
 def _host_config(kind: int, method: str) -> str:
@@ -68,7 +68,7 @@ def _host_config(kind: int, method: str) -> str:
     )
 
 
-def _tls(bundle: Bundle) -> str:
+def _tls(deployment: Deployment) -> str:
     """Return the EapType of EAP-TLS.
 
     Windows asks nobody: neither which certificate to take, nor whether to trust a server that is
@@ -81,13 +81,13 @@ def _tls(bundle: Bundle) -> str:
         _element(
             "ServerValidation",
             _element("DisableUserPromptForServerValidation", "true"),
-            _element("ServerNames", escape(bundle.host)),
-            *(_element("TrustedRootCA", one) for one in _hashes(bundle.eap_roots)),
+            _element("ServerNames", escape(deployment.host)),
+            *(_element("TrustedRootCA", one) for one in _hashes(deployment.eap_roots)),
         ),
         _element("DifferentUsername", "false"),
         _element("PerformServerValidation", "true", space=_TLS_V2),
         _element("AcceptServerName", "true", space=_TLS_V2),
-        _extensions(bundle.authorities),
+        _extensions(deployment.authorities),
         space=_TLS_V1,
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from ...disk.reading import read_file, without_mark
-from ...errors import SstpcaError
+from ...errors import Refused
 from ...home import Home
 from ...settings import Settings
 
@@ -60,9 +60,9 @@ def load(path: Path) -> Logo:
         return Logo("image/png", content)
     if path.suffix.lower() == ".svg" and b"<svg" in (text := without_mark(content)):
         if _NESTED.search(text):
-            raise SstpcaError(f"the logo {path} has entities within entities", "save it without")
+            raise Refused(f"the logo {path} has entities within entities", "save it without")
         return Logo("image/svg+xml", content)
-    raise SstpcaError(f"the logo {path} is neither a PNG nor an SVG file")
+    raise Refused(f"the logo {path} is neither a PNG nor an SVG file")
 
 
 def _check_size(path: Path, content: bytes) -> None:
@@ -71,9 +71,9 @@ def _check_size(path: Path, content: bytes) -> None:
         if kind == b"IHDR" and 0 < width <= _SIDE_MAX and 0 < height <= _SIDE_MAX:
             return
         if kind == b"IHDR":
-            raise SstpcaError(
+            raise Refused(
                 f"the logo {path} has {width} by {height} pixels; {_SIDE_MAX} by {_SIDE_MAX} is "
                 "the most",
                 "make it smaller",
             )
-    raise SstpcaError(f"the logo {path} is a damaged PNG file", "save it again")
+    raise Refused(f"the logo {path} is a damaged PNG file", "save it again")

@@ -15,10 +15,10 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ...access.connection_settings import ConnectionSettings
 from ...disk.reading import read_text
-from ...errors import SstpcaError, option
+from ...errors import NotFound, Refused, SstpcaError, option
 from ...names import quoted
 from . import qr, quoting, texts
-from .bundle import Bundle
+from .bundle import Deployment
 from .codes import CODES
 from .markup import fill, markup
 
@@ -48,7 +48,7 @@ def _only_literals(value: object) -> object:
 
 
 # what templates call it, where that is not the name of its class
-_CALLED: Final = {ConnectionSettings: "client"}
+_CALLED: Final = {ConnectionSettings: "client", Deployment: "bundle"}
 
 
 class Missing(jinja2.StrictUndefined):
@@ -76,14 +76,14 @@ class Renderer:
 
     def __init__(self, language: str, templates: Path | None = None) -> None:
         if templates is not None and not templates.is_dir():
-            raise SstpcaError(
+            raise NotFound(
                 f"there is no folder {templates}", "name one with ", option("--templates"), " DIR"
             )
         self._texts = texts.load(language, templates)
         self._templates = templates
         self._pages, self._plain, self._scripts = _environments(templates and templates.absolute())
 
-    def script(self, template: str, bundle: Bundle, **more: object) -> bytes:
+    def script(self, template: str, bundle: Deployment, **more: object) -> bytes:
         """Return a PowerShell script: UTF-8 with byte order mark, CRLF.
 
         Only what a quoting filter has made gets into it.
@@ -93,11 +93,11 @@ class Renderer:
         """
         return self._fill(self._scripts, template, bundle, more).encode("utf-8-sig")
 
-    def text(self, template: str, bundle: Bundle | None = None, **more: object) -> bytes:
+    def text(self, template: str, bundle: Deployment | None = None, **more: object) -> bytes:
         """Return a file for other systems: UTF-8, LF; as strict with values as :meth:`script`."""
         return self._fill(self._plain, template, bundle, more).encode()
 
-    def page(self, template: str, bundle: Bundle, **more: object) -> bytes:
+    def page(self, template: str, bundle: Deployment, **more: object) -> bytes:
         """Return an HTML or XML file: UTF-8, every value escaped."""
         return self._fill(self._pages, template, bundle, more).encode()
 
@@ -126,7 +126,7 @@ class Renderer:
         try:
             return text.encode("ascii")
         except UnicodeEncodeError as error:
-            raise SstpcaError(
+            raise Refused(
                 f"the template windows/launcher.cmd.j2 has {quoted(text[error.start])}",
                 "cmd.exe reads ASCII alone",
             ) from None
@@ -135,7 +135,7 @@ class Renderer:
         self,
         environment: jinja2.Environment,
         template: str,
-        bundle: Bundle | None,
+        bundle: Deployment | None,
         more: dict[str, object],
     ) -> str:
         values = {"bundle": bundle, "texts": self._texts, **more}
@@ -147,7 +147,7 @@ class Renderer:
         except Exception as error:
             if self._templates is None:
                 raise
-            raise SstpcaError(
+            raise Refused(
                 f"the template {_place(error) or template}: {_reason(error)}",
                 f"correct it in {self._templates}",
             ) from error

@@ -9,7 +9,7 @@ from typing import Final
 
 from ... import toml
 from ...disk.reading import read_text
-from ...errors import InvalidInput, SstpcaError, option
+from ...errors import InvalidInput, Refused, option
 from ...names import quoted
 from .markup import placeholders
 
@@ -98,7 +98,7 @@ def _check(found: Tables, path: Path) -> None:
     ):
         if keys:
             table, key = min(keys)
-            raise SstpcaError(f"{path} {what} [{table}] {key}", "templates/texts/en.toml has all")
+            raise Refused(f"{path} {what} [{table}] {key}", "templates/texts/en.toml has all")
     for table, key in sorted(strange):
         _check_values(f"{path}: [{table}] {key}", found[table][key], english[table][key])
 
@@ -108,10 +108,10 @@ def _check_values(where: str, text: str, english: str) -> None:
     try:
         unknown = placeholders(text) - known
     except ValueError as error:
-        raise SstpcaError(f"{where}: {error}", "placeholders look like {this}") from None
+        raise Refused(f"{where}: {error}", "placeholders look like {this}") from None
     if unknown:
         can = ", ".join(f"{{{one}}}" for one in sorted(known)) or "no value"
-        raise SstpcaError(f"{where} asks for {{{min(unknown)}}}", f"it gets {can}")
+        raise Refused(f"{where} asks for {{{min(unknown)}}}", f"it gets {can}")
 
 
 def _keys(tables: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str]]:

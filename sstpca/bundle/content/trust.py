@@ -27,7 +27,7 @@ def load(home: Home) -> Trust:
     return Trust((), () if root is None else (root,), objection)
 
 
-def _objection(home: Home, identity: Identity) -> str:
+def _objection(home: Home, identity: Identity) -> str | None:
     """Return what Windows' EAP refuses, though its SSTP does not."""
     report = lint(
         Presented([certificate_to_der(identity.certificate)], "the server's certificate"),
@@ -35,4 +35,4 @@ def _objection(home: Home, identity: Identity) -> str:
         trusted=(),
         now=datetime.now(UTC),
     )
-    return next((one.found for one in report.findings if one.check in OBJECTIONS), "")
+    return next((one.found for one in report.findings if one.check in OBJECTIONS), None)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from ...authority import pairs
-from ...errors import Command, Option, SstpcaError
+from ...errors import Command, NotFound, Option
 from ...home import Home
 from ...names import quoted, some, user_key
 from ...store.certificates import CertificateState, Entry
@@ -34,7 +34,7 @@ def make(home: Home, entry: Entry, password: str, *, legacy: bool) -> UserCertif
 
 def pretended() -> UserCertificate:
     """Return one for a bundle that nobody gets, to see whether the rest of it can be made."""
-    return UserCertificate(file="user.p12", content=b"", sha1="0" * 40, password="")
+    return UserCertificate(file="user.p12", content=b"", sha1="0" * 40, password=None)
 
 
 def without_valid(
@@ -53,17 +53,16 @@ def without_valid(
     ]
 
 
-def check_all_have(missing: Sequence[User], *how: str | Command | Option) -> None:
+def check_all_have(missing: Sequence[User], *remedy: str | Command | Option) -> None:
     """Refuse to go on without the certificates of ``missing``.
 
-    :param how: the remedy: how to make them.
-    :raises SstpcaError: if there are any.
+    :raises NotFound: if there are any; ``remedy`` says how to make them.
     """
     if not missing:
         return
     names = some([quoted(user.name) for user in missing])
     if len(missing) == 1:
-        raise SstpcaError(f"{names} has no valid certificate to sign in with", *how)
-    raise SstpcaError(
-        f"{len(missing)} users have no valid certificate to sign in with: {names}", *how
+        raise NotFound(f"{names} has no valid certificate to sign in with", *remedy)
+    raise NotFound(
+        f"{len(missing)} users have no valid certificate to sign in with: {names}", *remedy
     )

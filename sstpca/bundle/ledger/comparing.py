@@ -19,7 +19,7 @@ from ...x509 import exporting
 from ...x509.certificates import sha1_fingerprint
 from ..authenticode import unsigned
 from ..content.bundle import Secrets, UserCertificate
-from ..sums import SUMS, with_sums
+from ..content.sums import SUMS, with_sums
 from ..workshop import Order, Workshop
 from .freshness import Present
 
@@ -109,7 +109,7 @@ def _certificate(order: Order, present: Present, files: Mapping[str, bytes]) -> 
         file=file,
         content=carried[0] if carried else b"",
         sha1="0" * 40 if entry is None else sha1_fingerprint(entry.certificate),
-        password="",
+        password=None,
     )
 
 

@@ -1,14 +1,10 @@
 """Whether a bundle that was made still fits the home: its authorities, server and access profiles."""
 
-import hashlib
-import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ...access import connection_settings
 from ...access.connection_settings import SignIn
-from ...access.profiles import AccessProfile
 from ...home import Home
 from ...names import user_key
 from ...settings import Settings
@@ -19,33 +15,7 @@ from ...store.users import User
 from ...x509.certificates import digest
 from ..content import logo, trust
 from ..content.bundle import address_of
-from ..content.logo import Logo
-
-
-def told(profile: AccessProfile, settings: Settings, picture: Logo | None) -> str:
-    """Return a digest of what the clients of ``profile`` are told beside server and authorities.
-
-    :returns: SHA-256, lower-case hexadecimal. It changes when a bundle made now would differ.
-    """
-    # the server tells its clients; only where rules name others, bundles leave out the common ones
-    ruled = any(rule.servers for rule in profile.client.name_rules)
-    values = {
-        "full_tunnel": profile.full_tunnel,
-        "routes": _routes(profile),
-        "dns": [str(one) for one in profile.dns] if ruled else [],
-        "dns_suffix": profile.dns_suffix,
-        "client": connection_settings.to_json(profile.client),
-        "contact": settings.bundle.contact.strip(),
-        "revocation_check": settings.bundle.revocation_check,
-        "logo": "" if picture is None else hashlib.sha256(picture.content).hexdigest(),
-    }
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-def _routes(profile: AccessProfile) -> list[str]:
-    if profile.full_tunnel:
-        return []
-    return [*map(str, profile.routes), *profile.dns_routes]
+from ..content.told import told
 
 
 def user_certificates(store: Store) -> dict[str, Entry]:
@@ -60,7 +30,7 @@ class Present:
 
     :param authorities: SHA-256 of those in a new bundle, lower-case hexadecimal.
     :param server: what clients connect to, as Windows' ServerAddress.
-    :param told: see :func:`told`, by access profile.
+    :param told: see :func:`~sstpca.bundle.content.told.told`, by access profile.
     """
 
     authorities: tuple[str, ...]
@@ -105,7 +75,7 @@ class Present:
             yield "profile", f"the access profile is '{user.profile}' now"
         elif made.told != self.told[user.profile]:
             yield "profile", "the access profile or the settings have changed"
-        if made.certificate and self.sign_in[user.profile] is SignIn.EAP_TLS:
+        if made.certificate is not None and self.sign_in[user.profile] is SignIn.EAP_TLS:
             yield from self._of_certificate(made)
 
     def of_authorities(self, made: Iterable[str]) -> Iterator[tuple[str, str]]:

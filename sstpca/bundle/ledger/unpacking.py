@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from ...disk.reading import read_file
-from ...errors import SstpcaError
+from ...errors import Damaged, Unavailable
 from ...names import quoted
 from ..archive import NO_ZIP, zipped
-from ..sums import SUMS
+from ..content.sums import SUMS
 
 ZIP_MAX: Final = 8 << 20
 FILE_MAX: Final = 4 << 20
@@ -84,9 +84,9 @@ def _refusals_named(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SstpcaError(f"cannot read {path}: {error.strerror or error}") from error
+        raise Unavailable(f"cannot read {path}: {error.strerror or error}") from error
     except _Strange as error:
-        raise SstpcaError(f"{path} is not a bundle: {error}") from None
+        raise Damaged(f"{path} is not a bundle: {error}") from None
 
 
 class _Strange(Exception):

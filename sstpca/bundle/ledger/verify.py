@@ -19,8 +19,8 @@ from ...store.users import User
 from ...x509.certificates import Certificate, digest
 from ...x509.extensions import UNREADABLE
 from ..content import user_certificate
+from ..content.sums import SUMS
 from ..platforms import systems
-from ..sums import SUMS
 from ..workshop import BundleWish, Order, Workshop
 from . import unpacking
 from .comparing import compare
@@ -50,11 +50,11 @@ class Check:
 class Verdict:
     """What is to be said of one bundle.
 
-    :param user: whose it is; empty if nobody knows.
+    :param user: whose it is; None if nobody knows.
     """
 
     path: Path
-    user: str
+    user: str | None
     findings: tuple[Check, ...]
 
     @property
@@ -89,7 +89,7 @@ class Verifier:
         try:
             found = unpacking.read(path)
         except SstpcaError as error:
-            return Verdict(path, "", (_failure("file", error),))
+            return Verdict(path, None, (_failure("file", error),))
         findings = [Check("sums", False, text) for text in unpacking.check_sums(found.files)]
         if not findings:
             text = f"all {len(found.files) - 1} files are as {SUMS} says"
@@ -148,7 +148,7 @@ class Verifier:
             yield Check("files", True, text)
         if found.secret and made is None:
             yield Check("record", False, _UNRECORDED)
-        if found.secret and made is not None and not made.certificate:
+        if found.secret and made is not None and made.certificate is None:
             yield from _of_password(user, made)
 
     def _wish(self, user: User, made: Made | None, files: Mapping[str, bytes]) -> BundleWish:
@@ -157,7 +157,9 @@ class Verifier:
         systems = _platforms_in(files) if made is None else made.platforms
         if last is None:
             return BundleWish(systems)
-        return BundleWish(systems, last.language, Path(last.templates) if last.templates else None)
+        return BundleWish(
+            systems, last.language, None if last.templates is None else Path(last.templates)
+        )
 
 
 def _of_authorities(present: Present, files: Mapping[str, bytes]) -> Iterator[Check]:

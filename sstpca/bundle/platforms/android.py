@@ -11,7 +11,7 @@ from typing import Final
 
 from ...access.connection_settings import SignIn
 from ...names import quoted
-from ..content.bundle import Bundle
+from ..content.bundle import Bundle, Deployment
 from ..content.plain_name import crt_name
 from ..content.render import Renderer
 
@@ -57,21 +57,21 @@ class Section:
     fields: tuple[Field, ...]
 
 
-def unable(bundle: Bundle) -> tuple[str, str] | None:
+def unable(deployment: Deployment) -> tuple[str, str] | None:
     """Return why there is no connection from Android and what helps; None if there is one.
 
     The app sends names in US-ASCII (client/ppp/auth/MSCHAPV2Client.kt), others as question marks.
     """
-    if bundle.client.sign_in not in _PROTOCOLS:
+    if deployment.client.sign_in not in _PROTOCOLS:
         return (
             "Open SSTP Client for Android cannot sign in with a certificate, but users of the "
-            f"access profile {quoted(bundle.profile)} sign in with {bundle.login}",
+            f"access profile {quoted(deployment.profile)} sign in with {deployment.login}",
             "give this user an access profile with --sign-in mschapv2 or eap-mschapv2",
         )
-    if not bundle.user.isascii():
+    if isinstance(deployment, Bundle) and not deployment.user.isascii():
         return (
             "Open SSTP Client for Android sends names in ASCII only, so "
-            f"{quoted(bundle.user)} cannot log in with it",
+            f"{quoted(deployment.user)} cannot log in with it",
             "give this user a name in ASCII",
         )
     return None

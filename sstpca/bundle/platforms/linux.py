@@ -5,7 +5,7 @@ import uuid
 from typing import Final
 
 from ...access.connection_settings import SignIn
-from ..content.bundle import Bundle
+from ..content.bundle import Bundle, Deployment
 from ..content.plain_name import plain_name
 from ..content.quoting import pppd
 from ..content.render import Renderer
@@ -22,12 +22,12 @@ REFUSED: Final = {
 Lines = list[tuple[str, str]]
 
 
-def unable(bundle: Bundle) -> tuple[str, str] | None:
+def unable(deployment: Deployment) -> tuple[str, str] | None:
     """Return why there is no connection from Linux and what helps; None if there is one."""
-    if ":" not in bundle.host:
+    if ":" not in deployment.host:
         return None
     return (
-        f"clients on Linux cannot be told to connect to {bundle.host}: NetworkManager's plug-in "
+        f"clients on Linux cannot be told to connect to {deployment.host}: NetworkManager's plug-in "
         "wants a name or an IPv4 address for the server",
         "give the server one",
     )

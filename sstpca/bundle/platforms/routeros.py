@@ -6,7 +6,7 @@ from ...access.connection_settings import SignIn
 from ...names import quoted
 from ...x509.certificate_profiles import is_constrained
 from ...x509.exporting import ROUTEROS_PREFIX
-from ..content.bundle import Bundle, Certificate
+from ..content.bundle import Bundle, Certificate, Deployment
 from ..content.plain_name import crt_name, plain_name
 from ..content.render import Renderer
 
@@ -14,13 +14,13 @@ from ..content.render import Renderer
 _DISTANCE = 2
 
 
-def unable(bundle: Bundle) -> tuple[str, str] | None:
+def unable(deployment: Deployment) -> tuple[str, str] | None:
     """Return why a router cannot connect and what helps; None if it can."""
-    if bundle.client.sign_in is SignIn.MSCHAPV2:
+    if deployment.client.sign_in is SignIn.MSCHAPV2:
         return None
     return (
         "a RouterOS router signs in with MS-CHAPv2 only, but users of the access profile "
-        f"{quoted(bundle.profile)} sign in with {bundle.login}",
+        f"{quoted(deployment.profile)} sign in with {deployment.login}",
         "give this user an access profile with --sign-in mschapv2",
     )
 

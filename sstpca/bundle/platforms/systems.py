@@ -4,14 +4,14 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Final
 
-from ...errors import InvalidInput, SstpcaError, option
+from ...errors import InvalidInput, Refused, option
 from ...names import quoted
-from ..content.bundle import Bundle
+from ..content.bundle import Bundle, Deployment
 from ..content.render import Renderer
-from ..sums import with_sums
+from ..content.sums import with_sums
 from . import android, apple, linux, routeros, windows
 
-_UNABLE: Final[dict[str, Callable[[Bundle], tuple[str, str] | None]]] = {
+_UNABLE: Final[dict[str, Callable[[Deployment], tuple[str, str] | None]]] = {
     "linux": linux.unable,
     "android": android.unable,
     "routeros": routeros.unable,
@@ -50,16 +50,17 @@ def parse(text: str) -> tuple[str, ...]:
     return tuple(one for one in PLATFORMS if one in asked)
 
 
-def check(bundle: Bundle, platforms: Collection[str]) -> None:
-    """Make sure that the clients of ``platforms`` can do what ``bundle`` asks of them.
+def check(deployment: Deployment, platforms: Collection[str]) -> None:
+    """Make sure that the clients of ``platforms`` can do what ``deployment`` asks of them.
 
-    :raises SstpcaError: saying what one cannot: files that lead nowhere are not handed out.
+    :param deployment: a bundle's user is looked at as well.
+    :raises Refused: saying what one cannot: files that lead nowhere are not handed out.
     """
     for platform in platforms:
-        found = _UNABLE[platform](bundle) if platform in _UNABLE else None
+        found = _UNABLE[platform](deployment) if platform in _UNABLE else None
         if found is not None:
             reason, remedy = found
-            raise SstpcaError(reason, f"{remedy}, or leave {platform} out of ", option("--for"))
+            raise Refused(reason, f"{remedy}, or leave {platform} out of ", option("--for"))
 
 
 def files(renderer: Renderer, bundle: Bundle, platforms: Collection[str]) -> dict[str, bytes]:

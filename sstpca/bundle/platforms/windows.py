@@ -34,7 +34,7 @@ def script(renderer: Renderer, bundle: Bundle, name: str) -> bytes:
         f"windows/{name}.j2",
         bundle,
         codes=CODES,
-        eap=eap_config(bundle),
+        eap=eap_config(bundle) or "",
         eap_elements=VALUES,
         rules=tuple((rule.suffix, tuple(map(str, rule.servers))) for rule in rules),
     )
