@@ -38,7 +38,7 @@ program: python
 		echo "nftables could not be installed; the server needs its program nft" >&2
 
 test: lint
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=
 
 lint: python
 	@"$(PYTHON)" install/environment.py test

@@ -188,7 +188,7 @@ class Rollover:
         :param passphrase: of the next authority's key.
         :param force: though users still have only the old one.
         :raises SstpcaError: if that cannot be; nothing has changed then, unless it is the disk that
-            refuses in the end, which the next use settles.
+            refuses in the end, which the next use recovers.
         """
         missing = self.check_finish(force=force)
         home, store = self._opened.home, self._opened.store
