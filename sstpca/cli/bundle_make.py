@@ -123,7 +123,7 @@ def make(
     vpn, found = context.vpn, _asked(context, whose)
     wish = wish_for(
         how.for_,
-        language=how.language or "",
+        language=how.language,
         templates=how.templates,
         output=how.output,
         sheets=how.sheets,
