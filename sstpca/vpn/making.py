@@ -193,7 +193,8 @@ class Making:
         """Make the bundles, and yield what became of each, in the order of the people.
 
         Each is on disk and recorded, with the user's new password, before it is told of; see
-        untold.py for what happens to a password if this is killed in between. An interrupt that is thrown in lets those be finished and told of that are begun.
+        untold.py for what happens to a password if this is killed in between. An interrupt that is
+        thrown in lets those be finished and told of that are begun.
 
         :raises SstpcaError: if the folder or the database cannot be written, or a process has died.
         """
@@ -225,32 +226,37 @@ class Making:
 
     def _told(self, batch: pool.Results) -> Iterator[tuple[Outcome, Kept]]:
         """Record a batch, then tell of it."""
-        self._record(_made(batch), None)
+        with self._opened.store.writing() as transaction:
+            self._add(transaction, _made(batch), None)
         for order, result in batch:
             yield self._outcome(order, result), self._kept(order, secret=False)
 
     def _told_each(self, batch: pool.Results, keep: _Keep) -> Iterator[tuple[Outcome, Kept]]:
         """Record one after the other, each with its password, and tell of it at once."""
         elsewhere = self.wish.save_password or self.wish.sheets is not None
-        for order, result in batch:
+        for at, (order, result) in enumerate(batch):
             made = isinstance(result, Written)
             with self._kept(order, secret=made and not elsewhere) as kept:
                 if isinstance(result, Written):
-                    self._record([(order, result)], keep)
+                    self._record_one(order, result, keep, [one for one, _ in batch[at:]])
                 yield self._outcome(order, result), kept
 
     def _kept(self, order: Order, *, secret: bool) -> Kept:
         """Return what keeps the password of ``order`` until it has been told."""
         return Kept(self._opened.home, order.user.name, order.password if secret else None)
 
-    def _record(self, made: Sequence[tuple[Order, Written]], keep: _Keep | None) -> None:
+    def _record_one(
+        self, order: Order, written: Written, keep: _Keep, left: Sequence[Order]
+    ) -> None:
+        """Record a bundle with its password.
+
+        :param left: those that are not recorded if this fails.
+        """
         try:
-            with self._opened.store.writing(durable=keep is not None) as transaction:
-                self._add(transaction, made, keep)
+            with self._opened.store.writing(durable=True) as transaction:
+                self._add(transaction, [(order, written)], keep)
         except SstpcaError as error:
-            if keep is None:
-                raise
-            names = ", ".join(order.user.name for order, _ in made)
+            names = ", ".join(one.user.name for one in left)
             raise SstpcaError(f"{error}; no new passwords for: {names}", *error.remedy) from error
 
     def _add(
