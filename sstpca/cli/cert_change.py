@@ -171,7 +171,8 @@ class _Made:
         self._certificates = context.vpn.certificates
         self._home = context.vpn.home
         self._last: Pair | None = None
-        self._cut_short: datetime | None = None
+        # no certificate ends after its authority: the latest end tells whether one was cut short
+        self._latest: datetime | None = None
         self.names: list[str] = []
 
     def follow(self, pairs: Iterator[Pair], count: int) -> None:
@@ -184,7 +185,8 @@ class _Made:
     def add(self, pair: Pair) -> None:
         """Count ``pair``, which is in place."""
         self._last = pair
-        self._cut_short = self._cut_short or self._certificates.cut_short(pair)
+        end = pair.leaf.not_valid_after_utc
+        self._latest = end if self._latest is None else max(end, self._latest)
         self.names.append(pair.name)
 
     def report(self, done: str) -> None:
@@ -195,10 +197,9 @@ class _Made:
             talk(_done(self._last, done))
         else:
             talk(f"{len(self.names)} certificates {done}")
-        if self._cut_short is not None:
-            warn(
-                f"the authority ends on {self._cut_short:%Y-%m-%d}, and all that it issues with it"
-            )
+        end = self._certificates.authority_ends()
+        if self._latest == end:
+            warn(f"the authority ends on {end:%Y-%m-%d}, and all that it issues with it")
         if SERVER in self.names:
             talk(RUNNING)
 

@@ -190,7 +190,6 @@ def finish(context: Context, force: bool, passphrase_file: Path | None) -> None:
         sstpca ca rollover finish --force
     """
     vpn = context.vpn
-    vpn.rollover.check_finish(force=force)
     done = vpn.rollover.finish(ask.passphrase(passphrase_file, following=True), force=force)
     click.echo(vpn.home.ca_certificate)
     if done.outcome.server is not None:

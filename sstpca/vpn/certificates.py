@@ -168,10 +168,9 @@ class Certificates:
         now = datetime.now(UTC)
         yield from issuing.issue(home, store, authority, wishes, now, existing=existing)
 
-    def cut_short(self, pair: Pair) -> datetime | None:
-        """Return the authority's end if that is why ``pair`` ends then; None if it is not."""
-        end = load_ca_certificate(self._opened.home).not_valid_after_utc
-        return end if pair.leaf.not_valid_after_utc == end else None
+    def authority_ends(self) -> datetime:
+        """Return when the authority ends, and with it all that it issues."""
+        return load_ca_certificate(self._opened.home).not_valid_after_utc
 
     def current(self, name: str) -> Entry:
         """Return the certificate of ``name`` that none has replaced, whatever its state.

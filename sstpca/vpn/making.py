@@ -102,10 +102,11 @@ class Making:
         new_passwords: bool = False,
     ) -> None:
         self._opened = opened
+        self._home = opened.home
         self._known = Known.load(opened)
         self.people = tuple(people)
         self.new_passwords = new_passwords
-        self._workshop = Workshop(opened.home, opened.settings, wish)
+        self._workshop = Workshop(self._home, opened.settings, wish)
 
     @property
     def wish(self) -> BundleWish:
@@ -130,7 +131,7 @@ class Making:
     @property
     def untold(self) -> list[Path]:
         """The files with new passwords that earlier runs set, and were killed before they told."""
-        return left(self._opened.home)
+        return left(self._home)
 
     @property
     def by_certificate(self) -> bool:
@@ -166,7 +167,7 @@ class Making:
         ]
         authority = opened.authority(passphrase)
         for pair in issuing.issue(
-            opened.home,
+            self._home,
             opened.store,
             authority,
             wishes,
@@ -243,7 +244,7 @@ class Making:
 
     def _kept(self, order: Order, *, secret: bool) -> Kept:
         """Return what keeps the password of ``order`` until it has been told."""
-        return Kept(self._opened.home, order.user.name, order.password if secret else None)
+        return Kept(self._home, order.user.name, order.password if secret else None)
 
     def _record_one(
         self, order: Order, written: Written, keep: _Keep, left: Sequence[Order]
@@ -329,7 +330,7 @@ class Making:
 
     def notes(self) -> Iterator[Remedy]:
         """Yield what is no fault, and good to know of bundles for these systems."""
-        home = self._opened.home
+        home = self._home
         leaf = load_server_certificate(home)
         if "routeros" not in self.wish.platforms or isinstance(leaf.public_key(), rsa.RSAPublicKey):
             return
