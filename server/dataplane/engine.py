@@ -1,0 +1,17 @@
+"""Which of the two that do the same runs: the compiled one where it was built, else Python's.
+
+It was built if there was a C compiler with Python's headers when the program was installed.
+"""
+
+from typing import Final
+
+try:
+    from ._segments import cut, forward
+except ImportError:
+    from .cutting import cut
+    from .merging import forward
+
+#: Whether it is the compiled one.
+COMPILED: Final = cut.__module__.endswith("._segments")
+
+__all__ = ["COMPILED", "cut", "forward"]
