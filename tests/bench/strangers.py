@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.bench import floods
 from tests.bench.floods import FLOOD, Attack, Attacker, Outcome
-from tests.bench.throughput import cpu_seconds
+from tests.bench.processes import cpu_seconds
 from tests.support import packets
 from tests.support.client import Client
 from tests.support.faults import ClientError, Ended, TimedOut

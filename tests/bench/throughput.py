@@ -1,122 +1,160 @@
-"""What a gigabyte through the server costs, side by side: ``python -m tests.bench.throughput``.
+"""What 10^9 bytes of TCP cost the server, and how fast they pass: beside plain TLS and a pump."""
 
-Runs the real server, one worker, in network namespaces of its own (root). Each direction is
-measured for a client that takes many SSTP packets in one TLS record and for one that gets each
-packet in a record of its own, in turn, several rounds; what is printed are the worker's CPU
-seconds per gigabyte of IP packets, the median of the rounds, and the ratio of the two.
-"""
-
-import argparse
-import os
-import statistics
-import sys
-import tempfile
 import time
-from collections.abc import Callable
-from ipaddress import IPv4Address
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
 
-from tests.support.client import Client
-from tests.support.manner import SSTPC, WINDOWS, Manner
-from tests.support.netns import network
-from tests.support.packets import udp
-from tests.support.server import Server, Vpn, make_home
+from tests.bench import iperf
+from tests.bench.figures import Column, Series, Table
+from tests.bench.iperf import DOWN, UP
+from tests.bench.plain import Transfer
+from tests.bench.processes import Part
+from tests.bench.pump import pump
+from tests.bench.stage import Stage
+from tests.bench.tunnel import Kind, User
 
-PAYLOAD = 1372  # with 28 bytes of headers the 1400 that Windows sends
-SINK = 9009
-ROUNDS = 3
-SECONDS = 3.0
+STREAMS: Final = (1, 8)
 
-_BLAST = """
-import socket, sys
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.connect((sys.argv[1], 9))
-data = bytes(int(sys.argv[2]))
-while True:
-    try:
-        s.send(data)
-    except OSError:
-        pass
-"""
-
-
-def cpu_seconds(pid: int) -> float:
-    """Return the CPU time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+COLUMNS: Final = (
+    Column("way", "what"),
+    Column("direction", "to"),
+    Column("streams", "streams", 0),
+    Column("gigabits", "Gbit/s", 2, spread=True),
+    Column("cost", "server CPU s/GB", 2, spread=True),
+    Column("times", "x plain TLS", 2),
+    Column("client", "client CPU s/GB", 2),
+    Column("drops", "TUN drops", 0),
+    Column("retransmissions", "TCP resent", 0),
+)
 
 
-def drain(client: Client, until: float) -> None:
-    """Read and forget, as fast as it comes."""
-    client.wire.tls.settimeout(0.5)
-    while time.monotonic() < until:
-        client.wire.tls.recv(65536)
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One thing to measure: by which way, in which direction, with how many streams."""
+
+    name: str
+    direction: str
+    streams: int
+    run: Callable[[], "Found"] = field(compare=False)
 
 
-def pour(client: Client, until: float, *, host: IPv4Address) -> None:
-    """Send UDP packets to ``host``, 10 in one record."""
-    client.wire.tls.settimeout(5.0)
-    packet = udp((client.address, 5000), (host, SINK), bytes(PAYLOAD))
-    frame = b"\xff\x03\x00\x21" + packet.encode()
-    record = (b"\x10\x00" + (4 + len(frame)).to_bytes(2) + frame) * 10
-    while time.monotonic() < until:
-        client.wire.tls.sendall(record)
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One round: per second, and processor seconds for 10^9 bytes of payload."""
+
+    gigabits: float
+    cost: float
+    client: float
+    drops: float | None = None
+    retransmissions: float | None = None
 
 
-def measure(vpn: Vpn, manner: Manner, work: Callable[[Client, float], None]) -> tuple[float, float]:
-    """Return the worker's CPU seconds per gigabyte, and the gigabits per second that passed."""
-    with vpn.client(manner=manner) as client:
-        client.login()
-        [session] = vpn.home.sessions()
-        before = cpu_seconds(session.worker)
-        began = time.monotonic()
-        work(client, began + SECONDS)
-        used, took = cpu_seconds(session.worker) - before, time.monotonic() - began
-        time.sleep(1.2)  # the next beat writes the counters
-        [session] = vpn.home.sessions()
-        carried = (session.received + session.sent) / 1e9
-    return used / carried, carried * 8 / took
+def measure(stage: Stage, *, rounds: int, seconds: float) -> Table:
+    """Measure all ways in turn, round after round."""
+    with ExitStack() as stack:
+        each, many = stage.users(stack, Kind.EACH, Kind.MANY)
+        server, pumped = stack.enter_context(pump(stage.vpn.network, stage.folder))
+        ways = [
+            *_plain(stage, min(2.0, seconds)),
+            *_tcp(stage, each, Kind.EACH, seconds),
+            *_tcp(stage, many, Kind.MANY, seconds),
+            *_pumped(server, pumped, seconds),
+        ]
+        for way in ways:
+            if way.streams <= 1:
+                way.run()
+        found: dict[Way, list[Found]] = {way: [] for way in ways}
+        for _ in range(rounds):
+            for way in ways:
+                found[way].append(way.run())
+    return _table(found, rounds, seconds)
 
 
-def compare(vpn: Vpn, name: str, work: Callable[[Client, float], None]) -> None:
-    """Measure both clients in turn and print the medians."""
-    manners = {"many packets a record": WINDOWS, "one packet a record": SSTPC}
-    found: dict[str, list[tuple[float, float]]] = {label: [] for label in manners}
-    for _ in range(ROUNDS):
-        for label, manner in manners.items():
-            found[label].append(measure(vpn, manner, work))
-    medians = [statistics.median(cost for cost, _ in found[label]) for label in manners]
-    for label, cost in zip(manners, medians, strict=True):
-        rate = statistics.median(rate for _, rate in found[label])
-        print(f"{name:5} {label:22} {cost:5.2f} CPU s/GB  {rate:5.2f} Gbit/s")
-    print(f"{name:5} ratio {medians[1] / medians[0]:.2f}")
+def _plain(stage: Stage, seconds: float) -> Iterator[Way]:
+    def run(direction: str) -> Found:
+        passed: Transfer = stage.plain.transfer(direction, seconds)
+        return Found(passed.gigabits, passed.cost, passed.client / passed.bytes * 1e9)
+
+    for direction in (UP, DOWN):
+        yield Way("plain TLS, 64 KB writes", direction, 1, partial(run, direction))
 
 
-def main() -> None:
-    """Set up, measure down and up, print."""
-    argparse.ArgumentParser(description=__doc__.split("\n", 1)[0]).parse_args()
-    with network() as net, tempfile.TemporaryDirectory() as folder:
-        home = make_home(Path(folder) / "home", net.server_address)
-        settings = home.path / "settings.toml"
-        settings.write_text(settings.read_text().replace("workers = 0", "workers = 1"))
-        net.lan.ip("route", "add", "default", "via", str(net.gateway))
-        with Server(home, net.server, Path(folder) / "log") as server:
-            vpn = Vpn(net, home, server)
-            sink = net.lan.udp(net.host, SINK)
+def _tcp(stage: Stage, user: User, kind: Kind, seconds: float) -> Iterator[Way]:
+    def run(direction: str, streams: int) -> Found:
+        drops = stage.drops()
+        found = _run(user, stage.cpu, direction, streams, seconds)
+        lost = stage.drops() - drops
+        return Found(
+            found.gigabits,
+            found.cost,
+            found.client,
+            lost.sent + lost.received,
+            found.retransmissions,
+        )
 
-            def down(client: Client, until: float) -> None:
-                log = Path(folder) / "blast"
-                program = (sys.executable, "-c", _BLAST, str(client.address), str(PAYLOAD))
-                blast = net.lan.start(*program, log=log)
-                try:
-                    drain(client, until)
-                finally:
-                    blast.stop()
-
-            compare(vpn, "down", down)
-            with sink:
-                compare(vpn, "up", lambda client, until: pour(client, until, host=net.host))
+    for direction in (UP, DOWN):
+        for streams in STREAMS:
+            yield Way(kind.value, direction, streams, partial(run, direction, streams))
 
 
-if __name__ == "__main__":
-    main()
+def _pumped(server: Part, user: User, seconds: float) -> Iterator[Way]:
+    def run(direction: str) -> Found:
+        return _run(user, lambda: server.cpu, direction, 1, seconds)
+
+    for direction in (UP, DOWN):
+        yield Way("one-packet pump", direction, 1, partial(run, direction))
+
+
+def _run(
+    user: User, cpu: Callable[[], float], direction: str, streams: int, seconds: float
+) -> Found:
+    server, client = cpu(), user.process.cpu
+    passed = iperf.tcp(user.namespace, direction, seconds, streams=streams)
+    time.sleep(0.05)  # what is still under way
+    per = 1e9 / passed.bytes
+    return Found(
+        passed.gigabits,
+        (cpu() - server) * per,
+        (user.process.cpu - client) * per,
+        None,
+        passed.retransmissions,
+    )
+
+
+def _table(found: dict[Way, list[Found]], rounds: int, seconds: float) -> Table:
+    table = Table("throughput", "TCP through the tunnel (MTU 1400, NAT, TLS 1.3)", COLUMNS)
+    rule = {
+        way.direction: Series(tuple(one.cost for one in runs))
+        for way, runs in found.items()
+        if way.name.startswith("plain")
+    }
+    for way, runs in found.items():
+        cost = Series(tuple(one.cost for one in runs))
+        base = rule[way.direction]
+        table.rows.append(
+            {
+                "way": way.name,
+                "direction": way.direction,
+                "streams": way.streams,
+                "gigabits": Series(tuple(one.gigabits for one in runs)),
+                "cost": cost,
+                "times": cost.median / base.median,
+                "client": Series(tuple(one.client for one in runs)),
+                "drops": _sum(one.drops for one in runs),
+                "retransmissions": _sum(one.retransmissions for one in runs),
+            }
+        )
+    table.notes = [
+        f"{rounds} rounds of {seconds:.0f} s, all ways in turn; median ± half the range; before them "
+        "one round of warm-up, not counted.",
+        "CPU: user and system of all the server's processes, for 10^9 bytes of TCP payload.",
+    ]
+    return table
+
+
+def _sum(values: Iterator[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
