@@ -203,7 +203,8 @@ static bool takes(const struct group *group, const struct segment *segment) {
            (first->kind == GSO_UDP ||
             segment->sequence == (uint32_t)(first->sequence + group->count * group->size)) &&
            (first->identification < 0 ||
-            segment->identification == (int32_t)((((size_t)first->identification + group->count) & 0xffff));
+            segment->identification ==
+                (int32_t)(((size_t)first->identification + group->count) & 0xffff));
 }
 
 static void give(struct merging *merging, const struct iovec *parts, size_t count) {
@@ -334,7 +335,7 @@ static size_t forward_all(struct merging *merging, const uint8_t *data, size_t p
         bool ours;
         /* the TUN would take IPv6 as well, where this is no source address */
         if (!memcmp(head + 4, IPV4_HEAD, 4))
-            ours = packet[0] >> 4 == 4 && !memcmp(packet + 12, source, 4);
+            ours = packet[0] >> 4 == 4 && (!source_size || !memcmp(packet + 12, source, 4));
         else if (!memcmp(head + 4, IPV6_HEAD, 4) && source_size > 4)
             ours = packet[0] >> 4 == 6 && size >= 40 &&
                    !memcmp(packet + 8, source + 4, source_size - 4);
@@ -359,7 +360,7 @@ static PyObject *forward(PyObject *module, PyObject *arguments) {
     if (!PyArg_ParseTuple(arguments, "y*nny*ip", &view, &position, &end, &source, &merging.tun, &udp))
         return NULL;
     PyObject *answer = NULL;
-    if (position < 0 || position > end || end > view.len || source.len < 4 || source.len > 20) {
+    if (position < 0 || position > end || end > view.len || (source.len && (source.len < 4 || source.len > 20))) {
         PyErr_SetString(PyExc_ValueError, "no such part of the view, or no such source");
     } else {
         merging.udp = udp;

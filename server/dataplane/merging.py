@@ -126,6 +126,7 @@ def forward(
     Those that do not come from ``source`` are left out. In a flow, order is kept.
 
     :param source: 4 bytes of the client's IPv4 address; and, if it has IPv6, up to 16 of its prefix.
+        Empty, if IPv4 packets may come from anywhere.
     :param tun: a descriptor; one write takes one packet, with its header.
     :param udp: whether the kernel takes UDP datagrams put together, too.
     :returns: where it stopped, as what is there is no such packet or not whole; and the bytes of IP
@@ -141,7 +142,7 @@ def forward(
         packet = view[position + OVERHEAD : following]
         if ppp == PPP_IPV4:
             # the TUN would take IPv6 as well, where this is no source address
-            ours = version >> 4 == 4 and sender == address
+            ours = version >> 4 == 4 and address in (sender, b"")
         elif ppp == PPP_IPV6 and prefix:
             ours = version >> 4 == 6 and len(packet) >= 40 and packet[8 : 8 + len(prefix)] == prefix
         else:
