@@ -19,11 +19,12 @@
 #include <sys/uio.h>
 
 enum {
-    OVERHEAD = 8,      /* the SSTP header and the PPP header */
-    MAX_PACKET = 4095, /* of SSTP */
-    MOST = 64,         /* segments put together */
-    LARGEST = 65535,   /* bytes of IP */
-    FLOWS = 32,        /* of which something waits for more */
+    OVERHEAD = 8,         /* the SSTP header and the PPP header */
+    MAX_PACKET = 4095,    /* of SSTP */
+    MOST = 64,            /* segments put together */
+    LARGEST = 65535,      /* bytes of IP put together */
+    LONGEST = 40 + 65535, /* bytes of IPv6: its length does not count its header */
+    FLOWS = 32,           /* of which something waits for more */
 };
 
 enum { TCP = 6, UDP = 17 };
@@ -478,7 +479,7 @@ static Py_ssize_t cut_all(PyObject *ends, const uint8_t *data, size_t size, size
                           uint8_t *room, size_t there, size_t limit) {
     struct vnet vnet;
     struct large large;
-    if (size < sizeof vnet + 20)
+    if (size < sizeof vnet + 20 || size > sizeof vnet + LONGEST)
         return -1;
     memcpy(&vnet, data, sizeof vnet);
     const uint8_t *ip = data + sizeof vnet;
@@ -510,8 +511,8 @@ static PyObject *cut(PyObject *module, PyObject *arguments) {
     if (!PyArg_ParseTuple(arguments, "y*nw*n", &packet, &first, &room, &limit))
         return NULL;
     PyObject *answer = NULL, *ends = NULL;
-    if (first < 0 || limit < 0 || packet.len > LARGEST + (Py_ssize_t)sizeof(struct vnet)) {
-        PyErr_SetString(PyExc_ValueError, "no such segment, no such limit, or no packet");
+    if (first < 0 || limit < 0) {
+        PyErr_SetString(PyExc_ValueError, "no such segment, or no such limit");
     } else if ((ends = PyList_New(0)) != NULL) {
         Py_ssize_t next = cut_all(ends, packet.buf, (size_t)packet.len, (size_t)first, room.buf,
                                   (size_t)room.len, (size_t)limit);

@@ -28,6 +28,8 @@ from .segments import (
 )
 
 _HEAD: Final = struct.Struct("!HHI")
+#: The largest IPv6 packet, in bytes: its length does not count its header (RFC 8200 3).
+_LONGEST: Final = 40 + 65535
 
 
 def cut(packet: bytes, first: int, room: memoryview, limit: int) -> tuple[list[int], int]:
@@ -38,7 +40,7 @@ def cut(packet: bytes, first: int, room: memoryview, limit: int) -> tuple[list[i
     :returns: where in ``room`` each of them ends; and the number of the next segment, -1 if that
         was the last. What the kernel would not give us is nothing: no end, and no next.
     """
-    if len(packet) < VNET.size + 20:
+    if not VNET.size + 20 <= len(packet) <= VNET.size + _LONGEST:
         return [], -1
     flags, kind, _, size, start, offset = VNET.unpack_from(packet)
     ip = memoryview(packet)[VNET.size :]
