@@ -1,0 +1,186 @@
+"""From the client to the TUN: what is put together is, cut by the kernel's rules, what was sent.
+
+For Python's data plane and the compiled one, and for both the same.
+"""
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support import flows
+from tests.support.engines import Engine
+from tests.support.flows import OURS, OURS_V6, SOURCE
+from tests.support.packets import ICMP
+from tests.support.segmentation import Ip, Tcp, Udp
+from tests.support.transparency import (
+    OVERHEAD,
+    VNET,
+    assert_transparent,
+    forward,
+    framed,
+    tunnel,
+)
+
+
+@given(packets=flows.mixed, udp=st.booleans(), six=st.booleans())
+def test_what_was_put_together_is_cut_into_what_was_sent(
+    engine: Engine, packets: list[bytes], udp: bool, six: bool
+) -> None:
+    stream = b"".join(map(framed, packets))
+    assert_transparent(engine, stream, SOURCE if six else OURS, udp=udp)
+
+
+@given(packets=flows.mixed, udp=st.booleans(), length=st.integers(4, 20))
+def test_both_write_the_same(
+    both: tuple[Engine, Engine], packets: list[bytes], udp: bool, length: int
+) -> None:
+    stream = b"".join(map(framed, packets))
+    python, compiled = (forward(one, stream, SOURCE[:length], udp=udp) for one in both)
+    assert python == compiled
+
+
+@given(
+    packets=flows.mixed,
+    damage=st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 255)), max_size=4),
+    end=st.integers(0, 60),
+)
+def test_damage_changes_nothing_else(
+    both: tuple[Engine, Engine], packets: list[bytes], damage: list[tuple[int, int]], end: int
+) -> None:
+    stream = bytearray(b"".join(map(framed, packets)))
+    for at, value in damage:
+        if stream:
+            stream[at % len(stream)] = value
+    whole = bytes(stream[: max(0, len(stream) - end)])
+    for one in both:
+        assert_transparent(one, whole, SOURCE)
+    assert forward(both[0], whole) == forward(both[1], whole)
+
+
+@given(junk=st.binary(max_size=300))
+def test_junk_is_where_it_stops(engine: Engine, junk: bytes) -> None:
+    assert_transparent(engine, junk, SOURCE)
+    packet = framed(Tcp(content=b"one").encode())
+    assert forward(engine, packet + junk)[1] >= len(packet)
+
+
+def run_of(first: Tcp | Udp, count: int, size: int) -> list[bytes]:
+    """Packets of one flow that follow each other."""
+    flow = flows.FlowState(first)
+    return [flow.next("", size, number) for number in range(count)]
+
+
+SIX = Ip(OURS_V6, bytes(15) + b"\1")
+
+
+@pytest.mark.parametrize(
+    ("first", "count", "size", "writes"),
+    [
+        (Tcp(), 10, 1360, 1),
+        (Tcp(), 1, 1360, 1),
+        (Tcp(), 64, 600, 1),
+        (Tcp(), 65, 600, 2),
+        (Tcp(), 128, 1, 2),
+        (Tcp(), 48, 1365, 1),  # 48 * 1365 is 65520, with headers of 40 more than 65535
+        (Tcp(options=bytes.fromhex("0101080a0000000100000002")), 20, 1348, 1),
+        (Tcp(sequence=2**32 - 3000), 20, 1000, 1),
+        (Tcp(Ip(fragment=0, identification=65530)), 20, 1000, 1),
+        (Tcp(Ip(identification=65530)), 20, 1000, 1),
+        (Tcp(SIX), 20, 1000, 1),
+        (Udp(), 64, 200, 1),
+        (Udp(), 65, 200, 2),
+        (Udp(SIX), 10, 1000, 1),
+        (Udp(Ip(fragment=0, identification=65530)), 20, 1000, 1),
+    ],
+)
+def test_a_stream_is_few_writes(
+    engine: Engine, first: Tcp | Udp, count: int, size: int, writes: int
+) -> None:
+    stream = b"".join(map(framed, run_of(first, count, size)))
+    expected = writes + (count * size + len(first.header) + 20 > 65535)
+    assert assert_transparent(engine, stream, SOURCE) == expected
+    if isinstance(first, Udp):
+        assert assert_transparent(engine, stream, SOURCE, udp=False) == count
+
+
+@pytest.mark.parametrize("total", [65534, 65535, 65536])
+def test_a_packet_is_not_larger_than_ip_can_say(engine: Engine, total: int) -> None:
+    # three bytes more or less at the end: the last segment is shorter
+    count, size = 16, 4047
+    packets = run_of(Tcp(), count, size)
+    last = flows.FlowState(Tcp(sequence=1 + count * size)).next("", total - 40 - count * size, 99)
+    stream = b"".join(map(framed, [*packets, last]))
+    assert assert_transparent(engine, stream, OURS) == 1 + (total > 65535)
+
+
+@pytest.mark.parametrize(
+    ("what", "writes"),
+    [
+        *((what, 1) for what in ("", "may not be fragmented")),
+        # PSH, or a shorter one, is the last of its own; a longer one begins anew
+        *((what, 2) for what in ("PSH", *flows.LASTING) if what not in ("may not be fragmented",)),
+        *((what, 3) for what in (*flows.ONCE, *flows.DAMAGE) if what != "PSH"),
+    ],
+)
+def test_what_ends_a_run(engine: Engine, what: str, writes: int) -> None:
+    flow = flows.FlowState(flows.FLOWS[1])
+    packets = [flow.next(what if number == 5 else "", 100, number) for number in range(10)]
+    stream = b"".join(map(framed, packets))
+    unaffected = {"no checksum", "has another label", "skips identifications", "has another time"}
+    lost = {"spoofed", "another IP version"}
+    if what in unaffected - {"has another time"}:
+        writes = 1
+    assert assert_transparent(engine, stream, OURS) == writes - (what in lost)
+
+
+def test_flows_beside_each_other_are_put_together_apart(engine: Engine) -> None:
+    runs = [run_of(Tcp(ports=(port, 443)), 10, 200) for port in range(30)]
+    stream = b"".join(framed(packet) for beside in zip(*runs, strict=True) for packet in beside)
+    assert assert_transparent(engine, stream, OURS) == 30
+
+
+def test_any_number_of_flows(engine: Engine) -> None:
+    runs = [run_of(Tcp(ports=(port, 443)), 3, 20) for port in range(70)]
+    stream = b"".join(framed(packet) for beside in zip(*runs, strict=True) for packet in beside)
+    assert_transparent(engine, stream, OURS)
+
+
+@pytest.mark.parametrize("between", ["ping", "fragment", "options"])
+def test_what_has_no_ports_does_not_overtake(engine: Engine, between: str) -> None:
+    one, *more = run_of(Tcp(), 3, 100)
+    other = {
+        "ping": Ip().encode(ICMP, bytes(8)),
+        "fragment": Tcp(Ip(fragment=0x2000), content=bytes(80)).encode(),
+        "options": Tcp(Ip(extra=bytes.fromhex("94040000")), content=b"x").encode(),
+    }[between]
+    written, _, _ = forward(engine, b"".join(map(framed, [one, other, *more])), OURS)
+    assert [message[VNET:] for message in written][:2] == [one, other]
+    assert len(written) == 3
+
+
+def test_a_full_interface_loses_packets_and_nothing_else(engine: Engine) -> None:
+    packet = framed(Udp(content=bytes(1000), unsummed=True).encode())
+    stream = packet * 2000
+    written, stopped, count = forward(engine, stream, OURS)
+    assert stopped == len(stream)
+    assert count == sum(len(message) - VNET for message in written) < len(stream)
+    assert {message[VNET:] for message in written} == {packet[OVERHEAD:]}
+
+
+def test_an_interface_that_is_gone(engine: Engine) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    os.close(writing)
+    stream = b"".join(map(framed, run_of(Tcp(), 5, 100)))
+    answer = engine.forward(memoryview(stream), 0, len(stream), OURS, writing, True)
+    assert answer == (len(stream), 0)
+
+
+def test_what_was_forwarded_is_let_go(engine: Engine) -> None:
+    # the scratch memory can be resized again: nothing holds on to it
+    stream = bytearray(b"".join(map(framed, run_of(Tcp(), 5, 100))))
+    with tunnel() as (tun, _), memoryview(stream) as view:
+        engine.forward(view, 0, len(stream), OURS, tun, True)
+    stream.extend(b"more")

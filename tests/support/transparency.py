@@ -1,0 +1,163 @@
+"""Whether what a data plane writes means the same as what it was given.
+
+What it writes goes through the kernel's rules (:mod:`tests.support.segmentation`), and what comes out
+is compared with what was sent, packet by packet.
+"""
+
+import socket
+import struct
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.support.engines import Engine
+from tests.support.flows import OURS, SOURCE
+from tests.support.packets import TCP, UDP, checksum
+from tests.support.segmentation import (
+    DF,
+    GSO_NONE,
+    GSO_UDP_L4,
+    NEEDS_CSUM,
+    Ip,
+    Udp,
+    Vnet,
+    segments,
+    transport_sum,
+)
+
+VNET = 10
+OVERHEAD = 8
+LARGEST_SSTP = 4095
+
+
+def framed(packet: bytes) -> bytes:
+    """An SSTP data packet with an IP packet in it."""
+    protocol = 0x57 if packet[0] >> 4 == 6 else 0x21
+    return struct.pack("!HHHH", 0x1000, OVERHEAD + len(packet), 0xFF03, protocol) + packet
+
+
+@contextmanager
+def tunnel() -> Iterator[tuple[int, socket.socket]]:
+    """A descriptor that keeps writes apart like a TUN, and its far end."""
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with near, far:
+        near.setblocking(False)
+        far.setblocking(False)
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        yield near.fileno(), far
+
+
+def read_all(far: socket.socket) -> list[bytes]:
+    found = []
+    try:
+        while message := far.recv(VNET + 65536):
+            found.append(message)
+    except BlockingIOError:
+        pass
+    return found
+
+
+def forward(
+    engine: Engine, stream: bytes, source: bytes = SOURCE, *, udp: bool = True
+) -> tuple[list[bytes], int, int]:
+    """Return what was written; where it stopped, in ``stream``; the bytes it says it has written."""
+    # what is before and behind is no concern of it: packets of ours, which it may not forward
+    around = framed(Udp(Ip(OURS)).encode())
+    view = memoryview(around + stream + around)
+    with tunnel() as (tun, far):
+        end = len(around) + len(stream)
+        position, count = engine.forward(view, len(around), end, source, tun, udp)
+        return read_all(far), position - len(around), count
+
+
+def unpacked(stream: bytes, source: bytes) -> tuple[list[bytes], int]:
+    """Return the packets that may pass, and where the first thing is that is no whole IP packet."""
+    passing, position = [], 0
+    while len(stream) - position >= OVERHEAD + 20:
+        head, size, ppp = struct.unpack_from("!HHI", stream, position)
+        packet = stream[position + OVERHEAD : position + size]
+        whole = OVERHEAD + 20 <= size <= min(LARGEST_SSTP, len(stream) - position)
+        kinds = {0xFF030021: 4} | ({0xFF030057: 6} if len(source) > 4 else {})
+        if head != 0x1000 or not whole or ppp not in kinds:
+            break
+        ours = packet[12:16] == source[:4]
+        if kinds[ppp] == 6:
+            ours = len(packet) >= 40 and packet[8:24].startswith(source[4:])
+        if packet[0] >> 4 == kinds[ppp] and ours:
+            passing.append(packet)
+        position += size
+    return passing, position
+
+
+def flow_of(packet: bytes) -> bytes:
+    """What keeps its order: packets with the same ports, or the same identification in fragments."""
+    if packet[0] >> 4 == 6:
+        ports = packet[40:44] if packet[6] in (TCP, UDP) else b""
+        return packet[6:7] + packet[8:40] + ports
+    fragmented = int.from_bytes(packet[6:8]) & 0x3FFF
+    start = (packet[0] & 0x0F) * 4
+    ports = packet[start : start + 4] if packet[9] in (TCP, UDP) else b""
+    return packet[9:10] + packet[12:20] + (packet[4:6] if fragmented else ports)
+
+
+def essence(packet: bytes) -> bytes:
+    """What of a packet has a meaning.
+
+    Not the identification where DF is set (RFC 6864 4.1), nor which of two checksums that mean the
+    same it has: 0000 and ffff are the same number (RFC 1071). A wrong one stays what it is.
+    """
+    made = bytearray(packet)
+    check = {TCP: 16, UDP: 6}
+    if packet[0] >> 4 == 6:
+        start, protocol = 40, packet[6]
+    else:
+        start, protocol = (packet[0] & 0x0F) * 4, packet[9]
+        if len(packet) >= start >= 20 and not checksum(packet[:start]):
+            made[10:12] = b"ok"
+            if int.from_bytes(packet[6:8]) & 0x7FFF == DF:
+                made[4:6] = b"--"
+    if transport_sum(packet) == 0:
+        made[start + check[protocol] : start + check[protocol] + 2] = b"ok"
+    return bytes(made)
+
+
+def assert_well_formed(message: bytes) -> None:
+    """What the kernel takes as it is: it looks at these, or believes them."""
+    vnet, packet = Vnet.decode(message), message[VNET:]
+    if vnet.gso_type == GSO_NONE:
+        assert vnet == Vnet()
+        return
+    assert vnet.flags == NEEDS_CSUM
+    assert len(packet) <= 65535
+    start = 40 if packet[0] >> 4 == 6 else 20
+    if start == 20:
+        assert int.from_bytes(packet[2:4]) == len(packet)
+        assert checksum(packet[:20]) == 0
+    else:
+        assert int.from_bytes(packet[4:6]) == len(packet) - 40
+    if vnet.gso_type == GSO_UDP_L4:
+        assert int.from_bytes(packet[start + 4 : start + 6]) == len(packet) - start
+        headers = start + 8
+    else:
+        headers = start + (packet[start + 12] >> 4) * 4
+    assert (vnet.csum_start, vnet.hdr_len) == (start, headers)
+    assert 1 < len(segments(message)) <= 64
+
+
+def assert_transparent(engine: Engine, stream: bytes, source: bytes, *, udp: bool = True) -> int:
+    """What was written is what was allowed to pass, in each flow in this order; return the writes."""
+    written, stopped, count = forward(engine, stream, source, udp=udp)
+    expected, end = unpacked(stream, source)
+    assert stopped == end
+    assert count == sum(len(message) - VNET for message in written)
+    came: dict[bytes, list[bytes]] = defaultdict(list)
+    for message in written:
+        assert_well_formed(message)
+        assert udp or Vnet.decode(message).gso_type != GSO_UDP_L4
+        for packet in segments(message):
+            came[flow_of(packet)].append(essence(packet))
+    sent: dict[bytes, list[bytes]] = defaultdict(list)
+    for packet in expected:
+        sent[flow_of(packet)].append(essence(packet))
+    assert came == sent
+    return len(written)
