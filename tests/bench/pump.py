@@ -54,14 +54,14 @@ def pump(net: Network, folder: Path) -> Iterator[tuple[Part, User]]:
 def _connect(pipe: Connection, inside: Namespace) -> None:
     tls = connect((str(Network.server_address), PORT))
     with inside.entered():
-        tun = open_tun("tunnel")
+        tun, udp = open_tun("tunnel", offload=True)
     pipe.send(_PEER)
     with leaving_on_terminate():
-        Pump(tls, tun, coalesce=False).run()
+        Pump(tls, tun, coalesce=False, udp=udp).run()
 
 
 def _serve(pipe: Connection, tls: ssl.SSLContext) -> None:
-    tun = open_tun("pump")
+    tun, _ = open_tun("pump")
     with socket.create_server(("", PORT)) as listener:
         pipe.send(None)
         plain, _ = listener.accept()

@@ -6,6 +6,7 @@ Each user is a process, and has a network namespace in which there is nothing bu
 import contextlib
 import enum
 import fcntl
+import itertools
 import os
 import select
 import signal
@@ -20,6 +21,7 @@ from ipaddress import IPv4Address
 from multiprocessing.connection import Connection
 from typing import Final, Self
 
+from sstpca.server.dataplane.engine import cut, forward
 from tests.bench.processes import Part
 from tests.support.client import Client
 from tests.support.manner import SSTPC, WINDOWS, Manner
@@ -32,16 +34,24 @@ USER: Final = "alice"
 
 # linux/if_tun.h
 _TUNSETIFF: Final = 0x400454CA
-_IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
+_TUNSETOFFLOAD: Final = 0x400454D0
+_IFF_TUN, _IFF_NO_PI, _IFF_VNET_HDR = 0x0001, 0x1000, 0x4000
+# TUN_F_CSUM, _TSO4, _TSO6, _TSO_ECN; _USO4, _USO6
+_CSUM_TSO, _USO = 0x0F, 0x60
 _IFREQ: Final = struct.Struct("16sH22x")
-_FRAME: Final = b"\xff\x03\x00\x21"
-_OVERHEAD: Final = 8
+_HEADER: Final = 4
+_ECHO_REQUEST, _ECHO_RESPONSE = (
+    b"\x10\x01\x00\x08\x00\x08\x00\x00",
+    b"\x10\x01\x00\x08\x00\x09\x00\x00",
+)
 _RECORD: Final = 16384
-#: Packets from the TUN that the client takes before it sends, as many as ours.
-_BATCH: Final = 32
+#: The largest read of the TUN, with its header; bytes that are taken from it before they are sent.
+_LARGEST, _TURN = 65535 + 10, 64 * 1024
 # linux/tcp.h: how much may wait in the socket unsent, so that packets wait where they can be seen
 _TCP_NOTSENT_LOWAT: Final = 25
 _UNSENT: Final = 64 * 1024
+#: Packets come from anywhere: their source is not looked at.
+_ANYWHERE: Final = b""
 
 
 class Kind(enum.Enum):
@@ -58,11 +68,23 @@ class Kind(enum.Enum):
         return replace(WINDOWS, tls=ssl.TLSVersion.MAXIMUM_SUPPORTED)
 
 
-def open_tun(name: str) -> int:
-    """Make a TUN interface in this process's namespace; gone with the descriptor."""
+def open_tun(name: str, *, offload: bool = False) -> tuple[int, bool]:
+    """Make a TUN interface in this process's namespace; gone with the descriptor.
+
+    :param offload: whether large segments pass, behind a virtio-net header.
+    :returns: the descriptor, and whether large UDP passes, too.
+    """
     descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-    fcntl.ioctl(descriptor, _TUNSETIFF, _IFREQ.pack(name.encode(), _IFF_TUN | _IFF_NO_PI))
-    return descriptor
+    flags = _IFF_TUN | _IFF_NO_PI | (_IFF_VNET_HDR if offload else 0)
+    fcntl.ioctl(descriptor, _TUNSETIFF, _IFREQ.pack(name.encode(), flags))
+    if not offload:
+        return descriptor, False
+    try:
+        fcntl.ioctl(descriptor, _TUNSETOFFLOAD, _CSUM_TSO | _USO)
+    except OSError:
+        fcntl.ioctl(descriptor, _TUNSETOFFLOAD, _CSUM_TSO)
+        return descriptor, False
+    return descriptor, True
 
 
 class User:
@@ -122,10 +144,10 @@ class _Login:
             plain, USER, password, ca=authority, name=NAME, manner=self._kind.manner
         ).login()
         with inside.entered():
-            tun = open_tun("tunnel")
+            tun, udp = open_tun("tunnel", offload=True)
         pipe.send(client.address)
         with client, leaving_on_terminate():
-            Pump(client.wire.tls, tun, coalesce=self._kind is Kind.MANY).run()
+            Pump(client.wire.tls, tun, coalesce=self._kind is Kind.MANY, udp=udp).run()
 
 
 @contextlib.contextmanager
@@ -144,19 +166,22 @@ def leaving_on_terminate() -> Iterator[None]:
 
 
 class Pump:
-    """Carries packets between a TUN and a TLS connection.
+    """Carries packets between a TUN and a TLS connection, with the server's own inner loops.
 
     :param coalesce: whether packets share TLS records.
+    :param udp: whether large UDP passes the TUN.
     """
 
-    def __init__(self, tls: ssl.SSLSocket, tun: int, *, coalesce: bool) -> None:
+    def __init__(self, tls: ssl.SSLSocket, tun: int, *, coalesce: bool, udp: bool) -> None:
         tls.setblocking(False)
         tls.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _UNSENT)
         self._tls = tls
         self._tun = tun
-        self._most = _RECORD if coalesce else 0
-        self._records: deque[bytes] = deque()
-        self._buffer = bytearray(1 << 20)
+        self._coalesce = coalesce
+        self._udp = udp
+        self._records: deque[bytes | memoryview] = deque()
+        self._room = memoryview(bytearray(_TURN + 2 * _LARGEST))
+        self._buffer = memoryview(bytearray(1 << 20))
         self._filled = 0
 
     def run(self) -> None:
@@ -175,19 +200,26 @@ class Pump:
 
     def _fetch(self) -> None:
         """Take packets from the TUN, and make records of them."""
-        record = b""
-        for _ in range(_BATCH):
+        ends, end = [0], 0
+        while end < _TURN:
             try:
-                packet = os.read(self._tun, MTU)
+                packet = os.read(self._tun, _LARGEST)
             except BlockingIOError:
                 break
-            sstp = b"\x10\x00" + (_OVERHEAD + len(packet)).to_bytes(2, "big") + _FRAME + packet
-            if record and len(record) + len(sstp) > self._most:
-                self._records.append(record)
-                record = b""
-            record += sstp
-        if record:
-            self._records.append(record)
+            found, _ = cut(packet, 0, self._room[end:], len(self._room))
+            ends += [end + one for one in found]
+            end = ends[-1]
+        self._records.extend(self._room[start:end] for start, end in self._cuts(ends))
+
+    def _cuts(self, ends: list[int]) -> Iterator[tuple[int, int]]:
+        """Yield where records begin and end: at each packet, or as late as they may."""
+        start = 0
+        for last, end in itertools.pairwise(ends):
+            if last > start and (not self._coalesce or end - start > _RECORD):
+                yield start, last
+                start = last
+        if ends[-1] > start:
+            yield start, ends[-1]
 
     def _up(self) -> None:
         """Send the records as far as the socket takes them."""
@@ -204,7 +236,7 @@ class Pump:
 
     def _down(self) -> bool:
         """Write to the TUN what has come; return whether the stream goes on."""
-        view = memoryview(self._buffer)
+        view = self._buffer
         end, alive = self._filled, True
         try:
             while end < len(view) - _RECORD:
@@ -217,24 +249,23 @@ class Pump:
             pass
         except OSError:
             alive = False
-        position = self._forward(view, end)
+        position = self._forward(end)
         self._filled = end - position
         view[: self._filled] = bytes(view[position:end])
         return alive
 
-    def _forward(self, view: memoryview, end: int) -> int:
-        """Write the packets of ``view`` up to ``end``; return where an unfinished one begins."""
-        position = 0
-        while end - position >= _OVERHEAD:
+    def _forward(self, end: int) -> int:
+        """Write what is in the buffer up to ``end``; return where an unfinished packet begins."""
+        view, position = self._buffer, 0
+        while True:
+            position, _ = forward(view, position, end, _ANYWHERE, self._tun, self._udp)
+            if end - position < _HEADER:
+                return position
             following = position + (
                 int.from_bytes(view[position + 2 : position + 4], "big") & 0xFFF
             )
             if following > end:
-                break
-            if view[position + 1] == 0 and bytes(view[position + 4 : position + 8]) == _FRAME:
-                with contextlib.suppress(OSError):
-                    os.write(self._tun, view[position + _OVERHEAD : following])
-            elif view[position + 1] == 1 and view[position + 5] == 8:
-                self._records.append(b"\x10\x01\x00\x08\x00\x09\x00\x00")
+                return position
+            if bytes(view[position:following]) == _ECHO_REQUEST:
+                self._records.append(_ECHO_RESPONSE)
             position = following
-        return position
