@@ -323,7 +323,8 @@ static void merge(struct merging *merging, const uint8_t *packet, size_t size) {
         give_plain(merging, packet, size);
 }
 
-/* Merge what begins data[position:end]; return where it stopped. */
+/* Merge what begins data[position:end]; return where it stopped. Without a source, IPv4 may come from
+ * anywhere. */
 static size_t forward_all(struct merging *merging, const uint8_t *data, size_t position, size_t end,
                           const uint8_t *source, size_t source_size) {
     const struct flow any = {.size = 0};
@@ -336,7 +337,7 @@ static size_t forward_all(struct merging *merging, const uint8_t *data, size_t p
         bool ours;
         /* the TUN would take IPv6 as well, where this is no source address */
         if (!memcmp(head + 4, IPV4_HEAD, 4))
-            ours = packet[0] >> 4 == 4 && (!source_size || !memcmp(packet + 12, source, 4));
+            ours = packet[0] >> 4 == 4 && (!source || !memcmp(packet + 12, source, 4));
         else if (!memcmp(head + 4, IPV6_HEAD, 4) && source_size > 4)
             ours = packet[0] >> 4 == 6 && size >= 40 &&
                    !memcmp(packet + 8, source + 4, source_size - 4);
@@ -358,10 +359,11 @@ static PyObject *forward(PyObject *module, PyObject *arguments) {
     Py_buffer view, source;
     Py_ssize_t position, end;
     int udp;
-    if (!PyArg_ParseTuple(arguments, "y*nny*ip", &view, &position, &end, &source, &merging.tun, &udp))
+    if (!PyArg_ParseTuple(arguments, "y*nnz*ip", &view, &position, &end, &source, &merging.tun, &udp))
         return NULL;
     PyObject *answer = NULL;
-    if (position < 0 || position > end || end > view.len || (source.len && (source.len < 4 || source.len > 20))) {
+    if (position < 0 || position > end || end > view.len ||
+        (source.buf && (source.len < 4 || source.len > 20))) {
         PyErr_SetString(PyExc_ValueError, "no such part of the view, or no such source");
     } else {
         merging.udp = udp;

@@ -119,21 +119,24 @@ class _Group:
 
 
 def forward(
-    view: memoryview, position: int, end: int, source: bytes, tun: int, udp: bool
+    view: memoryview, position: int, end: int, source: bytes | None, tun: int, udp: bool
 ) -> tuple[int, int]:
     """Give the TUN the IP packets in the SSTP data packets at the beginning of ``view[position:end]``.
 
     Those that do not come from ``source`` are left out. In a flow, order is kept.
 
     :param source: 4 bytes of the client's IPv4 address; and, if it has IPv6, up to 16 of its prefix.
-        Empty, if IPv4 packets may come from anywhere.
+        None, if IPv4 packets may come from anywhere.
     :param tun: a descriptor; one write takes one packet, with its header.
     :param udp: whether the kernel takes UDP datagrams put together, too.
     :returns: where it stopped, as what is there is no such packet or not whole; and the bytes of IP
         packets that were written. What the TUN does not take is lost: IP may lose packets.
+    :raises ValueError: if ``source`` is of another size.
     """
     merging = _Merging(tun, udp)
-    address, prefix = source[:4], source[4:]
+    if source is not None and not 4 <= len(source) <= 20:
+        raise ValueError("no such source")
+    address, prefix = (None, b"") if source is None else (source[:4], source[4:])
     while end - position >= OVERHEAD + 20:
         head, length, ppp, version, sender = _DATA.unpack_from(view, position)
         following = position + length
@@ -142,7 +145,7 @@ def forward(
         packet = view[position + OVERHEAD : following]
         if ppp == PPP_IPV4:
             # the TUN would take IPv6 as well, where this is no source address
-            ours = version >> 4 == 4 and address in (sender, b"")
+            ours = version >> 4 == 4 and address in (sender, None)
         elif ppp == PPP_IPV6 and prefix:
             ours = version >> 4 == 6 and len(packet) >= 40 and packet[8 : 8 + len(prefix)] == prefix
         else:

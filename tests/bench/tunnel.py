@@ -51,7 +51,7 @@ _LARGEST, _TURN = 65535 + 10, 64 * 1024
 _TCP_NOTSENT_LOWAT: Final = 25
 _UNSENT: Final = 64 * 1024
 #: Packets come from anywhere: their source is not looked at.
-_ANYWHERE: Final = b""
+_ANYWHERE: Final = None
 
 
 class Kind(enum.Enum):

@@ -27,7 +27,7 @@ _WARNINGS = ("-std=c11", "-Wall", "-Wextra", "-Werror")
 class Engine(NamedTuple):
     """What runs: the functions of :mod:`sstpca.server.dataplane.engine`."""
 
-    forward: Callable[[memoryview, int, int, bytes, int, bool], tuple[int, int]]
+    forward: Callable[[memoryview, int, int, bytes | None, int, bool], tuple[int, int]]
     cut: Callable[[bytes, int, memoryview, int], tuple[list[int], int]]
 
 

@@ -58,7 +58,7 @@ def read_all(far: socket.socket) -> list[bytes]:
 
 
 def forward(
-    engine: Engine, stream: bytes, source: bytes = SOURCE, *, udp: bool = True
+    engine: Engine, stream: bytes, source: bytes | None = SOURCE, *, udp: bool = True
 ) -> tuple[list[bytes], int, int]:
     """Return what was written; where it stopped, in ``stream``; the bytes it says it has written."""
     # what is before and behind is no concern of it: packets of ours, which it may not forward
@@ -70,18 +70,18 @@ def forward(
         return read_all(far), position - len(around), count
 
 
-def unpacked(stream: bytes, source: bytes) -> tuple[list[bytes], int]:
+def unpacked(stream: bytes, source: bytes | None) -> tuple[list[bytes], int]:
     """Return the packets that may pass, and where the first thing is that is no whole IP packet."""
     passing, position = [], 0
     while len(stream) - position >= OVERHEAD + 20:
         head, size, ppp = struct.unpack_from("!HHI", stream, position)
         packet = stream[position + OVERHEAD : position + size]
         whole = OVERHEAD + 20 <= size <= min(LARGEST_SSTP, len(stream) - position)
-        kinds = {0xFF030021: 4} | ({0xFF030057: 6} if len(source) > 4 else {})
+        kinds = {0xFF030021: 4} | ({0xFF030057: 6} if source and len(source) > 4 else {})
         if head != 0x1000 or not whole or ppp not in kinds:
             break
-        ours = packet[12:16] == source[:4]
-        if kinds[ppp] == 6:
+        ours = source is None or packet[12:16] == source[:4]
+        if source and kinds[ppp] == 6:
             ours = len(packet) >= 40 and packet[8:24].startswith(source[4:])
         if packet[0] >> 4 == kinds[ppp] and ours:
             passing.append(packet)
@@ -144,7 +144,9 @@ def assert_well_formed(message: bytes) -> None:
     assert 1 < len(segments(message)) <= 64
 
 
-def assert_transparent(engine: Engine, stream: bytes, source: bytes, *, udp: bool = True) -> int:
+def assert_transparent(
+    engine: Engine, stream: bytes, source: bytes | None, *, udp: bool = True
+) -> int:
     """What was written is what was allowed to pass, in each flow in this order; return the writes."""
     written, stopped, count = forward(engine, stream, source, udp=udp)
     expected, end = unpacked(stream, source)

@@ -20,16 +20,30 @@ from tests.support.transparency import (
     assert_transparent,
     forward,
     framed,
+    read_all,
     tunnel,
 )
 
 
-@given(packets=flows.mixed, udp=st.booleans(), six=st.booleans())
+@given(
+    packets=flows.mixed,
+    udp=st.booleans(),
+    source=st.sampled_from((SOURCE, OURS, SOURCE[:12], None)),
+)
 def test_what_was_put_together_is_cut_into_what_was_sent(
-    engine: Engine, packets: list[bytes], udp: bool, six: bool
+    engine: Engine, packets: list[bytes], udp: bool, source: bytes | None
 ) -> None:
     stream = b"".join(map(framed, packets))
-    assert_transparent(engine, stream, SOURCE if six else OURS, udp=udp)
+    assert_transparent(engine, stream, source, udp=udp)
+
+
+@pytest.mark.parametrize("source", [b"", OURS[:3], SOURCE + b"\0"])
+def test_a_source_that_is_none_lets_nothing_through(engine: Engine, source: bytes) -> None:
+    stream = framed(Tcp(content=b"x").encode())
+    with tunnel() as (tun, far):
+        with pytest.raises(ValueError, match="source"):
+            engine.forward(memoryview(stream), 0, len(stream), source, tun, True)
+        assert read_all(far) == []
 
 
 @given(packets=flows.mixed, udp=st.booleans(), length=st.integers(4, 20))
