@@ -82,6 +82,8 @@ class SessionLog(logging.LoggerAdapter[logging.Logger]):
 
 def _printable(text: str) -> str:
     """Show what came from the network without its control characters."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

@@ -40,8 +40,10 @@ class Session:
     @property
     def deadline(self) -> float | None:
         """When :meth:`tick` is due; None without a running timer."""
-        times = [t for t in (self._call.deadline, self._link.deadline) if t is not None]
-        return None if self._closed else min(times, default=None)
+        if self._closed:
+            return None
+        call, link = self._call.deadline, self._link.deadline
+        return link if call is None else call if link is None else min(call, link)
 
     @property
     def user(self) -> str:

@@ -180,8 +180,12 @@ class Connection:
             self.drop("the server has a problem")
 
     def _read(self) -> None:
-        if self._backlog.busy or self._life.over:
+        if self._life.over:
             return None
+        if (
+            self._backlog.busy
+        ):  # it sends faster than that is worked on, and is not watched meanwhile
+            return self._go_on()
         self._session.heard(self._loop.time())
         try:
             packets, alive = self._inbound.read(self._stream)
@@ -194,7 +198,6 @@ class Connection:
     def _receive(self, packets: list[bytes]) -> None:
         """Have the packets worked on when it is their turn; until then, nothing more is read."""
         self._backlog.add(packets, stranger=self._life.watched.pays)
-        self._go_on()
 
     def _take(self, packet: bytes) -> None:
         self._safely(lambda: self._do_all(self._session.receive(packet, self._loop.time())))

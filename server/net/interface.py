@@ -9,12 +9,10 @@ import asyncio
 import os
 import threading
 
-from pyroute2 import IPRoute
-
 from ..contracts import Lease
 from .group import group_of
 from .shared import Shared
-from .tun import configure, open_tun, set_mtu
+from .tun import configure, open_kernel, open_tun, set_mtu
 
 
 class Interface:
@@ -79,7 +77,7 @@ class _Kernel(threading.local):
     """A netlink socket for each of the threads."""
 
     def __init__(self) -> None:
-        self.route = IPRoute()
+        self.netlink = open_kernel()
 
 
 _KERNEL = _Kernel()
@@ -95,7 +93,7 @@ def _make(prefix: str, lease: Lease, mtu: int) -> tuple[int, str]:
             peer=lease.address,
             mtu=mtu,
             group=group_of(lease),
-            route=_KERNEL.route,
+            kernel=_KERNEL.netlink,
         )
     except BaseException:
         os.close(descriptor)
@@ -104,4 +102,4 @@ def _make(prefix: str, lease: Lease, mtu: int) -> tuple[int, str]:
 
 
 def _set_mtu(name: str, mtu: int) -> None:
-    set_mtu(name, mtu, route=_KERNEL.route)
+    set_mtu(name, mtu, kernel=_KERNEL.netlink)

@@ -5,7 +5,7 @@ The first says where an event leads, the second what goes on in a state. They kn
 """
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from .strangers import Progress
@@ -140,15 +140,15 @@ class Lifecycle:
     """Where one connection is. Feed it events.
 
     :ivar progress: how far the client has come; it never goes back.
+    :ivar watched: what goes on now.
     """
 
     state: ConnectionState = ConnectionState.CALLING
     progress: Progress = Progress.CALLING
+    watched: Watched = field(init=False)
 
-    @property
-    def watched(self) -> Watched:
-        """What goes on now."""
-        return WATCHED[self.state]
+    def __post_init__(self) -> None:
+        self.watched = WATCHED[self.state]
 
     @property
     def over(self) -> bool:
@@ -165,6 +165,6 @@ class Lifecycle:
         except KeyError:
             raise LookupError(f"{event.value} cannot happen in {self.state.name}") from None
         changed = state is not self.state
-        self.state = state
+        self.state, self.watched = state, WATCHED[state]
         self.progress = max(self.progress, self.watched.progress)
         return changed

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
 
 from ..errors import ServerError, quotation
-from . import conntrack
+from . import conntrack, netlink
 from .group import MARK, MARK_BITS
+from .netlink import Netlink, attribute, message
 
 DEVICE: Final = Path("/dev/net/tun")
 
@@ -22,6 +22,18 @@ DEVICE: Final = Path("/dev/net/tun")
 _TUNSETIFF: Final = 0x400454CA
 _IFF_TUN: Final = 0x0001
 _IFF_NO_PI: Final = 0x1000
+# linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h, linux/if.h
+_RTM_NEWLINK, _RTM_NEWADDR = 16, 20
+_NEW: Final = netlink.REQUEST | netlink.ACK | 0x600  # NLM_F_CREATE, NLM_F_EXCL
+_SET: Final = netlink.REQUEST | netlink.ACK
+_MTU, _GROUP = 4, 27
+_IFA_ADDRESS, _IFA_LOCAL = 1, 2
+_IFF_UP: Final = 1
+# struct ifaddrmsg: family, prefix length, flags, scope, index
+_IFADDRMSG: Final = struct.Struct("=BBBBI")
+# struct ifinfomsg: family, device type, index, flags, which of them change
+_IFINFOMSG: Final = struct.Struct("=BxHiII")
+_U32: Final = struct.Struct("=I")
 # struct ifreq: the name, the flags, padding to 40 bytes
 _IFREQ: Final = struct.Struct("16sH22x")
 
@@ -73,45 +85,71 @@ def check_tun(prefix: str) -> None:
 
 
 def configure(
-    name: str, *, local: IPv4Address, peer: IPv4Address, mtu: int, group: int, route: IPRoute
+    name: str, *, local: IPv4Address, peer: IPv4Address, mtu: int, group: int, kernel: Netlink
 ) -> None:
     """Give the interface its two addresses, its MTU in bytes and its group, and bring it up.
 
     Rules let nothing to it until it has its group, when what the address was before is forgotten.
 
+    :param kernel: of :func:`open_kernel`.
     :raises ServerError: if the kernel refuses.
     """
     # The tunnel carries IPv4 alone: without this the kernel sends router solicitations into it.
-    with contextlib.suppress(OSError):
-        Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("1")
+    _switch(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6")
     # Where forwarding is on for the whole machine, it is for this as well, and /proc may be read-only.
-    with contextlib.suppress(OSError):
-        Path(f"/proc/sys/net/ipv4/conf/{name}/forwarding").write_text("1")
+    _switch(f"/proc/sys/net/ipv4/conf/{name}/forwarding")
     try:
         index = socket.if_nametoindex(name)
-        route.addr("add", index=index, local=str(local), address=str(peer), prefixlen=32)
-        route.link("set", index=index, mtu=mtu, state="up")
+        kernel.do(_address(index, local, peer), _link(index, _MTU, mtu, flags=_IFF_UP))
         # Not before there is the route: by it, others' packets under this address are recognised.
         conntrack.forget(peer)
-        route.link("set", index=index, group=group)
-    except (OSError, NetlinkError) as error:
-        why = _reason(error)
-        raise ServerError(f"the interface {name} cannot be set up: {why}") from error
+        kernel.do(_link(index, _GROUP, group))
+    except OSError as error:
+        raise ServerError(f"the interface {name} cannot be set up: {_reason(error)}") from error
 
 
-def set_mtu(name: str, mtu: int, *, route: IPRoute) -> None:
+def set_mtu(name: str, mtu: int, *, kernel: Netlink) -> None:
     """Change the interface's MTU, in bytes: the client takes smaller packets than others.
 
     :raises ServerError: if the kernel refuses.
     """
     try:
-        route.link("set", index=socket.if_nametoindex(name), mtu=mtu)
-    except (OSError, NetlinkError) as error:
-        why = _reason(error)
-        raise ServerError(f"the interface {name} cannot take MTU {mtu}: {why}") from error
+        kernel.do(_link(socket.if_nametoindex(name), _MTU, mtu))
+    except OSError as error:
+        raise ServerError(
+            f"the interface {name} cannot take MTU {mtu}: {_reason(error)}"
+        ) from error
 
 
-def _reason(error: OSError | NetlinkError) -> str:
-    """Return the kernel's reason in its own words; pyroute2 has a number and a text of its own."""
-    code = error.code if isinstance(error, NetlinkError) else error.errno
-    return os.strerror(code) if code else quotation(error)
+def open_kernel() -> Netlink:
+    """Return what :func:`configure` and :func:`set_mtu` ask, for one thread."""
+    return Netlink(socket.NETLINK_ROUTE)
+
+
+def _address(index: int, local: IPv4Address, peer: IPv4Address) -> bytes:
+    """Return the message that gives an interface its addresses, and the route to ``peer``."""
+    ends = attribute(_IFA_LOCAL, local.packed) + attribute(_IFA_ADDRESS, peer.packed)
+    head = _IFADDRMSG.pack(socket.AF_INET, 32, 0, 0, index)
+    return message(_RTM_NEWADDR, _NEW, head + ends)
+
+
+def _link(index: int, kind: int, value: int, *, flags: int = 0) -> bytes:
+    """Return the message that gives an interface ``value``, and sets ``flags``."""
+    head = _IFINFOMSG.pack(socket.AF_UNSPEC, 0, index, flags, flags)
+    return message(_RTM_NEWLINK, _SET, head + attribute(kind, _U32.pack(value)))
+
+
+def _switch(path: str) -> None:
+    """Turn a setting of the kernel on, if there is such a one that can be."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return
+    with contextlib.suppress(OSError):
+        os.write(descriptor, b"1")
+    os.close(descriptor)
+
+
+def _reason(error: OSError) -> str:
+    """Return the kernel's reason in its own words, or Python's."""
+    return error.strerror or quotation(error)

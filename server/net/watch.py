@@ -43,26 +43,44 @@ class Watch:
         self._tun = tun
         self._steps = steps
         self._timer: asyncio.TimerHandle | None = None
+        # what is watched now: asking the loop costs more than what most packets ask for
+        self._reading = self._writing = False
+        self._pumping = -1
 
     def set(self, watched: Watched, *, busy: bool, deadline: float | None) -> None:
         """Watch what a state wants; read client and TUN only as fast as the client reads.
 
         :param busy: whether packets of the client wait to be worked on: it is not read until then.
         """
-        descriptor, waiting = self._stream.fileno(), self._stream.waiting
-        if watched.socket and not busy and waiting <= _CROWDED:
-            self._loop.add_reader(descriptor, self._steps.read)
-        else:
-            self._loop.remove_reader(descriptor)
-        if watched.socket and waiting:
-            self._loop.add_writer(descriptor, self._steps.flush)
-        else:
-            self._loop.remove_writer(descriptor)
-        if watched.ip and not waiting:
-            self._loop.add_reader(self._tun.descriptor, self._steps.pump)
-        elif self._tun.descriptor >= 0:
-            self._loop.remove_reader(self._tun.descriptor)
+        waiting = self._stream.waiting
+        self._set_reading(watched.socket and not busy and waiting <= _CROWDED)
+        self._set_writing(watched.socket and waiting > 0)
+        self._set_pumping(self._tun.descriptor if watched.ip and not waiting else -1)
         self._set_timer(deadline if watched.timer else None)
+
+    def _set_reading(self, reading: bool) -> None:
+        if reading != self._reading:
+            self._reading = reading
+            if reading:
+                self._loop.add_reader(self._stream.fileno(), self._steps.read)
+            else:
+                self._loop.remove_reader(self._stream.fileno())
+
+    def _set_writing(self, writing: bool) -> None:
+        if writing != self._writing:
+            self._writing = writing
+            if writing:
+                self._loop.add_writer(self._stream.fileno(), self._steps.flush)
+            else:
+                self._loop.remove_writer(self._stream.fileno())
+
+    def _set_pumping(self, descriptor: int) -> None:
+        if descriptor != self._pumping:
+            if self._pumping >= 0:
+                self._loop.remove_reader(self._pumping)
+            if descriptor >= 0:
+                self._loop.add_reader(descriptor, self._steps.pump)
+            self._pumping = descriptor
 
     def _set_timer(self, deadline: float | None) -> None:
         if self._timer is not None:
