@@ -5,6 +5,7 @@ Whoever asks once, as at a start, asks by that; what each login needs are a few 
 same but for an address or a number: :mod:`.tun` and :mod:`.conntrack` build them with these.
 """
 
+import contextlib
 import os
 import socket
 import struct
@@ -55,7 +56,7 @@ def renamed(whole: bytes, kind: int, flags: int) -> bytes:
 
 
 class Netlink:
-    """A socket for one thread.
+    """A socket for one thread; closed with it, if not before.
 
     :param protocol: of linux/netlink.h.
     :raises OSError: if the kernel has none of it.
@@ -104,6 +105,10 @@ class Netlink:
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
+
+    def __del__(self) -> None:
+        with contextlib.suppress(AttributeError):  # there was none to be had
+            self._socket.close()
 
     def _code(self) -> int:
         """Return what one ACK says: 0, or the negative number of an error."""

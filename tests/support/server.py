@@ -106,10 +106,14 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("SSTPCA_")}
 
 
-def make_home(path: Path, address: IPv4Address, *, port: int = PORT) -> Home:
-    """Make a home with the users of :data:`PASSWORDS`, as its administrator would."""
+def make_home(path: Path, address: IPv4Address, *, port: int = PORT, key_type: str = "rsa") -> Home:
+    """Make a home with the users of :data:`PASSWORDS`, as its administrator would.
+
+    :param key_type: of the server's certificate.
+    """
     home = Home(path)
-    home.run("init", NAME, "--ip", str(address), "--port", str(port), "--no-passphrase")
+    where = ("--ip", str(address), "--port", str(port))
+    home.run("init", NAME, *where, "--no-passphrase", "--key-type", key_type)
     servers = [part for server in DNS for part in ("--dns", str(server))]
     pool = f"{POOL[0]}-{POOL[1]}"
     home.run("profile", "set", "default", "--local", str(LOCAL), "--pool", pool, *servers)

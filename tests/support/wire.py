@@ -1,6 +1,7 @@
 """The bytes under the test client: TLS over a blocking socket, cut into SSTP packets."""
 
 import contextlib
+import functools
 import hashlib
 import socket
 import ssl
@@ -125,6 +126,7 @@ class Wire:
         self._tls.close()
 
 
+@functools.cache
 def _context(ca: str | None, newest: ssl.TLSVersion) -> ssl.SSLContext:
     context = ssl.create_default_context(cadata=ca)
     if ca is None:

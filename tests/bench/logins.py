@@ -1,0 +1,163 @@
+"""What logins and idle sessions cost the server: ``python -m tests.bench.logins [PART ...]``, as root.
+
+Runs the real server, two workers, in network namespaces of its own.
+
+storm   1,000 people of 200 addresses, 300 of them behind one, log in in one moment, and leave again
+many    1,000 and then 5,000 sessions that carry nothing
+steps   what a login consists of, each step by itself
+
+Figures are processor time of the workers, as the kernel counts it. A yardstick stands beside them:
+a fixed piece of Python, before and after, which takes longer on a machine with other things to do.
+Nothing is asserted.
+"""
+
+import argparse
+import contextlib
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sstpca import Vpn as Toolkit
+from sstpca.vpn.users import NewUser
+from tests.bench.crowd import PASSWORD, Arrival, Crowd, members
+from tests.support.netns import network, wait_for
+from tests.support.server import Server, Vpn, make_home
+
+#: Addresses of the clients' network, all on one machine.
+SOURCES: Final = tuple(f"198.18.0.{number}" for number in range(10, 210))
+OFFICE: Final = 300
+STORM: Final = 1000
+MANY: Final = (1000, 5000)
+KEYS: Final = ("rsa", "ecdsa")
+
+#: Seconds in which idle sessions are watched: a keepalive is due in each minute.
+WATCHED: Final = 60.0
+#: Sessions that end, whose end is measured.
+_ENDINGS: Final = 100
+
+
+def yardstick() -> float:
+    """Return the milliseconds of processor time that a fixed piece of Python takes."""
+    began = time.process_time()
+    total = 0
+    for number in range(1_000_000):
+        total += number
+    return 1000 * (time.process_time() - began)
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """Seconds of processor time."""
+
+    user: float
+    system: float
+
+    @classmethod
+    def of(cls, server: Server) -> "Cpu":
+        """Return what the workers of ``server`` have used."""
+        fields = [
+            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            for pid in server.children()
+        ]
+        return cls(*(sum(int(one[at]) for one in fields) / 100 for at in (11, 12)))
+
+    def __sub__(self, other: "Cpu") -> "Cpu":
+        return Cpu(self.user - other.user, self.system - other.system)
+
+    def __add__(self, other: "Cpu") -> "Cpu":
+        return Cpu(self.user + other.user, self.system + other.system)
+
+    @property
+    def all(self) -> float:
+        """Both together."""
+        return self.user + self.system
+
+
+@dataclass(frozen=True, slots=True)
+class Storm:
+    """What came of a storm; times in seconds.
+
+    :param arrival: how it was for the clients.
+    :param login: processor time of the workers until all were up; ``end`` until all were gone.
+    :param yardstick: its milliseconds, in the same run.
+    """
+
+    key: str
+    clients: int
+    arrival: Arrival
+    login: Cpu
+    end: Cpu
+    yardstick: float
+
+    @property
+    def per_client(self) -> float:
+        """Milliseconds of the workers for one login and its end."""
+        return 1000 * (self.login + self.end).all / self.clients
+
+    def __str__(self) -> str:
+        up = self.arrival.seconds or [0.0]
+        each = 1000 / self.clients
+        refused = "".join(f"; {n} x {why}" for why, n in self.arrival.failures.most_common(3))
+        return (
+            f"{self.key:6} {len(self.arrival.seconds)} of {self.clients} up in {up[-1]:.1f} s "
+            f"(median {statistics.median(up):.1f}){refused}\n"
+            f"       workers, ms a client: login {each * self.login.user:.2f} user + "
+            f"{each * self.login.system:.2f} system, end {each * self.end.user:.2f} + "
+            f"{each * self.end.system:.2f}, together {self.per_client:.2f}\n"
+            f"       clients {each * self.arrival.cpu:.2f} ms each; yardstick {self.yardstick:.1f} ms"
+        )
+
+
+def storm(vpn: Vpn, key: str, clients: int = STORM, *, at_once: int = 0) -> Storm:
+    """Have ``clients`` log in at once, and leave."""
+    before = yardstick()
+    with Crowd(
+        vpn, list(members(clients, SOURCES, office=clients * OFFICE // STORM)), at_once=at_once
+    ) as crowd:
+        start = Cpu.of(vpn.server)
+        arrival = crowd.log_in()
+        up = Cpu.of(vpn.server)
+        crowd.leave()
+    wait_for(vpn.idle, 60.0, "the end of all sessions")
+    gone = Cpu.of(vpn.server)
+    return Storm(key, clients, arrival, up - start, gone - up, (before + yardstick()) / 2)
+
+
+@contextlib.contextmanager
+def prepared(key: str, users: int) -> Iterator[Vpn]:
+    """Make a network, a home with a key of that type and so many users, and its server."""
+    with network() as net, tempfile.TemporaryDirectory() as folder:
+        for address in SOURCES:
+            net.client.ip("addr", "add", f"{address}/24", "dev", "wan")
+        # one machine stands for many: its closed connections must not use up its ports
+        net.client.set_switch("tcp_max_tw_buckets", 0)
+        home = make_home(Path(folder) / "home", net.server_address, key_type=key)
+        home.run("profile", "set", "default", "--pool", "10.99.0.10-10.99.63.250")
+        with contextlib.closing(Toolkit.open(home.path)) as toolkit:
+            toolkit.users.add_all([NewUser(f"u{number}", PASSWORD) for number in range(users)])
+        settings = home.path / "settings.toml"
+        settings.write_text(settings.read_text().replace("workers = 0", "workers = 2"))
+        with Server(home, net.server, Path(folder) / "log") as server:
+            yield Vpn(net, home, server)
+
+
+def main() -> None:
+    """Set up, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--clients", type=int, default=STORM)
+    parser.add_argument("--key", default="rsa")
+    parser.add_argument("--at-once", type=int, default=0)
+    options = parser.parse_args()
+    with prepared(options.key, options.clients) as vpn:
+        for _ in range(options.rounds):
+            print(storm(vpn, options.key, options.clients, at_once=options.at_once), flush=True)
+        print(vpn.server.said("mistake"), "mistakes")
+
+
+if __name__ == "__main__":
+    main()
