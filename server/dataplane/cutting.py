@@ -24,6 +24,7 @@ from .segments import (
     UDP,
     VERSION_DATA,
     VNET,
+    Bytes,
     checksum,
 )
 
@@ -32,7 +33,7 @@ _HEAD: Final = struct.Struct("!HHI")
 _LONGEST: Final = 40 + 65535
 
 
-def cut(packet: bytes, first: int, room: memoryview, limit: int) -> tuple[list[int], int]:
+def cut(packet: Bytes, first: int, room: memoryview, limit: int) -> tuple[list[int], int]:
     """Cut a packet from the TUN, with its header, into SSTP data packets, one behind the other.
 
     :param first: the number of the segment to begin with.

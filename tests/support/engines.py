@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from sstpca.server.dataplane import cutting, merging
+from sstpca.server.dataplane.segments import Bytes
 from tests.support import requirements
 
 SOURCE = Path(__file__).parents[2] / "server" / "dataplane" / "_segments.c"
@@ -28,7 +29,7 @@ class Engine(NamedTuple):
     """What runs: the functions of :mod:`sstpca.server.dataplane.engine`."""
 
     forward: Callable[[memoryview, int, int, bytes | None, int, bool], tuple[int, int]]
-    cut: Callable[[bytes, int, memoryview, int], tuple[list[int], int]]
+    cut: Callable[[Bytes, int, memoryview, int], tuple[list[int], int]]
 
 
 PYTHON = Engine(merging.forward, cutting.cut)
