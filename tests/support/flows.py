@@ -5,12 +5,14 @@ change that lasts, or a packet that is not as it should be.
 """
 
 import random
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from hypothesis import strategies as st
 
+from tests.support.packets import UDP
 from tests.support.segmentation import (
     ACK,
     CWR,
@@ -135,6 +137,8 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "another data offset": _changed(32, 0xF0),
     "something behind it": lambda packet: packet + b"\0\0",
     "an end": lambda packet: packet[:-1],
+    "a UDP length that lies, and was summed": lambda packet: _lying(packet),
+    "a UDP checksum of 0 that is right": lambda packet: _zero(packet),
     "just the IP header": lambda packet: packet[: 20 if packet[0] >> 4 == 4 else 40],
     "half a port": lambda packet: ip_finished(_shorter(packet)) if packet[0] == 0x45 else packet,
 }
@@ -142,6 +146,27 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 
 def _shorter(packet: bytes) -> bytes:
     return packet[:2] + (23).to_bytes(2) + packet[4:23]
+
+
+def _lying(packet: bytes) -> bytes:
+    """Take from UDP's length what is added to its checksum."""
+    at = 20 if packet[0] >> 4 == 4 else 40
+    if packet[9 if at == 20 else 6] != UDP or len(packet) < at + 10:
+        return packet
+    length, check = struct.unpack_from("!HH", packet, at + 4)
+    if length < 10 or check > 0xFFF0:
+        return packet
+    return packet[: at + 4] + struct.pack("!HH", length - 2, check + 2) + packet[at + 8 :]
+
+
+def _zero(packet: bytes) -> bytes:
+    """Have the content such that UDP's checksum comes out as 0, which means that there is none."""
+    at = 20 if packet[0] >> 4 == 4 else 40
+    if packet[9 if at == 20 else 6] != UDP or len(packet) < at + 10:
+        return packet
+    check, word = struct.unpack_from("!HH", packet, at + 6)
+    word = (check + word) % 0xFFFF
+    return packet[: at + 6] + struct.pack("!HH", 0, word) + packet[at + 10 :]
 
 
 @dataclass
@@ -194,9 +219,15 @@ _sizes = st.sampled_from((100, 100, 100, 100, 99, 101, 1, 0, 1400, 4000))
 _flows = st.sampled_from((0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 5, 6))
 _event = st.tuples(_flows, _what, _sizes)
 
+_one_flow = st.builds(
+    lambda flow, whats: [(flow, what, 100) for what in whats],
+    _flows,
+    st.lists(st.one_of(_usual, _usual, _what), min_size=6, max_size=12),
+)
+
 #: IP packets of several flows at once.
 mixed: st.SearchStrategy[list[bytes]] = st.builds(
     packets,
-    st.one_of(st.lists(_event, max_size=6), st.lists(_event, min_size=12, max_size=24)),
+    st.one_of(st.lists(_event, max_size=6), st.lists(_event, min_size=12, max_size=24), _one_flow),
     st.lists(st.tuples(st.integers(0, 23), st.integers(0, 23)), max_size=2),
 )

@@ -30,9 +30,9 @@ OVERHEAD = 8
 LARGEST_SSTP = 4095
 
 
-def framed(packet: bytes) -> bytes:
-    """An SSTP data packet with an IP packet in it."""
-    protocol = 0x57 if packet[0] >> 4 == 6 else 0x21
+def framed(packet: bytes, protocol: int = 0) -> bytes:
+    """An SSTP data packet with an IP packet in it, of the PPP protocol that it is of, or this."""
+    protocol = protocol or (0x57 if packet[0] >> 4 == 6 else 0x21)
     return struct.pack("!HHHH", 0x1000, OVERHEAD + len(packet), 0xFF03, protocol) + packet
 
 

@@ -3,6 +3,7 @@
 For Python's data plane and the compiled one, and for both the same.
 """
 
+import itertools
 import os
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support import flows
 from tests.support.engines import Engine
-from tests.support.flows import OURS, OURS_V6, SOURCE
+from tests.support.flows import OURS, OURS_V6, SOURCE, FlowState
 from tests.support.packets import ICMP
 from tests.support.segmentation import Ip, Tcp, Udp
 from tests.support.transparency import (
@@ -80,9 +81,23 @@ def test_junk_is_where_it_stops(engine: Engine, junk: bytes) -> None:
     assert forward(engine, packet + junk)[1] >= len(packet)
 
 
+@pytest.mark.parametrize("size", [20, 24, 39, 40, 41, 44, 60])
+@pytest.mark.parametrize("first", [0x45, 0x4F, 0x60, 0x6F])
+@pytest.mark.parametrize("protocol", [0x21, 0x57])
+def test_what_ppp_calls_it_is_what_it_has_to_be(
+    engine: Engine, size: int, first: int, protocol: int
+) -> None:
+    """IPv6 that says it is IPv4, IPv4 that says it is IPv6, and less than a header."""
+    for source in (OURS, SOURCE):
+        four = bytes((first,)) + bytes(8) + b"\6" + bytes(2) + OURS + bytes(44)
+        six = bytes((first,)) + bytes(5) + b"\6\0" + OURS_V6 + bytes(36)
+        stream = b"".join(framed(one[:size], protocol) for one in (four, six, four, six))
+        assert_transparent(engine, stream, source)
+
+
 def run_of(first: Tcp | Udp, count: int, size: int) -> list[bytes]:
     """Packets of one flow that follow each other."""
-    flow = flows.FlowState(first)
+    flow = FlowState(first)
     return [flow.next("", size, number) for number in range(count)]
 
 
@@ -124,29 +139,40 @@ def test_a_packet_is_not_larger_than_ip_can_say(engine: Engine, total: int) -> N
     # three bytes more or less at the end: the last segment is shorter
     count, size = 16, 4047
     packets = run_of(Tcp(), count, size)
-    last = flows.FlowState(Tcp(sequence=1 + count * size)).next("", total - 40 - count * size, 99)
+    last = FlowState(Tcp(sequence=1 + count * size)).next("", total - 40 - count * size, 99)
     stream = b"".join(map(framed, [*packets, last]))
     assert assert_transparent(engine, stream, OURS) == 1 + (total > 65535)
 
 
-@pytest.mark.parametrize(
-    ("what", "writes"),
-    [
-        *((what, 1) for what in ("", "may not be fragmented")),
-        # PSH, or a shorter one, is the last of its own; a longer one begins anew
-        *((what, 2) for what in ("PSH", *flows.LASTING) if what not in ("may not be fragmented",)),
-        *((what, 3) for what in (*flows.ONCE, *flows.DAMAGE) if what != "PSH"),
-    ],
-)
-def test_what_ends_a_run(engine: Engine, what: str, writes: int) -> None:
-    flow = flows.FlowState(flows.FLOWS[1])
+#: What is none of TCP in IPv4 that must not be fragmented.
+_UNAFFECTED = {
+    *("", "may not be fragmented", "skips identifications", "has another label", "no checksum"),
+    *("a UDP length that lies, and was summed", "a UDP checksum of 0 that is right"),
+}
+_ALL = ("", *flows.LASTING, *flows.ONCE, *flows.DAMAGE)
+
+
+@pytest.mark.parametrize("what", _ALL)
+def test_what_ends_a_run(engine: Engine, what: str) -> None:
+    flow = FlowState(flows.FLOWS[1])
     packets = [flow.next(what if number == 5 else "", 100, number) for number in range(10)]
     stream = b"".join(map(framed, packets))
-    unaffected = {"no checksum", "has another label", "skips identifications", "has another time"}
-    lost = {"spoofed", "another IP version"}
-    if what in unaffected - {"has another time"}:
+    if what in _UNAFFECTED:
         writes = 1
-    assert assert_transparent(engine, stream, OURS) == writes - (what in lost)
+    elif what == "PSH" or what in flows.LASTING:
+        writes = 2
+    else:
+        # the packet itself, if it may pass
+        writes = 2 + (what not in ("spoofed", "another IP version"))
+    assert assert_transparent(engine, stream, OURS) == writes
+
+
+@pytest.mark.parametrize("what", _ALL)
+def test_what_a_run_of_any_kind_can_meet(engine: Engine, what: str) -> None:
+    for first, place in itertools.product(flows.FLOWS, (0, 5, 9)):
+        flow = FlowState(first)
+        packets = [flow.next(what if i == place else "", 100, i) for i in range(10)]
+        assert_transparent(engine, b"".join(map(framed, packets)), SOURCE)
 
 
 def test_flows_beside_each_other_are_put_together_apart(engine: Engine) -> None:
@@ -155,10 +181,12 @@ def test_flows_beside_each_other_are_put_together_apart(engine: Engine) -> None:
     assert assert_transparent(engine, stream, OURS) == 30
 
 
-def test_any_number_of_flows(engine: Engine) -> None:
+def test_any_number_of_flows(both: tuple[Engine, Engine]) -> None:
     runs = [run_of(Tcp(ports=(port, 443)), 3, 20) for port in range(70)]
     stream = b"".join(framed(packet) for beside in zip(*runs, strict=True) for packet in beside)
-    assert_transparent(engine, stream, OURS)
+    for one in both:
+        assert_transparent(one, stream, OURS)
+    assert forward(both[0], stream) == forward(both[1], stream)
 
 
 @pytest.mark.parametrize("between", ["ping", "fragment", "options"])
