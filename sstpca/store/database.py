@@ -5,6 +5,7 @@ alone is in sqlite.py, so that another database is a URL away.
 """
 
 import contextlib
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 from ..errors import Damaged, Refused
 from . import migrations, sqlite
 from .migrations import SCHEMA_VERSION
+from .prepared import Direct
 
 #: what Store.reading and Store.writing give: handed to functions of this package, nothing else
 Transaction: TypeAlias = sa.Connection
@@ -95,6 +97,20 @@ class Store:
             with connection.begin():
                 yield connection
 
+    @contextlib.contextmanager
+    def directly(self, *, writing: bool) -> Iterator[Direct]:
+        """Give a transaction for prepared statements; an exception undoes it.
+
+        :param writing: whether it is to be the only writer.
+        :raises SstpcaError: if the database cannot be read or written.
+        """
+        with (
+            self._translated(),
+            contextlib.closing(self._engine.raw_connection()) as pooled,
+            sqlite.transaction(pooled.dbapi_connection, writing=writing) as connection,
+        ):
+            yield Direct(connection)
+
     def copy(self) -> bytes:
         """Return the database as it is at one moment, whoever is writing into it, as one file.
 
@@ -114,6 +130,10 @@ class Store:
             raise
         except sa.exc.DatabaseError as error:
             raise sqlite.refusal(self._path, error.orig) from error
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError):
+            raise
+        except sqlite3.DatabaseError as error:
+            raise sqlite.refusal(self._path, error) from error
 
 
 def database_files(url: str | Path) -> list[Path]:

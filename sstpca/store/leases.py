@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from .database import Transaction
+from .prepared import Direct, Prepared
 from .schema import pools, profiles, sessions, users
 
 #: One user's promises keep at most one in so many of a profile's addresses from the others.
@@ -25,30 +25,36 @@ _SHARE: Final = 4
 _PROBE: Final = 256
 
 # built once, as a server asks for each login
-_OWN: Final[sa.Select[Any]] = sa.select(
-    sessions.c.id, sessions.c.address, sessions.c.promised, sessions.c.heard
-).where(sessions.c.user_id == sa.bindparam("user"))
-_POOLS: Final = (
+_OWN: Final = Prepared(
+    sa.select(sessions.c.id, sessions.c.address, sessions.c.promised, sessions.c.heard).where(
+        sessions.c.user_id == sa.bindparam("user")
+    )
+)
+_POOLS: Final = Prepared(
     sa.select(pools.c.first, pools.c.last)
     .where(pools.c.profile_id == sa.bindparam("profile"))
     .order_by(pools.c.first)
 )
-_HOLDER: Final = sa.select(sessions.c.id).where(
-    sessions.c.address == sa.bindparam("of"), sessions.c.user_id != sa.bindparam("but")
-)
-_TAKEN: Final = sa.union(
-    *(
-        sa.select(column).where(column.between(sa.bindparam("first"), sa.bindparam("last")))
-        for column in (sessions.c.address, sessions.c.promised, users.c.static_address)
+_HOLDER: Final = Prepared(
+    sa.select(sessions.c.id).where(
+        sessions.c.address == sa.bindparam("of"), sessions.c.user_id != sa.bindparam("but")
     )
 )
-_MOST: Final = (
+_TAKEN: Final = Prepared(
+    sa.union(
+        *(
+            sa.select(column).where(column.between(sa.bindparam("first"), sa.bindparam("last")))
+            for column in (sessions.c.address, sessions.c.promised, users.c.static_address)
+        )
+    )
+)
+_MOST: Final = Prepared(
     sa.select(profiles.c.sessions)
     .join(users, users.c.profile_id == profiles.c.id)
     .where(users.c.id == sa.bindparam("user"))
 )
 # those that count, the one heard of last first
-_RUNNING: Final = (
+_RUNNING: Final = Prepared(
     sa.select(sessions.c.id)
     .where(
         sessions.c.user_id == sa.bindparam("user"),
@@ -72,7 +78,7 @@ class Promise:
 
 
 def choose(
-    transaction: Transaction, user: int, *, profile: int, most: int, static_address: int | None
+    transaction: Direct, user: int, *, profile: int, most: int, static_address: int | None
 ) -> Promise | None:
     """Return an address for a login of ``user``; None when there is none.
 
@@ -82,10 +88,8 @@ def choose(
     if static_address is not None:
         foreign = held_by_another(transaction, static_address, user)
         return None if foreign else Promise(static_address, free=False)
-    own = transaction.execute(_OWN, {"user": user}).all()
-    ranges = [
-        range(row.first, row.last + 1) for row in transaction.execute(_POOLS, {"profile": profile})
-    ]
+    own = transaction.all(_OWN, user=user)
+    ranges = [range(row.first, row.last + 1) for row in transaction.all(_POOLS, profile=profile)]
     kept = sum(row.promised is not None and row.address is not None for row in own)
     share = max(1, sum(map(len, ranges)) // _SHARE)
     if len({_address(row) for row in own} - {None}) < most and kept < share:
@@ -95,25 +99,25 @@ def choose(
     return _shared(own)
 
 
-def held_by_another(transaction: Transaction, address: int, user: int) -> bool:
+def held_by_another(transaction: Direct, address: int, user: int) -> bool:
     """Return whether a session of another user than ``user`` has the address."""
-    return transaction.scalar(_HOLDER, {"of": address, "but": user}) is not None
+    return transaction.first(_HOLDER, of=address, but=user) is not None
 
 
-def surplus(transaction: Transaction, user: int, session: int) -> Sequence[int]:
+def surplus(transaction: Direct, user: int, session: int) -> Sequence[int]:
     """Return what the user has too much beside ``session``: the limit may be lower than it was."""
-    most = transaction.scalar(_MOST, {"user": user}) or 1
-    running = transaction.scalars(_RUNNING, {"user": user, "but": session}).all()
-    return running[most - 1 :]
+    profile = transaction.first(_MOST, user=user)
+    running = [row.id for row in transaction.all(_RUNNING, user=user, but=session)]
+    return running[(profile.sessions if profile else 1) - 1 :]
 
 
-def _address(row: sa.Row[Any]) -> int | None:
+def _address(row: Any) -> int | None:
     """Return the address that a session has or was promised; None if it has lost it."""
     address: int | None = row.address if row.promised is None else row.promised
     return address
 
 
-def _shared(own: Sequence[sa.Row[Any]]) -> Promise | None:
+def _shared(own: Sequence[Any]) -> Promise | None:
     """Promise what another login of the user was promised, or else what a session of the user has.
 
     That of the session that has been silent for the longest time: it is the likeliest to be dead.
@@ -128,10 +132,10 @@ def _shared(own: Sequence[sa.Row[Any]]) -> Promise | None:
     return Promise(chosen.address, free=False)
 
 
-def _free_address(transaction: Transaction, ranges: Sequence[range], start: int) -> int | None:
+def _free_address(transaction: Direct, ranges: Sequence[range], start: int) -> int | None:
     """Return a free address of the pools; the same ``start`` tends to get the same one."""
     for some in _spans(ranges, start):
-        taken = set(transaction.scalars(_TAKEN, {"first": some[0], "last": some[-1]}))
+        taken = {address for (address,) in transaction.all(_TAKEN, first=some[0], last=some[-1])}
         free = next((address for address in some if address not in taken), None)
         if free is not None:
             return free

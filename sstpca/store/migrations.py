@@ -128,8 +128,23 @@ def _to_6(connection: sa.Connection) -> None:
     _add(connection, "profiles", inbound)
 
 
+def _to_7(connection: sa.Connection) -> None:
+    """What a login looks up among thousands of sessions."""
+    names = ("worker_id", "user_id", "promised")
+    table = sa.Table("sessions", sa.MetaData(), *(sa.Column(name, sa.Integer) for name in names))
+    for name in names:
+        sa.Index(f"ix_sessions_{name}", table.c[name]).create(connection, checkfirst=True)
+
+
 #: the first takes version 1 to 2
-STEPS: Final[tuple[Callable[[sa.Connection], None], ...]] = (_to_2, _to_3, _to_4, _to_5, _to_6)
+STEPS: Final[tuple[Callable[[sa.Connection], None], ...]] = (
+    _to_2,
+    _to_3,
+    _to_4,
+    _to_5,
+    _to_6,
+    _to_7,
+)
 
 SCHEMA_VERSION: Final = len(STEPS) + 1
 

@@ -76,14 +76,16 @@ sessions = sa.Table(
     "sessions",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("worker_id", sa.ForeignKey("workers.id", ondelete="CASCADE"), nullable=False),
-    sa.Column("user_id", sa.Integer, nullable=False),
+    sa.Column(
+        "worker_id", sa.ForeignKey("workers.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    sa.Column("user_id", sa.Integer, nullable=False, index=True),
     sa.Column("user", sa.String(64), nullable=False),
     # NULL once a newer login of the same user has taken the address over, and while one of the
     # user's sessions still has the address that this login was promised
     sa.Column("address", sa.BigInteger, unique=True),
     # the address that was promised; NULL once the crypto binding holds, and it is a session
-    sa.Column("promised", sa.BigInteger),
+    sa.Column("promised", sa.BigInteger, index=True),
     sa.Column("peer", sa.String(64), nullable=False),
     sa.Column("interface", sa.String(16), nullable=False),
     sa.Column("client", sa.String(128), nullable=False),

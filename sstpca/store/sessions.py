@@ -13,6 +13,7 @@ from ..access.reach import Reach
 from ..errors import Unavailable
 from . import leases, schema
 from .database import Store, Transaction, now
+from .prepared import Direct, Prepared
 from .schema import sessions, workers
 
 #: What an older session is told that ends for a newer one.
@@ -24,36 +25,51 @@ TAKEN_AWAY: Final = "its lease was taken away"
 _STALE: Final = 30.0
 
 # built once, as a server asks for each login
-_WHO: Final = (
+_WHO: Final = Prepared(
     sa.select(schema.users.c.name.label("user"), schema.users.c.static_address, schema.profiles)
     .join(schema.profiles, schema.users.c.profile_id == schema.profiles.c.id)
     .where(schema.users.c.id == sa.bindparam("of"), schema.users.c.enabled)
 )
-_ADD: Final = sessions.insert().returning(sessions.c.id)
-_ONE: Final = sa.select(
-    sessions.c.user_id, sessions.c.address, sessions.c.promised, sessions.c.kill
-).where(sessions.c.id == sa.bindparam("session"))
-_BIND: Final = (
-    sessions.update()
-    .where(sessions.c.id == sa.bindparam("session"))
-    .values(address=sa.bindparam("own"), promised=None, heard=sa.bindparam("now"))
+_ADD: Final = Prepared(
+    sessions.insert().returning(sessions.c.id),
+    columns=[one.name for one in sessions.c if one.name not in ("id", "kill")],
 )
-_INTERFACE: Final = (
-    sessions.update()
-    .where(sessions.c.id == sa.bindparam("session"))
-    .values(interface=sa.bindparam("name"))
+_ONE: Final = Prepared(
+    sa.select(sessions.c.user_id, sessions.c.address, sessions.c.promised, sessions.c.kill).where(
+        sessions.c.id == sa.bindparam("session")
+    )
 )
-_TRAFFIC: Final = (
+_OF_SESSION: Final = sessions.update().where(sessions.c.id == sa.bindparam("session"))
+_BIND: Final = Prepared(
+    _OF_SESSION.values(address=sa.bindparam("own"), promised=None, heard=sa.bindparam("now"))
+)
+# A session that has the address ends. A promise goes on as one that nobody keeps an address for.
+_TAKE_OVER: Final = Prepared(
     sessions.update()
-    .where(sessions.c.id == sa.bindparam("session"))
+    .where(sessions.c.address == sa.bindparam("of"), sessions.c.user_id == sa.bindparam("by"))
     .values(
+        address=None,
+        kill=sa.case(
+            (sessions.c.promised.is_(None), sa.func.coalesce(sessions.c.kill, REPLACED)),
+            else_=sessions.c.kill,
+        ),
+    )
+)
+_REPLACE: Final = Prepared(_OF_SESSION.values(kill=REPLACED))
+_INTERFACE: Final = Prepared(_OF_SESSION.values(interface=sa.bindparam("name")))
+_TRAFFIC: Final = Prepared(
+    _OF_SESSION.values(
         received=sa.bindparam("in"),
         sent=sa.bindparam("out"),
         heard=sa.func.coalesce(sa.bindparam("last"), sessions.c.heard),
     )
 )
-_ORDERS: Final = sa.select(sessions.c.id, sessions.c.kill).where(
-    sessions.c.worker_id == sa.bindparam("worker")
+_SEEN: Final = Prepared(
+    workers.update().where(workers.c.id == sa.bindparam("worker")).values(seen=sa.bindparam("now"))
+)
+_REMOVE: Final = Prepared(sessions.delete().where(sessions.c.id == sa.bindparam("session")))
+_ORDERS: Final = Prepared(
+    sa.select(sessions.c.id, sessions.c.kill).where(sessions.c.worker_id == sa.bindparam("worker"))
 )
 
 
@@ -101,8 +117,8 @@ def promise(store: Store, worker: int, user: int, *, peer: str, client: str) -> 
     :param user: the number of the user, who has to be enabled still.
     :param peer: from where the login comes; ``client`` is what its program calls itself.
     """
-    with store.writing() as transaction:
-        row = transaction.execute(_WHO, {"of": user}).first()
+    with store.directly(writing=True) as transaction:
+        row = transaction.first(_WHO, of=user)
         if row is None:
             return None
         chosen = leases.choose(
@@ -115,25 +131,25 @@ def promise(store: Store, worker: int, user: int, *, peer: str, client: str) -> 
         if chosen is None:
             return None
         moment = now()
-        values = {
-            "worker_id": worker,
-            "user_id": user,
-            "user": row.user,
-            "address": chosen.address if chosen.free else None,
-            "promised": chosen.address,
-            "peer": peer,
-            "interface": "",
-            "client": client,
-            "started": moment,
-            "heard": moment,
-            "received": 0,
-            "sent": 0,
-        }
-        session = transaction.scalars(_ADD, values).one()
-    return _promised(session, chosen.address, row)
+        session = transaction.first(
+            _ADD,
+            worker_id=worker,
+            user_id=user,
+            user=row.user,
+            address=chosen.address if chosen.free else None,
+            promised=chosen.address,
+            peer=peer,
+            interface="",
+            client=client,
+            started=moment,
+            heard=moment,
+            received=0,
+            sent=0,
+        )
+    return _promised(session.id, chosen.address, row)
 
 
-def _promised(session: int, address: int, row: sa.Row[Any]) -> Promised:
+def _promised(session: int, address: int, row: Any) -> Promised:
     rules = connection_settings.from_json(row.client).name_rules
     return Promised(
         session,
@@ -151,8 +167,8 @@ def bind(store: Store, session: int) -> str:
 
     :returns: why that cannot be; empty if it is done.
     """
-    with store.writing() as transaction:
-        row = transaction.execute(_ONE, {"session": session}).first()
+    with store.directly(writing=True) as transaction:
+        row = transaction.first(_ONE, session=session)
         if row is None:
             return TAKEN_AWAY
         if row.kill is not None:
@@ -161,38 +177,28 @@ def bind(store: Store, session: int) -> str:
             return ""
         if row.address is None and not _take_over(transaction, row.promised, row.user_id):
             return "no address is free"
-        transaction.execute(_BIND, {"session": session, "own": row.promised, "now": now()})
-        older = leases.surplus(transaction, row.user_id, session)
-        if older:
-            ending = sessions.update().where(sessions.c.id.in_(older))
-            transaction.execute(ending.values(kill=REPLACED))
+        transaction.run(_BIND, session=session, own=row.promised, now=now())
+        for older in leases.surplus(transaction, row.user_id, session):
+            transaction.run(_REPLACE, session=older)
     return ""
 
 
-def _take_over(transaction: Transaction, address: int, user: int) -> bool:
-    """Free the address for another session of the user; return whether it is free then.
-
-    A session that has it ends. A promise goes on as one that nobody keeps an address for.
-    """
-    holding = (sessions.c.address == address) & (sessions.c.user_id == user)
-    ends = sa.case(
-        (sessions.c.promised.is_(None), sa.func.coalesce(sessions.c.kill, REPLACED)),
-        else_=sessions.c.kill,
-    )
-    transaction.execute(sessions.update().where(holding).values(address=None, kill=ends))
+def _take_over(transaction: Direct, address: int, user: int) -> bool:
+    """Free the address for another session of the user; return whether it is free then."""
+    transaction.run(_TAKE_OVER, of=address, by=user)
     return not leases.held_by_another(transaction, address, user)
 
 
 def note_interface(store: Store, session: int, name: str) -> None:
     """Note through which interface of the machine a session goes."""
-    with store.writing() as transaction:
-        transaction.execute(_INTERFACE, {"session": session, "name": name})
+    with store.directly(writing=True) as transaction:
+        transaction.run(_INTERFACE, session=session, name=name)
 
 
 def remove(store: Store, numbers: Iterable[int]) -> None:
     """Forget sessions that are over."""
-    with store.writing() as transaction:
-        transaction.execute(sessions.delete().where(sessions.c.id.in_(list(numbers))))
+    with store.directly(writing=True) as transaction:
+        transaction.run_for_each(_REMOVE, [{"session": number} for number in numbers])
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,17 +220,15 @@ def note(store: Store, worker: int, traffic: Sequence[Traffic], seen: float) -> 
         {"session": one.session, "in": one.received, "out": one.sent, "last": one.heard}
         for one in traffic
     ]
-    with store.writing() as transaction:
-        transaction.execute(workers.update().where(workers.c.id == worker).values(seen=seen))
-        if rows:
-            transaction.execute(_TRAFFIC, rows)
+    with store.directly(writing=True) as transaction:
+        transaction.run(_SEEN, worker=worker, now=seen)
+        transaction.run_for_each(_TRAFFIC, rows)
 
 
 def orders(store: Store, worker: int) -> dict[int, str | None]:
     """Return the sessions of a worker that are registered, and why they are to end, if they are."""
-    with store.reading() as transaction:
-        rows = transaction.execute(_ORDERS, {"worker": worker})
-        return {row.id: row.kill for row in rows}
+    with store.directly(writing=False) as transaction:
+        return {row.id: row.kill for row in transaction.all(_ORDERS, worker=worker)}
 
 
 def end_all_of(transaction: Transaction, user: int, reason: str) -> None:

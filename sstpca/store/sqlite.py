@@ -3,8 +3,9 @@
 import contextlib
 import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool, QueuePool
@@ -96,6 +97,18 @@ def _prepare(engine: sa.Engine) -> None:
         if options.get("durable", False):
             connection.exec_driver_sql("PRAGMA synchronous=FULL")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+@contextlib.contextmanager
+def transaction(connection: Any, *, writing: bool) -> Iterator[sqlite3.Connection]:
+    """Give ``connection``, one of the driver's, with a transaction, as :func:`_prepare` makes them."""
+    connection.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
+    try:
+        yield connection
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
 
 
 def erase_what_is_overwritten(connection: sa.Connection) -> None:

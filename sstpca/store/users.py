@@ -16,6 +16,7 @@ from ..names import check_user_name, is_text, quoted, user_key
 from ..secrets import Sealer, check_password
 from . import profiles, schema, sessions
 from .database import Store, Transaction, now
+from .prepared import Prepared
 from .schema import users
 
 #: RFC 5280 5.3.1, of the certificates of a removed user
@@ -34,7 +35,7 @@ _USERS: Final[sa.Select[Any]] = sa.select(
     users.c.password_set,
 ).join(schema.profiles, schema.profiles.c.id == users.c.profile_id)
 _USER: Final = _USERS.where(users.c.key == sa.bindparam("of"))
-_LOGIN: Final = _USER.add_columns(users.c.nt_hash, schema.profiles.c.client)
+_LOGIN: Final = Prepared(_USER.add_columns(users.c.nt_hash, schema.profiles.c.client))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +158,8 @@ def login(store: Store, sealer: Sealer, name: str) -> Login | None:
 
     :raises SstpcaError: if the hash does not open: another database key.
     """
-    with store.reading() as transaction:
-        row = transaction.execute(_LOGIN, {"of": user_key(name)}).first()
+    with store.directly(writing=False) as transaction:
+        row = transaction.first(_LOGIN, of=user_key(name))
     if row is None:
         return None
     sign_in = connection_settings.from_json(row.client).sign_in

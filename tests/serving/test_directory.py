@@ -4,10 +4,10 @@ import contextlib
 import hashlib
 import os
 import sqlite3
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pytest
-import sqlalchemy as sa
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -20,6 +20,7 @@ from sstpca.server.contracts import CertificateRefused
 from sstpca.serving.backend import StoreBackend
 from sstpca.serving.directory import StoreDirectory
 from sstpca.store import Store, certificates, users
+from sstpca.store.prepared import Prepared
 from sstpca.x509.keys import KeyType
 from tests.conftest import Run
 from tests.support.issuer import CLIENT, Issuer
@@ -75,20 +76,20 @@ def test_who_has_no_access_profile_is_let_in_by_no_way(
 
 
 def test_an_access_profile_that_changes_meanwhile_opens_no_other_way(
-    store: Store, directory: StoreDirectory
+    directory: StoreDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """User and access profile are of one moment: one query."""
     asked: list[str] = []
+    parameters = Prepared.parameters
 
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        asked.append(statement)
+    def note(statement: Prepared, values: Mapping[str, object]) -> list[object]:
+        asked.append(statement.text)
+        return parameters(statement, values)
 
-    sa.event.listen(sa.Engine, "before_cursor_execute", note)
-    try:
-        directory.account("alice")
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", note)
-    assert len([one for one in asked if one.startswith("SELECT")]) == 1
+    monkeypatch.setattr(Prepared, "parameters", note)
+    assert directory.account("alice") is not None
+    [text] = asked
+    assert "JOIN profiles" in text
 
 
 @pytest.mark.parametrize("name", ["alice", "BOB"])

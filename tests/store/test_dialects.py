@@ -10,7 +10,8 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from sstpca.home import Home
 from sstpca.secrets import Sealer
-from sstpca.store import Store, users
+from sstpca.store import Store, leases, sessions, users
+from sstpca.store.prepared import Prepared
 from sstpca.store.schema import certificates, metadata, schema
 from tests.support.dialects import POSTGRESQL, SQLITE, all_compile_for_postgresql
 
@@ -52,9 +53,36 @@ def test_a_name_has_one_current_certificate_in_both(dialect: sa.Dialect) -> None
 def test_what_the_suite_executes_is_compiled(store: Store, sealer: Sealer) -> None:
     with all_compile_for_postgresql() as seen:
         users.add(store, sealer, "alice", "correct horse")
-        users.login(store, sealer, "alice")
+        users.get(store, "alice")
     assert any(one.startswith("INSERT INTO users") for one in seen)
-    assert any("users.nt_hash" in one for one in seen)
+    assert any("users.password_set" in one for one in seen)
+
+
+PREPARED = {
+    f"{module.__name__.rpartition('.')[2]}.{name}": value
+    for module in (users, sessions, leases)
+    for name, value in vars(module).items()
+    if isinstance(value, Prepared)
+}
+
+
+@pytest.mark.parametrize("name", PREPARED)
+def test_what_is_prepared_compiles(name: str) -> None:
+    texts = [str(PREPARED[name].compile(dialect)) for dialect in DIALECTS]
+    assert texts[0] == PREPARED[name].text
+    assert "%(" in texts[1]
+
+
+@pytest.mark.parametrize("name", PREPARED)
+def test_nothing_that_a_login_asks_looks_at_every_session_or_user(store: Store, name: str) -> None:
+    """A server has thousands of them, and each login asks."""
+    with store.directly(writing=False) as transaction:
+        connection = transaction._connection
+        plan = connection.execute(
+            f"EXPLAIN QUERY PLAN {PREPARED[name].text}", PREPARED[name].parameters({})
+        ).fetchall()
+    steps = [step for *_, step in plan]
+    assert not [step for step in steps if step.startswith(("SCAN sessions", "SCAN users"))], steps
 
 
 def test_every_test_has_it(home: Home, all_compile: set[str]) -> None:
