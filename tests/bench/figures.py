@@ -1,7 +1,7 @@
 """What was measured, and how it is shown: series of rounds, and tables of them."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,6 +14,11 @@ class Series:
     """The same thing, measured once in each round."""
 
     rounds: tuple[float, ...]
+
+    @classmethod
+    def by_key(cls, rounds: Sequence[Mapping[str, float]]) -> dict[str, "Series"]:
+        """Return the series of what each round calls by the same name."""
+        return {key: cls(tuple(one[key] for one in rounds)) for key in rounds[0]}
 
     @property
     def median(self) -> float:

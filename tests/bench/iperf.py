@@ -3,7 +3,7 @@
 import contextlib
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -67,34 +67,58 @@ def tcp(
     user: Namespace, direction: str, seconds: float, *, streams: int = 1, port: int = PORTS[0]
 ) -> Tcp:
     """Measure TCP for so long."""
-    end = _run(user, direction, seconds, port, "--parallel", str(streams))
-    received, sent = end["sum_received"], end["sum_sent"]
-    return Tcp(received["bytes"], received["seconds"], sent.get("retransmits", 0))
+    with beside(user, direction, seconds, streams=streams, port=port) as end:
+        return end()
+
+
+@contextlib.contextmanager
+def beside(
+    user: Namespace, direction: str, seconds: float, *, streams: int = 1, port: int = PORTS[0]
+) -> Iterator[Callable[[], Tcp]]:
+    """Measure TCP while other things happen; what is yielded waits for the end."""
+    with _started(user, direction, seconds, port, "--parallel", str(streams)) as answer:
+
+        def end() -> Tcp:
+            found = answer()
+            received, sent = found["sum_received"], found["sum_sent"]
+            return Tcp(received["bytes"], received["seconds"], sent.get("retransmits", 0))
+
+        yield end
 
 
 def udp(user: Namespace, direction: str, seconds: float, *, size: int, rate: float = 0.0) -> Udp:
     """Measure UDP for so long: datagrams of ``size`` bytes, ``rate`` a second, or all that go."""
     bits = str(int(rate * size * 8))
-    end = _run(user, direction, seconds, PORTS[0], "-u", "-l", str(size), "-b", bits)
-    total = end["sum"]
+    with _started(user, direction, seconds, PORTS[0], "-u", "-l", str(size), "-b", bits) as answer:
+        total = answer()["sum"]
     return Udp(total["packets"], total["lost_packets"] / max(1, total["packets"]), total["seconds"])
 
 
-def _run(user: Namespace, direction: str, seconds: float, port: int, *more: str) -> Any:
-    """Run the client; return what it says of the end.
+@contextlib.contextmanager
+def _started(
+    user: Namespace, direction: str, seconds: float, port: int, *more: str
+) -> Iterator[Callable[[], Any]]:
+    """Start the client; what is yielded waits, and returns what it says of the end.
 
     :raises RuntimeError: if it fails, with its own words.
     """
     command = ["iperf3", "--client", str(Network.host), "--port", str(port), "--json"]
     command += ["--time", f"{seconds:.0f}", *more, *(["--reverse"] if direction == DOWN else [])]
-    done = subprocess.run(
+    with subprocess.Popen(
         ["ip", "netns", "exec", user.name, *command],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=seconds + 30.0,
-        check=False,
-    )
-    answer = json.loads(done.stdout or "{}")
-    if done.returncode or "error" in answer:
-        raise RuntimeError(f"iperf3: {answer.get('error') or done.stderr.strip()}")
-    return answer["end"]
+    ) as process:
+
+        def end() -> Any:
+            said, complaint = process.communicate(timeout=seconds + 30.0)
+            answer = json.loads(said or "{}")
+            if process.returncode or "error" in answer:
+                raise RuntimeError(f"iperf3: {answer.get('error') or complaint.strip()}")
+            return answer["end"]
+
+        try:
+            yield end
+        finally:
+            process.kill()

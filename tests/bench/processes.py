@@ -25,6 +25,11 @@ def cpu_of(pids: Iterable[int]) -> float:
     return sum(map(cpu_seconds, pids))
 
 
+def hurry() -> None:
+    """Let this process come before all others on a processor: it does little, but in time."""
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
+
+
 class Part:
     """A function that runs in a process and a namespace of its own; use it as a context manager.
 

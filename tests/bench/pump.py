@@ -57,7 +57,7 @@ def _connect(pipe: Connection, inside: Namespace) -> None:
         tun, udp = open_tun("tunnel", offload=True)
     pipe.send(_PEER)
     with leaving_on_terminate():
-        Pump(tls, tun, coalesce=False, udp=udp).run()
+        Pump(tls, tun, pipe, coalesce=False, udp=udp).run()
 
 
 def _serve(pipe: Connection, tls: ssl.SSLContext) -> None:

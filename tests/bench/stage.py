@@ -66,6 +66,7 @@ class Stage:
 def prepare(net: Network, folder: Path) -> Home:
     """Make a home, and what the host behind the server needs to know."""
     home = make_home(folder / "home", net.server_address)
+    home.run("profile", "set", "default", "--sessions", "100")
     net.lan.ip("route", "add", "default", "via", str(net.gateway))
     net.server.set_switch("ip_forward", 1)
     return home

@@ -17,6 +17,7 @@ from tests.bench.stage import Stage
 from tests.bench.tunnel import Kind, User
 
 STREAMS: Final = (1, 8)
+_WARM_UP: Final = 1.0
 
 COLUMNS: Final = (
     Column("way", "what"),
@@ -33,12 +34,15 @@ COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One thing to measure: by which way, in which direction, with how many streams."""
+    """One thing to measure: by which way, in which direction, with how many streams.
+
+    :ivar run: measures it for so many seconds.
+    """
 
     name: str
     direction: str
     streams: int
-    run: Callable[[], "Found"] = field(compare=False)
+    run: Callable[[float], "Found"] = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +62,23 @@ def measure(stage: Stage, *, rounds: int, seconds: float) -> Table:
         each, many = stage.users(stack, Kind.EACH, Kind.MANY)
         server, pumped = stack.enter_context(pump(stage.vpn.network, stage.folder))
         ways = [
-            *_plain(stage, min(2.0, seconds)),
-            *_tcp(stage, each, Kind.EACH, seconds),
-            *_tcp(stage, many, Kind.MANY, seconds),
-            *_pumped(server, pumped, seconds),
+            *_plain(stage),
+            *_tcp(stage, each, Kind.EACH),
+            *_tcp(stage, many, Kind.MANY),
+            *_pumped(server, pumped),
         ]
         for way in ways:
             if way.streams <= 1:
-                way.run()
+                way.run(_WARM_UP)
         found: dict[Way, list[Found]] = {way: [] for way in ways}
         for _ in range(rounds):
             for way in ways:
-                found[way].append(way.run())
+                found[way].append(way.run(seconds))
     return _table(found, rounds, seconds)
 
 
-def _plain(stage: Stage, seconds: float) -> Iterator[Way]:
-    def run(direction: str) -> Found:
+def _plain(stage: Stage) -> Iterator[Way]:
+    def run(direction: str, seconds: float) -> Found:
         passed: Transfer = stage.plain.transfer(direction, seconds)
         return Found(passed.gigabits, passed.cost, passed.client / passed.bytes * 1e9)
 
@@ -82,8 +86,8 @@ def _plain(stage: Stage, seconds: float) -> Iterator[Way]:
         yield Way("plain TLS, 64 KB writes", direction, 1, partial(run, direction))
 
 
-def _tcp(stage: Stage, user: User, kind: Kind, seconds: float) -> Iterator[Way]:
-    def run(direction: str, streams: int) -> Found:
+def _tcp(stage: Stage, user: User, kind: Kind) -> Iterator[Way]:
+    def run(direction: str, streams: int, seconds: float) -> Found:
         drops = stage.drops()
         found = _run(user, stage.cpu, direction, streams, seconds)
         lost = stage.drops() - drops
@@ -100,8 +104,8 @@ def _tcp(stage: Stage, user: User, kind: Kind, seconds: float) -> Iterator[Way]:
             yield Way(kind.value, direction, streams, partial(run, direction, streams))
 
 
-def _pumped(server: Part, user: User, seconds: float) -> Iterator[Way]:
-    def run(direction: str) -> Found:
+def _pumped(server: Part, user: User) -> Iterator[Way]:
+    def run(direction: str, seconds: float) -> Found:
         return _run(user, lambda: server.cpu, direction, 1, seconds)
 
     for direction in (UP, DOWN):
@@ -149,7 +153,7 @@ def _table(found: dict[Way, list[Found]], rounds: int, seconds: float) -> Table:
         )
     table.notes = [
         f"{rounds} rounds of {seconds:.0f} s, all ways in turn; median ± half the range; before them "
-        "one round of warm-up, not counted.",
+        f"{_WARM_UP:.0f} s of each with one stream, not counted.",
         "CPU: user and system of all the server's processes, for 10^9 bytes of TCP payload.",
     ]
     return table

@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection
 from typing import Final, Self
 
 from sstpca.server.dataplane.engine import cut, forward
+from tests.bench import pings
 from tests.bench.processes import Part
 from tests.support.client import Client
 from tests.support.manner import SSTPC, WINDOWS, Manner
@@ -46,7 +47,8 @@ _ECHO_REQUEST, _ECHO_RESPONSE = (
 )
 _RECORD: Final = 16384
 #: The largest read of the TUN, with its header; bytes that are taken from it before they are sent.
-_LARGEST, _TURN = 65535 + 10, 64 * 1024
+_VNET: Final = 10
+_LARGEST, _TURN = 65535 + _VNET, 64 * 1024
 # linux/tcp.h: how much may wait in the socket unsent, so that packets wait where they can be seen
 _TCP_NOTSENT_LOWAT: Final = 25
 _UNSENT: Final = 64 * 1024
@@ -105,6 +107,12 @@ class User:
     def __exit__(self, *_: object) -> None:
         self.process.stop()
 
+    def waits(self) -> dict[int, float]:
+        """Return how long each ping has waited in front of her client since the last time."""
+        self.process.tell(None)
+        found: dict[int, float] = self.process.hear()
+        return found
+
 
 @contextlib.contextmanager
 def user(
@@ -147,7 +155,7 @@ class _Login:
             tun, udp = open_tun("tunnel", offload=True)
         pipe.send(client.address)
         with client, leaving_on_terminate():
-            Pump(client.wire.tls, tun, coalesce=self._kind is Kind.MANY, udp=udp).run()
+            Pump(client.wire.tls, tun, pipe, coalesce=self._kind is Kind.MANY, udp=udp).run()
 
 
 @contextlib.contextmanager
@@ -168,15 +176,20 @@ def leaving_on_terminate() -> Iterator[None]:
 class Pump:
     """Carries packets between a TUN and a TLS connection, with the server's own inner loops.
 
+    :param pipe: gives, when asked, how long each ping has waited for us, by number.
     :param coalesce: whether packets share TLS records.
     :param udp: whether large UDP passes the TUN.
     """
 
-    def __init__(self, tls: ssl.SSLSocket, tun: int, *, coalesce: bool, udp: bool) -> None:
+    def __init__(
+        self, tls: ssl.SSLSocket, tun: int, pipe: Connection, *, coalesce: bool, udp: bool
+    ) -> None:
         tls.setblocking(False)
         tls.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _UNSENT)
         self._tls = tls
         self._tun = tun
+        self._pipe = pipe
+        self._waits: dict[int, float] = {}
         self._coalesce = coalesce
         self._udp = udp
         self._records: deque[bytes | memoryview] = deque()
@@ -187,7 +200,8 @@ class Pump:
     def run(self) -> None:
         """Carry, until the server closes."""
         poll = select.poll()
-        tls, tun = self._tls.fileno(), self._tun
+        tls, tun, pipe = self._tls.fileno(), self._tun, self._pipe.fileno()
+        poll.register(pipe, select.POLLIN)
         while True:
             poll.register(tls, select.POLLIN | (select.POLLOUT if self._records else 0))
             poll.register(tun, 0 if self._records else select.POLLIN)
@@ -196,6 +210,10 @@ class Pump:
                     return
                 if descriptor == tun:
                     self._fetch()
+                if descriptor == pipe:
+                    self._pipe.recv()
+                    self._pipe.send(self._waits)
+                    self._waits = {}
             self._up()
 
     def _fetch(self) -> None:
@@ -206,6 +224,8 @@ class Pump:
                 packet = os.read(self._tun, _LARGEST)
             except BlockingIOError:
                 break
+            if len(packet) == pings.LENGTH + _VNET and (wait := pings.wait_of(packet[_VNET:])):
+                self._waits[wait[0]] = wait[1]
             found, _ = cut(packet, 0, self._room[end:], len(self._room))
             ends += [end + one for one in found]
             end = ends[-1]
@@ -258,7 +278,7 @@ class Pump:
         """Write what is in the buffer up to ``end``; return where an unfinished packet begins."""
         view, position = self._buffer, 0
         while True:
-            position, _ = forward(view, position, end, _ANYWHERE, self._tun, self._udp)
+            position, _ = forward(view, position, end, None, self._tun, self._udp)
             if end - position < _HEADER:
                 return position
             following = position + (

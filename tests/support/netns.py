@@ -180,9 +180,24 @@ class Namespace:
         """Return a setting below /proc/sys/net/ipv4."""
         return self.run("cat", f"/proc/sys/net/ipv4/{name}").strip()
 
-    def set_switch(self, name: str, value: int) -> None:
+    def set_switch(self, name: str, value: int | str) -> None:
         """Change a setting below /proc/sys/net/ipv4."""
         self.run("sh", "-c", f"echo {value} > /proc/sys/net/ipv4/{name}")
+
+    @contextlib.contextmanager
+    def congestion(self, control: str) -> Iterator[None]:
+        """Have TCP connections made inside use another congestion control, for a while."""
+        before = self.switch("tcp_congestion_control")
+        # it says for all namespaces what they may have
+        allowed = Path("/proc/sys/net/ipv4/tcp_allowed_congestion_control")
+        all_before = allowed.read_text()
+        allowed.write_text(f"{all_before.strip()} {control}")
+        try:
+            self.set_switch("tcp_congestion_control", control)
+            yield
+        finally:
+            self.set_switch("tcp_congestion_control", before)
+            allowed.write_text(all_before)
 
     def listen(self, address: IPv4Address, port: int) -> socket.socket:
         """Return a listening TCP socket inside."""

@@ -1,0 +1,65 @@
+"""TCP over TCP: a download in the tunnel and a plain TLS download, over a way that loses packets."""
+
+from contextlib import ExitStack
+from typing import Final
+
+from tests.bench import iperf
+from tests.bench.figures import Cell, Column, Series, Table
+from tests.bench.iperf import DOWN
+from tests.bench.relay import SERVER, Path, relay
+from tests.bench.stage import Stage
+from tests.bench.tunnel import Kind, user
+
+LOSSES: Final = (0.0, 0.001, 0.01)
+CONTROLS: Final = ("cubic", "bbr")
+#: 100 Mbit/s, 40 ms there and back, a queue for as long.
+WAY: Final = Path(delay=0.02, rate=100e6, queue=0.04)
+
+COLUMNS: Final = (
+    Column("loss", "lost %", 1),
+    Column("control", "server's TCP"),
+    Column("plain", "plain TLS Mbit/s", 1, spread=True),
+    Column("tunnel", "tunnel Mbit/s", 1, spread=True),
+    Column("ratio", "tunnel / plain", 2),
+)
+
+
+def measure(stage: Stage, *, rounds: int, seconds: float) -> Table:
+    """Measure each loss with each congestion control of the server's connections."""
+    title = f"Downloads over 40 ms and {WAY.rate / 1e6:.0f} Mbit/s that lose packets by chance"
+    table = Table("loss", title, COLUMNS)
+    net = stage.vpn.network
+    with ExitStack() as stack:
+        stack.enter_context(net.lan.congestion("cubic"))
+        process = stack.enter_context(relay(net, WAY))
+        for loss in LOSSES:
+            process.tell(Path(WAY.delay, loss, WAY.rate, WAY.queue))
+            for control in CONTROLS:
+                with net.server.congestion(control):
+                    table.rows.append(_row(stage, loss, control, rounds, seconds))
+    table.notes = [
+        f"{rounds} rounds of {seconds:.0f} s in turn, each packet lost by chance in each direction; "
+        f"a queue of {WAY.queue * 1000:.0f} ms in front of the {WAY.rate / 1e6:.0f} Mbit/s.",
+        "The sender inside the tunnel has CUBIC. The server's TCP: what its machine has as "
+        "net.ipv4.tcp_congestion_control.",
+    ]
+    return table
+
+
+def _row(stage: Stage, loss: float, control: str, rounds: int, seconds: float) -> dict[str, Cell]:
+    plain: list[float] = []
+    tunnel: list[float] = []
+    for number in range(rounds):
+        passed = stage.plain.transfer(DOWN, seconds, server=str(SERVER))
+        plain.append(1000 * passed.gigabits)
+        # each time a new connection: what TCP has learned of the way is no help
+        with user(stage.vpn, Kind.EACH, name=f"lossy{number}", server=SERVER) as one:
+            tunnel.append(1000 * iperf.tcp(one.namespace, DOWN, seconds).gigabits)
+    both = Series(tuple(plain)), Series(tuple(tunnel))
+    return {
+        "loss": 100 * loss,
+        "control": control,
+        "plain": both[0],
+        "tunnel": both[1],
+        "ratio": both[1].median / both[0].median,
+    }
