@@ -186,6 +186,13 @@ def test_a_packet_larger_than_sstp_can_carry(engine: Engine) -> None:
 
 
 _large = offloaded(Tcp(content=bytes(1000)), 100)
+_SEEMING = Ip(OURS_V6, b"\x50" * 16)
+
+
+def _starting(packet: Tcp, start: int, *, first: int) -> bytes:
+    """Segments whose TCP header is said to be at ``start``; the first byte of IP is this."""
+    message = offloaded(packet, 10)
+    return message[:6] + struct.pack("=HHB", start, 16, first) + message[11:]
 
 
 @pytest.mark.parametrize(
@@ -201,7 +208,12 @@ _large = offloaded(Tcp(content=bytes(1000)), 100)
         _large[:6] + struct.pack("=H", 19) + _large[8:],
         _large[:6] + struct.pack("=H", 0xFFFF) + _large[8:],
         _large[:6] + struct.pack("=H", 24) + _large[8:],
-        _large[:6] + struct.pack("=HHB", 16, 16, 0x44) + _large[11:],
+        # where a TCP header seems to be, in an IP header that is too short
+        _starting(Tcp(acknowledgment=0x50000000, content=bytes(100)), 16, first=0x44),
+        *(
+            _starting(Tcp(_SEEMING, content=bytes(100)), start, first=0x60)
+            for start in (20, 28, 39)
+        ),
         _large[:42] + b"\x40" + _large[43:],
         _large[: VNET + 40],
         _large[: VNET + 39],
