@@ -2,6 +2,7 @@
 #             HOST=vpn.example.com PORT=443 USER=alice say for what, with whom
 # make install   sets up the program .venv/bin/sstpca, and makes and runs nothing
 # make test   checks style and types and runs the whole test suite
+# make bench  measures the server's speed, in less than 8 minutes, as root; QUICK=1: in less than 2
 # All set up .venv, and as root install the Debian packages they need.
 #
 # For developers:
@@ -23,7 +24,7 @@ APT := DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get -o DPkg::Lo
 apt = [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing $(1)" && \
 	{ $(APT) update -qq && $(APT) install -qq -y --no-install-recommends $(1); } >/dev/null
 
-.PHONY: run install test lint lock test-newest test-lowest clean python program
+.PHONY: run install test bench lint lock test-newest test-lowest clean python program
 
 run: program
 	@set -f; exec $(BIN)/python -m sstpca quickstart $(call given,HOST,$$HOST) \
@@ -40,6 +41,12 @@ program: python
 test: lint
 	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=
 
+bench: program
+	@"$(PYTHON)" install/environment.py test
+	@"$(PYTHON)" install/environment.py bench
+	@command -v iperf3 >/dev/null || [ "$$(id -u)" != 0 ] || { $(call apt,iperf3); } || true
+	@$(BIN)/python -m tests.bench $(if $(QUICK),--quick)
+
 lint: python
 	@"$(PYTHON)" install/environment.py test
 	$(BIN)/ruff check
@@ -54,6 +61,8 @@ lock: python
 	@"$(PYTHON)" install/environment.py test
 	$(BIN)/uv pip compile $(LOCKED) --group dev --output-file install/lock-test.txt
 	$(BIN)/uv pip compile $(LOCKED) --constraint install/lock-test.txt --output-file install/lock-run.txt
+	$(BIN)/uv pip compile $(LOCKED) --group bench --constraint install/lock-test.txt \
+		--output-file install/lock-bench.txt
 
 # for every system and Python, with names, versions and hashes alone: no index is named
 LOCKED := pyproject.toml --group install --quiet --upgrade --universal --python-version 3.11 \

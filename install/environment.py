@@ -2,6 +2,7 @@
 
     python3 install/environment.py run      # the program: lock-run.txt
     python3 install/environment.py test     # the program and what its tests need: lock-test.txt
+    python3 install/environment.py bench    # what the bench's plots need, beside that: lock-bench.txt
 
 Whatever is there already stays usable until all that is new has been downloaded. An installation
 that was interrupted is begun again from nothing, and two at once wait for each other. What goes
@@ -29,7 +30,12 @@ CHECKOUT: Final = HERE.parent
 VENV: Final = CHECKOUT / ".venv"
 PYTHON: Final = VENV / "bin" / "python"
 MARKER: Final = VENV / "sstpca-installed.json"
-LOCKS: Final = {"run": HERE / "lock-run.txt", "test": HERE / "lock-test.txt"}
+LOCKS: Final = {level: HERE / f"lock-{level}.txt" for level in ("run", "test", "bench")}
+_WHAT: Final = {
+    "run": "sstpca",
+    "test": "what the tests need",
+    "bench": "what the bench's plots need",
+}
 
 #: Settings that would lead Python or pip out of the environment. Indexes, mirrors, certificates and
 #: proxies are the user's and stay.
@@ -44,7 +50,7 @@ class Failed(Exception):
 
 
 def main(level: str) -> None:
-    """Make the environment for ``run`` or ``test``, unless it is there.
+    """Make the environment for ``run``, ``test`` or ``bench``, unless it is there.
 
     :raises Failed: if that cannot be done here and now.
     """
@@ -99,8 +105,7 @@ def _alone() -> Iterator[None]:
 
 
 def _install(level: str) -> None:
-    what = "sstpca" if level == "run" else "what the tests need"
-    print(f"installing {what} into .venv", flush=True)
+    print(f"installing {_WHAT[level]} into .venv", flush=True)
     wanted, noted = _wanted(level), _noted()
     if any(noted.get(key) != wanted[key] for key in ("checkout", "python")):
         _run("the environment .venv cannot be made", sys.executable, "-m", "venv", "--clear", VENV)
@@ -110,7 +115,7 @@ def _install(level: str) -> None:
     alone = ("--no-index", "--no-deps", "--no-build-isolation")
     _pip("sstpca cannot be installed", "install", *alone, "--editable", CHECKOUT)
     # what the program needs is a part of what the tests need
-    _note(noted | wanted if level == "run" else wanted | _wanted("run"))
+    _note(wanted | _wanted("run") if level == "test" else noted | wanted)
 
 
 def _install_packages(lock: Path) -> None:
@@ -137,7 +142,8 @@ def _note(made: dict[str, str]) -> None:
 
 def _remove_others() -> None:
     """Remove what no lock names: left by another commit, and able to change what a test sees."""
-    named = set(re.findall(r"^([\w.-]+)==", LOCKS["test"].read_text(), re.MULTILINE))
+    text = "\n".join(lock.read_text() for lock in LOCKS.values())
+    named = set(re.findall(r"^([\w.-]+)==", text, re.MULTILINE))
     packages = sysconfig.get_path("purelib", "venv", {"base": str(VENV)})
     there = {
         re.sub(r"[-_.]+", "-", distribution.name).lower()

@@ -67,9 +67,9 @@ class Checkout:
         (root / "pyproject.toml").write_text(PYPROJECT)
         (root / "backend.py").write_text(BACKEND)
 
-    def lock(self, run: str, test: str) -> None:
-        (self.root / "install" / "lock-run.txt").write_text(run)
-        (self.root / "install" / "lock-test.txt").write_text(test)
+    def lock(self, run: str, test: str, bench: str = "") -> None:
+        for level, text in (("run", run), ("test", test), ("bench", bench or run)):
+            (self.root / "install" / f"lock-{level}.txt").write_text(text)
 
     def make(self, level: str) -> subprocess.CompletedProcess[str]:
         environment = os.environ | {
@@ -147,6 +147,23 @@ def test_an_environment_from_its_first_day_to_its_last(tmp_path: Path) -> None:
     assert checkout.make("run").stdout == "installing sstpca into .venv\n"
     assert checkout.has("alpha") == "2"
     assert not (checkout.root / "astray").exists()
+
+
+def test_what_plots_need_is_installed_for_the_bench_alone(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path / "checkout")
+    alpha = wheel(checkout.index, "alpha", "1")
+    checkout.lock(
+        alpha,
+        alpha + wheel(checkout.index, "beta", "1"),
+        alpha + wheel(checkout.index, "gamma", "1"),
+    )
+    assert checkout.make("test").returncode == 0
+    assert checkout.has("gamma") == ""
+    assert checkout.make("bench").stdout == "installing what the bench's plots need into .venv\n"
+    # each of them leaves the others as they are
+    for level in ("run", "test", "bench"):
+        assert checkout.make(level).stdout == ""
+    assert [checkout.has(name) for name in ("alpha", "beta", "gamma")] == ["1", "1", "1"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

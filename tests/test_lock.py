@@ -1,6 +1,7 @@
 """The locks and pyproject.toml say the same, and pip can take the locks as they are."""
 
 import importlib.metadata
+import importlib.util
 import re
 import sys
 import tomllib
@@ -15,7 +16,11 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text())
 GROUPS = CONFIG["dependency-groups"]
 RUN = [Requirement(text) for text in CONFIG["project"]["dependencies"] + GROUPS["install"]]
-ASKED = {"run": RUN, "test": RUN + [Requirement(text) for text in GROUPS["dev"]]}
+ASKED = {
+    "run": RUN,
+    "test": RUN + [Requirement(text) for text in GROUPS["dev"]],
+    "bench": RUN + [Requirement(text) for text in GROUPS["bench"]],
+}
 LEVELS = pytest.mark.parametrize("level", ASKED)
 
 Pins = dict[str, Requirement]
@@ -68,6 +73,8 @@ def test_it_has_what_pyproject_asks_for_within_its_ranges(level: str) -> None:
 def test_it_has_all_that_is_needed_and_nothing_else(level: str) -> None:
     if Path(sys.prefix) != ROOT / ".venv":
         pytest.skip("needs the locked environment: make test")
+    if level == "bench" and importlib.util.find_spec("matplotlib") is None:
+        pytest.skip("needs what the bench's plots need: make bench")
     here = {n for n, pin in pins(level).items() if pin.marker is None or pin.marker.evaluate()}
     assert here == set(needed(ASKED[level])), "run make lock"
 
@@ -83,6 +90,12 @@ def test_it_holds_names_versions_and_hashes_alone(level: str) -> None:
 
 def test_what_the_program_needs_is_the_same_for_its_tests() -> None:
     assert pins("run").items() <= pins("test").items()
+
+
+def test_what_plots_need_lives_beside_what_the_tests_need() -> None:
+    bench, test = pins("bench"), pins("test")
+    assert pins("run").items() <= bench.items()
+    assert {name: bench[name] for name in bench.keys() & test.keys()}.items() <= test.items()
 
 
 def test_the_build_is_locked_too() -> None:

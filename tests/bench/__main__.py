@@ -5,19 +5,27 @@ TLS transfer and a one-packet pump are the yardsticks of the same run. Nothing i
 """
 
 import argparse
+import importlib.util
 import json
+import os
+import platform
+import ssl
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from tests.bench import datagrams, latency, loss, throughput, workers
+from sstpca.server.dataplane.engine import COMPILED
+from tests.bench import datagrams, latency, loss, scale, throughput, workers
 from tests.bench.figures import Table
+from tests.bench.many import Held
 from tests.bench.stage import Stage, stage
 from tests.support.requirements import missing
 
 OUTPUT: Final = Path("out") / "bench"
+#: What TCP connections have in all namespaces, where nothing else is said.
+CONTROL: Final = Path("/proc/sys/net/ipv4/tcp_congestion_control")
 
 
 class Run:
@@ -26,50 +34,65 @@ class Run:
     :param quick: whether it has less than two minutes.
     """
 
-    def __init__(self, made: Stage, *, quick: bool) -> None:
-        self._stage = made
+    def __init__(self, *, quick: bool) -> None:
         self._quick = quick
         self.tables: list[Table] = []
-        self.times: dict[str, list[float]] = {}
+        self.waits: dict[str, list[float]] = {}
+        self.storms: dict[str, list[float]] = {}
+        self.held: list[Held] = []
 
-    def throughput(self) -> None:
+    def throughput(self, made: Stage) -> None:
         """TCP."""
         rounds, seconds = (1, 2.0) if self._quick else (3, 3.0)
-        self._show(throughput.measure(self._stage, rounds=rounds, seconds=seconds))
+        self._show(throughput.measure(made, rounds=rounds, seconds=seconds))
 
-    def udp(self) -> None:
+    def udp(self, made: Stage) -> None:
         """UDP."""
         rounds, seconds = (1, 1.0) if self._quick else (2, 2.0)
-        self._show(datagrams.measure(self._stage, rounds=rounds, seconds=seconds))
+        self._show(datagrams.measure(made, rounds=rounds, seconds=seconds))
 
-    def latency(self) -> None:
+    def latency(self, made: Stage) -> None:
         """Pings and a call."""
-        table, self.times = latency.measure(self._stage, 1.5 if self._quick else 5.0)
+        table, self.waits = latency.measure(made, 1.5 if self._quick else 5.0)
         self._show(table)
 
-    def loss(self) -> None:
+    def loss(self, made: Stage) -> None:
         """TCP over TCP."""
         rounds, seconds = (1, 2.0) if self._quick else (2, 4.0)
-        self._show(loss.measure(self._stage, rounds=rounds, seconds=seconds))
+        self._show(loss.measure(made, rounds=rounds, seconds=seconds))
 
-    def workers(self) -> None:
+    def workers(self, made: Stage) -> None:
         """A second worker."""
         rounds, seconds = (1, 1.0) if self._quick else (2, 3.0)
-        self._show(workers.measure(self._stage, rounds=rounds, seconds=seconds))
+        self._show(workers.measure(made, rounds=rounds, seconds=seconds))
+
+    def storm(self) -> None:
+        """Logins at once."""
+        table, self.storms = scale.storm(200 if self._quick else 1000)
+        self._show(table)
+
+    def sessions(self) -> None:
+        """Sessions that carry nothing."""
+        counts, watched = ((100, 300), 3.0) if self._quick else ((1000, 5000), 10.0)
+        table, self.held = scale.sessions(counts, watched)
+        self._show(table)
 
     def _show(self, table: Table) -> None:
         self.tables.append(table)
         print(f"\n{table.text()}", flush=True)
 
 
-#: In this order; the last starts the server anew.
-PARTS: Final[dict[str, Callable[[Run], None]]] = {
+#: In this order; the last of them starts the server anew.
+STAGED: Final[dict[str, Callable[[Run, Stage], None]]] = {
     "throughput": Run.throughput,
     "udp": Run.udp,
     "latency": Run.latency,
     "loss": Run.loss,
     "workers": Run.workers,
 }
+#: With servers of their own.
+ALONE: Final[dict[str, Callable[[Run], None]]] = {"storm": Run.storm, "sessions": Run.sessions}
+PARTS: Final = (*STAGED, *ALONE)
 
 
 def main() -> None:
@@ -83,21 +106,46 @@ def main() -> None:
     if why := missing(("ip", "nft", "iperf3"), tun=True):
         sys.exit(f"error: the bench {why}")
     began = time.monotonic()
-    with stage() as made:
-        run = Run(made, quick=arguments.quick)
-        for name in arguments.parts or PARTS:
-            at = time.monotonic()
-            PARTS[name](run)
-            print(f"({name}: {time.monotonic() - at:.0f} s)", flush=True)
+    print(", ".join(f"{name}: {value}" for name, value in machine().items()), flush=True)
+    run = Run(quick=arguments.quick)
+    parts = arguments.parts or PARTS
+    if staged := [name for name in STAGED if name in parts]:
+        with stage() as made:
+            for name in staged:
+                STAGED[name](run, made)
+    for name in ALONE:
+        if name in parts:
+            ALONE[name](run)
     write(run, OUTPUT)
-    print(f"\n{time.monotonic() - began:.0f} s; all figures are in {OUTPUT}")
+    print(f"\n{time.monotonic() - began:.0f} s; figures and pictures are in {OUTPUT}")
 
 
 def write(run: Run, folder: Path) -> None:
-    """Write the figures as JSON."""
+    """Write the figures as JSON, and the pictures."""
     folder.mkdir(parents=True, exist_ok=True)
     found: dict[str, Any] = {table.name: table.plain() for table in run.tables}
-    (folder / "bench.json").write_text(json.dumps(found, indent=1))
+    text = json.dumps({"machine": machine(), **found}, indent=1)
+    (folder / "bench.json").write_text(text)
+    if importlib.util.find_spec("matplotlib") is None:
+        print("\nno pictures: matplotlib is not installed (make bench installs it)")
+        return
+    # not before it is needed: a second of imports would be in each process that is forked
+    from tests.bench import plots
+
+    tables = {table.name: table for table in run.tables}
+    plots.draw(folder, tables, run.waits, run.storms, run.held)
+
+
+def machine() -> dict[str, str | int]:
+    """Return what the figures hang on."""
+    return {
+        "processors": len(os.sched_getaffinity(0)),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "openssl": ssl.OPENSSL_VERSION,
+        "data plane": "compiled" if COMPILED else "Python",
+        "congestion control": CONTROL.read_text().strip(),
+    }
 
 
 if __name__ == "__main__":
