@@ -416,7 +416,7 @@ static bool read_large(struct large *large, const struct vnet *vnet, const uint8
     uint8_t kind = vnet->kind & (uint8_t)~GSO_ECN, version = ip[0] >> 4;
     size_t start = vnet->start, minimum = kind == GSO_UDP ? 8 : 20;
     if (!(kind == GSO_TCPV4 && version == 4) && !(kind == GSO_TCPV6 && version == 6) &&
-        !(kind == GSO_UDP && (version == 4 || version == 6)))
+        kind != GSO_UDP)
         return false;
     /* behind IPv6's header there may be others, of extensions */
     if (version == 4 ? start != (size_t)(ip[0] & 0x0f) * 4 : start < 40)
@@ -486,6 +486,8 @@ static Py_ssize_t cut_all(PyObject *ends, const uint8_t *data, size_t size, size
     memcpy(&vnet, data, sizeof vnet);
     const uint8_t *ip = data + sizeof vnet;
     size -= sizeof vnet;
+    if (ip[0] >> 4 != 4 && ip[0] >> 4 != 6)
+        return -1;
     if (vnet.kind == GSO_NONE) {
         size_t end = pack_whole(&vnet, ip, size, room, there);
         return end == 0 || append(ends, end) ? -1 : -2;

@@ -45,6 +45,8 @@ def cut(packet: Bytes, first: int, room: memoryview, limit: int) -> tuple[list[i
         return [], -1
     flags, kind, _, size, start, offset = VNET.unpack_from(packet)
     ip = memoryview(packet)[VNET.size :]
+    if ip[0] >> 4 not in (4, 6):
+        return [], -1
     if kind == GSO_NONE:
         return _whole(ip, room, (start, offset) if flags & NEEDS_CHECKSUM else None)
     large = _read_large(ip, kind & ~GSO_ECN, start, size)

@@ -186,6 +186,7 @@ def test_a_packet_larger_than_sstp_can_carry(engine: Engine) -> None:
 
 
 _large = offloaded(Tcp(content=bytes(1000)), 100)
+_SIX = Ip(OURS_V6, bytes(15) + b"\1")
 _SEEMING = Ip(OURS_V6, b"\x50" * 16)
 
 
@@ -221,6 +222,16 @@ def _starting(packet: Tcp, start: int, *, first: int) -> bytes:
         Vnet(NEEDS_CSUM, csum_start=40, csum_offset=0).encode() + bytes((0x45,)) + bytes(39),
         Vnet(NEEDS_CSUM, csum_start=20, csum_offset=19).encode() + bytes((0x45,)) + bytes(39),
         Vnet(NEEDS_CSUM, csum_start=0xFFFF, csum_offset=0xFFFF).encode() + bytes((0x45,)) * 40,
+        # neither IPv4 nor IPv6, in each of the ways
+        *(
+            message[:VNET] + bytes((first,)) + message[VNET + 1 :]
+            for first in (0x05, 0x35, 0x55, 0x75, 0xF5)
+            for message in (
+                _large,
+                offloaded(Udp(_SIX, content=bytes(40)), 10),
+                Vnet().encode() + bytes(60),
+            )
+        ),
         # more than IP can say
         Vnet().encode() + bytes((0x45,)) * 65576,
         _large + bytes(65576 - 1040),
