@@ -14,6 +14,7 @@ import struct
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
@@ -44,6 +45,8 @@ from tests.support.segmentation import (
 from tests.support.transparency import OVERHEAD, VNET, essence, flow_of, framed
 
 pytestmark = pytest.mark.root
+
+_NO_USO = "needs Linux 6.2 (large UDP in a TUN)"
 
 # what is behind the router, by way of an interface that takes large segments, and one that does not
 _LARGE, _PLAIN = bytes((198, 18, 2, 2)), bytes((198, 18, 1, 2))
@@ -130,15 +133,29 @@ def test_the_kernel_cuts_it_into_what_was_sent(
     assert by_flow(found) == by_flow(list(map(routed, sent)))
 
 
-def test_a_long_stream_of_all_sizes(engine: Engine, router: Router) -> None:
-    """As one write, and as many segments as one may have."""
-    for size, count in ((1, 64), (7, 64), (536, 64), (1448, 45)):
-        flow = FlowState(Tcp(Ip(fragment=0, identification=65530), sequence=2**32 - 100))
-        sent = [flow.next("", size, number) for number in range(count)]
-        stream = b"".join(map(framed, sent))
-        engine.forward(memoryview(stream), 0, len(stream), OURS, router.tun, True)
-        found = without_noise(tuns.packets(router.plain, count))
-        assert list(map(essence, found)) == list(map(essence, map(routed, sent)))
+@pytest.mark.parametrize(
+    "first", [Tcp(), Tcp(Ip(OURS_V6, _PLAIN_V6)), Udp()], ids=["TCP", "TCP in IPv6", "UDP"]
+)
+@pytest.mark.parametrize("size", [1, 7, 536, 1400])
+def test_as_much_as_there_can_be_in_one_write(
+    engine: Engine, router: Router, first: Tcp | Udp, size: int
+) -> None:
+    if isinstance(first, Udp) and not tuns.has_uso():
+        pytest.skip(_NO_USO)
+    ip = replace(first.ip, fragment=0, identification=65530)
+    flow = FlowState(replace(first, ip=ip))
+    # 64 of them, or the 65535 bytes that an IP packet may have
+    count = min(64, (65535 - ip.size - len(first.header)) // size)
+    rest = (65535 - ip.size - len(first.header) - count * size) % size
+    sent = [flow.next("", size, number) for number in range(count)]
+    if count < 64 and rest:
+        sent.append(flow.next("", rest, count))
+    stream = b"".join(map(framed, sent))
+    # the kernel has taken all of it as one packet
+    answer = engine.forward(memoryview(stream), 0, len(stream), SOURCE, router.tun, True)
+    assert answer == (len(stream), sum(map(len, sent)) - (len(sent) - 1) * (len(sent[0]) - size))
+    found = without_noise(tuns.packets(router.plain, len(sent)))
+    assert list(map(essence, found)) == list(map(essence, map(routed, sent)))
 
 
 _addresses = st.sampled_from([(OURS, _PLAIN, _LARGE), (OURS_V6, _PLAIN_V6, _LARGE_V6)])
@@ -171,7 +188,7 @@ def test_we_cut_as_the_kernel_does(
     size: int,
 ) -> None:
     if udp and not tuns.has_uso():
-        pytest.skip("needs Linux 6.2: UDP segmentation offload in TUN")
+        pytest.skip(_NO_USO)
     content = random.Random(length).randbytes(length)
     messages = []
     for destination in addresses[1:]:
