@@ -363,7 +363,7 @@ static PyObject *forward(PyObject *module, PyObject *arguments) {
         return NULL;
     PyObject *answer = NULL;
     if (position < 0 || position > end || end > view.len ||
-        (source.buf && (source.len < 4 || source.len > 20))) {
+        (source.obj && (source.len < 4 || source.len > 20))) {
         PyErr_SetString(PyExc_ValueError, "no such part of the view, or no such source");
     } else {
         merging.udp = udp;

@@ -38,7 +38,7 @@ def test_what_was_put_together_is_cut_into_what_was_sent(
     assert_transparent(engine, stream, source, udp=udp)
 
 
-@pytest.mark.parametrize("source", [b"", OURS[:3], SOURCE + b"\0"])
+@pytest.mark.parametrize("source", [b"", bytearray(), memoryview(b""), OURS[:3], SOURCE + b"\0"])
 def test_a_source_that_is_none_lets_nothing_through(engine: Engine, source: bytes) -> None:
     stream = framed(Tcp(content=b"x").encode())
     with tunnel() as (tun, far):
