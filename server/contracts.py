@@ -100,16 +100,17 @@ class Sessions(Protocol):
         :returns: None when no address is free.
         """
 
-    def bind(self, session: int) -> str:
+    def bind(self, session: int, interface: str) -> str:
         """The binding holds: make what was promised a session.
 
         What it takes over, from older sessions of the same user, ends.
 
+        :param interface: through which it will go.
         :returns: why there can be no session any more; empty if it is one now.
         """
 
     def started(self, session: int, interface: str) -> None:
-        """Note the interface of a session."""
+        """Note that a session goes through another interface than it was bound with."""
 
     def close(self, session: int) -> None:
         """Forget the session; its address is free. A session that is gone already is no error.

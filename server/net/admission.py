@@ -5,6 +5,7 @@ from ..errors import ServerError
 from ..log import SessionLog
 from .interface import Interface
 from .shared import Shared
+from .tun import name_of
 
 
 class Admission:
@@ -44,7 +45,9 @@ class Admission:
         """
         if self.lease is None:
             raise ServerError("there is nothing to give")
-        refusal = await self._shared.ask(self._shared.sessions.bind, self.lease.session)
+        session = self.lease.session
+        name = name_of(self._shared.config.interface, session)
+        refusal = await self._shared.ask(self._shared.sessions.bind, session, name)
         if refusal or self._over:
             return refusal
         await self.interface.make(self.lease)

@@ -12,11 +12,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from .sources import Source, Sources
+from .threads import Threads
 
 _T = TypeVar("_T")
 
@@ -42,7 +42,7 @@ class Handshakes:
         self._waiting: dict[Source, deque[_Step]] = {}
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
-        self._thread = ThreadPoolExecutor(1, "handshakes", initializer=_stand_back)
+        self._thread = Threads(loop, 1, begin=_stand_back)
 
     async def step(
         self,
@@ -119,7 +119,7 @@ class Handshakes:
             self._next()
 
         self._busy = True
-        self._loop.run_in_executor(self._thread, call).add_done_callback(made)
+        self._thread.submit(call).add_done_callback(made)
 
 
 def _pass_on(done: asyncio.Future[Any], answer: asyncio.Future[Any]) -> None:

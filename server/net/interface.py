@@ -10,9 +10,10 @@ import os
 import threading
 
 from ..contracts import Lease
+from ..errors import ServerError
 from .group import group_of
 from .shared import Shared
-from .tun import configure, open_kernel, open_tun, set_mtu
+from .tun import configure, name_of, open_kernel, open_tun, set_mtu
 
 
 class Interface:
@@ -27,7 +28,7 @@ class Interface:
         self.name = ""
 
     async def make(self, lease: Lease) -> None:
-        """Make it, with the addresses and permissions of ``lease``, and note it in the store.
+        """Make it, with the addresses and permissions of ``lease``.
 
         If it was closed meanwhile, it is gone again at once.
 
@@ -37,11 +38,12 @@ class Interface:
         async with self._making:
             made = await self._shared.arrange(_make, config.interface, lease, config.mtu)
             descriptor, name = made
-            try:
-                await self._shared.ask(self._shared.sessions.started, lease.session, name)
-            except BaseException:
-                self._take_away(descriptor)
-                raise
+            if name != name_of(config.interface, lease.session):
+                try:
+                    await self._shared.ask(self._shared.sessions.started, lease.session, name)
+                except BaseException:
+                    self._take_away(descriptor)
+                    raise
             if self._over:
                 self._take_away(descriptor)
             else:
@@ -85,7 +87,7 @@ _KERNEL = _Kernel()
 
 def _make(prefix: str, lease: Lease, mtu: int) -> tuple[int, str]:
     """Return the descriptor and the name of a new interface that has its addresses and is up."""
-    descriptor, name = open_tun(prefix)
+    descriptor, name = _open(prefix, lease.session)
     try:
         configure(
             name,
@@ -99,6 +101,14 @@ def _make(prefix: str, lease: Lease, mtu: int) -> tuple[int, str]:
         os.close(descriptor)
         raise
     return descriptor, name
+
+
+def _open(prefix: str, session: int) -> tuple[int, str]:
+    """Open the interface of a session, under another name if there is one with its own."""
+    try:
+        return open_tun(name_of(prefix, session))
+    except ServerError:  # perhaps of another server, with sessions of its own
+        return open_tun(f"{prefix}%d")
 
 
 def _set_mtu(name: str, mtu: int) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, TypeVarTuple
 
@@ -14,6 +13,7 @@ from .backlog import RoundRobin
 from .eap_handshake import Contexts
 from .handshakes import Handshakes
 from .sources import Sources
+from .threads import Threads
 from .tls import CertificateFile
 
 _T = TypeVar("_T")
@@ -40,19 +40,19 @@ class Shared:
     scratch: bytearray = field(default_factory=lambda: bytearray(SCRATCH))
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     contexts: Contexts = field(default_factory=Contexts)
-    _store: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "store"))
-    _interfaces: ThreadPoolExecutor = field(
-        default_factory=lambda: ThreadPoolExecutor(_INTERFACES, "interfaces")
-    )
     log_limit: LogLimit = field(default_factory=LogLimit)
     sources: Sources = field(init=False)
     handshakes: Handshakes = field(init=False)
     round_robin: RoundRobin = field(init=False)
+    _store: Threads = field(init=False)
+    _interfaces: Threads = field(init=False)
 
     def __post_init__(self) -> None:
         self.sources = Sources(self.loop.time)
         self.handshakes = Handshakes(self.loop, self.sources)
         self.round_robin = RoundRobin(self.loop)
+        self._store = Threads(self.loop, 1)
+        self._interfaces = Threads(self.loop, _INTERFACES)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run ``work`` beside everything else, and keep it alive."""
@@ -63,8 +63,8 @@ class Shared:
 
     async def ask(self, call: Callable[[*_Args], _T], *args: *_Args) -> _T:
         """Call the store, in its thread."""
-        return await self.loop.run_in_executor(self._store, call, *args)
+        return await self._store.submit(call, *args)
 
     async def arrange(self, call: Callable[[*_Args], _T], *args: *_Args) -> _T:
         """Have the kernel do something about interfaces, in one of the threads for those."""
-        return await self.loop.run_in_executor(self._interfaces, call, *args)
+        return await self._interfaces.submit(call, *args)

@@ -34,12 +34,22 @@ _IFADDRMSG: Final = struct.Struct("=BBBBI")
 # struct ifinfomsg: family, device type, index, flags, which of them change
 _IFINFOMSG: Final = struct.Struct("=BxHiII")
 _U32: Final = struct.Struct("=I")
+# linux/if.h, IFNAMSIZ without the zero at the end
+_NAME_SIZE: Final = 15
 # struct ifreq: the name, the flags, padding to 40 bytes
 _IFREQ: Final = struct.Struct("16sH22x")
 
 
-def open_tun(prefix: str) -> tuple[int, str]:
-    """Make a TUN interface named ``prefix`` and the next free number.
+def name_of(prefix: str, session: int) -> str:
+    """Return what the interface of a session is called, unless another is called so already."""
+    digits = _NAME_SIZE - len(prefix)
+    return f"{prefix}{session % 10**digits}"
+
+
+def open_tun(name: str) -> tuple[int, str]:
+    """Make a TUN interface called ``name``; ``%d`` in it is the next free number.
+
+    The kernel looks through all interfaces for that number.
 
     It is not persistent: the kernel takes it away with the last descriptor, however we end.
 
@@ -53,7 +63,7 @@ def open_tun(prefix: str) -> tuple[int, str]:
             f"{DEVICE} cannot be opened: {error.strerror}",
             "run the same command as root (sudo), where there is a TUN device (modprobe tun)",
         ) from error
-    request = _IFREQ.pack(f"{prefix}%d".encode(), _IFF_TUN | _IFF_NO_PI)
+    request = _IFREQ.pack(name.encode(), _IFF_TUN | _IFF_NO_PI)
     try:
         answer = fcntl.ioctl(descriptor, _TUNSETIFF, request)
     except OSError as error:
@@ -80,7 +90,7 @@ def check_tun(prefix: str) -> None:
                     f"sessions do: {quotation(prefix)}",
                     "choose another prefix in settings.toml: interface in [server]",
                 )
-    descriptor, _ = open_tun(prefix)
+    descriptor, _ = open_tun(f"{prefix}%d")
     os.close(descriptor)
 
 

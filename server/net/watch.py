@@ -46,6 +46,7 @@ class Watch:
         # what is watched now: asking the loop costs more than what most packets ask for
         self._reading = self._writing = False
         self._pumping = -1
+        self._deadline: float | None = None
 
     def set(self, watched: Watched, *, busy: bool, deadline: float | None) -> None:
         """Watch what a state wants; read client and TUN only as fast as the client reads.
@@ -53,42 +54,47 @@ class Watch:
         :param busy: whether packets of the client wait to be worked on: it is not read until then.
         """
         waiting = self._stream.waiting
-        self._set_reading(watched.socket and not busy and waiting <= _CROWDED)
-        self._set_writing(watched.socket and waiting > 0)
-        self._set_pumping(self._tun.descriptor if watched.ip and not waiting else -1)
-        self._set_timer(deadline if watched.timer else None)
+        reading = watched.socket and not busy and waiting <= _CROWDED
+        if reading != self._reading:
+            self._set_reading(reading)
+        writing = watched.socket and waiting > 0
+        if writing != self._writing:
+            self._set_writing(writing)
+        pumping = self._tun.descriptor if watched.ip and not waiting else -1
+        if pumping != self._pumping:
+            self._set_pumping(pumping)
+        if not watched.timer:
+            deadline = None
+        if deadline != self._deadline:
+            self._set_timer(deadline)
 
     def _set_reading(self, reading: bool) -> None:
-        if reading != self._reading:
-            self._reading = reading
-            if reading:
-                self._loop.add_reader(self._stream.fileno(), self._steps.read)
-            else:
-                self._loop.remove_reader(self._stream.fileno())
+        self._reading = reading
+        if reading:
+            self._loop.add_reader(self._stream.fileno(), self._steps.read)
+        else:
+            self._loop.remove_reader(self._stream.fileno())
 
     def _set_writing(self, writing: bool) -> None:
-        if writing != self._writing:
-            self._writing = writing
-            if writing:
-                self._loop.add_writer(self._stream.fileno(), self._steps.flush)
-            else:
-                self._loop.remove_writer(self._stream.fileno())
+        self._writing = writing
+        if writing:
+            self._loop.add_writer(self._stream.fileno(), self._steps.flush)
+        else:
+            self._loop.remove_writer(self._stream.fileno())
 
     def _set_pumping(self, descriptor: int) -> None:
-        if descriptor != self._pumping:
-            if self._pumping >= 0:
-                self._loop.remove_reader(self._pumping)
-            if descriptor >= 0:
-                self._loop.add_reader(descriptor, self._steps.pump)
-            self._pumping = descriptor
+        if self._pumping >= 0:
+            self._loop.remove_reader(self._pumping)
+        if descriptor >= 0:
+            self._loop.add_reader(descriptor, self._steps.pump)
+        self._pumping = descriptor
 
     def _set_timer(self, deadline: float | None) -> None:
         if self._timer is not None:
-            if self._timer.when() == deadline:
-                return
             self._timer.cancel()
+        self._deadline = deadline
         self._timer = None if deadline is None else self._loop.call_at(deadline, self._tick)
 
     def _tick(self) -> None:
-        self._timer = None
+        self._timer = self._deadline = None
         self._steps.tick()

@@ -79,13 +79,12 @@ class Link:
         """The time of the next :meth:`tick`; None if no timer runs."""
         if self._phase is Phase.OVER:
             return None
-        timers = (
-            self._limit[0] if self._limit else None,
-            self._lcp.deadline,
-            self._login.deadline,
-            self._ipcp.deadline if self._ipcp else None,
-        )
-        return min((timer for timer in timers if timer is not None), default=None)
+        soonest = self._limit[0] if self._limit else None
+        for layer in (self._lcp, self._login, self._ipcp):
+            due = layer.deadline if layer is not None else None
+            if due is not None and (soonest is None or due < soonest):
+                soonest = due
+        return soonest
 
     @property
     def user(self) -> str:

@@ -53,12 +53,12 @@ class StoreSessions:
             self._certificates[promised.session] = account.certificate
         return _lease(promised)
 
-    def bind(self, session: int) -> str:
+    def bind(self, session: int, interface: str) -> str:
         """Make a session of what was promised, and end what it takes over."""
-        return sessions.bind(self._store, session)
+        return sessions.bind(self._store, session, interface)
 
     def started(self, session: int, interface: str) -> None:
-        """Note the interface of a session."""
+        """Note that a session goes through another interface than it was bound with."""
         sessions.note_interface(self._store, session, interface)
 
     def close(self, session: int) -> None:

@@ -41,7 +41,12 @@ _ONE: Final = Prepared(
 )
 _OF_SESSION: Final = sessions.update().where(sessions.c.id == sa.bindparam("session"))
 _BIND: Final = Prepared(
-    _OF_SESSION.values(address=sa.bindparam("own"), promised=None, heard=sa.bindparam("now"))
+    _OF_SESSION.values(
+        address=sa.bindparam("own"),
+        promised=None,
+        interface=sa.bindparam("name"),
+        heard=sa.bindparam("now"),
+    )
 )
 # A session that has the address ends. A promise goes on as one that nobody keeps an address for.
 _TAKE_OVER: Final = Prepared(
@@ -162,7 +167,7 @@ def _promised(session: int, address: int, row: Any) -> Promised:
     )
 
 
-def bind(store: Store, session: int) -> str:
+def bind(store: Store, session: int, interface: str) -> str:
     """Make a session of what was promised; older sessions that are one too many are told to end.
 
     :returns: why that cannot be; empty if it is done.
@@ -177,7 +182,7 @@ def bind(store: Store, session: int) -> str:
             return ""
         if row.address is None and not _take_over(transaction, row.promised, row.user_id):
             return "no address is free"
-        transaction.run(_BIND, session=session, own=row.promised, now=now())
+        transaction.run(_BIND, session=session, own=row.promised, name=interface, now=now())
         for older in leases.surplus(transaction, row.user_id, session):
             transaction.run(_REPLACE, session=older)
     return ""

@@ -176,7 +176,7 @@ def test_set_says_who_keeps_what_it_was_given(run: Run, home: Home, store: Store
         account = Account(alice.id, alice.name, bytes(16), True)
         lease = sessions.promise(account, peer="203.0.113.9:1", client="")
         assert lease is not None
-        sessions.bind(lease.session)
+        sessions.bind(lease.session, "sstp1")
         for option in (["--inbound"], ["--reach", "server"], ["--dns", "10.1.0.53"]):
             said = run("profile", "set", "default", *option).stderr
             assert (

@@ -30,7 +30,7 @@ def sessions(home: Home) -> Iterator[Sessions]:
                 Account(user.id, user.name, bytes(16), True), peer="203.0.113.9:5000", client="x"
             )
             assert lease is not None
-            assert sessions.bind(lease.session) == ""
+            assert sessions.bind(lease.session, "sstp1") == ""
             sessions.started(lease.session, f"sstp{lease.session}")
             sessions.beat({lease.session: (1_500, 2_000_000)})
         yield sessions

@@ -46,7 +46,7 @@ def begin(sessions: Sessions, account: Account, client: str = "") -> Lease | Non
     """Log in and bind."""
     lease = sessions.promise(account, peer="203.0.113.9:1", client=client)
     if lease is not None:
-        assert sessions.bind(lease.session) == ""
+        assert sessions.bind(lease.session, "sstp1") == ""
     return lease
 
 

@@ -56,7 +56,7 @@ def promise(sessions: Sessions, account: Account) -> Lease:
 
 def begin(sessions: Sessions, account: Account) -> Lease:
     lease = promise(sessions, account)
-    assert sessions.bind(lease.session) == ""
+    assert sessions.bind(lease.session, "sstp1") == ""
     return lease
 
 
@@ -67,7 +67,7 @@ def ending(sessions: Sessions, *leases: Lease) -> dict[int, str]:
 def test_a_promise_is_no_session(store: Store, sessions: Sessions, add: Add) -> None:
     lease = promise(sessions, add("alice"))
     assert list_sessions(store) == []
-    assert sessions.bind(lease.session) == ""
+    assert sessions.bind(lease.session, "sstp1") == ""
     assert [seen.address for seen in list_sessions(store)] == [str(lease.address)]
 
 
@@ -114,7 +114,7 @@ def test_one_session_too_many_ends_the_silent_one(
     newer = promise(sessions, alice)
     assert newer.address == second.address
     assert ending(sessions, first, second, third, newer) == {}
-    assert sessions.bind(newer.session) == ""
+    assert sessions.bind(newer.session, "sstp1") == ""
     assert ending(sessions, first, second, third, newer) == {second.session: REPLACED}
 
 
@@ -125,7 +125,7 @@ def test_who_promises_gets_no_more_by_binding_late(
     alice = add("alice")
     leases = [promise(sessions, alice) for _ in range(6)]
     for lease in leases:
-        assert sessions.bind(lease.session) == ""
+        assert sessions.bind(lease.session, "sstp1") == ""
     left = [lease for lease in leases if lease.session not in ending(sessions, *leases)]
     assert len(left) == 2
     assert len({lease.address for lease in left}) == 2
@@ -176,7 +176,7 @@ def test_a_static_address_changes_hands_with_the_binding(
     relayed, own = promise(sessions, alice), promise(sessions, alice)
     assert old.address == relayed.address == own.address == STATIC
     assert ending(sessions, old, relayed, own) == {}
-    assert sessions.bind(own.session) == ""
+    assert sessions.bind(own.session, "sstp1") == ""
     assert ending(sessions, old, relayed, own) == {old.session: REPLACED}
     assert [seen.id for seen in list_sessions(store) if seen.address] == [own.session]
 
@@ -190,7 +190,7 @@ def test_an_address_that_is_promised_twice_is_nobody_elses(
     again = promise(sessions, alice)
     sessions.close(old.session)
     assert sessions.promise(bob, peer="", client="") is None
-    assert sessions.bind(again.session) == ""
+    assert sessions.bind(again.session, "sstp1") == ""
 
 
 def test_a_static_address_that_another_has_meanwhile(
@@ -210,9 +210,9 @@ def test_what_was_promised_is_refused_to_a_user_who_was_put_out(
 ) -> None:
     lease = promise(sessions, add("alice"))
     users.set_enabled(store, ["alice"], False)
-    assert sessions.bind(lease.session) == "the user was disabled"
+    assert sessions.bind(lease.session, "sstp1") == "the user was disabled"
     sessions.close(lease.session)
-    assert sessions.bind(lease.session) == "its lease was taken away"
+    assert sessions.bind(lease.session, "sstp1") == "its lease was taken away"
     assert list_sessions(store) == []
 
 

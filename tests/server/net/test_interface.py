@@ -71,7 +71,7 @@ class Book:
     def promise(self, *_: object, **_more: object) -> Lease:
         return LEASE
 
-    def bind(self, _session: int) -> str:
+    def bind(self, _session: int, _interface: str) -> str:
         return ""
 
     def close(self, _session: int) -> None:
