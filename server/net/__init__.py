@@ -6,7 +6,8 @@ A :mod:`.worker` accepts; :mod:`.entrance` sees to :mod:`.strangers`, with :mod:
 takes a little of its :mod:`.backlog` in each turn. Its states are the tables of :mod:`.lifecycle`, by
 which the event loop keeps :mod:`.watch`; :mod:`.closing` is for what comes behind the last of them.
 :mod:`.admission` lets a client in, :mod:`.eap_handshake` is the TLS within EAP. Packets go to the
-:mod:`.interface` of the session, a :mod:`.tun`, and through the :mod:`.firewall`, which knows by
+:mod:`.interface` of the session, a :mod:`.tun` that :mod:`.netlink` sets up in one of the
+:mod:`.threads`, and through the :mod:`.firewall`, which knows by
 the interface's :mod:`.group` what they may; :mod:`.forwarding` lets no others through, and
 :mod:`.conntrack` forgets the connections of whoever had the address before. The :mod:`.rules` stay
 while the server runs, and by its :mod:`.presence` others know that it does; they get into the kernel

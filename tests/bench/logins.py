@@ -23,7 +23,7 @@ from typing import Final
 
 from sstpca import Vpn as Toolkit
 from sstpca.vpn.users import NewUser
-from tests.bench.crowd import PASSWORD, Arrival, Crowd, members
+from tests.bench.crowd import PASSWORD, PROCESSES, Arrival, Crowd, members
 from tests.support.netns import network, wait_for
 from tests.support.server import Server, Vpn, make_home
 
@@ -36,8 +36,12 @@ KEYS: Final = ("rsa", "ecdsa")
 
 #: Seconds in which idle sessions are watched: a keepalive is due in each minute.
 WATCHED: Final = 60.0
-#: Sessions that end, whose end is measured.
+#: Seconds until what a login needs for a while is given back.
+_SETTLED: Final = 5.0
+#: Sessions of each process of clients that end, whose end is measured.
 _ENDINGS: Final = 100
+#: Clients of each process that log in at a time, where it is not about the storm.
+_AT_ONCE: Final = 16
 
 
 def yardstick() -> float:
@@ -112,12 +116,10 @@ class Storm:
         )
 
 
-def storm(vpn: Vpn, key: str, clients: int = STORM, *, at_once: int = 0) -> Storm:
+def storm(vpn: Vpn, key: str, clients: int = STORM) -> Storm:
     """Have ``clients`` log in at once, and leave."""
     before = yardstick()
-    with Crowd(
-        vpn, list(members(clients, SOURCES, office=clients * OFFICE // STORM)), at_once=at_once
-    ) as crowd:
+    with Crowd(vpn, list(members(clients, SOURCES, office=clients * OFFICE // STORM))) as crowd:
         start = Cpu.of(vpn.server)
         arrival = crowd.log_in()
         up = Cpu.of(vpn.server)
@@ -125,6 +127,87 @@ def storm(vpn: Vpn, key: str, clients: int = STORM, *, at_once: int = 0) -> Stor
     wait_for(vpn.idle, 60.0, "the end of all sessions")
     gone = Cpu.of(vpn.server)
     return Storm(key, clients, arrival, up - start, gone - up, (before + yardstick()) / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """What so many idle sessions cost.
+
+    :param memory: KB of the workers for each session: Pss, beside what they had without any.
+    :param kernel: KB of the kernel for each: what is not free any more beside the processes' own.
+    :param share: of one processor, that the workers used while nothing but keepalives came.
+    :param listed: seconds that ``sstpca session list`` took.
+    :param end: milliseconds of the workers for the end of one, while all the others stay.
+    """
+
+    sessions: int
+    memory: float
+    kernel: float
+    share: float
+    listed: float
+    login: float
+    end: float
+    yardstick: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.sessions:5} idle sessions: {self.memory:.1f} KB each in the workers, "
+            f"{self.kernel:.1f} KB in the kernel; {100 * self.share:.1f} % of a processor; "
+            f"session list {self.listed:.2f} s; workers, ms: a login {self.login:.2f}, an end "
+            f"{self.end:.2f}; yardstick {self.yardstick:.1f} ms"
+        )
+
+
+def many(vpn: Vpn, sessions: int, *, watched: float = WATCHED) -> Many:
+    """Have so many sessions, and do nothing with them."""
+    pss, kernel, before = _pss(vpn.server), _kernel(), Cpu.of(vpn.server)
+    with Crowd(vpn, list(members(sessions, SOURCES)), at_once=_AT_ONCE) as crowd:
+        arrival = crowd.log_in()
+        if arrival.failures:
+            raise RuntimeError(f"not all are up: {arrival.failures}")
+        login = (Cpu.of(vpn.server) - before).all
+        time.sleep(_SETTLED)
+        pss, kernel = _pss(vpn.server) - pss, _kernel() - kernel
+        quiet, began = Cpu.of(vpn.server), time.monotonic()
+        time.sleep(watched)
+        share = (Cpu.of(vpn.server) - quiet).all / (time.monotonic() - began)
+        began = time.monotonic()
+        assert len(vpn.home.run("session", "list").splitlines()) > sessions
+        listed = time.monotonic() - began
+        left = Cpu.of(vpn.server)
+        crowd.leave(_ENDINGS)
+        wait_for(lambda: len(vpn.interfaces()) <= sessions - _ENDINGS * PROCESSES, 30.0, "the ends")
+        end = (Cpu.of(vpn.server) - left).all
+        crowd.leave()
+    wait_for(vpn.idle, 120.0, "the end of all sessions")
+    each = 1000 / sessions
+    return Many(
+        sessions,
+        pss / sessions,
+        kernel / sessions,
+        share,
+        listed,
+        login * each,
+        1000 * end / (_ENDINGS * PROCESSES),
+        yardstick(),
+    )
+
+
+def _pss(server: Server) -> float:
+    """Return the proportional set size of the workers, in KB."""
+    texts = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in server.children()]
+    return float(sum(int(_field(text, "Pss")) for text in texts))
+
+
+def _kernel() -> float:
+    """Return the KB that the kernel has for itself."""
+    text = Path("/proc/meminfo").read_text()
+    return float(sum(_field(text, name) for name in ("Slab", "KernelStack", "Percpu")))
+
+
+def _field(text: str, name: str) -> int:
+    """Return the number in the line that begins with ``name``."""
+    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name}:"))
 
 
 @contextlib.contextmanager
@@ -148,15 +231,22 @@ def prepared(key: str, users: int) -> Iterator[Vpn]:
 def main() -> None:
     """Set up, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("parts", nargs="*", metavar="PART", help="storm, many")
+    parser.add_argument("--rounds", type=int, default=3, help="storms for each key")
     parser.add_argument("--clients", type=int, default=STORM)
-    parser.add_argument("--key", default="rsa")
-    parser.add_argument("--at-once", type=int, default=0)
+    parser.add_argument("--keys", default=",".join(KEYS))
+    parser.add_argument("--sessions", default=",".join(map(str, MANY)))
     options = parser.parse_args()
-    with prepared(options.key, options.clients) as vpn:
-        for _ in range(options.rounds):
-            print(storm(vpn, options.key, options.clients, at_once=options.at_once), flush=True)
-        print(vpn.server.said("mistake"), "mistakes")
+    parts = options.parts or ["storm", "many"]
+    if "storm" in parts:
+        for key in options.keys.split(","):
+            with prepared(key, options.clients) as vpn:
+                for _ in range(options.rounds):
+                    print(storm(vpn, key, options.clients), flush=True)
+    if "many" in parts:
+        for count in map(int, options.sessions.split(",")):
+            with prepared(KEYS[0], count) as vpn:
+                print(many(vpn, count), flush=True)
 
 
 if __name__ == "__main__":
