@@ -18,6 +18,7 @@ from tests.support.engines import SOURCE
 _ROOT = Path(__file__).parents[3]
 _FLAGS = ("-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all")
 _SANITIZERS = "-fsanitize=address,undefined"
+_TESTS = ("merging", "cutting", "compiled")
 
 
 def _build(folder: Path, source: Path = SOURCE) -> Path:
@@ -62,7 +63,7 @@ def _fuzz(module: Path, seconds: float, count: int) -> subprocess.CompletedProce
 
 
 def test_the_same_tests(sanitized: Path) -> None:
-    files = [str(Path(__file__).with_name(f"test_{name}.py")) for name in ("merging", "cutting")]
+    files = [str(Path(__file__).with_name(f"test_{name}.py")) for name in _TESTS]
     options = ("-p", "no:cacheprovider", "-n", "0", "-s", "-q", "-k", "not python")
     done = _run(sanitized, "-m", "pytest", *options, *files)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
