@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sstpca.server.dataplane.engine import COMPILED
-from tests.bench import datagrams, latency, loss, scale, throughput, workers
+from tests.bench import datagrams, latency, logins, loss, scale, throughput, workers
 from tests.bench.figures import Table
 from tests.bench.many import Held
 from tests.bench.stage import Stage, stage
@@ -43,7 +43,7 @@ class Run:
 
     def throughput(self, made: Stage) -> None:
         """TCP."""
-        rounds, seconds = (1, 2.0) if self._quick else (3, 3.0)
+        rounds, seconds = (1, 1.0) if self._quick else (3, 3.0)
         self._show(throughput.measure(made, rounds=rounds, seconds=seconds))
 
     def udp(self, made: Stage) -> None:
@@ -53,29 +53,30 @@ class Run:
 
     def latency(self, made: Stage) -> None:
         """Pings and a call."""
-        table, self.waits = latency.measure(made, 1.5 if self._quick else 5.0)
+        table, self.waits = latency.measure(made, 1.0 if self._quick else 5.0)
         self._show(table)
 
     def loss(self, made: Stage) -> None:
         """TCP over TCP."""
         rounds, seconds = (1, 2.0) if self._quick else (2, 4.0)
-        self._show(loss.measure(made, rounds=rounds, seconds=seconds))
+        losses = loss.LOSSES[::2] if self._quick else loss.LOSSES
+        self._show(loss.measure(made, losses, rounds=rounds, seconds=seconds))
 
     def workers(self, made: Stage) -> None:
         """A second worker."""
         rounds, seconds = (1, 1.0) if self._quick else (2, 3.0)
         self._show(workers.measure(made, rounds=rounds, seconds=seconds))
 
-    def storm(self) -> None:
-        """Logins at once."""
-        table, self.storms = scale.storm(200 if self._quick else 1000)
-        self._show(table)
-
-    def sessions(self) -> None:
-        """Sessions that carry nothing."""
-        counts, watched = ((100, 300), 3.0) if self._quick else ((1000, 5000), 10.0)
-        table, self.held = scale.sessions(counts, watched)
-        self._show(table)
+    def logins(self) -> None:
+        """Logins at once, and sessions that carry nothing."""
+        found = (
+            scale.measure(200, ("rsa",), (100, 300), 3.0)
+            if self._quick
+            else scale.measure(logins.STORM, ("ecdsa", "rsa"), logins.MANY, 10.0)
+        )
+        storm, sessions, self.storms, self.held = found
+        self._show(storm)
+        self._show(sessions)
 
     def _show(self, table: Table) -> None:
         self.tables.append(table)
@@ -91,7 +92,7 @@ STAGED: Final[dict[str, Callable[[Run, Stage], None]]] = {
     "workers": Run.workers,
 }
 #: With servers of their own.
-ALONE: Final[dict[str, Callable[[Run], None]]] = {"storm": Run.storm, "sessions": Run.sessions}
+ALONE: Final[dict[str, Callable[[Run], None]]] = {"logins": Run.logins}
 PARTS: Final = (*STAGED, *ALONE)
 
 

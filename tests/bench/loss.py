@@ -1,5 +1,6 @@
 """TCP over TCP: a download in the tunnel and a plain TLS download, over a way that loses packets."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Final
 
@@ -24,7 +25,7 @@ COLUMNS: Final = (
 )
 
 
-def measure(stage: Stage, *, rounds: int, seconds: float) -> Table:
+def measure(stage: Stage, losses: Sequence[float], *, rounds: int, seconds: float) -> Table:
     """Measure each loss with each congestion control of the server's connections."""
     title = f"Downloads over 40 ms and {WAY.rate / 1e6:.0f} Mbit/s that lose packets by chance"
     table = Table("loss", title, COLUMNS)
@@ -32,7 +33,7 @@ def measure(stage: Stage, *, rounds: int, seconds: float) -> Table:
     with ExitStack() as stack:
         stack.enter_context(net.lan.congestion("cubic"))
         process = stack.enter_context(relay(net, WAY))
-        for loss in LOSSES:
+        for loss in losses:
             process.tell(Path(WAY.delay, loss, WAY.rate, WAY.queue))
             for control in CONTROLS:
                 with net.server.congestion(control):

@@ -79,9 +79,12 @@ def _throughput(folder: Path, tcp: Table, udp: Table | None) -> Path:
             axis.bar_label(drawn, fmt="%.2f" if at == 0 else "%.1f", padding=3, fontsize=9)
         axis.set_xlabel(head)
         axis.margins(x=0.15)
+    # UDP in small packets costs many times what TCP does
+    axes[1].set_xscale("log")
+    axes[1].xaxis.set_major_formatter("{x:g}")
     axes[0].set_yticks(range(len(bars)), list(bars))
     axes[0].invert_yaxis()
-    axes[1].legend(loc="lower right")
+    axes[0].legend(loc="lower right")
     return _save(figure, folder, "throughput")
 
 
@@ -92,13 +95,13 @@ def _direction(word: str) -> str:
 def _waits(folder: Path, waits: Mapping[str, Sequence[float]]) -> Path:
     """Draw which share of pings was back after how long, on the wide way and on the narrow one."""
     figure, axes = pyplot.subplots(1, 2, figsize=(11, 5), sharey=True)
-    lines = {"own ping, behind the client": "-", "a light user's ping": "--", "own call": ":"}
-    for axis, where, title in (
-        (axes[0], "", "outer path: as wide as the machine"),
-        (axes[1], " at 20 Mbit/s", "outer path: 20 Mbit/s, 10 ms"),
-    ):
+    panels = (
+        ("outer path: as wide as the machine", "", "a light user's ping"),
+        ("outer path: 20 Mbit/s, 10 ms", " at 20 Mbit/s", "ping outside the tunnel"),
+    )
+    for axis, (title, where, other) in zip(axes, panels, strict=True):
         for load, colour in _CURVES.items():
-            for what, line in (lines | {"ping outside the tunnel": "--"}).items():
+            for what, line in (("own ping, behind the client", "-"), (other, "--")):
                 ranked = sorted(waits.get(f"{load}{where}: {what}", ()))
                 shares = [(number + 1) / len(ranked) for number in range(len(ranked))]
                 if ranked:
@@ -107,8 +110,9 @@ def _waits(folder: Path, waits: Mapping[str, Sequence[float]]) -> Path:
         axis.set_xscale("log")
         axis.set_xlabel("milliseconds")
         axis.set_title(title, fontsize=11)
+        axis.set_xlim(0.2, 500)
         axis.xaxis.set_major_formatter("{x:g}")
-        axis.legend(fontsize=8, loc="lower right")
+        axis.legend(fontsize=9, loc="upper left")
     axes[0].set_ylabel("share that had arrived")
     return _save(figure, folder, "latency")
 

@@ -173,6 +173,21 @@ def leaving_on_terminate() -> Iterator[None]:
         yield
 
 
+def record_ends(ends: list[int], *, coalesce: bool) -> list[int]:
+    """Return where records end: at each packet, or as late as they may.
+
+    :param ends: where packets end, 0 first.
+    """
+    if not coalesce:
+        return ends[1:]
+    found, start = [], 0
+    for last, end in itertools.pairwise(ends):
+        if end - start > _RECORD:
+            found.append(last)
+            start = last
+    return [*found, ends[-1]] if ends[-1] > start else found
+
+
 class Pump:
     """Carries packets between a TUN and a TLS connection, with the server's own inner loops.
 
@@ -229,17 +244,10 @@ class Pump:
             found, _ = cut(packet, 0, self._room[end:], len(self._room))
             ends += [end + one for one in found]
             end = ends[-1]
-        self._records.extend(self._room[start:end] for start, end in self._cuts(ends))
-
-    def _cuts(self, ends: list[int]) -> Iterator[tuple[int, int]]:
-        """Yield where records begin and end: at each packet, or as late as they may."""
         start = 0
-        for last, end in itertools.pairwise(ends):
-            if last > start and (not self._coalesce or end - start > _RECORD):
-                yield start, last
-                start = last
-        if ends[-1] > start:
-            yield start, ends[-1]
+        for end in record_ends(ends, coalesce=self._coalesce):
+            self._records.append(self._room[start:end])
+            start = end
 
     def _up(self) -> None:
         """Send the records as far as the socket takes them."""
