@@ -1,4 +1,4 @@
-/* What segments.py says, several times as fast: forward() and cut(), and nothing else.
+/* What merging.py and cutting.py say, several times as fast: forward(), pull(), cut(), nothing else.
  *
  * Limited API of Python 3.11, no library but C's. Every read and write is inside a buffer whose size
  * was compared before; all sizes are size_t and below 2^17. Numbers of the network are read and
@@ -13,10 +13,12 @@
 #define Py_LIMITED_API 0x030b0000
 #include <Python.h>
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 enum {
     OVERHEAD = 8,         /* the SSTP header and the PPP header */
@@ -351,7 +353,7 @@ static size_t forward_all(struct merging *merging, const uint8_t *data, size_t p
     return position;
 }
 
-PyDoc_STRVAR(forward_doc, "See segments.forward.");
+PyDoc_STRVAR(forward_doc, "See merging.forward.");
 
 static PyObject *forward(PyObject *module, PyObject *arguments) {
     (void)module;
@@ -475,10 +477,10 @@ static bool append(PyObject *ends, size_t end) {
     return done;
 }
 
-/* Cut into room[0:there]; return the number of the next segment, -1 if there is none, -2 on an error
- * of Python. */
+/* Cut into room[*end:there]; return the number of the next segment, -1 if there is none, -2 on an
+ * error of Python. */
 static Py_ssize_t cut_all(PyObject *ends, const uint8_t *data, size_t size, size_t number,
-                          uint8_t *room, size_t there, size_t limit) {
+                          uint8_t *room, size_t there, size_t limit, size_t *end) {
     struct vnet vnet;
     struct large large;
     if (size < sizeof vnet + 20 || size > sizeof vnet + LONGEST)
@@ -489,24 +491,25 @@ static Py_ssize_t cut_all(PyObject *ends, const uint8_t *data, size_t size, size
     if (ip[0] >> 4 != 4 && ip[0] >> 4 != 6)
         return -1;
     if (vnet.kind == GSO_NONE) {
-        size_t end = pack_whole(&vnet, ip, size, room, there);
-        return end == 0 || append(ends, end) ? -1 : -2;
+        size_t length = pack_whole(&vnet, ip, size, room + *end, there - *end);
+        *end += length;
+        return length == 0 || append(ends, *end) ? -1 : -2;
     }
     if (!read_large(&large, &vnet, ip, size))
         return -1;
-    for (size_t end = 0, begun = number; number < large.count; number++) {
+    for (size_t begun = number; number < large.count; number++) {
         size_t length = segment_size(&large, number);
-        if (OVERHEAD + length > there - end || (number > begun && end + OVERHEAD + length > limit))
+        if (OVERHEAD + length > there - *end || (number > begun && *end + OVERHEAD + length > limit))
             return (Py_ssize_t)number;
-        write_segment(&large, number, room + end, length);
-        end += OVERHEAD + length;
-        if (!append(ends, end))
+        write_segment(&large, number, room + *end, length);
+        *end += OVERHEAD + length;
+        if (!append(ends, *end))
             return -2;
     }
     return -1;
 }
 
-PyDoc_STRVAR(cut_doc, "See segments.cut.");
+PyDoc_STRVAR(cut_doc, "See cutting.cut.");
 
 static PyObject *cut(PyObject *module, PyObject *arguments) {
     (void)module;
@@ -515,11 +518,12 @@ static PyObject *cut(PyObject *module, PyObject *arguments) {
     if (!PyArg_ParseTuple(arguments, "y*nw*n", &packet, &first, &room, &limit))
         return NULL;
     PyObject *answer = NULL, *ends = NULL;
+    size_t end = 0;
     if (first < 0 || limit < 0) {
         PyErr_SetString(PyExc_ValueError, "no such segment, or no such limit");
     } else if ((ends = PyList_New(0)) != NULL) {
         Py_ssize_t next = cut_all(ends, packet.buf, (size_t)packet.len, (size_t)first, room.buf,
-                                  (size_t)room.len, (size_t)limit);
+                                  (size_t)room.len, (size_t)limit, &end);
         if (next != -2)
             answer = Py_BuildValue("(On)", ends, next);
     }
@@ -529,8 +533,65 @@ static PyObject *cut(PyObject *module, PyObject *arguments) {
     return answer;
 }
 
+/* What pull() comes to: the packet at which it stopped, and the number of its next segment. */
+struct pulled {
+    const uint8_t *packet;
+    size_t size;
+    Py_ssize_t next;
+};
+
+/* Read and cut; return false on an error of Python. */
+static bool pull_all(struct pulled *pulled, PyObject *ends, int tun, uint8_t *room, size_t there,
+                     size_t limit) {
+    static uint8_t packet[sizeof(struct vnet) + LARGEST];
+    size_t end = 0;
+    for (;;) {
+        ssize_t size = read(tun, packet, sizeof packet);
+        if (size == 0 || (size < 0 && errno == EAGAIN))
+            return true;
+        if (size < 0) {
+            PyErr_SetFromErrno(PyExc_OSError);
+            return false;
+        }
+        /* the interface carries IPv4 alone, unless the machine does not let us say so */
+        if ((size_t)size < sizeof(struct vnet) + 20 || packet[sizeof(struct vnet)] >> 4 != 4)
+            continue;
+        Py_ssize_t next = 0;
+        if (end < limit)
+            next = cut_all(ends, packet, (size_t)size, 0, room, there, limit, &end);
+        if (next == -2)
+            return false;
+        if (next >= 0) {
+            *pulled = (struct pulled){packet, (size_t)size, next};
+            return true;
+        }
+    }
+}
+
+PyDoc_STRVAR(pull_doc, "See cutting.pull.");
+
+static PyObject *pull(PyObject *module, PyObject *arguments) {
+    (void)module;
+    int tun;
+    Py_buffer room;
+    Py_ssize_t limit;
+    struct pulled pulled = {NULL, 0, 0};
+    if (!PyArg_ParseTuple(arguments, "iw*n", &tun, &room, &limit))
+        return NULL;
+    PyObject *answer = NULL, *ends = PyList_New(0);
+    if (limit < 0)
+        PyErr_SetString(PyExc_ValueError, "no such limit");
+    else if (ends != NULL &&
+             pull_all(&pulled, ends, tun, room.buf, (size_t)room.len, (size_t)limit))
+        answer = Py_BuildValue("(Oy#n)", ends, pulled.packet, (Py_ssize_t)pulled.size, pulled.next);
+    Py_XDECREF(ends);
+    PyBuffer_Release(&room);
+    return answer;
+}
+
 static PyMethodDef methods[] = {
     {"forward", forward, METH_VARARGS, forward_doc},
+    {"pull", pull, METH_VARARGS, pull_doc},
     {"cut", cut, METH_VARARGS, cut_doc},
     {NULL, NULL, 0, NULL},
 };

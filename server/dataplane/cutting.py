@@ -1,5 +1,6 @@
 """From the TUN to the client: what came as one packet is cut into SSTP packets."""
 
+import os
 import struct
 from dataclasses import dataclass
 from typing import Final
@@ -28,9 +29,42 @@ from .segments import (
     checksum,
 )
 
+# One read of the TUN, in bytes
+_PACKET: Final = VNET.size + 65535
+
 _HEAD: Final = struct.Struct("!HHI")
 #: The largest IPv6 packet, in bytes: its length does not count its header (RFC 8200 3).
 _LONGEST: Final = 40 + 65535
+
+
+def pull(tun: int, room: memoryview, limit: int) -> tuple[list[int], bytes | None, int]:
+    """Read packets from the TUN, and cut them like :func:`cut`, one behind the other.
+
+    :param tun: a descriptor that does not block.
+    :param limit: bytes at which it stops; ``room`` has an SSTP packet more than that.
+    :returns: where each SSTP packet ends; then, if the TUN may have more, the packet at which it
+        stopped, and the number of its next segment.
+    :raises OSError: if the TUN is gone.
+    """
+    ends: list[int] = []
+    end = 0
+    while True:
+        try:
+            packet = os.read(tun, _PACKET)
+        except BlockingIOError:
+            packet = b""
+        if not packet:
+            return ends, None, 0
+        # the interface carries IPv4 alone, unless the machine does not let us say so
+        if len(packet) < VNET.size + 20 or packet[VNET.size] >> 4 != 4:
+            continue
+        if end >= limit:
+            return ends, packet, 0
+        found, following = cut(packet, 0, room[end:], limit - end)
+        ends.extend(end + one for one in found)
+        end = ends[-1] if ends else 0
+        if following >= 0:
+            return ends, packet, following
 
 
 def cut(packet: Bytes, first: int, room: memoryview, limit: int) -> tuple[list[int], int]:

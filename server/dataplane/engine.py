@@ -6,12 +6,12 @@ It was built if there was a C compiler with Python's headers when the program wa
 from typing import Final
 
 try:
-    from ._segments import cut, forward
+    from ._segments import cut, forward, pull
 except ImportError:
-    from .cutting import cut
+    from .cutting import cut, pull
     from .merging import forward
 
 #: Whether it is the compiled one.
 COMPILED: Final = cut.__module__.endswith("._segments")
 
-__all__ = ["COMPILED", "cut", "forward"]
+__all__ = ["COMPILED", "cut", "forward", "pull"]

@@ -1,79 +1,120 @@
-"""To the client: IPv4 packets from the TUN, many in one TLS record, and the control packets.
+"""To the client: IP packets from the TUN, large ones cut, and the control packets.
 
-Back-pressure, not buffers: while the socket has not taken everything, the TUN is not read, and the
-kernel drops from its own queue as it does on any slow link. Control packets always wait in line.
+What the socket does not take waits, and not much of it in the kernel: there it could no longer be put
+into another order (TCP_NOTSENT_LOWAT). Control packets go before all IP packets that wait.
 """
 
-import itertools
-import os
-import struct
 from typing import Final
 
-from .inbound import OVERHEAD
+from .engine import cut, pull
+from .queue import QUANTUM, FairQueue, Room
+from .segments import OVERHEAD
 from .stream import TlsStream
 
-#: IP packets read from the TUN at most before the client gets them.
-BATCH: Final = 48
+#: Bytes of SSTP packets on their way to the socket in one turn: as many as it has taken lately.
+_LEAST, _MOST = 4 * 1024, 64 * 1024
 
-_HEAD: Final = struct.Struct("!HHI")
-_VERSION_DATA: Final = 0x1000
-_PPP_IPV4: Final = 0xFF030021
+#: Packets read from the TUN in one turn, at most, and the bytes at which there are enough.
+READS: Final = 64
+_ENOUGH: Final = 512 * 1024
 
 
 class Outbound:
     """One client's stream.
 
-    :param scratch: the worker's working memory, at least ``BATCH`` packets long.
+    :param scratch: the worker's working memory, at least a quantum of the queue.
+    :param room: what all queues of the worker may take.
     :param coalesce: whether the client takes several SSTP packets in one TLS record.
+    :ivar sent: bytes of IP packets.
     """
 
-    __slots__ = ("_coalesce", "_scratch", "_stream", "sent")
+    __slots__ = ("_batch", "_coalesce", "_queue", "_scratch", "_stream", "sent")
 
-    def __init__(self, stream: TlsStream, scratch: bytearray, *, coalesce: bool) -> None:
+    def __init__(
+        self, stream: TlsStream, scratch: bytearray, room: Room, *, coalesce: bool
+    ) -> None:
         self._stream = stream
         self._scratch = memoryview(scratch)
+        self._queue = FairQueue(room)
         self._coalesce = coalesce
+        self._batch = _MOST
         self.sent = 0
 
+    @property
+    def queued(self) -> bool:
+        """Whether IP packets wait for their turn."""
+        return bool(self._queue)
+
     def send(self, packet: bytes) -> None:
-        """Send ``packet`` in a record of its own.
+        """Send a control packet, in a record of its own.
 
         :raises OSError: if the connection is gone.
         """
         self._stream.write(packet)
         self._stream.flush()
 
-    def pump(self, tun: int, mtu: int) -> None:
-        """Send what the TUN has, one batch at most. Only when nothing waits.
+    def pump(self, tun: int, now: float) -> None:
+        """Take what the TUN has, as much as fits into one turn, and send on.
 
-        :param mtu: the interface's, in bytes: no packet is larger.
+        :param now: the time, in seconds of a monotonic clock.
         :raises OSError: if the connection or the interface is gone.
         """
-        ends = self._read(tun, mtu)
-        if not ends:
-            return
-        if self._coalesce:
-            self._stream.write(self._scratch[: ends[-1]])
-        else:
-            for start, end in itertools.pairwise([0, *ends]):
-                self._stream.write(self._scratch[start:end])
-        self._stream.flush()
+        if not self._queue and not self._stream.waiting:
+            ends, packet, first = pull(tun, self._scratch, self._batch)
+            self._write(ends)
+            if packet is None:
+                self._go_out()
+                return
+            self._queue.add(packet, now, first)
+        self._fill(tun, now)
+        self.flush(now)
 
-    def _read(self, tun: int, mtu: int) -> list[int]:
-        """Fill the scratch memory with SSTP data packets; return where each one ends."""
-        view = self._scratch
-        ends: list[int] = []
-        end = 0
-        for _ in range(BATCH):
-            body = end + OVERHEAD
-            try:
-                count = os.readv(tun, [view[body : body + mtu]])
-            except BlockingIOError:
+    def _fill(self, tun: int, now: float) -> None:
+        """Let what the TUN has take its place in the queue."""
+        size = 0
+        for _ in range(READS):
+            # no room for a packet: it comes as it is
+            _, packet, _ = pull(tun, self._scratch, 0)
+            if packet is None:
                 break
-            if view[body] >> 4 != 4:
-                continue
-            _HEAD.pack_into(view, end, _VERSION_DATA, OVERHEAD + count, _PPP_IPV4)
-            end = body + count
-            ends.append(end)
-            self.sent += count
-        return ends
+            self._queue.add(packet, now)
+            size += len(packet)
+            if size > _ENOUGH:
+                break
+
+    def flush(self, now: float) -> None:
+        """Send what waits, as much as the socket takes and one turn allows.
+
+        :raises OSError: if the connection is gone.
+        """
+        if not self._stream.flush():
+            return
+        left = self._batch
+        while left > 0 and (waiting := self._queue.next(now)):
+            ends, following = cut(waiting.packet, waiting.first, self._scratch, min(left, QUANTUM))
+            size = self._write(ends)
+            self._queue.took(size, following)
+            left -= size
+        self._go_out()
+
+    def _go_out(self) -> None:
+        if self._stream.flush():
+            self._batch = min(2 * self._batch, _MOST)
+        else:
+            self._batch = max(self._batch // 2, _LEAST)
+
+    def shut(self) -> None:
+        """Forget what waits, but for control packets and what is encrypted already."""
+        self._queue.clear()
+
+    def _write(self, ends: list[int]) -> int:
+        """Encrypt the SSTP packets that end there in the working memory; return their size in bytes."""
+        if not ends:
+            return 0
+        size = ends[-1]
+        if self._coalesce:
+            self._stream.write(self._scratch[:size])
+        else:
+            self._stream.write_each(self._scratch, ends)
+        self.sent += size - OVERHEAD * len(ends)
+        return size

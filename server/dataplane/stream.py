@@ -11,10 +11,14 @@ import select
 import socket
 import ssl
 from collections import deque
+from collections.abc import Callable
 from typing import Final, cast
 
 # Ciphertext read in one turn, in bytes
 _TURN: Final = 64 * 1024
+
+# Plaintext of one record (RFC 8446 5.1)
+_RECORD: Final = 16 * 1024
 
 #: Ciphertext without content after which a client is not worth listening to: several times the
 #: largest handshake, and no record of content is larger than 16640 (RFC 8446 5.2).
@@ -97,9 +101,37 @@ class TlsStream:
         self._barren = 0
         return count
 
+    def read_all(self, buffer: memoryview, end: int) -> tuple[int, bool]:
+        """Decrypt all that was received into ``buffer``, behind the ``end`` bytes that are in it.
+
+        :returns: where it ends now; whether there can be more, as TLS is neither ended nor broken.
+        """
+        # with a buffer, it returns how much is in it
+        read = cast("Callable[[int, memoryview], int]", self._tls.read)
+        begun, alive = end, False
+        try:
+            while count := read(_RECORD, buffer[end:]):
+                end += count
+        except ssl.SSLWantReadError:
+            alive = True
+        except OSError:
+            alive = False
+        if end > begun:
+            self._barren = 0
+        if alive and self._out.pending:
+            self.flush()
+        return end, alive
+
     def write(self, data: bytes | memoryview) -> None:
         """Encrypt ``data``, in a record of its own or several; it goes out with :meth:`flush`."""
         self._tls.write(data)
+
+    def write_each(self, view: memoryview, ends: list[int]) -> None:
+        """Encrypt what ends at each of ``ends`` in ``view``, in a record of its own."""
+        write, start = self._tls.write, 0
+        for end in ends:
+            write(view[start:end])
+            start = end
 
     def flush(self) -> bool:
         """Give the socket what waits; return whether it took all.

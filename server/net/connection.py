@@ -77,7 +77,7 @@ class Connection:
         self._client = ""
         self._log = SessionLog(peer, shared.log_limit)
         self._inbound = Inbound(shared.scratch)
-        self._outbound = Outbound(stream, shared.scratch, coalesce=coalesce)
+        self._outbound = Outbound(stream, shared.scratch, shared.room, coalesce=coalesce)
         self._session = Session(
             Call(nonce=os.urandom(32), certificates=(certificate.hashes,)),
             Link(
@@ -149,6 +149,7 @@ class Connection:
         watched = self._life.watched
         if not watched.ip:
             self._inbound.shut()
+            self._outbound.shut()
         match watched.packets:
             case Packets.WORKED_ON:
                 self._backlog.resume()
@@ -162,7 +163,10 @@ class Connection:
     def _set_watch(self) -> None:
         """Have watched what the state wants."""
         self._watch.set(
-            self._life.watched, busy=self._backlog.busy, deadline=self._session.deadline
+            self._life.watched,
+            busy=self._backlog.busy,
+            queued=self._outbound.queued,
+            deadline=self._session.deadline,
         )
 
     # What the event loop calls
@@ -191,9 +195,12 @@ class Connection:
             packets, alive = self._inbound.read(self._stream)
         except WireError as error:
             return self.drop(str(error))
-        self._backlog.alive = alive
-        self._receive(packets)
-        return self._hear_the_end()
+        if packets or not alive or self._stream.waiting:
+            self._backlog.alive = alive
+            self._receive(packets)
+            return self._hear_the_end()
+        # the usual case: IP packets, and nothing that changes what is watched
+        return None
 
     def _receive(self, packets: list[bytes]) -> None:
         """Have the packets worked on when it is their turn; until then, nothing more is read."""
@@ -217,14 +224,16 @@ class Connection:
 
     def _pump(self) -> None:
         try:
-            self._outbound.pump(self._tun.descriptor, self._shared.config.mtu)
+            self._outbound.pump(self._tun.descriptor, self._loop.time())
         except OSError as error:
             return self.drop(f"connection lost: {explained(error)}")
-        return self._go_on() if self._stream.waiting else None
+        if self._outbound.queued or self._stream.waiting:
+            self._go_on()
+        return None
 
     def _flush(self) -> None:
         try:
-            self._stream.flush()
+            self._outbound.flush(self._loop.time())
         except OSError as error:
             return self.drop(f"connection lost: {explained(error)}")
         return self._go_on()
@@ -335,7 +344,7 @@ class Connection:
             raise ServerError("a session without a lease cannot carry packets")
         # a client may negotiate IPCP anew, as often as it likes: no more word of it then
         first = self._life.state is ConnectionState.READY
-        self._inbound.open(self._tun.descriptor, lease.address.packed)
+        self._inbound.open(self._tun.descriptor, lease.address.packed, udp=self._tun.udp)
         self._happen(ConnectionEvent.UP)
         if first:
             if mtu != self._shared.config.mtu:

@@ -13,7 +13,7 @@ from ..contracts import Lease
 from ..errors import ServerError
 from .group import group_of
 from .shared import Shared
-from .tun import configure, name_of, open_kernel, open_tun, set_mtu
+from .tun import Tun, configure, name_of, open_kernel, open_tun, set_mtu
 
 
 class Interface:
@@ -26,6 +26,7 @@ class Interface:
         self._over = False
         self.descriptor = -1
         self.name = ""
+        self.udp = False
 
     async def make(self, lease: Lease) -> None:
         """Make it, with the addresses and permissions of ``lease``.
@@ -36,18 +37,17 @@ class Interface:
         """
         config = self._shared.config
         async with self._making:
-            made = await self._shared.arrange(_make, config.interface, lease, config.mtu)
-            descriptor, name = made
-            if name != name_of(config.interface, lease.session):
+            tun = await self._shared.arrange(_make, config.interface, lease, config.mtu)
+            if tun.name != name_of(config.interface, lease.session):
                 try:
-                    await self._shared.ask(self._shared.sessions.started, lease.session, name)
+                    await self._shared.ask(self._shared.sessions.started, lease.session, tun.name)
                 except BaseException:
-                    self._take_away(descriptor)
+                    self._take_away(tun.descriptor)
                     raise
             if self._over:
-                self._take_away(descriptor)
+                self._take_away(tun.descriptor)
             else:
-                self.descriptor, self.name = descriptor, name
+                self.descriptor, self.name, self.udp = tun.descriptor, tun.name, tun.udp
 
     async def set_mtu(self, mtu: int) -> None:
         """Have it take packets of at most ``mtu`` bytes, if it is still there.
@@ -85,12 +85,12 @@ class _Kernel(threading.local):
 _KERNEL = _Kernel()
 
 
-def _make(prefix: str, lease: Lease, mtu: int) -> tuple[int, str]:
-    """Return the descriptor and the name of a new interface that has its addresses and is up."""
-    descriptor, name = _open(prefix, lease.session)
+def _make(prefix: str, lease: Lease, mtu: int) -> Tun:
+    """Return a new interface that has its addresses and is up."""
+    tun = _open(prefix, lease.session)
     try:
         configure(
-            name,
+            tun.name,
             local=lease.local_address,
             peer=lease.address,
             mtu=mtu,
@@ -98,12 +98,12 @@ def _make(prefix: str, lease: Lease, mtu: int) -> tuple[int, str]:
             kernel=_KERNEL.netlink,
         )
     except BaseException:
-        os.close(descriptor)
+        os.close(tun.descriptor)
         raise
-    return descriptor, name
+    return tun
 
 
-def _open(prefix: str, session: int) -> tuple[int, str]:
+def _open(prefix: str, session: int) -> Tun:
     """Open the interface of a session, under another name if there is one with its own."""
     try:
         return open_tun(name_of(prefix, session))

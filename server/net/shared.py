@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar, TypeVarTuple
 from ..config import Config
 from ..contracts import Directory, Sessions
 from ..dataplane.inbound import SCRATCH
+from ..dataplane.queue import Room
 from ..log import LogLimit
 from .backlog import RoundRobin
 from .eap_handshake import Contexts
@@ -30,6 +31,7 @@ class Shared:
 
     :param identity: the certificate that new connections are shown.
     :param scratch: working memory for one read or one batch; nothing in it outlives a callback.
+    :param room: for the packets that wait for clients.
     """
 
     config: Config
@@ -38,6 +40,7 @@ class Shared:
     sessions: Sessions
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     scratch: bytearray = field(default_factory=lambda: bytearray(SCRATCH))
+    room: Room = field(default_factory=Room)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     contexts: Contexts = field(default_factory=Contexts)
     log_limit: LogLimit = field(default_factory=LogLimit)

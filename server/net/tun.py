@@ -5,6 +5,7 @@ import fcntl
 import os
 import socket
 import struct
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
@@ -22,11 +23,16 @@ DEVICE: Final = Path("/dev/net/tun")
 _TUNSETIFF: Final = 0x400454CA
 _IFF_TUN: Final = 0x0001
 _IFF_NO_PI: Final = 0x1000
+_IFF_VNET_HDR: Final = 0x4000
+_TUNSETOFFLOAD: Final = 0x400454D0
+_TUN_F_TCP: Final = 0x01 | 0x02 | 0x04 | 0x08  # checksums, TCP over IPv4 and IPv6, with ECN
+_TUN_F_UDP: Final = 0x20 | 0x40  # UDP over IPv4 and IPv6: Linux 6.2
+
 # linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h, linux/if.h
 _RTM_NEWLINK, _RTM_NEWADDR = 16, 20
 _NEW: Final = netlink.REQUEST | netlink.ACK | 0x600  # NLM_F_CREATE, NLM_F_EXCL
 _SET: Final = netlink.REQUEST | netlink.ACK
-_MTU, _GROUP = 4, 27
+_MTU, _TXQLEN, _GROUP = 4, 13, 27
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _IFF_UP: Final = 1
 # struct ifaddrmsg: family, prefix length, flags, scope, index
@@ -36,6 +42,11 @@ _IFINFOMSG: Final = struct.Struct("=BxHiII")
 _U32: Final = struct.Struct("=I")
 # linux/if.h, IFNAMSIZ without the zero at the end
 _NAME_SIZE: Final = 15
+
+#: Packets that wait in the kernel until we read them. With the 500 that are usual downloads lose
+#: some: we may be busy with other sessions for some milliseconds.
+_QUEUE: Final = 2000
+
 # struct ifreq: the name, the flags, padding to 40 bytes
 _IFREQ: Final = struct.Struct("16sH22x")
 
@@ -46,14 +57,27 @@ def name_of(prefix: str, session: int) -> str:
     return f"{prefix}{session % 10**digits}"
 
 
-def open_tun(name: str) -> tuple[int, str]:
+@dataclass(frozen=True, slots=True)
+class Tun:
+    """A TUN interface, gone with its descriptor.
+
+    :param descriptor: non-blocking; each read or write is one packet with ``struct virtio_net_hdr``
+        before it, and may be of many segments (:mod:`..dataplane.segments`).
+    :param udp: whether that goes for UDP, too.
+    """
+
+    descriptor: int
+    name: str
+    udp: bool
+
+
+def open_tun(name: str) -> Tun:
     """Make a TUN interface called ``name``; ``%d`` in it is the next free number.
 
     The kernel looks through all interfaces for that number.
 
     It is not persistent: the kernel takes it away with the last descriptor, however we end.
 
-    :returns: a non-blocking descriptor (one IP packet a read or write, no header), the name.
     :raises ServerError: if this machine or user has no TUN.
     """
     try:
@@ -63,16 +87,27 @@ def open_tun(name: str) -> tuple[int, str]:
             f"{DEVICE} cannot be opened: {error.strerror}",
             "run the same command as root (sudo), where there is a TUN device (modprobe tun)",
         ) from error
-    request = _IFREQ.pack(name.encode(), _IFF_TUN | _IFF_NO_PI)
+    request = _IFREQ.pack(name.encode(), _IFF_TUN | _IFF_NO_PI | _IFF_VNET_HDR)
     try:
         answer = fcntl.ioctl(descriptor, _TUNSETIFF, request)
+        udp = _offload(descriptor)
     except OSError as error:
         os.close(descriptor)
         raise ServerError(
             f"a TUN interface cannot be made: {error.strerror}",
             "run the same command as root (sudo), or with the capability CAP_NET_ADMIN",
         ) from error
-    return descriptor, answer[:16].rstrip(b"\0").decode()
+    return Tun(descriptor, answer[:16].rstrip(b"\0").decode(), udp)
+
+
+def _offload(descriptor: int) -> bool:
+    """Have the kernel give and take many segments in one packet; return whether of UDP as well."""
+    try:
+        fcntl.ioctl(descriptor, _TUNSETOFFLOAD, _TUN_F_TCP | _TUN_F_UDP)
+    except OSError:
+        fcntl.ioctl(descriptor, _TUNSETOFFLOAD, _TUN_F_TCP)
+        return False
+    return True
 
 
 def check_tun(prefix: str) -> None:
@@ -90,8 +125,7 @@ def check_tun(prefix: str) -> None:
                     f"sessions do: {quotation(prefix)}",
                     "choose another prefix in settings.toml: interface in [server]",
                 )
-    descriptor, _ = open_tun(f"{prefix}%d")
-    os.close(descriptor)
+    os.close(open_tun(f"{prefix}%d").descriptor)
 
 
 def configure(
@@ -110,10 +144,12 @@ def configure(
     _switch(f"/proc/sys/net/ipv4/conf/{name}/forwarding")
     try:
         index = socket.if_nametoindex(name)
-        kernel.do(_address(index, local, peer), _link(index, _MTU, mtu, flags=_IFF_UP))
+        kernel.do(
+            _address(index, local, peer), _link(index, {_MTU: mtu, _TXQLEN: _QUEUE}, flags=_IFF_UP)
+        )
         # Not before there is the route: by it, others' packets under this address are recognised.
         conntrack.forget(peer)
-        kernel.do(_link(index, _GROUP, group))
+        kernel.do(_link(index, {_GROUP: group}))
     except OSError as error:
         raise ServerError(f"the interface {name} cannot be set up: {_reason(error)}") from error
 
@@ -124,7 +160,7 @@ def set_mtu(name: str, mtu: int, *, kernel: Netlink) -> None:
     :raises ServerError: if the kernel refuses.
     """
     try:
-        kernel.do(_link(socket.if_nametoindex(name), _MTU, mtu))
+        kernel.do(_link(socket.if_nametoindex(name), {_MTU: mtu}))
     except OSError as error:
         raise ServerError(
             f"the interface {name} cannot take MTU {mtu}: {_reason(error)}"
@@ -143,10 +179,11 @@ def _address(index: int, local: IPv4Address, peer: IPv4Address) -> bytes:
     return message(_RTM_NEWADDR, _NEW, head + ends)
 
 
-def _link(index: int, kind: int, value: int, *, flags: int = 0) -> bytes:
-    """Return the message that gives an interface ``value``, and sets ``flags``."""
+def _link(index: int, values: dict[int, int], *, flags: int = 0) -> bytes:
+    """Return the message that gives an interface ``values``, and sets ``flags``."""
     head = _IFINFOMSG.pack(socket.AF_UNSPEC, 0, index, flags, flags)
-    return message(_RTM_NEWLINK, _SET, head + attribute(kind, _U32.pack(value)))
+    body = b"".join(attribute(kind, _U32.pack(value)) for kind, value in values.items())
+    return message(_RTM_NEWLINK, _SET, head + body)
 
 
 def _switch(path: str) -> None:

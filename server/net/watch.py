@@ -19,7 +19,7 @@ class Steps:
 
     :param read: when the client has sent something.
     :param flush: when the client's socket takes more of what waits.
-    :param pump: when there are IP packets for the client, and nothing waits.
+    :param pump: when there are IP packets for the client.
     :param tick: at the deadline, once.
     """
 
@@ -48,19 +48,20 @@ class Watch:
         self._pumping = -1
         self._deadline: float | None = None
 
-    def set(self, watched: Watched, *, busy: bool, deadline: float | None) -> None:
-        """Watch what a state wants; read client and TUN only as fast as the client reads.
+    def set(self, watched: Watched, *, busy: bool, queued: bool, deadline: float | None) -> None:
+        """Watch what a state wants; read the client only as fast as it reads.
 
         :param busy: whether packets of the client wait to be worked on: it is not read until then.
+        :param queued: whether IP packets wait to be sent to it.
         """
         waiting = self._stream.waiting
         reading = watched.socket and not busy and waiting <= _CROWDED
         if reading != self._reading:
             self._set_reading(reading)
-        writing = watched.socket and waiting > 0
+        writing = watched.socket and (queued or waiting > 0)
         if writing != self._writing:
             self._set_writing(writing)
-        pumping = self._tun.descriptor if watched.ip and not waiting else -1
+        pumping = self._tun.descriptor if watched.ip else -1
         if pumping != self._pumping:
             self._set_pumping(pumping)
         if not watched.timer:

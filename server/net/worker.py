@@ -23,6 +23,11 @@ GRACE_PERIOD: Final = 8.0
 
 _BEAT: Final = 1.0
 
+#: Bytes that the kernel takes of a connection beyond those on their way, at most: what waits there
+#: waits in one line, whoever it is for. linux/tcp.h; Python's socket has it since 3.12.
+_UNSENT: Final = 16 * 1024
+_TCP_NOTSENT_LOWAT: Final = 25
+
 
 async def work(
     config: Config,
@@ -125,6 +130,7 @@ class Worker:
         plain.setblocking(False)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 120_000)
+        plain.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _UNSENT)
         self._receive(plain, host=str(address[0]), port=int(address[1]))
 
     def _receive(self, plain: socket.socket, *, host: str, port: int) -> None:

@@ -1,6 +1,7 @@
 """From the TUN to TLS: batches, records of their own, and a client that does not read."""
 
 import socket
+from collections.abc import Iterator
 from typing import cast
 
 import pytest
@@ -8,96 +9,159 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sstpca.server.dataplane.inbound import SCRATCH
-from sstpca.server.dataplane.outbound import BATCH, Outbound
+from sstpca.server.dataplane.outbound import Outbound
+from sstpca.server.dataplane.queue import Room
+from sstpca.server.dataplane.segments import PLAIN
 from sstpca.server.dataplane.stream import TlsStream
 
 
 class FakeStream:
-    """Remembers each record."""
+    """Remembers each record; :ivar:`waiting` is what the socket does not take."""
 
     def __init__(self) -> None:
         self.writes: list[bytes] = []
-        self.flushed = 0
+        self.waiting = 0
+        self.full = False
 
     def write(self, data: bytes | memoryview) -> None:
         self.writes.append(bytes(data))
+        self.waiting += len(data)
+
+    def write_each(self, view: memoryview, ends: list[int]) -> None:
+        for start, end in zip((0, *ends), ends, strict=False):
+            self.write(view[start:end])
 
     def flush(self) -> bool:
-        self.flushed = len(self.writes)
-        return True
+        if not self.full:
+            self.waiting = 0
+        return not self.waiting
 
 
-def outbound(stream: FakeStream, *, coalesce: bool = True) -> Outbound:
-    return Outbound(cast("TlsStream", stream), bytearray(SCRATCH), coalesce=coalesce)
+class Tunnel:
+    """A TUN, as far as it can be had without one."""
+
+    def __init__(self) -> None:
+        self.near, self.far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.near.setblocking(False)
+        self.fd = self.near.fileno()
+
+    def give(self, *packets: bytes) -> None:
+        for packet in packets:
+            self.far.send(PLAIN + packet)
+
+    def close(self) -> None:
+        self.near.close()
+        self.far.close()
 
 
 @pytest.fixture
-def tun() -> tuple[socket.socket, socket.socket]:
-    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    near.setblocking(False)
-    return near, far
+def tun() -> Iterator[Tunnel]:
+    made = Tunnel()
+    yield made
+    made.close()
+
+
+def outbound(stream: FakeStream, *, coalesce: bool = True) -> Outbound:
+    return Outbound(cast("TlsStream", stream), bytearray(SCRATCH), Room(), coalesce=coalesce)
 
 
 def ipv4(size: int, fill: int = 0) -> bytes:
-    return b"\x45" + bytes([fill]) * (size - 1)
+    """One of a flow: they differ behind what tells flows apart."""
+    return (b"\x45" + bytes(31) + bytes([fill]) * size)[:size]
 
 
 def framed(packet: bytes) -> bytes:
     return b"\x10\x00" + (8 + len(packet)).to_bytes(2) + b"\xff\x03\x00\x21" + packet
 
 
-def test_a_batch_is_one_write(tun: tuple[socket.socket, socket.socket]) -> None:
-    near, far = tun
+def test_what_is_there_is_one_write(tun: Tunnel) -> None:
     tls = FakeStream()
-    packets = [ipv4(100 + i, i) for i in range(BATCH + 1)]
+    packets = [ipv4(100 + i, i) for i in range(30)]
     out = outbound(tls)
-    with near, far:
-        for packet in packets:
-            far.send(packet)
-        out.pump(near.fileno(), 1400)
-        assert tls.writes == [b"".join(map(framed, packets[:BATCH]))]
-        out.pump(near.fileno(), 1400)
-        assert tls.writes[1:] == [framed(packets[BATCH])]
-        out.pump(near.fileno(), 1400)
-        assert len(tls.writes) == 2
+    tun.give(*packets)
+    out.pump(tun.fd, 0.0)
+    out.pump(tun.fd, 0.0)
+    assert tls.writes == [b"".join(map(framed, packets))]
     assert out.sent == sum(map(len, packets))
 
 
-def test_a_client_that_needs_it_gets_each_packet_in_a_write_of_its_own(
-    tun: tuple[socket.socket, socket.socket],
-) -> None:
-    near, far = tun
+def test_a_client_that_needs_it_gets_each_packet_in_a_write_of_its_own(tun: Tunnel) -> None:
     tls = FakeStream()
     packets = [ipv4(40, i) for i in range(5)]
-    with near, far:
-        for packet in packets:
-            far.send(packet)
-        outbound(tls, coalesce=False).pump(near.fileno(), 1400)
+    tun.give(*packets)
+    outbound(tls, coalesce=False).pump(tun.fd, 0.0)
     assert tls.writes == [framed(packet) for packet in packets]
 
 
-def test_what_is_not_ipv4_stays_here(tun: tuple[socket.socket, socket.socket]) -> None:
-    near, far = tun
+def test_what_is_not_ipv4_stays_here(tun: Tunnel) -> None:
     tls = FakeStream()
-    with near, far:
-        far.send(b"\x60" + bytes(47))
-        far.send(ipv4(20))
-        outbound(tls).pump(near.fileno(), 1400)
+    tun.give(b"\x60" + bytes(47), ipv4(20))
+    outbound(tls).pump(tun.fd, 0.0)
     assert tls.writes == [framed(ipv4(20))]
 
 
-@given(sizes=st.lists(st.integers(20, 1400), max_size=12), coalesce=st.booleans())
-def test_everything_goes_out_in_order(sizes: list[int], coalesce: bool) -> None:
+def test_what_the_socket_does_not_take_waits_and_is_not_encrypted(tun: Tunnel) -> None:
     tls = FakeStream()
+    out = outbound(tls)
+    packets = [ipv4(1400, i) for i in range(120)]
+    tls.full = True
+    for start in range(0, 120, 20):
+        tun.give(*packets[start : start + 20])
+        out.pump(tun.fd, 0.0)
+    assert out.queued
+    assert len(b"".join(tls.writes)) < 64 * 1408
+    tls.full = False
+    while out.queued:
+        out.flush(0.0)
+    assert b"".join(tls.writes) == b"".join(map(framed, packets))
+
+
+def test_less_is_on_its_way_to_a_socket_that_takes_less(tun: Tunnel) -> None:
+    tls = FakeStream()
+    out = outbound(tls)
+    tls.full = True
+    sizes = []
+    for _ in range(8):
+        tun.give(*(ipv4(1400) for _ in range(60)))
+        before = len(b"".join(tls.writes))
+        out.pump(tun.fd, 0.0)
+        out.flush(0.0)
+        sizes.append(len(b"".join(tls.writes)) - before)
+        tls.waiting = 0
+    assert sizes[0] > 60_000
+    assert sizes[-1] < 8_000
+
+
+def test_nothing_waits_once_it_is_shut(tun: Tunnel) -> None:
+    tls = FakeStream()
+    room = Room()
+    left = room.left
+    out = Outbound(cast("TlsStream", tls), bytearray(SCRATCH), room, coalesce=False)
+    tls.full = True
+    tun.give(*(ipv4(1400) for _ in range(60)))
+    out.pump(tun.fd, 0.0)
+    assert room.left < left
+    out.shut()
+    assert not out.queued
+    assert room.left == left
+
+
+@given(
+    sizes=st.lists(st.integers(20, 1400), max_size=80), coalesce=st.booleans(), full=st.booleans()
+)
+def test_everything_goes_out_in_order(sizes: list[int], coalesce: bool, full: bool) -> None:
+    tls = FakeStream()
+    tls.full = full
     out = outbound(tls, coalesce=coalesce)
-    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with near, far:
-        near.setblocking(False)
-        packets = [ipv4(size, i) for i, size in enumerate(sizes)]
-        for packet in packets:
-            far.send(packet)
-        out.pump(near.fileno(), 1400)
+    tun = Tunnel()
+    packets = [ipv4(size) for size in sizes]
+    tun.give(*packets)
+    for _ in range(4):
+        out.pump(tun.fd, 0.0)
+        tls.full = False
+    tun.close()
     out.send(b"control")
     assert b"".join(tls.writes) == b"".join(map(framed, packets)) + b"control"
-    assert len(tls.writes) == 1 + (bool(sizes) if coalesce else len(sizes))
-    assert tls.flushed == len(tls.writes)
+    if not coalesce:
+        assert len(tls.writes) == 1 + len(sizes)
+    assert tls.waiting == 0

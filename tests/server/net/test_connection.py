@@ -12,6 +12,7 @@ import pytest
 
 from sstpca.server.config import Config
 from sstpca.server.contracts import Account, Directory, Lease, Sessions
+from sstpca.server.dataplane.segments import PLAIN
 from sstpca.server.dataplane.stream import TlsStream
 from sstpca.server.effects import (
     Admit,
@@ -56,11 +57,13 @@ class PlainStream:
     def handshake(self) -> bool:
         return True
 
-    def read(self, buffer: memoryview) -> int | None:
+    def read_all(self, buffer: memoryview, end: int) -> tuple[int, bool]:
         try:
-            return self._sock.recv_into(buffer)
+            while count := self._sock.recv_into(buffer[end:]):
+                end += count
         except BlockingIOError:
-            return None
+            return end, True
+        return end, False
 
     def flush(self) -> bool:
         return True
@@ -394,6 +397,6 @@ def test_what_follows_the_binding_waits_for_the_interface(
     with far, inside, outside:
         asyncio.run(run())
         for _ in range(2 if outcome == "given" else 0):
-            assert outside.recv(2000) == IP
+            assert outside.recv(2000) == PLAIN + IP
         with pytest.raises(BlockingIOError):
             outside.recv(2000)

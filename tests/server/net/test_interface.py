@@ -18,6 +18,7 @@ from sstpca.server.net.admission import Admission
 from sstpca.server.net.interface import Interface
 from sstpca.server.net.shared import Shared
 from sstpca.server.net.tls import CertificateFile
+from sstpca.server.net.tun import Tun
 
 LEASE = Lease(7, IPv4Address("10.99.0.10"), IPv4Address("10.99.0.1"))
 
@@ -34,13 +35,13 @@ class Kernel:
         monkeypatch.setattr(interface, "_make", self.make)
         monkeypatch.setattr(os, "close", self.close)
 
-    def make(self, _prefix: str, _lease: Lease, _mtu: int) -> tuple[int, str]:
+    def make(self, _prefix: str, _lease: Lease, _mtu: int) -> Tun:
         self._wait()
         self.said.append("made")
         near, far = os.pipe()
         CLOSE(far)
         self._made.add(near)
-        return near, "sstp0"
+        return Tun(near, "sstp0", udp=False)
 
     def close(self, descriptor: int) -> None:
         if descriptor in self._made:  # Python closes others, of its own

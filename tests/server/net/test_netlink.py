@@ -45,10 +45,11 @@ def test_an_address_is_what_pyroute2_reads_in_it() -> None:
 
 
 def test_a_link_is_what_pyroute2_reads_in_it() -> None:
-    read = ifinfmsg(tun._link(7, tun._MTU, 1400, flags=tun._IFF_UP))
+    read = ifinfmsg(tun._link(7, {tun._MTU: 1400, tun._TXQLEN: 2000}, flags=tun._IFF_UP))
     read.decode()
     assert (read["index"], read["flags"], read["change"]) == (7, 1, 1)
     assert read.get_attr("IFLA_MTU") == 1400
+    assert read.get_attr("IFLA_TXQLEN") == 2000
 
 
 @pytest.fixture
@@ -60,8 +61,9 @@ def inside() -> Iterator[Namespace]:
 
 @pytest.mark.root
 def test_an_interface_gets_all_that_a_session_needs(inside: Namespace) -> None:
-    descriptor, name = tun.open_tun("sstp")
-    with contextlib.closing(tun.open_kernel()) as kernel, os.fdopen(descriptor):
+    made = tun.open_tun("sstp")
+    name = made.name
+    with contextlib.closing(tun.open_kernel()) as kernel, os.fdopen(made.descriptor):
         tun.configure(name, local=LOCAL, peer=PEER, mtu=1400, group=GROUP, kernel=kernel)
         [link] = json.loads(inside.ip("-j", "addr", "show", "dev", name))
         assert "UP" in link["flags"]
@@ -86,10 +88,10 @@ def test_an_interface_gets_all_that_a_session_needs(inside: Namespace) -> None:
 @pytest.mark.usefixtures("inside")
 def test_a_refusal_is_the_first_one_and_no_answer_is_left_for_later() -> None:
     with contextlib.closing(Netlink(socket.NETLINK_ROUTE)) as kernel:
-        gone, small = tun._link(9999, tun._MTU, 1400), tun._link(1, tun._GROUP, 5)
+        gone, small = tun._link(9999, {tun._MTU: 1400}), tun._link(1, {tun._GROUP: 5})
         with pytest.raises(OSError, match=os.strerror(errno.ENODEV)):
             kernel.do(small, gone, message(9999, REQUEST | ACK, b""))
-        kernel.do(tun._link(1, tun._MTU, 1500))
+        kernel.do(tun._link(1, {tun._MTU: 1500}))
 
 
 @pytest.mark.root

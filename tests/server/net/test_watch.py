@@ -82,8 +82,15 @@ class World:
     def _tick(self) -> None:
         self.ticks += 1
 
-    def set(self, watched: Watched, *, busy: bool = False, deadline: float | None = None) -> None:
-        self.watch.set(watched, busy=busy, deadline=deadline)
+    def set(
+        self,
+        watched: Watched,
+        *,
+        busy: bool = False,
+        queued: bool = False,
+        deadline: float | None = None,
+    ) -> None:
+        self.watch.set(watched, busy=busy, queued=queued, deadline=deadline)
 
 
 UP = WATCHED[ConnectionState.UP]
@@ -92,20 +99,21 @@ GONE = WATCHED[ConnectionState.GONE]
 
 @pytest.mark.parametrize("waiting", [0, 1, CROWD])
 @pytest.mark.parametrize("busy", [False, True])
+@pytest.mark.parametrize("queued", [False, True])
 @pytest.mark.parametrize("state", ConnectionState, ids=lambda state: state.value)
-def test_every_state(state: ConnectionState, busy: bool, waiting: int) -> None:
+def test_every_state(state: ConnectionState, queued: bool, busy: bool, waiting: int) -> None:
     """Whatever was watched before: what it does not want is not watched any more."""
     over = state in (ConnectionState.REFUSED, ConnectionState.GONE)
     readers = {} if over or busy or waiting == CROWD else {SOCKET: "read"}
-    if state is ConnectionState.UP and not waiting:
+    if state is ConnectionState.UP:
         readers[TUN] = "pump"
     for before in (UP, GONE):
         world = World()
         world.set(before, deadline=3.0)
         world.stream.waiting = waiting
-        world.set(WATCHED[state], busy=busy, deadline=4.0)
+        world.set(WATCHED[state], busy=busy, queued=queued, deadline=4.0)
         assert world.loop.readers == readers
-        assert world.loop.writers == ({SOCKET: "flush"} if waiting and not over else {})
+        assert world.loop.writers == ({SOCKET: "flush"} if (waiting or queued) and not over else {})
         assert world.loop.due == ([] if over else [4.0])
 
 
