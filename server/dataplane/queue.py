@@ -28,8 +28,9 @@ _INTERVAL: Final = 0.3
 #: A packet of usual size, with its header: no flow with less waiting is too fast.
 _ONE: Final = 1514 + VNET.size
 
-#: Bytes that wait for one client, at most; and for all clients of a worker.
-_LIMIT: Final = 16 << 20
+#: Bytes that wait for one client, at most; and for all clients of a worker. A download whose
+#: receiver has a window of that size loses nothing here.
+LIMIT: Final = 16 << 20
 ALL: Final = 128 << 20
 
 
@@ -109,7 +110,8 @@ class FairQueue:
             self._new.append(name)
         flow.packets.append(Waiting(packet, now, first))
         self._account(flow, len(packet))
-        while self._size > _LIMIT or (self._room.left < 0 and self._size):
+        # who has much leaves as much to others (dynamic thresholds: Choudhury and Hahne, 1998)
+        while self._size > min(LIMIT, self._room.left):
             self._lose(max(self._flows.values(), key=lambda one: one.size))
 
     def next(self, now: float) -> Waiting | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sstpca.server.dataplane.queue import LIMIT
 from tests.support import packets, ppp, sstp
 from tests.support.client import Client
 from tests.support.faults import Closed, Ended
@@ -254,7 +255,7 @@ def test_a_client_that_does_not_read(vpn: Vpn) -> None:
         before = memory(worker)
         for _ in range(30000):
             host.sendto(bytes(FULL), sender)
-        assert memory(worker) - before < 8 << 20
+        assert memory(worker) - before < LIMIT * 5 // 4
         witness.ping(HOST)
         lazy.patience = 20.0
         lazy.echo()
