@@ -161,6 +161,8 @@ class FairQueue:
         waiting = flow.packets[0]
         self.lost += 1
         waiting.first += 1
-        if waiting.first * VNET.unpack_from(waiting.packet)[3] >= len(waiting.packet):
+        size = VNET.unpack_from(waiting.packet)[3]
+        # what is no large packet has no segments, and no size of them
+        if not size or waiting.first * size >= len(waiting.packet):
             flow.packets.popleft()
             self._account(flow, -len(waiting.packet))
