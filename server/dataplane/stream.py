@@ -36,7 +36,7 @@ class TlsStream:
     :param received: what came from it already: the ClientHello.
     """
 
-    __slots__ = ("_barren", "_in", "_out", "_pending", "_sock", "_tls", "waiting")
+    __slots__ = ("_barren", "_in", "_out", "_pending", "_sock", "_tls", "drained", "waiting")
 
     def __init__(
         self, sock: socket.socket, context: ssl.SSLContext, received: bytes | bytearray = b""
@@ -47,6 +47,8 @@ class TlsStream:
         self._in.write(received)
         self._pending: deque[memoryview] = deque()
         self._barren = 0
+        #: Whether the socket had no more than was received last.
+        self.drained = True
         #: Bytes of ciphertext that the socket has not taken yet.
         self.waiting = 0
 
@@ -64,6 +66,7 @@ class TlsStream:
         except BlockingIOError:
             return True
         self._barren += len(data)
+        self.drained = len(data) < _TURN
         if self._barren > _BARREN:
             raise ConnectionAbortedError(0, "TLS without content")
         self._in.write(data)

@@ -39,10 +39,13 @@ from .shared import Shared
 from .sources import Source
 from .strangers import Progress
 from .tls import Certificate, explained
-from .watch import Steps, Watch
+from .watch import REST, Steps, Watch
 
 #: Characters kept of what a client calls itself.
 _CLIENT: Final = 128
+
+#: Bytes of IP packets that came at once, less than a moment after others: there will be more.
+_MUCH: Final = 1024
 
 
 class Connection:
@@ -91,6 +94,7 @@ class Connection:
         self._admission = Admission(shared, self._log)
         self._tun = self._admission.interface
         self._life = Lifecycle()
+        self._again = 0.0
         steps = Steps(
             read=partial(self._safely, self._read),
             flush=partial(self._safely, self._flush),
@@ -186,11 +190,11 @@ class Connection:
     def _read(self) -> None:
         if self._life.over:
             return None
-        if (
-            self._backlog.busy
-        ):  # it sends faster than that is worked on, and is not watched meanwhile
+        if self._backlog.busy:
+            # it sends faster than that is worked on, and is not watched meanwhile
             return self._go_on()
-        self._session.heard(self._loop.time())
+        now, before = self._loop.time(), self._inbound.received
+        self._session.heard(now)
         try:
             packets, alive = self._inbound.read(self._stream)
         except WireError as error:
@@ -200,6 +204,9 @@ class Connection:
             self._receive(packets)
             return self._hear_the_end()
         # the usual case: IP packets, and nothing that changes what is watched
+        if self._stream.drained and self._inbound.received - before > _MUCH and now < self._again:
+            self._watch.rest()
+        self._again = now + REST
         return None
 
     def _receive(self, packets: list[bytes]) -> None:

@@ -13,6 +13,11 @@ from .lifecycle import Watched
 _CROWDED: Final = 256 * 1024
 
 
+#: Seconds that a client who sends a lot is not read: what has come together by then is read for less.
+#: The loop's selector counts whole milliseconds.
+REST: Final = 0.001
+
+
 @dataclass(frozen=True, slots=True)
 class Steps:
     """What is called; it must not raise.
@@ -46,6 +51,7 @@ class Watch:
         # what is watched now: asking the loop costs more than what most packets ask for
         self._reading = self._writing = False
         self._pumping = -1
+        self._to_read = self._resting = False
         self._deadline: float | None = None
 
     def set(self, watched: Watched, *, busy: bool, queued: bool, deadline: float | None) -> None:
@@ -55,7 +61,8 @@ class Watch:
         :param queued: whether IP packets wait to be sent to it.
         """
         waiting = self._stream.waiting
-        reading = watched.socket and not busy and waiting <= _CROWDED
+        self._to_read = watched.socket and not busy and waiting <= _CROWDED
+        reading = self._to_read and not self._resting
         if reading != self._reading:
             self._set_reading(reading)
         writing = watched.socket and (queued or waiting > 0)
@@ -68,6 +75,18 @@ class Watch:
             deadline = None
         if deadline != self._deadline:
             self._set_timer(deadline)
+
+    def rest(self) -> None:
+        """Do not read the client for a moment."""
+        if self._reading:
+            self._resting = True
+            self._set_reading(False)
+            self._loop.call_later(REST, self._rested)
+
+    def _rested(self) -> None:
+        self._resting = False
+        if self._to_read:
+            self._set_reading(True)
 
     def _set_reading(self, reading: bool) -> None:
         self._reading = reading

@@ -44,6 +44,7 @@ class PlainStream:
     """A TlsStream without the TLS."""
 
     waiting = 0
+    drained = True
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
