@@ -53,11 +53,19 @@ class Plain:
         self._server = server
 
     def transfer(
-        self, direction: str, seconds: float, *, server: str = str(Network.server_address)
+        self,
+        direction: str,
+        seconds: float,
+        *,
+        server: str = str(Network.server_address),
+        omitted: float = 0.0,
     ) -> Transfer:
-        """Measure one transfer of so long."""
+        """Measure one transfer of so long.
+
+        :param omitted: seconds before that, in which what is downloaded does not count.
+        """
         before = self._server.cpu
-        with Part(self._client, _ask, (server, PORT), direction, seconds) as process:
+        with Part(self._client, _ask, (server, PORT), direction, seconds, omitted) as process:
             arrived, took, cpu = process.hear(seconds + 30.0)
             if direction == UP:
                 arrived, took = self._server.hear()
@@ -105,12 +113,16 @@ def _serve(pipe: Connection, tls: ssl.SSLContext) -> None:
                     _pour(wire, float("inf"))
 
 
-def _ask(pipe: Connection, server: tuple[str, int], direction: str, seconds: float) -> None:
+def _ask(
+    pipe: Connection, server: tuple[str, int], direction: str, seconds: float, omitted: float
+) -> None:
     before = time.process_time()
     with connect(server) as wire:
-        until = time.monotonic() + seconds
+        until = time.monotonic() + omitted + seconds
         if direction == DOWN:
             wire.send(b"d")
+            if omitted:
+                _drain(wire, time.monotonic() + omitted)
             arrived, took = _drain(wire, until)
         else:
             wire.send(b"u")
