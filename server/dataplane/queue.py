@@ -33,6 +33,9 @@ _ONE: Final = 1514 + VNET.size
 LIMIT: Final = 16 << 20
 ALL: Final = 128 << 20
 
+#: Bytes that a flow loses at once when there is no room, or half of what it has (RFC 8290 4.1).
+_MUCH: Final = 64 << 10
+
 
 @dataclass(slots=True)
 class Room:
@@ -81,7 +84,7 @@ class _Flow:
 class FairQueue:
     """The packets of one client. What there is no room for is lost, of the flow that has most.
 
-    :ivar lost: segments that were lost.
+    :ivar lost: packets that were lost, or segments of a large one.
     """
 
     __slots__ = ("_flows", "_new", "_old", "_room", "_size", "lost")
@@ -112,7 +115,7 @@ class FairQueue:
         self._account(flow, len(packet))
         # who has much leaves as much to others (dynamic thresholds: Choudhury and Hahne, 1998)
         while self._size > min(LIMIT, self._room.left):
-            self._lose(max(self._flows.values(), key=lambda one: one.size))
+            self._make_room(max(self._flows.values(), key=lambda one: one.size))
 
     def next(self, now: float) -> Waiting | None:
         """Return the packet whose turn it is; :meth:`took` says what became of it."""
@@ -155,6 +158,13 @@ class FairQueue:
         flow.size += size
         self._size += size
         self._room.left -= size
+
+    def _make_room(self, flow: _Flow) -> None:
+        """Lose the first packets: so much that not all flows are looked through for each one."""
+        left = max(flow.size // 2, flow.size - _MUCH)
+        while flow.size > left:
+            self._account(flow, -len(flow.packets.popleft().packet))
+            self.lost += 1
 
     def _lose(self, flow: _Flow) -> None:
         """Lose the first segment."""

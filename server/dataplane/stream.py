@@ -122,7 +122,10 @@ class TlsStream:
         if end > begun:
             self._barren = 0
         if alive and self._out.pending:
-            self.flush()
+            try:
+                self.flush()
+            except OSError:
+                alive = False
         return end, alive
 
     def write(self, data: bytes | memoryview) -> None:

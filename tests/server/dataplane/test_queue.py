@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -67,6 +68,30 @@ def test_who_has_little_loses_nothing() -> None:
     for number in range(300):
         waiting.add(datagram(2, 1000, number), 0.0)
     assert datagram(1, 10)[10:] in taken(waiting)
+
+
+def test_not_all_flows_are_looked_through_for_each_packet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a thousand flows, and each packet one too many, that was all that the worker did."""
+    monkeypatch.setattr(queue, "LIMIT", 1 << 20)
+    waiting = FairQueue(Room())
+    looked = 0
+
+    def largest(*given: Any, **how: Any) -> Any:
+        nonlocal looked
+        looked += 1
+        return max(*given, **how)
+
+    monkeypatch.setattr(queue, "max", largest, raising=False)
+    for number in range(1000):
+        waiting.add(datagram(1 + number % 5, 1400, number), 0.0)
+    before = looked
+    for number in range(1000):
+        waiting.add(datagram(1 + number % 5, 1400, number), 0.0)
+    assert 0 < looked - before < 50
+    # a large one is lost as a whole: its segments take no room of their own
+    before = looked
+    waiting.add(large(9, 60_000), 0.0)
+    assert looked - before <= 2
 
 
 def test_a_client_without_room_leaves_none_to_itself() -> None:

@@ -81,6 +81,19 @@ def test_a_client_that_does_not_read_gets_everything_later(
     assert stream.waiting == 0
 
 
+def test_a_client_that_does_not_wait_for_an_answer_has_ended_it(
+    pair: tuple[TlsStream, ssl.SSLSocket],
+) -> None:
+    # as after a KeyUpdate and a reset: there is something to answer, and nobody who hears it
+    stream, client = pair
+    client.sendall(b"last word")
+    assert stream.receive()
+    stream.write(b"an answer")
+    client.close()
+    buffer = memoryview(bytearray(PLAINTEXT))
+    assert stream.read_all(buffer, 0) == (9, False)
+
+
 def test_each_write_is_a_record(pair: tuple[TlsStream, ssl.SSLSocket]) -> None:
     stream, client = pair
     for content in (b"one", b"two"):
