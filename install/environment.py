@@ -29,6 +29,9 @@ HERE: Final = Path(__file__).resolve().parent
 CHECKOUT: Final = HERE.parent
 VENV: Final = CHECKOUT / ".venv"
 PYTHON: Final = VENV / "bin" / "python"
+#: The part that is compiled where there is a C compiler, and what it is compiled to.
+SOURCE: Final = CHECKOUT / "server" / "dataplane" / "_segments.c"
+COMPILED: Final = "_segments.*.so"
 MARKER: Final = VENV / "sstpca-installed.json"
 LOCKS: Final = {level: HERE / f"lock-{level}.txt" for level in ("run", "test", "bench")}
 _WHAT: Final = {
@@ -68,6 +71,7 @@ def _wanted(level: str) -> dict[str, str]:
         "checkout": str(CHECKOUT),
         "python": f"{os.path.realpath(sys.base_prefix)} {sys.implementation.cache_tag}",
         "project": hashlib.sha256((CHECKOUT / "pyproject.toml").read_bytes()).hexdigest(),
+        "compiled": hashlib.sha256(SOURCE.read_bytes()).hexdigest(),
         level: hashlib.sha256(LOCKS[level].read_bytes()).hexdigest(),
     }
 
@@ -112,6 +116,9 @@ def _install(level: str) -> None:
         noted = {}
     if noted.get(level) != wanted[level]:
         _install_packages(LOCKS[level])
+    # where it cannot be compiled any more, what another source was compiled to must not stay
+    for old in SOURCE.parent.glob(COMPILED):
+        old.unlink()
     alone = ("--no-index", "--no-deps", "--no-build-isolation")
     _pip("sstpca cannot be installed", "install", *alone, "--editable", CHECKOUT)
     # what the program needs is a part of what the tests need

@@ -31,6 +31,7 @@ enum {
 
 enum { TCP = 6, UDP = 17 };
 enum { FIN = 0x01, PSH = 0x08, ACK = 0x10, CWR = 0x80 };
+enum { OFFLOAD_TCP = 0x01, OFFLOAD_UDP = 0x02 };
 enum { NEEDS_CHECKSUM = 0x01 };
 enum { GSO_NONE = 0, GSO_TCPV4 = 1, GSO_TCPV6 = 4, GSO_UDP = 5, GSO_ECN = 0x80 };
 
@@ -115,7 +116,7 @@ struct group {
 
 struct merging {
     int tun;
-    bool udp;
+    int offload;
     size_t written, count;
     struct group *order[FLOWS]; /* the groups in use, the oldest first */
     struct group *spare[FLOWS];
@@ -141,7 +142,8 @@ static void find_flow(struct flow *flow, const uint8_t *packet, size_t size) {
     flow->size = (uint8_t)(end - flow->key);
 }
 
-static bool read_segment(struct segment *segment, const uint8_t *packet, size_t size, bool udp) {
+static bool read_segment(struct segment *segment, const uint8_t *packet, size_t size,
+                         int offload) {
     bool six = packet[0] >> 4 == 6;
     size_t start = six ? 40 : 20, headers;
     const uint8_t *transport = packet + start;
@@ -158,7 +160,7 @@ static bool read_segment(struct segment *segment, const uint8_t *packet, size_t 
         if (!fragment)
             segment->identification = get16(packet + 4);
     }
-    if (protocol == TCP && size >= start + 20) {
+    if (protocol == TCP && (offload & OFFLOAD_TCP) && size >= start + 20) {
         headers = start + (size_t)(transport[12] >> 4) * 4;
         if ((transport[12] & 0x0f) || headers < start + 20 || headers >= size ||
             (transport[13] & ~PSH) != ACK)
@@ -166,7 +168,7 @@ static bool read_segment(struct segment *segment, const uint8_t *packet, size_t 
         segment->kind = six ? GSO_TCPV6 : GSO_TCPV4;
         segment->sequence = get32(transport + 4);
         segment->last = transport[13] & PSH;
-    } else if (protocol == UDP && udp && size > start + 8) {
+    } else if (protocol == UDP && (offload & OFFLOAD_UDP) && size > start + 8) {
         headers = start + 8;
         if (get16(transport + 4) != size - start || !get16(transport + 6))
             return false;
@@ -306,8 +308,12 @@ static size_t find(const struct merging *merging, const struct flow *flow) {
 static void merge(struct merging *merging, const uint8_t *packet, size_t size) {
     struct flow flow;
     struct segment segment;
+    if (!merging->offload) {
+        give_plain(merging, packet, size);
+        return;
+    }
     find_flow(&flow, packet, size);
-    bool one_of_several = read_segment(&segment, packet, size, merging->udp);
+    bool one_of_several = read_segment(&segment, packet, size, merging->offload);
     if (one_of_several) {
         size_t place = find(merging, &flow);
         if (place < merging->count && takes(merging->order[place], &segment)) {
@@ -360,15 +366,16 @@ static PyObject *forward(PyObject *module, PyObject *arguments) {
     static struct merging merging; /* 38 KiB; one thread at a time, as Python's lock is held */
     Py_buffer view, source;
     Py_ssize_t position, end;
-    int udp;
-    if (!PyArg_ParseTuple(arguments, "y*nnz*ip", &view, &position, &end, &source, &merging.tun, &udp))
+    int offload;
+    if (!PyArg_ParseTuple(arguments, "y*nnz*ii", &view, &position, &end, &source, &merging.tun,
+                          &offload))
         return NULL;
     PyObject *answer = NULL;
     if (position < 0 || position > end || end > view.len ||
         (source.obj && (source.len < 4 || source.len > 20))) {
         PyErr_SetString(PyExc_ValueError, "no such part of the view, or no such source");
     } else {
-        merging.udp = udp;
+        merging.offload = offload;
         merging.written = merging.count = 0;
         for (size_t place = 0; place < FLOWS; place++)
             merging.spare[place] = &merging.groups[place];

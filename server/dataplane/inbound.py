@@ -5,7 +5,7 @@ from typing import Final
 
 from ..sstp.wire import HEADER_SIZE, MAX_PACKET, packet_size
 from .engine import forward
-from .segments import OVERHEAD, PPP_IPV4, VERSION_DATA
+from .segments import OVERHEAD, PPP_IPV4, VERSION_DATA, Offload
 from .stream import PLAINTEXT, TlsStream
 
 #: Working memory for :class:`Inbound`, in bytes: the plaintext of one turn, behind what was kept.
@@ -19,22 +19,22 @@ class Inbound:
         only the beginning of an unfinished packet is kept, at most 4094 bytes.
     """
 
-    __slots__ = ("_rest", "_scratch", "_source", "_tun", "_udp", "received")
+    __slots__ = ("_offload", "_rest", "_scratch", "_source", "_tun", "received")
 
     def __init__(self, scratch: bytearray) -> None:
         self._scratch = memoryview(scratch)
         self._rest = b""
         self._tun = -1
         self._source = b""
-        self._udp = False
+        self._offload = Offload.NONE
         self.received = 0
 
-    def open(self, tun: int, source: bytes, *, udp: bool) -> None:
+    def open(self, tun: int, source: bytes, offload: Offload) -> None:
         """Let IPv4 packets from ``source`` (4 bytes) through to the descriptor ``tun``.
 
-        :param udp: whether it takes UDP datagrams put together.
+        :param offload: of what it takes many segments in one packet.
         """
-        self._tun, self._source, self._udp = tun, source, udp
+        self._tun, self._source, self._offload = tun, source, offload
 
     def shut(self) -> None:
         """Let no IP packet through any more."""
@@ -88,6 +88,6 @@ class Inbound:
             self._forward(data, 0, len(data))
 
     def _forward(self, view: memoryview, position: int, end: int) -> int:
-        position, size = forward(view, position, end, self._source, self._tun, self._udp)
+        position, size = forward(view, position, end, self._source, self._tun, self._offload)
         self.received += size
         return position

@@ -24,6 +24,7 @@ from .segments import (
     VERSION_DATA,
     VNET,
     Bytes,
+    Offload,
     checksum,
 )
 
@@ -119,7 +120,7 @@ class _Group:
 
 
 def forward(
-    view: memoryview, position: int, end: int, source: bytes | None, tun: int, udp: bool
+    view: memoryview, position: int, end: int, source: bytes | None, tun: int, offload: int
 ) -> tuple[int, int]:
     """Give the TUN the IP packets in the SSTP data packets at the beginning of ``view[position:end]``.
 
@@ -128,12 +129,12 @@ def forward(
     :param source: 4 bytes of the client's IPv4 address; and, if it has IPv6, up to 16 of its prefix.
         None, if IPv4 packets may come from anywhere.
     :param tun: a descriptor; one write takes one packet, with its header.
-    :param udp: whether the kernel takes UDP datagrams put together, too.
+    :param offload: what may be put together, as in :class:`.Offload`.
     :returns: where it stopped, as what is there is no such packet or not whole; and the bytes of IP
         packets that were written. What the TUN does not take is lost: IP may lose packets.
     :raises ValueError: if ``source`` is of another size.
     """
-    merging = _Merging(tun, udp)
+    merging = _Merging(tun, offload)
     if source is not None and not 4 <= len(source) <= 20:
         raise ValueError("no such source")
     address, prefix = (None, b"") if source is None else (source[:4], source[4:])
@@ -160,15 +161,18 @@ def forward(
 class _Merging:
     """Puts packets together, as far as they come one behind the other in their flow."""
 
-    def __init__(self, tun: int, udp: bool) -> None:
+    def __init__(self, tun: int, offload: int) -> None:
         self._tun = tun
-        self._udp = udp
+        self._offload = offload
         self._groups: dict[bytes, _Group] = {}
         self.written = 0
 
     def add(self, packet: memoryview) -> None:
+        if not self._offload:
+            self._give(PLAIN, packet)
+            return
         flow = _flow(packet)
-        segment = _segment(packet, udp=self._udp)
+        segment = _segment(packet, self._offload)
         if segment is not None and (group := self._groups.get(flow)) and group.takes(segment):
             if not group.add(segment):
                 self._write(self._groups.pop(flow))
@@ -215,7 +219,7 @@ def _flow(packet: memoryview) -> bytes:
     return b"".join((bytes((version,)), addresses, *((kind, numbers) if ports else ())))
 
 
-def _segment(packet: memoryview, *, udp: bool) -> _Segment | None:
+def _segment(packet: memoryview, offload: int) -> _Segment | None:
     """Return the packet as a segment, None if it cannot be one of several."""
     size = len(packet)
     identification = -1
@@ -235,7 +239,7 @@ def _segment(packet: memoryview, *, udp: bool) -> _Segment | None:
         start, addresses = 40, packet[8:40]
     else:
         return None
-    if protocol == TCP and size >= start + 20:
+    if protocol == TCP and offload & Offload.TCP and size >= start + 20:
         _, sequence, acknowledgment, offset, flags, window, _, urgent = _TCP_HEADER.unpack_from(
             packet, start
         )
@@ -244,7 +248,7 @@ def _segment(packet: memoryview, *, udp: bool) -> _Segment | None:
             return None
         same += (acknowledgment, offset, window, urgent, bytes(packet[start + 20 : headers]))
         kind = GSO_TCPV4 if start == 20 else GSO_TCPV6
-    elif protocol == UDP and udp and size > start + 8:
+    elif protocol == UDP and offload & Offload.UDP and size > start + 8:
         _, length, check = _UDP_HEADER.unpack_from(packet, start)
         headers, sequence, flags = start + 8, 0, 0
         if length != size - start or not check:

@@ -7,6 +7,7 @@ the kernel or a network card cuts them again into the packets that came, but for
 of those that must not be fragmented, which has no meaning (RFC 6864 4.1).
 """
 
+import enum
 import struct
 from typing import Final, TypeAlias
 
@@ -32,6 +33,15 @@ U16, U32 = 0xFFFF, 0xFFFFFFFF
 #: The head of an SSTP data packet: version and C bit, length; PPP's address, control and protocol.
 VERSION_DATA: Final = 0x1000
 PPP_IPV4, PPP_IPV6 = 0xFF030021, 0xFF030057
+
+
+class Offload(enum.IntFlag):
+    """Of what the kernel takes, and gives, many segments in one packet."""
+
+    NONE = 0
+    TCP = 1
+    UDP = 2
+
 
 Bytes: TypeAlias = bytes | bytearray | memoryview
 

@@ -351,7 +351,8 @@ class Connection:
             raise ServerError("a session without a lease cannot carry packets")
         # a client may negotiate IPCP anew, as often as it likes: no more word of it then
         first = self._life.state is ConnectionState.READY
-        self._inbound.open(self._tun.descriptor, lease.address.packed, udp=self._tun.udp)
+        tun = self._tun
+        self._inbound.open(tun.descriptor, lease.address.packed, tun.offload)
         self._happen(ConnectionEvent.UP)
         if first:
             if mtu != self._shared.config.mtu:

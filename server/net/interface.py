@@ -10,6 +10,7 @@ import os
 import threading
 
 from ..contracts import Lease
+from ..dataplane.segments import Offload
 from ..errors import ServerError
 from .group import group_of
 from .shared import Shared
@@ -26,7 +27,7 @@ class Interface:
         self._over = False
         self.descriptor = -1
         self.name = ""
-        self.udp = False
+        self.offload = Offload.NONE
 
     async def make(self, lease: Lease) -> None:
         """Make it, with the addresses and permissions of ``lease``.
@@ -47,7 +48,7 @@ class Interface:
             if self._over:
                 self._take_away(tun.descriptor)
             else:
-                self.descriptor, self.name, self.udp = tun.descriptor, tun.name, tun.udp
+                self.descriptor, self.name, self.offload = tun.descriptor, tun.name, tun.offload
 
     async def set_mtu(self, mtu: int) -> None:
         """Have it take packets of at most ``mtu`` bytes, if it is still there.

@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection
 from typing import Final, Self
 
 from sstpca.server.dataplane.engine import cut, forward
+from sstpca.server.dataplane.segments import Offload
 from tests.bench import pings
 from tests.bench.processes import Part
 from tests.support.client import Client
@@ -206,7 +207,7 @@ class Pump:
         self._pipe = pipe
         self._waits: dict[int, float] = {}
         self._coalesce = coalesce
-        self._udp = udp
+        self._offload = Offload.TCP | Offload.UDP if udp else Offload.TCP
         self._records: deque[bytes | memoryview] = deque()
         self._room = memoryview(bytearray(_TURN + 2 * _LARGEST))
         self._buffer = memoryview(bytearray(1 << 20))
@@ -286,7 +287,7 @@ class Pump:
         """Write what is in the buffer up to ``end``; return where an unfinished packet begins."""
         view, position = self._buffer, 0
         while True:
-            position, _ = forward(view, position, end, None, self._tun, self._udp)
+            position, _ = forward(view, position, end, None, self._tun, self._offload)
             if end - position < _HEADER:
                 return position
             following = position + (

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from sstpca.server.dataplane import cutting, merging
-from sstpca.server.dataplane.segments import Bytes
+from sstpca.server.dataplane.segments import Bytes, Offload
 from tests.support import requirements
 
 SOURCE = Path(__file__).parents[2] / "server" / "dataplane" / "_segments.c"
@@ -28,9 +28,12 @@ _WARNINGS = ("-std=c11", "-Wall", "-Wextra", "-Werror")
 class Engine(NamedTuple):
     """What runs: the functions of :mod:`sstpca.server.dataplane.engine`."""
 
-    forward: Callable[[memoryview, int, int, bytes | None, int, bool], tuple[int, int]]
+    forward: Callable[[memoryview, int, int, bytes | None, int, int], tuple[int, int]]
     cut: Callable[[Bytes, int, memoryview, int], tuple[list[int], int]]
 
+
+#: TCP and UDP.
+BOTH = Offload.TCP | Offload.UDP
 
 PYTHON = Engine(merging.forward, cutting.cut)
 

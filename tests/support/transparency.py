@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.support.engines import Engine
+from sstpca.server.dataplane.segments import Offload
+from tests.support.engines import BOTH, Engine
 from tests.support.flows import OURS, SOURCE
 from tests.support.packets import TCP, UDP, checksum
 from tests.support.segmentation import (
@@ -66,7 +67,9 @@ def forward(
     view = memoryview(around + stream + around)
     with tunnel() as (tun, far):
         end = len(around) + len(stream)
-        position, count = engine.forward(view, len(around), end, source, tun, udp)
+        position, count = engine.forward(
+            view, len(around), end, source, tun, BOTH if udp else Offload.TCP
+        )
         return read_all(far), position - len(around), count
 
 

@@ -9,6 +9,7 @@ import select
 import struct
 from collections.abc import Iterator
 
+from sstpca.server.dataplane.segments import Offload
 from tests.support.netns import Namespace
 
 # Linux uapi, linux/if_tun.h
@@ -60,3 +61,8 @@ def packets(descriptor: int, count: int, seconds: float = 5.0) -> list[bytes]:
         except BlockingIOError:
             if len(found) >= count or not select.select([descriptor], [], [], seconds)[0]:
                 return found
+
+
+def offload() -> Offload:
+    """Return of what this kernel takes many segments in one packet."""
+    return Offload.TCP | Offload.UDP if has_uso() else Offload.TCP

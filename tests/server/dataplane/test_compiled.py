@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support import engines
-from tests.support.engines import Engine
+from tests.support.engines import BOTH, Engine
 from tests.support.flows import OURS
 from tests.support.segmentation import Tcp, offloaded
 from tests.support.transparency import framed, tunnel
@@ -27,7 +27,7 @@ def compiled() -> Engine:
 )
 def test_a_part_that_is_not_there(compiled: Engine, position: int, end: int) -> None:
     with pytest.raises((ValueError, OverflowError)), tunnel() as (tun, _):
-        compiled.forward(memoryview(_STREAM), position, end, OURS, tun, True)
+        compiled.forward(memoryview(_STREAM), position, end, OURS, tun, BOTH)
 
 
 @pytest.mark.parametrize(("first", "limit"), [(-1, 100), (0, -1), (2**70, 1), (0, 2**70)])
@@ -74,7 +74,7 @@ def test_nothing_is_held_after_a_call_or_a_wrong_one(compiled: Engine) -> None:
     with tunnel() as (tun, _):
         for position, descriptor in ((0, tun), (-1, tun), (0, wrong)):
             try:
-                compiled.forward(stream, position, len(stream), source, descriptor, True)  # type: ignore[arg-type]
+                compiled.forward(stream, position, len(stream), source, descriptor, BOTH)  # type: ignore[arg-type]
             except (ValueError, TypeError):
                 continue
         for first, limit in ((0, 5000), (-1, 5000), (0, wrong)):
@@ -94,7 +94,7 @@ def test_no_memory_is_left_behind(compiled: Engine) -> None:
     def work(times: int) -> None:
         with tunnel() as (tun, far):
             for _ in range(times):
-                compiled.forward(view, 0, len(_STREAM), OURS, tun, True)
+                compiled.forward(view, 0, len(_STREAM), OURS, tun, BOTH)
                 far.recv(100)
                 compiled.cut(_LARGE, 0, room, 5000)
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sstpca.server.dataplane.inbound import SCRATCH, Inbound
-from sstpca.server.dataplane.segments import PLAIN
+from sstpca.server.dataplane.segments import PLAIN, Offload
 from sstpca.server.dataplane.stream import TlsStream
 from sstpca.server.sstp.wire import WireError
 
@@ -84,7 +84,7 @@ def test_packets_go_to_the_tun_and_the_rest_comes_back() -> None:
     inbound = Inbound(bytearray(SCRATCH))
     other = data(b"\x01\x01\x00\x04", b"\xff\x03\xc0\x21")
     with tunnel() as (tun, far):
-        inbound.open(tun, OURS, udp=False)
+        inbound.open(tun, OURS, Offload.NONE)
         stream = data(ipv4(mark=1)) + CONTROL + other + data(ipv4(size=1400, mark=2))
         assert inbound.read(fake(stream)) == ([CONTROL, other], True)
         assert received(far) == [ipv4(mark=1), ipv4(size=1400, mark=2)]
@@ -96,7 +96,7 @@ def test_nothing_passes_before_the_session_is_open_or_after() -> None:
     packet = data(ipv4())
     assert inbound.read(fake(packet)) == ([packet], True)
     with tunnel() as (tun, far):
-        inbound.open(tun, OURS, udp=False)
+        inbound.open(tun, OURS, Offload.NONE)
         inbound.shut()
         assert inbound.read(fake(packet)) == ([packet], True)
         inbound.deliver(ipv4())
@@ -107,7 +107,7 @@ def test_nothing_passes_before_the_session_is_open_or_after() -> None:
 def test_another_source_address_is_dropped() -> None:
     inbound = Inbound(bytearray(SCRATCH))
     with tunnel() as (tun, far):
-        inbound.open(tun, OURS, udp=False)
+        inbound.open(tun, OURS, Offload.NONE)
         assert inbound.read(fake(data(ipv4(THEIRS)) + data(ipv4()))) == ([], True)
         inbound.deliver(ipv4(THEIRS))
         inbound.deliver(b"\x45")
@@ -119,7 +119,7 @@ def test_another_source_address_is_dropped() -> None:
 def test_a_full_interface_loses_packets_and_nothing_else() -> None:
     inbound = Inbound(bytearray(SCRATCH))
     with tunnel() as (tun, far):
-        inbound.open(tun, OURS, udp=False)
+        inbound.open(tun, OURS, Offload.NONE)
         packet, count = ipv4(size=1400), 0
         while inbound.received == count * len(packet):
             count += 1
@@ -159,7 +159,7 @@ def test_any_cut_of_the_stream_gives_the_same(sent: list[bytes], draw: st.DataOb
     inbound = Inbound(bytearray(SCRATCH))
     others: list[bytes] = []
     with tunnel() as (tun, far):
-        inbound.open(tun, OURS, udp=False)
+        inbound.open(tun, OURS, Offload.NONE)
         for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
             pieces = [stream[i : min(i + _RECORD, end)] for i in range(start, end, _RECORD)]
             more, alive = inbound.read(fake(*pieces))
@@ -175,7 +175,7 @@ def test_any_cut_of_the_stream_gives_the_same(sent: list[bytes], draw: st.DataOb
 def test_garbage_raises_only_wire_errors(junk: bytes) -> None:
     inbound = Inbound(bytearray(SCRATCH))
     with tunnel() as (tun, far):
-        inbound.open(tun, OURS, udp=False)
+        inbound.open(tun, OURS, Offload.NONE)
         with suppress(WireError):
             inbound.push(junk)
         assert all(packet[12:16] == OURS for packet in received(far))
@@ -186,7 +186,7 @@ def test_ipv6_does_not_pass_as_ipv4() -> None:
     packet = b"\x60" + ipv4()[1:] + bytes(20)
     inbound = Inbound(bytearray(SCRATCH))
     with tunnel() as (tun, far):
-        inbound.open(tun, OURS, udp=False)
+        inbound.open(tun, OURS, Offload.NONE)
         assert inbound.read(fake(data(packet))) == ([], True)
         inbound.deliver(packet)
         assert received(far) == []

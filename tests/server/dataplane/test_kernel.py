@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support import flows, requirements, tuns
-from tests.support.engines import Engine
+from tests.support.engines import BOTH, Engine
 from tests.support.flows import OURS, OURS_V6, SOURCE, FlowState
 from tests.support.netns import Namespace, sweep
 from tests.support.segmentation import (
@@ -127,7 +127,7 @@ def test_the_kernel_cuts_it_into_what_was_sent(
 ) -> None:
     sent = flows.packets(events, [])
     stream = b"".join(map(framed, sent))
-    answer = engine.forward(memoryview(stream), 0, len(stream), SOURCE, router.tun, tuns.has_uso())
+    answer = engine.forward(memoryview(stream), 0, len(stream), SOURCE, router.tun, tuns.offload())
     assert answer[0] == len(stream)
     found = without_noise(tuns.packets(router.plain, len(sent)))
     assert by_flow(found) == by_flow(list(map(routed, sent)))
@@ -152,7 +152,7 @@ def test_as_much_as_there_can_be_in_one_write(
         sent.append(flow.next("", rest, count))
     stream = b"".join(map(framed, sent))
     # the kernel has taken all of it as one packet
-    answer = engine.forward(memoryview(stream), 0, len(stream), SOURCE, router.tun, True)
+    answer = engine.forward(memoryview(stream), 0, len(stream), SOURCE, router.tun, BOTH)
     assert answer == (len(stream), sum(map(len, sent)) - (len(sent) - 1) * (len(sent[0]) - size))
     found = without_noise(tuns.packets(router.plain, len(sent)))
     assert list(map(essence, found)) == list(map(essence, map(routed, sent)))
@@ -243,7 +243,7 @@ class Pump(threading.Thread):
                 stream += framed(os.read(self._client, 2000))
                 self.up += 1
         view = memoryview(stream)
-        self._engine.forward(view, 0, len(stream), OURS, self._server, tuns.has_uso())
+        self._engine.forward(view, 0, len(stream), OURS, self._server, tuns.offload())
 
     def _cut(self) -> None:
         room = memoryview(bytearray(9000))

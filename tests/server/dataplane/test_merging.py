@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import flows
-from tests.support.engines import Engine
+from tests.support.engines import BOTH, Engine
 from tests.support.flows import OURS, OURS_V6, SOURCE, FlowState
 from tests.support.packets import ICMP
 from tests.support.segmentation import Ip, Tcp, Udp
@@ -43,7 +43,7 @@ def test_a_source_that_is_none_lets_nothing_through(engine: Engine, source: byte
     stream = framed(Tcp(content=b"x").encode())
     with tunnel() as (tun, far):
         with pytest.raises(ValueError, match="source"):
-            engine.forward(memoryview(stream), 0, len(stream), source, tun, True)
+            engine.forward(memoryview(stream), 0, len(stream), source, tun, BOTH)
         assert read_all(far) == []
 
 
@@ -216,7 +216,7 @@ def test_an_interface_that_is_gone(engine: Engine) -> None:
     os.close(reading)
     os.close(writing)
     stream = b"".join(map(framed, run_of(Tcp(), 5, 100)))
-    answer = engine.forward(memoryview(stream), 0, len(stream), OURS, writing, True)
+    answer = engine.forward(memoryview(stream), 0, len(stream), OURS, writing, BOTH)
     assert answer == (len(stream), 0)
 
 
@@ -224,5 +224,5 @@ def test_what_was_forwarded_is_let_go(engine: Engine) -> None:
     # the scratch memory can be resized again: nothing holds on to it
     stream = bytearray(b"".join(map(framed, run_of(Tcp(), 5, 100))))
     with tunnel() as (tun, _), memoryview(stream) as view:
-        engine.forward(view, 0, len(stream), OURS, tun, True)
+        engine.forward(view, 0, len(stream), OURS, tun, BOTH)
     stream.extend(b"more")

@@ -12,6 +12,7 @@ import pytest
 
 from sstpca.server.config import Config
 from sstpca.server.contracts import Account, Directory, Lease, Sessions
+from sstpca.server.dataplane.segments import Offload
 from sstpca.server.log import SessionLog
 from sstpca.server.net import interface
 from sstpca.server.net.admission import Admission
@@ -41,7 +42,7 @@ class Kernel:
         near, far = os.pipe()
         CLOSE(far)
         self._made.add(near)
-        return Tun(near, "sstp0", udp=False)
+        return Tun(near, "sstp0", Offload.NONE)
 
     def close(self, descriptor: int) -> None:
         if descriptor in self._made:  # Python closes others, of its own
