@@ -11,7 +11,7 @@ mpl.use("agg")
 from matplotlib import pyplot
 
 from tests.bench.figures import Cell, Series, Table
-from tests.bench.many import Held
+from tests.bench.logins import Many
 
 _UP, _DOWN = "#1f77b4", "#ff7f0e"
 _STYLE: Final = {
@@ -32,7 +32,7 @@ def draw(
     tables: Mapping[str, Table],
     waits: Mapping[str, Sequence[float]],
     storms: Mapping[str, Sequence[float]],
-    held: Sequence[Held],
+    held: Sequence[Many],
 ) -> list[Path]:
     """Draw what there is; return the files."""
     made = []
@@ -148,12 +148,12 @@ def _storm(folder: Path, storms: Mapping[str, Sequence[float]]) -> Path:
     return _save(figure, folder, "storm")
 
 
-def _memory(folder: Path, held: Sequence[Held]) -> Path:
+def _memory(folder: Path, held: Sequence[Many]) -> Path:
     """Draw memory over sessions."""
     figure, axis = pyplot.subplots(figsize=(7, 4.5))
     counts = [0, *(one.sessions for one in held)]
     for name, marker, each in (
-        ("workers (Pss)", "o", [one.pss for one in held]),
+        ("workers (Pss)", "o", [one.memory for one in held]),
         ("kernel, both ends", "s", [one.kernel for one in held]),
     ):
         totals = [0.0, *(kb * one.sessions / 1024 for kb, one in zip(each, held, strict=True))]

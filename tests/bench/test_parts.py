@@ -13,7 +13,7 @@ import pytest
 from tests.bench import probes
 from tests.bench.figures import Column, Series, Table, percentile
 from tests.bench.iperf import DOWN, UP
-from tests.bench.many import Held
+from tests.bench.logins import Many
 from tests.bench.relay import CLIENT, SERVER, Line, relay
 from tests.bench.relay import Path as Way
 from tests.bench.stage import Stage, stage
@@ -154,7 +154,7 @@ def test_the_pictures(tmp_path: Path) -> None:
     lossy.rows = [{"loss": 0.1, "control": "bbr", "plain": 2.0, "tunnel": 1.0}]
     waits = {f"idle{where}: own ping, behind the client": [1.0] for where in ("", " at 20 Mbit/s")}
     tables = {"throughput": tcp, "loss": lossy}
-    held = [Held(10, 20.0, 30.0, 0.1, 0.1, 1.0)]
+    held = [Many(10, 20.0, 30.0, 0.01, 0.1, 5.0, 1.0, 60.0)]
     files = plots.draw(tmp_path, tables, waits, {"rsa": [1.0, 2.0]}, held)
     assert {one.stem for one in files} == {"throughput", "latency", "loss", "storm", "memory"}
     assert all(one.read_bytes().startswith(b"\x89PNG") for one in files)
