@@ -30,12 +30,13 @@ class Engine(NamedTuple):
 
     forward: Callable[[memoryview, int, int, bytes | None, int, int], tuple[int, int]]
     cut: Callable[[Bytes, int, memoryview, int], tuple[list[int], int]]
+    pull: Callable[[int, memoryview, int], tuple[list[int], bytes | None, int]]
 
 
 #: TCP and UDP.
 BOTH = Offload.TCP | Offload.UDP
 
-PYTHON = Engine(merging.forward, cutting.cut)
+PYTHON = Engine(merging.forward, cutting.cut, cutting.pull)
 
 
 def build(folder: Path, *flags: str, source: Path = SOURCE) -> Path:
@@ -72,7 +73,7 @@ def load(path: Path) -> Engine:
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
     loader.exec_module(module)
-    return Engine(module.forward, module.cut)
+    return Engine(module.forward, module.cut, module.pull)
 
 
 @functools.cache

@@ -154,6 +154,21 @@ class Fuzzer:
                 break
             first = one[1]
 
+    def pull(self, engine: Engine) -> None:
+        """Both pull the same from a TUN, and leave the same."""
+        messages = [self.message() or b"-" for _ in range(self._random.randrange(6))]
+        limit = self._random.choice((0, 1, 1400, 16_384, self._random.randrange(20_000)))
+        answers = []
+        for one in (engine, engines.PYTHON):
+            room = exact(bytes(limit + 4095))
+            with tunnel() as (tun, far):
+                for message in messages:
+                    far.send(message)
+                ends, packet, following = one.pull(tun, room, limit)
+                left = read_all(far)
+            answers.append((ends, bytes(room[: ends[-1] if ends else 0]), packet, following, left))
+        assert answers[0] == answers[1], ([one.hex() for one in messages], limit)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -170,6 +185,7 @@ def main() -> None:
         fuzzer = Fuzzer(given.seed * 1_000_003 + done)
         fuzzer.forward(engine)
         fuzzer.cut(engine)
+        fuzzer.pull(engine)
         done += 1
     print(f"{done} inputs of each kind")
 

@@ -4,6 +4,7 @@ For Python's data plane and the compiled one, and for both the same.
 """
 
 import itertools
+import os
 import random
 import struct
 
@@ -32,7 +33,15 @@ from tests.support.segmentation import (
     transport_sum,
     unfinished,
 )
-from tests.support.transparency import LARGEST_SSTP, OVERHEAD, VNET, essence, forward, framed
+from tests.support.transparency import (
+    LARGEST_SSTP,
+    OVERHEAD,
+    VNET,
+    essence,
+    forward,
+    framed,
+    tunnel,
+)
 
 
 def cut(
@@ -268,6 +277,61 @@ def test_damaged_or_not_both_cut_the_same(
     assert python == compiled
     for packet in python[0]:
         assert packet[:OVERHEAD] == framed(packet[OVERHEAD:])[:OVERHEAD]
+
+
+def pull(
+    engine: Engine, messages: list[bytes], limit: int
+) -> tuple[list[bytes], bytes | None, int, list[bytes]]:
+    """Return the SSTP packets, the packet at which it stopped, its next segment, and what is left."""
+    around = random.Random(limit).randbytes(64)
+    size = limit + 4095
+    memory = bytearray(around + bytes(size) + around)
+    with tunnel() as (tun, far):
+        for message in messages:
+            far.send(message)
+        with memoryview(memory) as view:
+            ends, packet, following = engine.pull(tun, view[64 : 64 + size], limit)
+        left = []
+        while (rest := engine.pull(tun, memoryview(bytearray(0)), 0)[1]) is not None:
+            left.append(rest)
+    assert bytes(memory[:64]) == bytes(memory[64 + size :]) == around
+    assert ends == sorted(set(ends))
+    pairs = itertools.pairwise([0, *ends])
+    return [bytes(memory[64 + one : 64 + end]) for one, end in pairs], packet, following, left
+
+
+_message = st.one_of(
+    st.builds(offloaded, st.one_of(_tcp, _udp), st.integers(100, 1400)),
+    st.builds(unfinished, st.builds(Udp, content=st.just(b"one"))),
+    st.binary(min_size=1, max_size=60),
+)
+
+
+@given(messages=st.lists(_message, max_size=8), limit=st.integers(0, 12_000))
+def test_pulling_is_cutting_one_after_the_other(
+    both: tuple[Engine, Engine], messages: list[bytes], limit: int
+) -> None:
+    python, compiled = (pull(one, messages, limit) for one in both)
+    assert python == compiled
+    made, packet, following, left = python
+    there = [one for one in messages if len(one) >= VNET + 20 and one[VNET] >> 4 == 4]
+    expected = [cut_all(both[0], one, 5000, 5000) for one in there]
+    # what it stopped at is not lost, and what is behind that was not read
+    if packet is None:
+        assert (made, left, following) == ([one for part in expected for one in part], [], 0)
+        return
+    at = len(there) - len(left) - 1
+    assert [packet, *left] == there[at:]
+    assert made == [one for part in expected[:at] for one in part] + expected[at][:following]
+    assert sum(map(len, made)) <= limit + 4095
+
+
+def test_pulling_from_what_is_gone(engine: Engine) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    os.close(writing)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        engine.pull(reading, memoryview(bytearray(5000)), 100)
 
 
 @given(packets=flows.mixed)
