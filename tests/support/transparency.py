@@ -59,7 +59,7 @@ def read_all(far: socket.socket) -> list[bytes]:
 
 
 def forward(
-    engine: Engine, stream: bytes, source: bytes | None = SOURCE, *, udp: bool = True
+    engine: Engine, stream: bytes, source: bytes | None = SOURCE, offload: Offload = BOTH
 ) -> tuple[list[bytes], int, int]:
     """Return what was written; where it stopped, in ``stream``; the bytes it says it has written."""
     # what is before and behind is no concern of it: packets of ours, which it may not forward
@@ -67,9 +67,7 @@ def forward(
     view = memoryview(around + stream + around)
     with tunnel() as (tun, far):
         end = len(around) + len(stream)
-        position, count = engine.forward(
-            view, len(around), end, source, tun, BOTH if udp else Offload.TCP
-        )
+        position, count = engine.forward(view, len(around), end, source, tun, offload)
         return read_all(far), position - len(around), count
 
 
@@ -148,17 +146,18 @@ def assert_well_formed(message: bytes) -> None:
 
 
 def assert_transparent(
-    engine: Engine, stream: bytes, source: bytes | None, *, udp: bool = True
+    engine: Engine, stream: bytes, source: bytes | None, offload: Offload = BOTH
 ) -> int:
     """What was written is what was allowed to pass, in each flow in this order; return the writes."""
-    written, stopped, count = forward(engine, stream, source, udp=udp)
+    written, stopped, count = forward(engine, stream, source, offload)
     expected, end = unpacked(stream, source)
     assert stopped == end
     assert count == sum(len(message) - VNET for message in written)
     came: dict[bytes, list[bytes]] = defaultdict(list)
     for message in written:
         assert_well_formed(message)
-        assert udp or Vnet.decode(message).gso_type != GSO_UDP_L4
+        kinds = {GSO_NONE: offload, GSO_UDP_L4: Offload.UDP}
+        assert kinds.get(Vnet.decode(message).gso_type, Offload.TCP) in offload
         for packet in segments(message):
             came[flow_of(packet)].append(essence(packet))
     sent: dict[bytes, list[bytes]] = defaultdict(list)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sstpca.server.dataplane.segments import Offload
 from tests.support import flows
 from tests.support.engines import BOTH, Engine
 from tests.support.flows import OURS, OURS_V6, SOURCE, FlowState
@@ -25,17 +26,19 @@ from tests.support.transparency import (
     tunnel,
 )
 
+_offloads = st.sampled_from((BOTH, BOTH, Offload.TCP, Offload.UDP, Offload.NONE))
+
 
 @given(
     packets=flows.mixed,
-    udp=st.booleans(),
+    offload=_offloads,
     source=st.sampled_from((SOURCE, OURS, SOURCE[:12], None)),
 )
 def test_what_was_put_together_is_cut_into_what_was_sent(
-    engine: Engine, packets: list[bytes], udp: bool, source: bytes | None
+    engine: Engine, packets: list[bytes], offload: Offload, source: bytes | None
 ) -> None:
     stream = b"".join(map(framed, packets))
-    assert_transparent(engine, stream, source, udp=udp)
+    assert_transparent(engine, stream, source, offload)
 
 
 @pytest.mark.parametrize("source", [b"", bytearray(), memoryview(b""), OURS[:3], SOURCE + b"\0"])
@@ -47,12 +50,12 @@ def test_a_source_that_is_none_lets_nothing_through(engine: Engine, source: byte
         assert read_all(far) == []
 
 
-@given(packets=flows.mixed, udp=st.booleans(), length=st.integers(4, 20))
+@given(packets=flows.mixed, offload=_offloads, length=st.integers(4, 20))
 def test_both_write_the_same(
-    both: tuple[Engine, Engine], packets: list[bytes], udp: bool, length: int
+    both: tuple[Engine, Engine], packets: list[bytes], offload: Offload, length: int
 ) -> None:
     stream = b"".join(map(framed, packets))
-    python, compiled = (forward(one, stream, SOURCE[:length], udp=udp) for one in both)
+    python, compiled = (forward(one, stream, SOURCE[:length], offload) for one in both)
     assert python == compiled
 
 
@@ -130,8 +133,10 @@ def test_a_stream_is_few_writes(
     stream = b"".join(map(framed, run_of(first, count, size)))
     expected = writes + (count * size + len(first.header) + 20 > 65535)
     assert assert_transparent(engine, stream, SOURCE) == expected
-    if isinstance(first, Udp):
-        assert assert_transparent(engine, stream, SOURCE, udp=False) == count
+    # and none of what the kernel does not take
+    other = Offload.TCP if isinstance(first, Udp) else Offload.UDP
+    assert assert_transparent(engine, stream, SOURCE, other) == count
+    assert assert_transparent(engine, stream, SOURCE, Offload.NONE) == count
 
 
 @pytest.mark.parametrize("total", [65534, 65535, 65536])
