@@ -134,11 +134,13 @@ def main() -> None:
 
 
 def write(run: Run, folder: Path) -> None:
-    """Write the figures as JSON, and the pictures."""
+    """Write the figures as JSON, the tables as Markdown, and the pictures."""
     folder.mkdir(parents=True, exist_ok=True)
     found: dict[str, Any] = {table.name: table.plain() for table in run.tables}
     text = json.dumps({"machine": machine(), **found}, indent=1)
     (folder / "bench.json").write_text(text)
+    for table in run.tables:
+        (folder / f"{table.name}.md").write_text(table.markdown() + "\n")
     if importlib.util.find_spec("matplotlib") is None:
         print("\nno pictures: matplotlib is not installed (make bench installs it)")
         return

@@ -82,13 +82,9 @@ class Table:
 
     def text(self) -> str:
         """Return it as it stands on the terminal: words to the left, figures to the right."""
-        shown = [[column.show(row.get(column.key)) for column in self.columns] for row in self.rows]
-        heads = [column.head for column in self.columns]
+        heads, shown = self._heads(), self._shown()
         widths = [max(map(len, cells)) for cells in zip(heads, *shown, strict=True)]
-        words = [
-            any(isinstance(row.get(column.key), str) for row in self.rows)
-            for column in self.columns
-        ]
+        words = self._words()
 
         def line(cells: Sequence[str]) -> str:
             parts = zip(cells, widths, words, strict=True)
@@ -96,6 +92,25 @@ class Table:
 
         rule = "  ".join("-" * width for width in widths)
         return "\n".join([self.title, line(heads), rule, *map(line, shown), *self.notes])
+
+    def markdown(self) -> str:
+        """Return it as it stands in a document."""
+        rule = ["---" if word else "---:" for word in self._words()]
+        lines = [f"| {' | '.join(cells)} |" for cells in (self._heads(), rule, *self._shown())]
+        return "\n".join([f"{self.title}.", "", *lines, "", *self.notes])
+
+    def _heads(self) -> list[str]:
+        return [column.head.strip() for column in self.columns]
+
+    def _shown(self) -> list[list[str]]:
+        return [[column.show(row.get(column.key)) for column in self.columns] for row in self.rows]
+
+    def _words(self) -> list[bool]:
+        """Return which columns have words: they stand to the left."""
+        return [
+            any(isinstance(row.get(column.key), str) for row in self.rows)
+            for column in self.columns
+        ]
 
     def plain(self) -> dict[str, Any]:
         """Return it as JSON has it: each round of each series, with its median and spread."""

@@ -77,6 +77,11 @@ def _storms(found: Sequence[logins.Storm]) -> Table:
     table.notes = [
         f"From {len(logins.SOURCES)} addresses, {logins.OFFICE / logins.STORM:.0%} of them from one. "
         "CPU: of the workers for each client; yardstick: a fixed piece of Python.",
+        *(
+            f"{one.key}: {count} were not let in: {why}"
+            for one in found
+            for why, count in one.arrival.failures.most_common(3)
+        ),
     ]
     return table
 

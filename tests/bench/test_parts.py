@@ -2,6 +2,7 @@
 
 import importlib.util
 import random
+import re
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench import probes
+from tests.bench.document import DOCUMENT, with_tables
 from tests.bench.figures import Column, Series, Table, percentile
 from tests.bench.iperf import DOWN, UP
 from tests.bench.logins import Many
@@ -21,6 +23,8 @@ from tests.bench.throughput import _run
 from tests.bench.tunnel import Kind, record_ends, user
 from tests.support import netns
 from tests.support.requirements import require
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_table_says_what_was_measured() -> None:
@@ -41,6 +45,20 @@ def test_a_table_says_what_was_measured() -> None:
     [first, second] = table.plain()["rows"]
     assert first["cost"] == {"rounds": [1.0, 2.0, 4.0], "median": 2.0, "spread": 0.75}
     assert second["cost"] is None
+
+
+def test_tables_go_into_the_document_and_others_stay(tmp_path: Path) -> None:
+    table = Table("udp", "Title", (Column("to", "to"), Column("n", "n", 0)), [{"to": "up", "n": 3}])
+    (tmp_path / "udp.md").write_text(table.markdown() + "\n")
+    text = "A\n<!-- udp -->\nold\n<!-- end -->\nB\n<!-- loss -->\nold\n<!-- end -->\n"
+    new = with_tables(text, tmp_path)
+    assert "| to | n |\n| --- | ---: |\n| up | 3 |\n" in new
+    assert new.endswith("<!-- end -->\nB\n<!-- loss -->\nold\n<!-- end -->\n")
+    assert with_tables(new, tmp_path) == new
+    document = (ROOT / DOCUMENT).read_text()
+    assert set(re.findall(r"<!-- (\w+) -->", document)) - {"end"} == {
+        *("throughput", "udp", "latency", "loss", "workers", "storm", "sessions")
+    }
 
 
 def test_percentiles() -> None:
