@@ -25,8 +25,11 @@ _FLOWS: Final = 1024
 _TARGET: Final = 0.05
 _INTERVAL: Final = 0.3
 
+#: Bytes that a packet takes beside its own: small ones take most of their room by that.
+_EACH: Final = 144
+
 #: A packet of usual size, with its header: no flow with less waiting is too fast.
-_ONE: Final = 1514 + VNET.size
+_ONE: Final = 1514 + VNET.size + _EACH
 
 #: Bytes that wait for one client, at most; and for all clients of a worker. A download whose
 #: receiver has a window of that size loses nothing here.
@@ -55,6 +58,11 @@ class Waiting:
     packet: bytes
     since: float
     first: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory that it takes."""
+        return len(self.packet) + _EACH
 
 
 @dataclass(slots=True)
@@ -111,8 +119,9 @@ class FairQueue:
         if flow is None:
             flow = self._flows[name] = _Flow(credit=QUANTUM)
             self._new.append(name)
-        flow.packets.append(Waiting(packet, now, first))
-        self._account(flow, len(packet))
+        waiting = Waiting(packet, now, first)
+        flow.packets.append(waiting)
+        self._account(flow, waiting.size)
         # who has much leaves as much to others (dynamic thresholds: Choudhury and Hahne, 1998)
         while self._size > min(LIMIT, self._room.left):
             self._make_room(max(self._flows.values(), key=lambda one: one.size))
@@ -142,7 +151,7 @@ class FairQueue:
         flow = self._flows[(self._new or self._old)[0]]
         flow.credit -= size
         if following < 0:
-            self._account(flow, -len(flow.packets.popleft().packet))
+            self._account(flow, -flow.packets.popleft().size)
         else:
             flow.packets[0].first = following
 
@@ -163,7 +172,7 @@ class FairQueue:
         """Lose the first packets: so much that not all flows are looked through for each one."""
         left = max(flow.size // 2, flow.size - _MUCH)
         while flow.size > left:
-            self._account(flow, -len(flow.packets.popleft().packet))
+            self._account(flow, -flow.packets.popleft().size)
             self.lost += 1
 
     def _lose(self, flow: _Flow) -> None:
@@ -175,4 +184,4 @@ class FairQueue:
         # what is no large packet has no segments, and no size of them
         if not size or waiting.first * size >= len(waiting.packet):
             flow.packets.popleft()
-            self._account(flow, -len(waiting.packet))
+            self._account(flow, -waiting.size)

@@ -1,5 +1,6 @@
 """What waits for a client: turns, order within a flow, bounds, and that what does not wait is lost."""
 
+import tracemalloc
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
@@ -92,6 +93,21 @@ def test_not_all_flows_are_looked_through_for_each_packet(monkeypatch: pytest.Mo
     before = looked
     waiting.add(large(9, 60_000), 0.0)
     assert looked - before <= 2
+
+
+def test_small_packets_take_room_by_their_number() -> None:
+    """They take several times their own bytes of memory, and that is bounded as well."""
+    waiting, count = FairQueue(Room(1 << 20)), 0
+    tracemalloc.start()
+    try:
+        while not waiting.lost:
+            waiting.add(datagram(1, 0, count), count / 1e6)
+            count += 1
+        memory, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert count > 1000
+    assert memory < (1 << 20)
 
 
 def test_a_client_without_room_leaves_none_to_itself() -> None:
