@@ -195,8 +195,12 @@ def many(vpn: Vpn, sessions: int, *, watched: float = WATCHED) -> Many:
 
 def _pss(server: Server) -> float:
     """Return the proportional set size of the workers, in KB."""
-    texts = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in server.children()]
-    return float(sum(int(_field(text, "Pss")) for text in texts))
+    total = 0
+    for pid in server.children():
+        # a program that the server has run may be among them, and end
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            total += _field(Path(f"/proc/{pid}/smaps_rollup").read_text(), "Pss")
+    return float(total)
 
 
 def _kernel() -> float:
