@@ -29,7 +29,7 @@ HERE: Final = Path(__file__).resolve().parent
 CHECKOUT: Final = HERE.parent
 VENV: Final = CHECKOUT / ".venv"
 PYTHON: Final = VENV / "bin" / "python"
-#: The part that is compiled where there is a C compiler, and what it is compiled to.
+#: What is compiled where there is a C compiler, and the files that come of it.
 SOURCE: Final = CHECKOUT / "server" / "dataplane" / "_segments.c"
 COMPILED: Final = "_segments.*.so"
 MARKER: Final = VENV / "sstpca-installed.json"
@@ -116,7 +116,7 @@ def _install(level: str) -> None:
         noted = {}
     if noted.get(level) != wanted[level]:
         _install_packages(LOCKS[level])
-    # where it cannot be compiled any more, what another source was compiled to must not stay
+    # where it cannot be compiled any more, what came of another source must not stay
     for old in SOURCE.parent.glob(COMPILED):
         old.unlink()
     alone = ("--no-index", "--no-deps", "--no-build-isolation")

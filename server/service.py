@@ -19,6 +19,7 @@ from typing import Final
 
 from .config import Config
 from .contracts import Backend
+from .dataplane import engine
 from .errors import ServerError
 from .log import LOGGER
 from .net import conntrack
@@ -142,6 +143,7 @@ class _Supervisor:
         names = [sock.getsockname() for sock in self._listeners]
         addresses = ", ".join(f"{name[0]} port {name[1]}" for name in names)
         LOGGER.info("listening on %s with %d workers", addresses, self._config.workers)
+        LOGGER.info("IP packets pass %s", engine.DESCRIPTION)
         self._warn_of_expiry()
         while not self._asked_to_end():
             self._replace()

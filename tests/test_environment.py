@@ -66,6 +66,9 @@ class Checkout:
         shutil.copy(SCRIPT, root / "install")
         (root / "pyproject.toml").write_text(PYPROJECT)
         (root / "backend.py").write_text(BACKEND)
+        self.compiled = root / "server" / "dataplane" / "_segments.abi3.so"
+        self.compiled.parent.mkdir(parents=True)
+        self.compiled.with_name("_segments.c").write_text("one")
 
     def lock(self, run: str, test: str, bench: str = "") -> None:
         for level, text in (("run", run), ("test", test), ("bench", bench or run)):
@@ -120,6 +123,13 @@ def test_an_environment_from_its_first_day_to_its_last(tmp_path: Path) -> None:
     for level in ("run", "test"):
         again = checkout.make(level)
         assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+
+    # what was compiled of another source must not stay where it cannot be compiled any more
+    checkout.compiled.write_text("of one")
+    assert checkout.make("run").stdout == ""
+    checkout.compiled.with_name("_segments.c").write_text("two")
+    assert checkout.make("run").stdout == "installing sstpca into .venv\n"
+    assert not checkout.compiled.exists()
 
     # what cannot be downloaded leaves what is there as it was
     checkout.lock(first.replace("==1", "==2"), both.replace("==1", "==2"))

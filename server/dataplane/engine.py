@@ -14,4 +14,11 @@ except ImportError:
 #: Whether it is the compiled one.
 COMPILED: Final = cut.__module__.endswith("._segments")
 
-__all__ = ["COMPILED", "cut", "forward", "pull"]
+#: What runs, as a line of the log has it behind "IP packets pass".
+DESCRIPTION: Final = (
+    "in large segments, by compiled code"
+    if COMPILED
+    else "one by one, in Python; where there are gcc and python3-dev, a new installation is faster"
+)
+
+__all__ = ["COMPILED", "DESCRIPTION", "cut", "forward", "pull"]
