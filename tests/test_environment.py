@@ -198,3 +198,18 @@ def test_make_install_makes_the_program_and_no_vpn() -> None:
     ]
     assert all("install/environment.py run" in plan for plan in plans)
     assert ["quickstart" in plan for plan in plans] == [False, True]
+
+
+@pytest.mark.parametrize(("given", "option"), [((), ""), (("QUICK=1",), "--quick")])
+def test_make_bench_installs_what_plots_need_and_measures(
+    given: tuple[str, ...], option: str
+) -> None:
+    plan = subprocess.run(
+        ["make", "--dry-run", "bench", *given, f"PYTHON={sys.executable}"],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "install/environment.py bench" in plan
+    assert plan.splitlines()[-1].rstrip() == f".venv/bin/python -m tests.bench {option}".rstrip()

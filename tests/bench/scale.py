@@ -88,7 +88,10 @@ def _storms(found: Sequence[logins.Storm]) -> Table:
 
 def _sessions(found: Sequence[Many], watched: float) -> Table:
     table = Table("sessions", "Sessions that carry nothing, two workers", SESSIONS)
-    table.rows = [{column.key: getattr(held, column.key) for column in SESSIONS} for held in found]
+    table.rows = [
+        {column.key: getattr(one, column.key) for column in SESSIONS} | {"share": 100 * one.share}
+        for one in found
+    ]
     table.notes = [
         "Workers: Pss beyond an empty server's. Kernel: slab, stacks and per-CPU memory of the "
         f"whole machine, the clients' sockets with it. Idle: watched for {watched:.0f} s.",
