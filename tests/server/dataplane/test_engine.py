@@ -1,0 +1,54 @@
+"""Which of the two runs: the compiled one if there is one, else Python's, with the same functions."""
+
+import importlib.util
+import inspect
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from sstpca.server.dataplane import cutting, engine, merging
+from tests.support import engines
+
+_COMPILED = "sstpca.server.dataplane._segments"
+
+
+def imported() -> Any:
+    """The module as it is when it is imported for the first time."""
+    path = Path(inspect.getfile(engine))
+    spec = importlib.util.spec_from_file_location("sstpca.server.dataplane.engine_again", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_without_a_compiled_one_it_is_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, _COMPILED, None)
+    chosen = imported()
+    assert not chosen.COMPILED
+    functions = (chosen.forward, chosen.cut, chosen.pull)
+    assert functions == (merging.forward, cutting.cut, cutting.pull)
+
+
+def test_where_there_is_a_compiled_one_it_is_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = engines.compiled()
+    monkeypatch.setitem(sys.modules, _COMPILED, _module(**built._asdict()))
+    chosen = imported()
+    assert chosen.COMPILED
+    assert (chosen.forward, chosen.cut, chosen.pull) == built
+
+
+def test_one_of_an_earlier_version_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stays where the program was updated and nothing compiles any more."""
+    built = engines.compiled()
+    monkeypatch.setitem(sys.modules, _COMPILED, _module(forward=built.forward, cut=built.cut))
+    assert not imported().COMPILED
+
+
+def _module(**functions: object) -> ModuleType:
+    made = ModuleType(_COMPILED)
+    made.__dict__.update(functions)
+    return made
