@@ -11,7 +11,7 @@ import pytest
 from sstpca.server.dataplane.stream import TlsStream
 from sstpca.server.net.interface import Interface
 from sstpca.server.net.lifecycle import WATCHED, ConnectionState, Watched
-from sstpca.server.net.watch import Steps, Watch
+from sstpca.server.net.watch import REST, Steps, Watch
 
 SOCKET, TUN = 5, 7
 CROWD = 256 * 1024 + 1
@@ -24,6 +24,7 @@ class Loop:
         self.readers: dict[int, str] = {}
         self.writers: dict[int, str] = {}
         self.timers: list[Timer] = []
+        self.rests: list[Callable[[], None]] = []
 
     def add_reader(self, descriptor: int, step: Callable[[], str]) -> None:
         self.readers[descriptor] = step()
@@ -37,6 +38,10 @@ class Loop:
 
     def remove_writer(self, descriptor: int) -> None:
         self.writers.pop(descriptor, None)
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> None:
+        assert seconds == REST
+        self.rests.append(call)
 
     def call_at(self, when: float, call: Callable[[], None]) -> "Timer":
         self.timers.append(Timer(when, call))
@@ -122,6 +127,28 @@ def test_a_session_without_an_interface() -> None:
     world.tun.descriptor = -1
     world.set(WATCHED[ConnectionState.CALLING])
     assert world.loop.readers == {SOCKET: "read"}
+
+
+def test_who_rests_is_read_again() -> None:
+    world = World()
+    world.set(UP)
+    world.watch.rest()
+    world.watch.rest()
+    assert world.loop.readers == {TUN: "pump"}
+    world.set(UP)
+    assert world.loop.readers == {TUN: "pump"}, "not before its time"
+    [rested] = world.loop.rests
+    rested()
+    assert world.loop.readers == {TUN: "pump", SOCKET: "read"}
+
+
+def test_who_is_gone_meanwhile_is_not_read_again() -> None:
+    world = World()
+    world.set(UP)
+    world.watch.rest()
+    world.set(GONE)
+    world.loop.rests[0]()
+    assert world.loop.readers == {}
 
 
 def test_a_timer_is_set_once_for_a_deadline_and_again_behind_it() -> None:
