@@ -158,16 +158,17 @@ class Fuzzer:
         """Both pull the same from a TUN, and leave the same."""
         messages = [self.message() or b"-" for _ in range(self._random.randrange(6))]
         limit = self._random.choice((0, 1, 1400, 16_384, self._random.randrange(20_000)))
+        size = self._random.choice((limit + 4095, limit + 4095, self._random.randrange(6000)))
         answers = []
         for one in (engine, engines.PYTHON):
-            room = exact(bytes(limit + 4095))
+            room = exact(bytes(size))
             with tunnel() as (tun, far):
                 for message in messages:
                     far.send(message)
                 ends, packet, following = one.pull(tun, room, limit)
                 left = read_all(far)
             answers.append((ends, bytes(room[: ends[-1] if ends else 0]), packet, following, left))
-        assert answers[0] == answers[1], ([one.hex() for one in messages], limit)
+        assert answers[0] == answers[1], ([one.hex() for one in messages], limit, size)
 
 
 def main() -> None:

@@ -326,6 +326,19 @@ def test_pulling_is_cutting_one_after_the_other(
     assert sum(map(len, made)) <= limit + 4095
 
 
+@pytest.mark.parametrize("size", [0, 7, 900, 950, 1900, 2000, 2900])
+def test_pulling_into_less_room_than_it_was_told(engine: Engine, size: int) -> None:
+    """What does not fit is lost or waits, and is not written behind the room."""
+    plain = Vnet().encode() + Udp(content=bytes(900)).encode()
+    memory = bytearray(size + 5000)
+    with tunnel() as (tun, far), memoryview(memory) as view:
+        for message in (plain, plain, _large, plain):
+            far.send(message)
+        ends, _, _ = engine.pull(tun, view[:size], 5000)
+    assert all(end <= size for end in ends)
+    assert not any(memory[size:])
+
+
 def test_pulling_from_what_is_gone(engine: Engine) -> None:
     reading, writing = os.pipe()
     os.close(reading)
