@@ -184,8 +184,11 @@ class Connection:
         try:
             step()
         except Exception:
-            self._log.exception("a mistake in the server")
-            self.drop("the server has a problem")
+            self._mistaken()
+
+    def _mistaken(self) -> None:
+        self._log.exception("a mistake in the server")
+        self.drop("the server has a problem")
 
     def _read(self) -> None:
         if self._life.over:
@@ -199,6 +202,8 @@ class Connection:
             packets, alive = self._inbound.read(self._stream)
         except WireError as error:
             return self.drop(str(error))
+        if self._life.watched.ip:
+            self._shared.active.add(self)
         if packets or not alive or self._stream.waiting:
             self._backlog.alive = alive
             self._receive(packets)
@@ -214,7 +219,10 @@ class Connection:
         self._backlog.add(packets, stranger=self._life.watched.pays)
 
     def _take(self, packet: bytes) -> None:
-        self._safely(lambda: self._do_all(self._session.receive(packet, self._loop.time())))
+        try:
+            self._do_all(self._session.receive(packet, self._loop.time()))
+        except Exception:
+            self._mistaken()
 
     def _worked(self, cost: float) -> None:
         """Some packets are worked on, and have cost so much; a stranger and its source pay."""
@@ -230,6 +238,7 @@ class Connection:
             self.drop("the client closed the connection")
 
     def _pump(self) -> None:
+        self._shared.active.add(self)
         try:
             self._outbound.pump(self._tun.descriptor, self._loop.time())
         except OSError as error:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar, TypeVarTuple
+from typing import Any, Final, Protocol, TypeVar, TypeVarTuple
 
 from ..config import Config
 from ..contracts import Directory, Sessions
@@ -25,11 +25,24 @@ _Args = TypeVarTuple("_Args")
 _INTERFACES: Final = 4
 
 
+class Carrier(Protocol):
+    """What has a session and carries IP packets: a connection."""
+
+    @property
+    def session(self) -> int | None:
+        """The session's number, once it has one."""
+
+    @property
+    def traffic(self) -> tuple[int, int]:
+        """Bytes of IP packets received from and sent to the client."""
+
+
 @dataclass(slots=True)
 class Shared:
     """The process's event loop, certificate, store and threads.
 
     :param identity: the certificate that new connections are shown.
+    :param active: those that may have carried packets since the last beat.
     :param scratch: working memory for one read or one batch; nothing in it outlives a callback.
     :param room: for the packets that wait for clients.
     """
@@ -42,6 +55,7 @@ class Shared:
     scratch: bytearray = field(default_factory=lambda: bytearray(SCRATCH))
     room: Room = field(default_factory=Room)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    active: set[Carrier] = field(default_factory=set)
     contexts: Contexts = field(default_factory=Contexts)
     log_limit: LogLimit = field(default_factory=LogLimit)
     sources: Sources = field(init=False)

@@ -57,11 +57,12 @@ class Watch:
     def set(self, watched: Watched, *, busy: bool, queued: bool, deadline: float | None) -> None:
         """Watch what a state wants; read the client only as fast as it reads.
 
-        :param busy: whether packets of the client wait to be worked on: it is not read until then.
+        :param busy: whether packets of the client wait to be worked on: until they are, one that is
+            not read (:meth:`pause`) stays so.
         :param queued: whether IP packets wait to be sent to it.
         """
         waiting = self._stream.waiting
-        self._to_read = watched.socket and not busy and waiting <= _CROWDED
+        self._to_read = watched.socket and waiting <= _CROWDED and (self._reading or not busy)
         reading = self._to_read and not self._resting
         if reading != self._reading:
             self._set_reading(reading)
@@ -75,6 +76,12 @@ class Watch:
             deadline = None
         if deadline != self._deadline:
             self._set_timer(deadline)
+
+    def pause(self) -> None:
+        """Do not read the client, which has sent more before what it sent was worked on."""
+        if self._reading:
+            self._to_read = False
+            self._set_reading(False)
 
     def rest(self) -> None:
         """Do not read the client for a moment."""

@@ -92,15 +92,19 @@ class Worker:
 
     async def _beat(self) -> None:
         """Say that we live, and end the sessions that are to end."""
-        live = {c.session: c for c in self._connections if c.session is not None}
-        traffic = {number: connection.traffic for number, connection in live.items()}
+        active = list(self._shared.active)
+        self._shared.active.clear()
+        traffic = {c.session: c.traffic for c in active if c.session is not None}
         try:
             ending = await self._shared.ask(self._shared.sessions.beat, traffic)
         except Exception as error:
             LOGGER.error("the store does not answer: %s", error)
+            self._shared.active.update(active)
             return
-        for number, reason in ending.items():
-            live[number].terminate(reason)
+        if ending:
+            for one in list(self._connections):
+                if one.session in ending:
+                    one.terminate(ending[one.session])
 
     async def _end_all(self) -> None:
         """End every session politely, within a bounded time."""
@@ -177,3 +181,4 @@ class Worker:
     def _ended(self, connection: Connection) -> None:
         self._strangers.remove(connection)
         self._connections.discard(connection)
+        self._shared.active.discard(connection)

@@ -37,6 +37,8 @@ class StoreSessions:
     def __init__(self, store: Store, worker: int) -> None:
         self._store = store
         self._worker = worker
+        #: Those that are in the database as far as we know, and what it has of their traffic.
+        self._own: set[int] = set()
         self._written: dict[int, tuple[int, int]] = {}
         #: The certificates that sessions were opened with, SHA-256.
         self._certificates: dict[int, str] = {}
@@ -49,6 +51,7 @@ class StoreSessions:
         promised = sessions.promise(self._store, self._worker, account.id, peer=peer, client=client)
         if promised is None:
             return None
+        self._own.add(promised.session)
         if account.certificate:
             self._certificates[promised.session] = account.certificate
         return _lease(promised)
@@ -69,6 +72,9 @@ class StoreSessions:
 
     def _sweep(self) -> None:
         sessions.remove(self._store, self._over)
+        self._own -= self._over
+        for session in self._over:
+            self._written.pop(session, None)
         self._over.clear()
 
     def beat(self, traffic: dict[int, tuple[int, int]]) -> dict[int, str]:
@@ -83,13 +89,9 @@ class StoreSessions:
         if changed or time.time() - self._seen > _SEEN_EVERY:
             self._seen = time.time()
             sessions.note(self._store, self._worker, changed, self._seen)
-        known, revoked = sessions.orders(self._store, self._worker), self._revoked()
-        self._written = dict(traffic)
-        ending = {
-            session: known.get(session, sessions.TAKEN_AWAY) or revoked.get(session)
-            for session in traffic
-        }
-        return {session: reason for session, reason in ending.items() if reason}
+        self._written |= {session: traffic[session] for session in traffic.keys() & self._own}
+        gone = dict.fromkeys(traffic.keys() - self._own, sessions.TAKEN_AWAY)
+        return self._revoked() | gone | sessions.orders(self._store, self._worker, self._own)
 
     def _change(self, session: int, count: tuple[int, int]) -> Traffic:
         """Return what to write of a session; who is only sent packets may be gone."""

@@ -131,9 +131,12 @@ def _to_6(connection: sa.Connection) -> None:
 def _to_7(connection: sa.Connection) -> None:
     """What a login looks up among thousands of sessions."""
     names = ("worker_id", "user_id", "promised")
-    table = sa.Table("sessions", sa.MetaData(), *(sa.Column(name, sa.Integer) for name in names))
+    columns = (sa.Column(name, sa.Integer) for name in (*names, "kill"))
+    table = sa.Table("sessions", sa.MetaData(), *columns)
     for name in names:
         sa.Index(f"ix_sessions_{name}", table.c[name]).create(connection, checkfirst=True)
+    ending = sa.Index("sessions_ending", table.c.worker_id, sqlite_where=table.c.kill.is_not(None))
+    ending.create(connection, checkfirst=True)
 
 
 #: the first takes version 1 to 2

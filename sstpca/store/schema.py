@@ -99,6 +99,9 @@ sessions = sa.Table(
     sqlite_autoincrement=True,
 )
 
+# those that are to end: none, mostly
+sa.Index("sessions_ending", sessions.c.worker_id, sqlite_where=sessions.c.kill.is_not(None))
+
 # Every certificate that was issued or taken in; see certificates.py. Digests and the serial are
 # lower-case hexadecimal.
 certificates = sa.Table(

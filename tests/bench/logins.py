@@ -36,6 +36,7 @@ KEYS: Final = ("rsa", "ecdsa")
 
 #: Seconds in which idle sessions are watched: a keepalive is due in each minute.
 WATCHED: Final = 60.0
+_WORKERS: Final = 2
 #: Seconds until what a login needs for a while is given back.
 _SETTLED: Final = 5.0
 #: Sessions of each process of clients that end, whose end is measured.
@@ -227,8 +228,10 @@ def prepared(key: str, users: int) -> Iterator[Vpn]:
         with contextlib.closing(Toolkit.open(home.path)) as toolkit:
             toolkit.users.add_all([NewUser(f"u{number}", PASSWORD) for number in range(users)])
         settings = home.path / "settings.toml"
-        settings.write_text(settings.read_text().replace("workers = 0", "workers = 2"))
+        settings.write_text(settings.read_text().replace("workers = 0", f"workers = {_WORKERS}"))
         with Server(home, net.server, Path(folder) / "log") as server:
+            # what it starts beside the workers is soon over
+            wait_for(lambda: len(server.children()) == _WORKERS, 10.0, "its workers alone")
             yield Vpn(net, home, server)
 
 

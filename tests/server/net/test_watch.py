@@ -109,17 +109,29 @@ GONE = WATCHED[ConnectionState.GONE]
 def test_every_state(state: ConnectionState, queued: bool, busy: bool, waiting: int) -> None:
     """Whatever was watched before: what it does not want is not watched any more."""
     over = state in (ConnectionState.REFUSED, ConnectionState.GONE)
-    readers = {} if over or busy or waiting == CROWD else {SOCKET: "read"}
-    if state is ConnectionState.UP:
-        readers[TUN] = "pump"
+    unread = over or waiting == CROWD
+    pumped = {TUN: "pump"} if state is ConnectionState.UP else {}
     for before in (UP, GONE):
         world = World()
         world.set(before, deadline=3.0)
         world.stream.waiting = waiting
         world.set(WATCHED[state], busy=busy, queued=queued, deadline=4.0)
-        assert world.loop.readers == readers
+        # who is busy is read on, until it turns out to send more meanwhile
+        rests = unread or (busy and before is GONE)
+        assert world.loop.readers == pumped | ({} if rests else {SOCKET: "read"})
         assert world.loop.writers == ({SOCKET: "flush"} if (waiting or queued) and not over else {})
         assert world.loop.due == ([] if over else [4.0])
+
+
+def test_who_sends_more_while_packets_wait_is_not_read_until_they_are_worked_on() -> None:
+    world = World()
+    world.set(WATCHED[ConnectionState.CALLING])
+    for _ in range(2):
+        world.watch.pause()
+        world.set(WATCHED[ConnectionState.CALLING], busy=True)
+        assert world.loop.readers == {}
+    world.set(WATCHED[ConnectionState.CALLING])
+    assert world.loop.readers == {SOCKET: "read"}
 
 
 def test_a_session_without_an_interface() -> None:
