@@ -127,7 +127,7 @@ def set_up(form: Literal["text", "json"]) -> None:
     """Write the log to standard error in that form."""
     # what no line has: from where in the source, and from which thread ("Optimization" in Python's
     # Logging HOWTO)
-    logging._srcfile = None  # type: ignore[attr-defined]
+    logging._srcfile = None
     logging.logThreads = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())

@@ -35,6 +35,9 @@ BINDING: Final = 10.0
 BINDING_MOST: Final = 30.0
 #: Seconds of silence after which we ask, and then after which we give up: 3.1.2.3.
 HELLO: Final = 60.0
+# seconds that make no difference: who answers an Echo-Request was heard a moment behind it, and
+# would be asked next by two turns of the timer
+_SOON: Final = 0.5
 #: Seconds for the answer to our Call-Abort; and to let the last one arrive: 3.1.2.1.
 ABORT: Final = 3.0
 ABORT_LINGER: Final = 1.0
@@ -263,7 +266,7 @@ class Call:
         if self._heard is not None:
             self.deadline = self._heard + HELLO
             self._heard, self._asked = None, False
-            if now < self.deadline:
+            if now < self.deadline - _SOON:
                 return []
         if self._asked:
             self.reason = f"the client fell silent for {2 * HELLO:.0f} seconds"
