@@ -194,8 +194,7 @@ class Connection:
         if self._life.over:
             return None
         if self._backlog.busy:
-            # it sends faster than that is worked on, and is not watched meanwhile
-            return self._go_on()
+            return self._watch.pause()
         now, before = self._loop.time(), self._inbound.received
         self._session.heard(now)
         try:
