@@ -1,7 +1,8 @@
 """An open database: how it is opened, read and written.
 
-SQLite by path is the embedded default. Tables and statements are SQLAlchemy's, and what is SQLite's
-alone is in sqlite.py, so that another database is a URL away.
+SQLite by path is the embedded default. Tables and statements are SQLAlchemy's (those of each login are
+compiled once, see prepared.py), and what is SQLite's alone is in sqlite.py, so that another database is
+a URL away.
 """
 
 import contextlib

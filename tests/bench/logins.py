@@ -23,6 +23,7 @@ from typing import Final
 
 from sstpca import Vpn as Toolkit
 from sstpca.vpn.users import NewUser
+from tests.bench import steps
 from tests.bench.crowd import PASSWORD, PROCESSES, Arrival, Crowd, members
 from tests.support.netns import network, wait_for
 from tests.support.server import Server, Vpn, make_home
@@ -238,13 +239,13 @@ def prepared(key: str, users: int) -> Iterator[Vpn]:
 def main() -> None:
     """Set up, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("parts", nargs="*", metavar="PART", help="storm, many")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="storm, many, steps")
     parser.add_argument("--rounds", type=int, default=3, help="storms for each key")
     parser.add_argument("--clients", type=int, default=STORM)
     parser.add_argument("--keys", default=",".join(KEYS))
     parser.add_argument("--sessions", default=",".join(map(str, MANY)))
     options = parser.parse_args()
-    parts = options.parts or ["storm", "many"]
+    parts = options.parts or ["storm", "many", "steps"]
     if "storm" in parts:
         for key in options.keys.split(","):
             with prepared(key, options.clients) as vpn:
@@ -254,6 +255,10 @@ def main() -> None:
         for count in map(int, options.sessions.split(",")):
             with prepared(KEYS[0], count) as vpn:
                 print(many(vpn, count), flush=True)
+    if "steps" in parts:
+        for key in options.keys.split(","):
+            found = ", ".join(f"{name} {cost:.2f}" for name, cost in steps.measure(key).items())
+            print(f"{key:6} ms of each step: {found}")
 
 
 if __name__ == "__main__":

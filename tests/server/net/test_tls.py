@@ -190,3 +190,19 @@ def test_there_are_no_tickets(home: Home, path: Path, version: ssl.TLSVersion) -
     client.maximum_version = version
     session, _ = shown(certificate_of(path), None, client)
     assert session is None or not session.has_ticket
+
+
+@pytest.mark.parametrize(
+    ("version", "resumed"), [(ssl.TLSVersion.TLSv1_2, True), (ssl.TLSVersion.TLSv1_3, False)]
+)
+def test_what_is_resumed_is_a_session_of_the_certificate_that_is_shown(
+    home: Home, path: Path, version: ssl.TLSVersion, resumed: bool
+) -> None:
+    """TLS 1.2 resumes by what the worker remembers; the hash for the binding is the same then."""
+    client = ssl.create_default_context(cafile=str(home.ca_certificate))
+    client.maximum_version = version
+    certificate = certificate_of(path)
+    # what is broken off is forgotten: the first connection goes on meanwhile
+    server, end = shake(certificate, client, None)
+    assert shown(certificate, end.tls.session, client)[1] is resumed
+    del server
