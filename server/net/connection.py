@@ -39,12 +39,12 @@ from .shared import Shared
 from .sources import Source
 from .strangers import Progress
 from .tls import Certificate, explained
-from .watch import REST, Steps, Watch
+from .watch import Steps, Watch
 
 #: Characters kept of what a client calls itself.
 _CLIENT: Final = 128
 
-#: Bytes of IP packets that came at once, less than a moment after others: there will be more.
+#: Bytes of IP packets that came at once: if others came a moment ago, there will be more.
 _MUCH: Final = 1024
 
 
@@ -94,7 +94,6 @@ class Connection:
         self._admission = Admission(shared, self._log)
         self._tun = self._admission.interface
         self._life = Lifecycle()
-        self._again = 0.0
         steps = Steps(
             read=partial(self._safely, self._read),
             flush=partial(self._safely, self._flush),
@@ -208,9 +207,8 @@ class Connection:
             self._receive(packets)
             return self._hear_the_end()
         # the usual case: IP packets, and nothing that changes what is watched
-        if self._stream.drained and self._inbound.received - before > _MUCH and now < self._again:
-            self._watch.rest()
-        self._again = now + REST
+        if self._stream.drained and self._inbound.received - before > _MUCH:
+            self._watch.client.rest(now)
         return None
 
     def _receive(self, packets: list[bytes]) -> None:
@@ -238,12 +236,15 @@ class Connection:
 
     def _pump(self) -> None:
         self._shared.active.add(self)
+        now, before = self._loop.time(), self._outbound.sent
         try:
-            self._outbound.pump(self._tun.descriptor, self._loop.time())
+            self._outbound.pump(self._tun.descriptor, now)
         except OSError as error:
             return self.drop(f"connection lost: {explained(error)}")
         if self._outbound.queued or self._stream.waiting:
             self._go_on()
+        elif self._outbound.sent - before > _MUCH:
+            self._watch.interface.rest(now)
         return None
 
     def _flush(self) -> None:

@@ -12,8 +12,7 @@ from .lifecycle import Watched
 #: Bytes of unsent control packets at which a client is no longer read: it asks faster than it reads.
 _CROWDED: Final = 256 * 1024
 
-
-#: Seconds that a client who sends a lot is not read: what has come together by then is read for less.
+#: Seconds that somebody who sends a lot is not read: what has come together by then is read for less.
 #: The loop's selector counts whole milliseconds.
 REST: Final = 0.001
 
@@ -34,10 +33,53 @@ class Steps:
     tick: Callable[[], None]
 
 
+class _Readable:
+    """A descriptor that is watched for something to read, and may rest."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, step: Callable[[], None]) -> None:
+        self._loop = loop
+        self._step = step
+        self._wanted = self._watched = -1
+        self._resting = False
+        self._again = 0.0
+
+    @property
+    def wanted(self) -> bool:
+        """Whether it is watched, or would be if it did not rest."""
+        return self._wanted >= 0
+
+    def want(self, descriptor: int) -> None:
+        """Watch this one, -1 for none: asking the loop costs more than what most packets ask for."""
+        if descriptor != self._wanted:
+            self._wanted = descriptor
+            self._watch(-1 if self._resting else descriptor)
+
+    def rest(self, now: float) -> None:
+        """A lot has been read: if that was so a moment ago as well, do not watch for a moment."""
+        if now < self._again and self._watched >= 0:
+            self._resting = True
+            self._watch(-1)
+            self._loop.call_later(REST, self._rested)
+        self._again = now + REST
+
+    def _rested(self) -> None:
+        self._resting = False
+        self._watch(self._wanted)
+
+    def _watch(self, descriptor: int) -> None:
+        if self._watched >= 0:
+            self._loop.remove_reader(self._watched)
+        if descriptor >= 0:
+            self._loop.add_reader(descriptor, self._step)
+        self._watched = descriptor
+
+
 class Watch:
     """Has the event loop call the steps of one connection.
 
     :param tun: the session's; its descriptor may come and go.
+    :ivar client: what it sends.
+    :ivar interface: the packets for it.
     """
 
     def __init__(
@@ -48,10 +90,9 @@ class Watch:
         self._tun = tun
         self._steps = steps
         self._timer: asyncio.TimerHandle | None = None
-        # what is watched now: asking the loop costs more than what most packets ask for
-        self._reading = self._writing = False
-        self._pumping = -1
-        self._to_read = self._resting = False
+        self.client = _Readable(loop, steps.read)
+        self.interface = _Readable(loop, steps.pump)
+        self._writing = False
         self._deadline: float | None = None
 
     def set(self, watched: Watched, *, busy: bool, queued: bool, deadline: float | None) -> None:
@@ -62,16 +103,12 @@ class Watch:
         :param queued: whether IP packets wait to be sent to it.
         """
         waiting = self._stream.waiting
-        self._to_read = watched.socket and waiting <= _CROWDED and (self._reading or not busy)
-        reading = self._to_read and not self._resting
-        if reading != self._reading:
-            self._set_reading(reading)
+        reading = watched.socket and waiting <= _CROWDED and (self.client.wanted or not busy)
+        self.client.want(self._stream.fileno() if reading else -1)
         writing = watched.socket and (queued or waiting > 0)
         if writing != self._writing:
             self._set_writing(writing)
-        pumping = self._tun.descriptor if watched.ip else -1
-        if pumping != self._pumping:
-            self._set_pumping(pumping)
+        self.interface.want(self._tun.descriptor if watched.ip else -1)
         if not watched.timer:
             deadline = None
         if deadline != self._deadline:
@@ -79,28 +116,7 @@ class Watch:
 
     def pause(self) -> None:
         """Do not read the client, which has sent more before what it sent was worked on."""
-        if self._reading:
-            self._to_read = False
-            self._set_reading(False)
-
-    def rest(self) -> None:
-        """Do not read the client for a moment."""
-        if self._reading:
-            self._resting = True
-            self._set_reading(False)
-            self._loop.call_later(REST, self._rested)
-
-    def _rested(self) -> None:
-        self._resting = False
-        if self._to_read:
-            self._set_reading(True)
-
-    def _set_reading(self, reading: bool) -> None:
-        self._reading = reading
-        if reading:
-            self._loop.add_reader(self._stream.fileno(), self._steps.read)
-        else:
-            self._loop.remove_reader(self._stream.fileno())
+        self.client.want(-1)
 
     def _set_writing(self, writing: bool) -> None:
         self._writing = writing
@@ -108,13 +124,6 @@ class Watch:
             self._loop.add_writer(self._stream.fileno(), self._steps.flush)
         else:
             self._loop.remove_writer(self._stream.fileno())
-
-    def _set_pumping(self, descriptor: int) -> None:
-        if self._pumping >= 0:
-            self._loop.remove_reader(self._pumping)
-        if descriptor >= 0:
-            self._loop.add_reader(descriptor, self._steps.pump)
-        self._pumping = descriptor
 
     def _set_timer(self, deadline: float | None) -> None:
         if self._timer is not None:

@@ -141,24 +141,30 @@ def test_a_session_without_an_interface() -> None:
     assert world.loop.readers == {SOCKET: "read"}
 
 
-def test_who_rests_is_read_again() -> None:
+def test_who_sends_a_lot_again_and_again_rests() -> None:
     world = World()
     world.set(UP)
-    world.watch.rest()
-    world.watch.rest()
-    assert world.loop.readers == {TUN: "pump"}
+    world.watch.client.rest(5.0)
+    assert world.loop.readers == {SOCKET: "read", TUN: "pump"}, "that was the first time"
+    world.watch.client.rest(5.0 + REST)
+    assert world.loop.readers == {SOCKET: "read", TUN: "pump"}, "that was long ago"
+    for _ in range(2):
+        world.watch.client.rest(5.0 + 1.5 * REST)
     world.set(UP)
-    assert world.loop.readers == {TUN: "pump"}, "not before its time"
+    assert world.loop.readers == {TUN: "pump"}
     [rested] = world.loop.rests
     rested()
     assert world.loop.readers == {TUN: "pump", SOCKET: "read"}
 
 
-def test_who_is_gone_meanwhile_is_not_read_again() -> None:
+@pytest.mark.parametrize("which", ["client", "interface"])
+def test_who_is_gone_meanwhile_is_not_read_again(which: str) -> None:
     world = World()
     world.set(UP)
-    world.watch.rest()
+    for _ in range(2):
+        getattr(world.watch, which).rest(5.0)
     world.set(GONE)
+    assert world.loop.readers == {}
     world.loop.rests[0]()
     assert world.loop.readers == {}
 
