@@ -1,5 +1,11 @@
 """The hot path: TLS bytes to IP packets to TUN, and back.
 
-The :mod:`.stream` is TLS through memory; :mod:`.inbound` cuts what comes out of it, and
-:mod:`.outbound` packs what goes into it.
+stream     TLS through memory
+inbound    what comes out of it is cut into SSTP packets
+outbound   what the TUN gives is packed, and sent as the socket takes it
+queue      what waits for that, in turns (FQ-CoDel)
+segments   many IP packets in one, as the kernel has them: the words for it
+merging    such a large one of what a client sends
+cutting    what a client is sent out of such a large one
+engine     which runs: the last two, or the same compiled (_segments.c)
 """

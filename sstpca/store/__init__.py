@@ -4,6 +4,7 @@ database      an open database: transactions that read or write
 schema        the tables
 migrations    from each version of them to the next
 sqlite        what is SQLite's alone
+prepared      statements that each login takes, run by the driver itself
 users         who may log in, by which password
 profiles      access profiles, and their pools of addresses
 certificates  every certificate that was issued or taken in
