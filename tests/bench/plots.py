@@ -112,7 +112,7 @@ def _waits(folder: Path, waits: Mapping[str, Sequence[float]]) -> Path:
         axis.set_title(title, fontsize=11)
         axis.set_xlim(0.2, 500)
         axis.xaxis.set_major_formatter("{x:g}")
-        axis.legend(fontsize=9, loc="upper left")
+        axis.legend(fontsize=9, loc="lower right")
     axes[0].set_ylabel("share that had arrived")
     return _save(figure, folder, "latency")
 
