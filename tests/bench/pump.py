@@ -17,8 +17,9 @@ from typing import Final
 
 from tests.bench.plain import connect, context
 from tests.bench.processes import Part
-from tests.bench.tunnel import MTU, Pump, User, leaving_on_terminate, open_tun, use_tunnel
+from tests.bench.tunnel import MTU, Pump, User, leaving_on_terminate, use_tunnel
 from tests.support.netns import Namespace, Network
+from tests.support.tuns import open_tun
 
 PORT: Final = 9444
 _LOCAL, _PEER = IPv4Address("10.98.0.1"), IPv4Address("10.98.0.2")
@@ -54,10 +55,10 @@ def pump(net: Network, folder: Path) -> Iterator[tuple[Part, User]]:
 def _connect(pipe: Connection, inside: Namespace) -> None:
     tls = connect((str(Network.server_address), PORT))
     with inside.entered():
-        tun, udp = open_tun("tunnel", offload=True)
+        tun, offload = open_tun("tunnel", large=True)
     pipe.send(_PEER)
     with leaving_on_terminate():
-        Pump(tls, tun, pipe, coalesce=False, udp=udp).run()
+        Pump(tls, tun, pipe, coalesce=False, offload=offload).run()
 
 
 def _serve(pipe: Connection, tls: ssl.SSLContext) -> None:

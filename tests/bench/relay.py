@@ -17,8 +17,8 @@ from multiprocessing.connection import Connection
 from typing import Final
 
 from tests.bench.processes import Part, hurry
-from tests.bench.tunnel import open_tun
 from tests.support.netns import Namespace, Network
+from tests.support.tuns import open_tun
 
 CLIENT, SERVER = IPv4Address("198.18.2.2"), IPv4Address("198.18.2.1")
 NAME: Final = "far"

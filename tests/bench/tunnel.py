@@ -5,14 +5,12 @@ Each user is a process, and has a network namespace in which there is nothing bu
 
 import contextlib
 import enum
-import fcntl
 import itertools
 import os
 import select
 import signal
 import socket
 import ssl
-import struct
 import types
 from collections import deque
 from collections.abc import Iterator
@@ -29,18 +27,12 @@ from tests.support.client import Client
 from tests.support.manner import SSTPC, WINDOWS, Manner
 from tests.support.netns import Namespace, Network
 from tests.support.server import NAME, PASSWORDS, PORT, Vpn
+from tests.support.tuns import open_tun
 
 MTU: Final = 1400
 #: The user of all measurements.
 USER: Final = "alice"
 
-# linux/if_tun.h
-_TUNSETIFF: Final = 0x400454CA
-_TUNSETOFFLOAD: Final = 0x400454D0
-_IFF_TUN, _IFF_NO_PI, _IFF_VNET_HDR = 0x0001, 0x1000, 0x4000
-# TUN_F_CSUM, _TSO4, _TSO6, _TSO_ECN; _USO4, _USO6
-_CSUM_TSO, _USO = 0x0F, 0x60
-_IFREQ: Final = struct.Struct("16sH22x")
 _HEADER: Final = 4
 _ECHO_REQUEST, _ECHO_RESPONSE = (
     b"\x10\x01\x00\x08\x00\x08\x00\x00",
@@ -69,25 +61,6 @@ class Kind(enum.Enum):
         if self is Kind.EACH:
             return SSTPC
         return replace(WINDOWS, tls=ssl.TLSVersion.MAXIMUM_SUPPORTED)
-
-
-def open_tun(name: str, *, offload: bool = False) -> tuple[int, bool]:
-    """Make a TUN interface in this process's namespace; gone with the descriptor.
-
-    :param offload: whether large segments pass, behind a virtio-net header.
-    :returns: the descriptor, and whether large UDP passes, too.
-    """
-    descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-    flags = _IFF_TUN | _IFF_NO_PI | (_IFF_VNET_HDR if offload else 0)
-    fcntl.ioctl(descriptor, _TUNSETIFF, _IFREQ.pack(name.encode(), flags))
-    if not offload:
-        return descriptor, False
-    try:
-        fcntl.ioctl(descriptor, _TUNSETOFFLOAD, _CSUM_TSO | _USO)
-    except OSError:
-        fcntl.ioctl(descriptor, _TUNSETOFFLOAD, _CSUM_TSO)
-        return descriptor, False
-    return descriptor, True
 
 
 class User:
@@ -153,10 +126,12 @@ class _Login:
             plain, USER, password, ca=authority, name=NAME, manner=self._kind.manner
         ).login()
         with inside.entered():
-            tun, udp = open_tun("tunnel", offload=True)
+            tun, offload = open_tun("tunnel", large=True)
         pipe.send(client.address)
         with client, leaving_on_terminate():
-            Pump(client.wire.tls, tun, pipe, coalesce=self._kind is Kind.MANY, udp=udp).run()
+            Pump(
+                client.wire.tls, tun, pipe, coalesce=self._kind is Kind.MANY, offload=offload
+            ).run()
 
 
 @contextlib.contextmanager
@@ -194,11 +169,11 @@ class Pump:
 
     :param pipe: gives, when asked, how long each ping has waited for us, by number.
     :param coalesce: whether packets share TLS records.
-    :param udp: whether large UDP passes the TUN.
+    :param offload: of what many segments pass the TUN in one packet.
     """
 
     def __init__(
-        self, tls: ssl.SSLSocket, tun: int, pipe: Connection, *, coalesce: bool, udp: bool
+        self, tls: ssl.SSLSocket, tun: int, pipe: Connection, *, coalesce: bool, offload: Offload
     ) -> None:
         tls.setblocking(False)
         tls.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _UNSENT)
@@ -207,7 +182,7 @@ class Pump:
         self._pipe = pipe
         self._waits: dict[int, float] = {}
         self._coalesce = coalesce
-        self._offload = Offload.TCP | Offload.UDP if udp else Offload.TCP
+        self._offload = offload
         self._records: deque[bytes | memoryview] = deque()
         self._room = memoryview(bytearray(_TURN + 2 * _LARGEST))
         self._buffer = memoryview(bytearray(1 << 20))

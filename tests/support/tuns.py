@@ -18,6 +18,31 @@ _IFF_TUN, _IFF_NO_PI, _IFF_VNET_HDR = 0x0001, 0x1000, 0x4000
 _CSUM, _TSO4, _TSO6, _TSO_ECN, _USO4, _USO6 = 0x01, 0x02, 0x04, 0x08, 0x20, 0x40
 
 
+def open_tun(name: str, *, large: bool = False) -> tuple[int, Offload]:
+    """Make a TUN interface in this thread's namespace; gone with the descriptor.
+
+    :param large: whether packets have a virtio header, and segments may be large.
+    :returns: the descriptor, and of what they may.
+    """
+    descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        flags = _IFF_TUN | _IFF_NO_PI | (_IFF_VNET_HDR if large else 0)
+        fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
+        if not large:
+            return descriptor, Offload.NONE
+        usual = _CSUM | _TSO4 | _TSO6 | _TSO_ECN
+        try:
+            fcntl.ioctl(descriptor, _TUNSETOFFLOAD, usual | _USO4 | _USO6)
+        except OSError:
+            # Linux before 6.2
+            fcntl.ioctl(descriptor, _TUNSETOFFLOAD, usual)
+            return descriptor, Offload.TCP
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor, Offload.TCP | Offload.UDP
+
+
 @contextlib.contextmanager
 def tun(namespace: Namespace, name: str, *addresses: str, large: bool) -> Iterator[int]:
     """Make a TUN interface that is up, with these addresses; yield its descriptor.
@@ -25,17 +50,8 @@ def tun(namespace: Namespace, name: str, *addresses: str, large: bool) -> Iterat
     :param large: whether packets have a virtio header, and segments may be large.
     """
     with namespace.entered():
-        descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor, _ = open_tun(name, large=large)
     try:
-        flags = _IFF_TUN | _IFF_NO_PI | (_IFF_VNET_HDR if large else 0)
-        fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
-        if large:
-            usual = _CSUM | _TSO4 | _TSO6 | _TSO_ECN
-            try:
-                fcntl.ioctl(descriptor, _TUNSETOFFLOAD, usual | _USO4 | _USO6)
-            except OSError:
-                # Linux before 6.2
-                fcntl.ioctl(descriptor, _TUNSETOFFLOAD, usual)
         namespace.ip(
             "link", "set", name, "mtu", "1500", "txqueuelen", "2000", "addrgenmode", "none"
         )
