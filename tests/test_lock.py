@@ -33,8 +33,13 @@ def lines(level: str) -> list[str]:
 
 
 def pins(level: str) -> Pins:
-    """Return what the lock names: by name, the exact requirement with its marker."""
-    found = (Requirement(line.partition("--hash")[0]) for line in lines(level))
+    """Return what the lock names: by name, the exact requirement with its marker.
+
+    Where it has another version for each Python, the one for this Python.
+    """
+    found = [Requirement(line.partition("--hash")[0]) for line in lines(level)]
+    # those that hold here come last, and stay
+    found.sort(key=lambda pin: pin.marker is None or pin.marker.evaluate())
     return {canonicalize_name(requirement.name): requirement for requirement in found}
 
 
