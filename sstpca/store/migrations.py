@@ -139,6 +139,19 @@ def _to_7(connection: sa.Connection) -> None:
     ending.create(connection, checkfirst=True)
 
 
+def _to_8(connection: sa.Connection) -> None:
+    """IPv6 in the tunnel."""
+    _add(connection, "profiles", sa.Column("ipv6", sa.JSON, nullable=False, server_default="{}"))
+    static, prefix = sa.Column("static_prefix", sa.String(16)), sa.Column("prefix", sa.String(16))
+    _add(connection, "users", static)
+    _add(connection, "sessions", prefix)
+    sa.Table("users", sa.MetaData(), static)
+    sa.Table("sessions", sa.MetaData(), prefix)
+    by_user = sa.Index("users_static_prefix", static, unique=True)
+    by_user.create(connection, checkfirst=True)
+    sa.Index("ix_sessions_prefix", prefix).create(connection, checkfirst=True)
+
+
 #: the first takes version 1 to 2
 STEPS: Final[tuple[Callable[[sa.Connection], None], ...]] = (
     _to_2,
@@ -147,6 +160,7 @@ STEPS: Final[tuple[Callable[[sa.Connection], None], ...]] = (
     _to_5,
     _to_6,
     _to_7,
+    _to_8,
 )
 
 SCHEMA_VERSION: Final = len(STEPS) + 1

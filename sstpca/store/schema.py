@@ -1,5 +1,8 @@
 """The tables. Times are seconds since 1970 (UTC), IPv4 addresses integers.
 
+An IPv6 prefix of a session or a user is a /64, and its upper half is kept: 16 hexadecimal digits in
+lower case, which sort as the numbers do; as integers they would not fit into 63 bits.
+
 Each is written by one module of its name alone; whoever reads may join them. What changes here needs
 a step in migrations.py.
 """
@@ -32,6 +35,8 @@ profiles = sa.Table(
     # JSON array of text, see access/reach.py
     sa.Column("reach", sa.JSON, nullable=False, server_default="[]"),
     sa.Column("inbound", sa.Boolean, nullable=False, server_default=sa.false()),
+    # JSON object, see access/ipv6.py
+    sa.Column("ipv6", sa.JSON, nullable=False, server_default="{}"),
 )
 
 pools = sa.Table(
@@ -57,9 +62,12 @@ users = sa.Table(
     sa.Column("static_address", sa.BigInteger, unique=True),
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("password_set", sa.Float, nullable=False),
+    sa.Column("static_prefix", sa.String(16)),
     # a removed user's number is not given to the next: a session may still have it
     sqlite_autoincrement=True,
 )
+
+sa.Index("users_static_prefix", users.c.static_prefix, unique=True)
 
 workers = sa.Table(
     "workers",
@@ -86,6 +94,8 @@ sessions = sa.Table(
     sa.Column("address", sa.BigInteger, unique=True),
     # the address that was promised; NULL once the crypto binding holds, and it is a session
     sa.Column("promised", sa.BigInteger, index=True),
+    # the IPv6 prefix that goes with the address, promised or not; NULL where there is none
+    sa.Column("prefix", sa.String(16), index=True),
     sa.Column("peer", sa.String(64), nullable=False),
     sa.Column("interface", sa.String(16), nullable=False),
     sa.Column("client", sa.String(128), nullable=False),
