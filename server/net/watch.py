@@ -14,7 +14,7 @@ _CROWDED: Final = 256 * 1024
 
 #: Seconds that somebody who sends a lot is not read: what has come together by then is read for less.
 #: The loop's selector counts whole milliseconds.
-REST: Final = 0.001
+REST: Final = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,16 @@ class Steps:
 
 
 class _Readable:
-    """A descriptor that is watched for something to read, and may rest."""
+    """A descriptor that is watched for something to read.
+
+    While it brings a lot, it is looked at from time to time instead: that asks less of the kernel.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, step: Callable[[], None]) -> None:
         self._loop = loop
         self._step = step
         self._wanted = self._watched = -1
-        self._resting = False
+        self._resting = self._looking = False
         self._again = 0.0
 
     @property
@@ -55,16 +58,23 @@ class _Readable:
             self._watch(-1 if self._resting else descriptor)
 
     def rest(self, now: float) -> None:
-        """A lot has been read: if that was so a moment ago as well, do not watch for a moment."""
-        if now < self._again and self._watched >= 0:
-            self._resting = True
-            self._watch(-1)
-            self._loop.call_later(REST, self._rested)
+        """A lot has been read: if that was so a moment ago as well, look again in a moment."""
+        if self._looking or now < self._again:
+            self._looking = False
+            if not self._resting:
+                self._resting = True
+                self._watch(-1)
+            self._loop.call_later(REST, self._look)
         self._again = now + REST
 
-    def _rested(self) -> None:
-        self._resting = False
-        self._watch(self._wanted)
+    def _look(self) -> None:
+        """Have it read, if that is still wanted; unless there was a lot, it is watched again."""
+        self._looking = True
+        if self.wanted:
+            self._step()
+        if self._looking:
+            self._looking = self._resting = False
+            self._watch(self._wanted)
 
     def _watch(self, descriptor: int) -> None:
         if self._watched >= 0:

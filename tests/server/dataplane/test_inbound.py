@@ -1,5 +1,6 @@
 """From TLS bytes to the TUN: cutting, the source check, and what goes another way."""
 
+import os
 import socket
 import struct
 from collections.abc import Iterator
@@ -21,13 +22,24 @@ THEIRS = bytes([10, 99, 0, 11])
 
 
 class FakeStream:
-    """Gives the records it was made with, one at each read, then nothing more."""
+    """Gives the records it was made with, then nothing more.
+
+    :ivar left: turns in which there is more than can be received at once.
+    :ivar received: turns.
+    """
 
     def __init__(self, *records: bytes, alive: bool = True) -> None:
         self._records = list(records)
         self._alive = alive
+        self.left = self.received = 0
+
+    @property
+    def drained(self) -> bool:
+        return self.left == 0
 
     def receive(self) -> bool:
+        self.left = max(self.left - 1, 0)
+        self.received += 1
         return True
 
     def read_all(self, buffer: memoryview, end: int) -> tuple[int, bool]:
@@ -126,6 +138,21 @@ def test_a_full_interface_loses_packets_and_nothing_else() -> None:
             assert inbound.read(fake(data(packet))) == ([], True)
             assert count < 100_000
         assert received(far) == [packet] * (count - 1)
+
+
+def test_of_a_session_more_is_read_in_one_turn_than_of_a_stranger() -> None:
+    ours, theirs = os.pipe2(os.O_NONBLOCK)
+    inbound, read = Inbound(bytearray(SCRATCH)), []
+    for tun in (-1, theirs):
+        inbound.open(tun, OURS, Offload.NONE)
+        for left in (1, 2, 100):
+            stream = FakeStream()
+            stream.left = left
+            inbound.read(cast("TlsStream", stream))
+            read.append(stream.received)
+    os.close(ours)
+    os.close(theirs)
+    assert read == [1, 1, 1, 1, 2, 3]
 
 
 def test_what_came_before_the_end_still_counts() -> None:

@@ -71,8 +71,10 @@ class World:
         self.stream = SimpleNamespace(waiting=0, fileno=lambda: SOCKET)
         self.tun = SimpleNamespace(descriptor=TUN)
         self.ticks = 0
+        #: whether there is a lot whenever the client is read
+        self.brings = False
         steps = Steps(
-            read=cast("Callable[[], None]", lambda: "read"),
+            read=cast("Callable[[], None]", self._read),
             flush=cast("Callable[[], None]", lambda: "flush"),
             pump=cast("Callable[[], None]", lambda: "pump"),
             tick=self._tick,
@@ -86,6 +88,11 @@ class World:
 
     def _tick(self) -> None:
         self.ticks += 1
+
+    def _read(self) -> str:
+        if self.brings:
+            self.watch.client.rest(100.0)
+        return "read"
 
     def set(
         self,
@@ -141,19 +148,22 @@ def test_a_session_without_an_interface() -> None:
     assert world.loop.readers == {SOCKET: "read"}
 
 
-def test_who_sends_a_lot_again_and_again_rests() -> None:
+def test_who_sends_a_lot_again_and_again_is_looked_at_from_time_to_time() -> None:
     world = World()
     world.set(UP)
     world.watch.client.rest(5.0)
     assert world.loop.readers == {SOCKET: "read", TUN: "pump"}, "that was the first time"
     world.watch.client.rest(5.0 + REST)
     assert world.loop.readers == {SOCKET: "read", TUN: "pump"}, "that was long ago"
-    for _ in range(2):
-        world.watch.client.rest(5.0 + 1.5 * REST)
+    world.watch.client.rest(5.0 + 1.5 * REST)
     world.set(UP)
-    assert world.loop.readers == {TUN: "pump"}
-    [rested] = world.loop.rests
-    rested()
+    for brings in (True, True, False):
+        assert world.loop.readers == {TUN: "pump"}
+        world.brings = brings
+        [look] = world.loop.rests
+        world.loop.rests.clear()
+        look()
+        assert bool(world.loop.rests) == brings
     assert world.loop.readers == {TUN: "pump", SOCKET: "read"}
 
 
