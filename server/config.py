@@ -1,8 +1,36 @@
 """What the server is told when it starts."""
 
+import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+
+@enum.unique
+class Compat(enum.Enum):
+    """Clients for which less than the usual is taken in TLS.
+
+    ``ROUTEROS_NO_PFS``: RouterOS with pfs=no, which has RSA exchange the keys. No forward secrecy:
+    whoever gets at the server's key can read what was recorded.
+    """
+
+    NONE = "none"
+    ROUTEROS_NO_PFS = "routeros-no-pfs"
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """What the server takes in TLS.
+
+    :param minimum_version: "1.2" or "1.3".
+    """
+
+    minimum_version: str = "1.2"
+    compat: Compat = Compat.NONE
+
+
+DEFAULT_TLS: Final = TlsSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,24 +39,27 @@ class Config:
 
     :param name: how the server calls itself to clients, in the MS-CHAPv2 challenge.
     :param listen: addresses and port to listen on.
-    :param identity: PEM file with the key, the certificate and its chain; it may change.
-    :param read_identity: returns what is in that file now, as OpenSSL reads PEM; raises ServerError
-        unless clients would believe it.
+    :param identities: PEM files with a key, its certificate and the chain, for keys of different
+        kinds; the first is there, others may come and go, and all may change.
+    :param read_identities: returns what is in those files now, as OpenSSL reads PEM; raises
+        ServerError unless clients would believe it.
     :param workers: processes.
     :param interface: prefix of the sessions' interfaces.
     :param table: name of the nftables table: ``sstpca_`` and what no other server's has.
     :param mtu: the largest IP packet in the tunnel, in bytes.
     :param due: says that the certificate ends soon, and what to do; empty while it does not.
     :param nat: whether clients reach other networks under this machine's address.
+    :param tls: what is taken in TLS.
     """
 
     name: str
     listen: tuple[tuple[str, int], ...]
-    identity: Path
-    read_identity: Callable[[], bytes]
+    identities: tuple[Path, ...]
+    read_identities: Callable[[], tuple[bytes, ...]]
     workers: int
     interface: str
     table: str
     mtu: int
     nat: bool
     due: Callable[[], str] = str
+    tls: TlsSettings = DEFAULT_TLS

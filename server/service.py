@@ -17,14 +17,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Final
 
-from .config import Config
+from .config import Compat, Config
 from .contracts import Backend
 from .dataplane import engine
 from .errors import ServerError
 from .log import LOGGER
 from .net import conntrack
 from .net.rules import CHANGED, Rules, rules_of
-from .net.tls import CertificateFile
+from .net.tls import CertificateFiles
 from .net.tun import check_tun
 from .net.worker import GRACE_PERIOD, work
 
@@ -46,7 +46,7 @@ def serve(config: Config, backend: Backend) -> None:
     :raises ServerError: if this machine cannot serve; nothing of it is left changed then.
     """
     check_tun(config.interface)
-    identity = CertificateFile(config.identity, config.read_identity)
+    identity = CertificateFiles(config.identities, config.read_identities, config.tls)
     # a session has two descriptors; the soft limit of 1024 is a relic of select(2)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -119,7 +119,7 @@ class _Supervisor:
     def __init__(
         self,
         config: Config,
-        identity: CertificateFile,
+        identity: CertificateFiles,
         listeners: list[socket.socket],
         backend: Backend,
         awaited: frozenset[signal.Signals],
@@ -144,6 +144,11 @@ class _Supervisor:
         addresses = ", ".join(f"{name[0]} port {name[1]}" for name in names)
         LOGGER.info("listening on %s with %d workers", addresses, self._config.workers)
         LOGGER.info("IP packets pass %s", engine.DESCRIPTION)
+        if self._config.tls.compat is Compat.ROUTEROS_NO_PFS:
+            LOGGER.warning(
+                "weaker TLS is taken too: with RouterOS' pfs=no, RSA exchanges the keys, and whoever "
+                "gets at the server's key can read what was recorded (compat in settings.toml)"
+            )
         self._warn_of_expiry()
         while not self._asked_to_end():
             self._replace()
@@ -189,11 +194,11 @@ class _Supervisor:
                 self._lost.remove(pid)
 
     def _reload_certificate(self) -> None:
-        """Say what the workers do about a new server certificate; each of them sees for itself."""
+        """Say what the workers do about new server certificates; each of them sees for itself."""
         try:
             if self._identity.reload():
-                digest = self._identity.certificate.hashes.sha256.hex(":").upper()
-                LOGGER.info("new connections are shown the certificate with SHA-256 %s", digest)
+                shown = self._identity.certificates.description
+                LOGGER.info("new connections are shown the %s", shown)
         except Exception as error:  # whatever the file has, the port must stay served
             LOGGER.error("%s; new connections are shown the certificate before", error)
 
@@ -250,7 +255,7 @@ def _collect_garbage_seldom() -> None:
 
 def _be_worker(
     config: Config,
-    identity: CertificateFile,
+    identity: CertificateFiles,
     listeners: list[socket.socket],
     backend: Backend,
     supervisor: int,

@@ -45,6 +45,10 @@ def _matching(pattern: re.Pattern[str], words: str) -> _Kind:
     return _Kind(words, lambda value: isinstance(value, str) and bool(pattern.fullmatch(value)))
 
 
+def _one_of(*values: str) -> _Kind:
+    return _Kind(" or ".join(f'"{one}"' for one in values), lambda value: value in values)
+
+
 def _texts(least: int, words: str) -> _Kind:
     return _Kind(
         words,
@@ -84,6 +88,14 @@ class ServerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    """The ``[tls]`` table: what the server takes in TLS."""
+
+    minimum_version: str = _setting("1.2", _one_of("1.2", "1.3"))
+    compat: str = _setting("none", _one_of("none", "routeros-no-pfs"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BundleSettings:
     """The ``[bundle]`` table: what users see."""
 
@@ -99,6 +111,7 @@ class Settings:
     """All of settings.toml."""
 
     server: ServerSettings
+    tls: TlsSettings = TlsSettings()
     bundle: BundleSettings = BundleSettings()
 
     @property
@@ -112,7 +125,7 @@ class Settings:
         return self.bundle.connection or default_connection(self.host)
 
 
-_SECTIONS: Final = {"server": ServerSettings, "bundle": BundleSettings}
+_SECTIONS: Final = {"server": ServerSettings, "tls": TlsSettings, "bundle": BundleSettings}
 
 
 def default_connection(host: str) -> str:
@@ -131,8 +144,10 @@ def load(path: Path) -> Settings:
             raise _stray(document, name)
     settings = Settings(
         server=ServerSettings(**_values(document, "server")),
+        tls=TlsSettings(**_values(document, "tls")),
         bundle=BundleSettings(**_values(document, "bundle")),
     )
+    _check_tls(settings.tls, document)
     _check_hosts(settings.server, document)
     return settings
 
@@ -219,6 +234,15 @@ def _shown(value: Any) -> str:
             return "a section"
         case _:
             return quoted(str(value))[1:-1]
+
+
+def _check_tls(tls: TlsSettings, document: toml.Document) -> None:
+    if tls.minimum_version != "1.2" and tls.compat != "none":
+        raise document.refusal(
+            ("tls", "compat"),
+            f'[tls] compat = "{tls.compat}" is for clients of TLS 1.2',
+            'write minimum_version = "1.2", or compat = "none"',
+        )
 
 
 def _check_hosts(server: ServerSettings, document: toml.Document) -> None:

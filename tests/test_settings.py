@@ -102,11 +102,31 @@ def test_a_value_that_cannot_be(said: Said, line: str, what: str) -> None:
         (f"port = 4443\n{BEFORE}", "1: port is in no section", "move it below [server]"),
         (f"x = 1\n{BEFORE}", "1: there is no setting 'x'", "remove it"),
         (f"{BEFORE}[bundel]", "5: there is no section 'bundel'", "did you mean [bundle]?"),
-        (f"{BEFORE}[zzz]\na = 1", "5: there is no section 'zzz'", "there are: [server], [bundle]"),
+        (
+            f"{BEFORE}[zzz]\na = 1",
+            "5: there is no section 'zzz'",
+            "there are: [server], [tls], [bundle]",
+        ),
         ("server = 5", "1: server is no section", "write [server] on a line of its own"),
         ("[[server]]", "1: server is no section", "write [server] on a line of its own"),
         ("", "1: [server] needs at least one of names and addresses", "names = ["),
         ("\n[server]", "2: [server] needs at least one of names and addresses", "names = ["),
+        (f"{BEFORE}compat = 'none'", "5: [server] has no setting 'compat'", "below [tls]"),
+        (
+            f'{BEFORE}[tls]\nminimum_version = "1.1"',
+            '6: [tls] minimum_version has to be "1.2" or "1.3"; it is "1.1"',
+            "",
+        ),
+        (
+            f"{BEFORE}[tls]\nminimum_version = 1.2",
+            '6: [tls] minimum_version has to be "1.2" or "1.3"; it is 1.2',
+            "",
+        ),
+        (
+            f'{BEFORE}[tls]\nminimum_version = "1.3"\ncompat = "routeros-no-pfs"',
+            '7: [tls] compat = "routeros-no-pfs" is for clients of TLS 1.2',
+            'write minimum_version = "1.2", or compat = "none"',
+        ),
         (
             '[server]\nnames = ["a_b.c"]',
             "2: [server] names: 'a_b.c' is not a host name",
@@ -125,6 +145,7 @@ def test_all_of_it_is_taken(tmp_path: Path) -> None:
     path.write_text(
         "\ufeff[server]\r\nnames = ['a.example']\r\naddresses = ['192.0.2.1']\r\nport = 1\r\n"
         "listen = ['::1']\r\nworkers = 2\r\ninterface = 'x'\r\nmtu = 1280\r\nnat = false\r\n"
+        "[tls]\r\nminimum_version = '1.3'\r\ncompat = 'none'\r\n"
         "[bundle]\r\nconnection = 'c'\r\ncontact = 'd'\r\nlanguage = 'de'\r\nlogo = 'l'\r\n"
         "revocation_check = false\r\n",
         "utf-8",
@@ -141,6 +162,7 @@ def test_all_of_it_is_taken(tmp_path: Path) -> None:
             mtu=1280,
             nat=False,
         ),
+        tls=settings.TlsSettings(minimum_version="1.3", compat="none"),
         bundle=settings.BundleSettings(
             connection="c", contact="d", language="de", logo="l", revocation_check=False
         ),

@@ -21,7 +21,8 @@ from ..contracts import Account, CertificateRefused, Directory
 from ..errors import quotation
 from ..ppp.effects import Handshaken
 from .hello import Group, HelloError, alert_record, read_hello
-from .tls import SUITES, Certificate
+from .offer import SUITES
+from .tls import Certificate
 
 # As for the TLS around the call, one group for each context. All clients have one of these, and
 # pyOpenSSL cannot set X25519.

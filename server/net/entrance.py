@@ -19,7 +19,7 @@ from .handshakes import Handshakes
 from .hello import HelloError, HelloReader, alert_record
 from .sources import Source
 from .strangers import Progress
-from .tls import Certificate, explained
+from .tls import Certificate, Certificates, explained
 
 #: Seconds for the TLS handshake and the HTTP request together. [MS-SSTP] 3.2.2.1 lets a client
 #: wait 60 s for the server; it gives the server no reason to wait as long for the client.
@@ -34,7 +34,9 @@ class Entrance:
 
     :param sock: connected and not blocking.
     :param source: where it comes from, which decides whose turn it is to shake hands.
-    :param accepted: takes over the connection, with the answer sent, and the request.
+    :param certificates: those of this connection: by the time of its login there may be others.
+    :param accepted: takes over the connection, with the answer sent, the request, and the
+        certificate that was shown.
     :param gone: is told when nobody has to be thought of any more, and why.
     """
 
@@ -42,16 +44,17 @@ class Entrance:
         self,
         sock: socket.socket,
         *,
-        certificate: Certificate,
+        certificates: Certificates,
         source: Source,
         handshakes: Handshakes,
-        accepted: Callable[[TlsStream, Request], None],
+        accepted: Callable[[TlsStream, Request, Certificate], None],
         gone: Callable[["Entrance", str], None],
     ) -> None:
         self.progress = Progress.SILENT
         self._loop = asyncio.get_running_loop()
         self._sock = sock
-        self._certificate = certificate
+        self._certificates = certificates
+        self._shown: Certificate | None = None
         self._source = source
         self._handshakes = handshakes
         self._accepted = accepted
@@ -109,7 +112,7 @@ class Entrance:
             return
         hello = self._hello.feed(data)
         if hello is not None:
-            context = self._certificate.context(hello)
+            self._shown, context = self._certificates.choose(hello)
             self.progress = Progress.GREETED
             stream = TlsStream(self._sock, context, self._hello.received)
             self._begin(stream, first=True)
@@ -178,11 +181,12 @@ class Entrance:
     def _answer(self, stream: TlsStream, request: Request) -> None:
         date = formatdate(usegmt=True)
         if request.is_sstp:
+            assert self._shown is not None  # there is no request without a handshake
             # a few hundred bytes into an empty socket buffer: they fit
             stream.write(accept_response(date))
             stream.flush()
             self._leave("")
-            self._accepted(stream, request)
+            self._accepted(stream, request, self._shown)
         else:
             stream.write(refusal(request, date))
             stream.flush()

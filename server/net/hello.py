@@ -5,11 +5,14 @@ What a handshake costs is decided here, by the client, in the key exchange it as
 knows: of those, the finite fields and P-521 cost a hundred times as much as X25519. So we read
 which groups the client has, choose one of the cheap ones, and let a context have the word that
 knows only this one. Who has none of them is refused before anything has been computed.
+
+Nor does :mod:`ssl` say which of several certificates OpenSSL has shown, which the crypto binding
+has to know. So that is chosen by what is read here, too: see :mod:`.offer`.
 """
 
 import enum
 import struct
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,12 +22,19 @@ MAX_HELLO: Final = 8192
 _MAX_RECORDS: Final = 64
 _MAX_GROUPS: Final = 64
 _MAX_SHARES: Final = 16
+#: Of one list, in a line of the log.
+_SHOWN: Final = 12
 
 _HEADER_SIZE: Final = 5  # of a record: type, version, length; RFC 8446 5.1
 _HANDSHAKE: Final = 22
 _CLIENT_HELLO: Final = 1
 _MAX_FRAGMENT: Final = 16384
 _FIXED: Final = 2 + 32  # version and random
+
+
+#: How TLS writes its versions: RFC 5246 E.1, RFC 8446 4.2.1.
+TLS_1_2: Final = 0x0303
+TLS_1_3: Final = 0x0304
 
 
 @enum.unique
@@ -37,6 +47,21 @@ class Group(enum.Enum):
     P384 = 0x0018
 
 
+_GROUP_NAMES: Final = {
+    0x0017: "P-256",
+    0x0018: "P-384",
+    0x0019: "P-521",
+    0x001D: "X25519",
+    0x001E: "X448",
+    0x0100: "ffdhe2048",
+    0x0101: "ffdhe3072",
+    0x0102: "ffdhe4096",
+    0x0103: "ffdhe6144",
+    0x0104: "ffdhe8192",
+    0x11EC: "X25519MLKEM768",
+}
+
+
 @enum.unique
 class Alert(enum.IntEnum):
     """RFC 8446 6."""
@@ -45,6 +70,7 @@ class Alert(enum.IntEnum):
     RECORD_OVERFLOW = 22
     HANDSHAKE_FAILURE = 40
     DECODE_ERROR = 50
+    PROTOCOL_VERSION = 70
 
 
 class HelloError(Exception):
@@ -60,14 +86,20 @@ class HelloError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ClientHello:
-    """What a client offers for the key exchange, by IANA's numbers.
+    """What a client offers, by IANA's numbers.
 
-    :param groups: None if it does not say, which TLS 1.2 allows.
+    :param groups: to exchange keys in; None if it does not say, which TLS 1.2 allows.
     :param shares: the groups it has sent a key of.
+    :param version: the latest one that it offers, as TLS writes it: TLS 1.3 is 0x0304.
+    :param suites: cipher suites.
+    :param signatures: algorithms that a server may sign with; None if it does not say.
     """
 
     groups: Collection[int] | None
     shares: Collection[int]
+    version: int = TLS_1_3
+    suites: Collection[int] = ()
+    signatures: Collection[int] | None = None
 
     def choose(self, ours: Iterable[Group]) -> Group:
         """Return which of ``ours`` to exchange keys in: rather one that the client has a key of.
@@ -81,7 +113,9 @@ class ClientHello:
         # without its key, this one is not worth another round: it costs the most
         common = ready or [group for group in common if group is not Group.X25519_MLKEM768]
         if not common:
-            raise HelloError("no group that we exchange keys in", Alert.HANDSHAKE_FAILURE)
+            offered = listed(self.groups, _GROUP_NAMES)
+            what = f"no group that we exchange keys in: the client offers {offered}; it needs P-256"
+            raise HelloError(what, Alert.HANDSHAKE_FAILURE)
         return common[0]
 
 
@@ -152,6 +186,17 @@ def read_hello(data: bytes) -> ClientHello:
     return hello
 
 
+def listed(numbers: Iterable[int], names: Mapping[int, str]) -> str:
+    """Return what a client offers, for a line of the log: the first of it, by name if it has one.
+
+    What only tries whether servers mind numbers that they do not know is left out (RFC 8701).
+    """
+    known = [one for one in numbers if one & 0x0F0F != 0x0A0A or one >> 8 != one & 0xFF]
+    shown = [names.get(one, f"0x{one:04X}") for one in known[:_SHOWN]]
+    more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
+    return ", ".join(shown) + more if shown else "none"
+
+
 def alert_record(alert: Alert) -> bytes:
     """Return the fatal alert, as one record of TLS before any key is there (RFC 8446 6)."""
     return bytes((21, 3, 3, 0, 2, 2, alert))
@@ -160,25 +205,44 @@ def alert_record(alert: Alert) -> bytes:
 def _parse(body: memoryview) -> ClientHello:
     """Return what is in the body of a ClientHello; the rest of it is for OpenSSL to judge."""
     groups: Collection[int] | None = None
+    signatures: Collection[int] | None = None
     shares: Collection[int] = ()
+    # what the fixed field has beyond TLS 1.2 says nothing: RFC 8446 4.1.2
+    version = min(int.from_bytes(body[:2]), TLS_1_2)
     try:
-        at = _FIXED
-        at = _behind(body, at, 1)  # session id
-        at = _behind(body, at, 2)  # cipher suites
+        at = _behind(body, _FIXED, 1)  # session id
+        suites, at = _numbers(body[at:], 2), _behind(body, at, 2)
         at = _behind(body, at, 1)  # compression methods
         end = _behind(body, at, 2) if at < len(body) else at  # RFC 5246 7.4.1.2: or no extensions
         at += 2
         while at < end:
             following = _behind(body, at + 2, 2)
+            content = body[at + 4 : following]
             match int.from_bytes(body[at : at + 2]):
                 case 10:  # supported_groups, RFC 8446 4.2.7
-                    groups = _groups(body[at + 4 : following])
+                    groups = _groups(content)
+                case 13:  # signature_algorithms, RFC 8446 4.2.3
+                    signatures = _numbers(content, 2)
+                case 43:  # supported_versions, RFC 8446 4.2.1
+                    version = _latest(_numbers(content, 1))
                 case 51:  # key_share, RFC 8446 4.2.8
-                    shares = _shares(body[at + 4 : following])
+                    shares = _shares(content)
             at = following
     except IndexError:
         raise HelloError("the ClientHello is cut short", Alert.DECODE_ERROR) from None
-    return ClientHello(groups, shares)
+    return ClientHello(groups, shares, version, suites, signatures)
+
+
+def _latest(versions: Collection[int]) -> int:
+    """Return the latest one that is known; others may be of drafts, or made up (RFC 8701)."""
+    return max((one for one in versions if one <= TLS_1_3), default=0)
+
+
+def _numbers(field: memoryview, width: int) -> Collection[int]:
+    """Return a list of numbers of two bytes each, whose length stands before it in ``width`` bytes."""
+    end = _behind(field, 0, width)
+    count = (end - width) // 2
+    return struct.unpack(f"!{count}H", field[width : width + 2 * count])
 
 
 def _behind(body: memoryview, at: int, width: int) -> int:
@@ -193,7 +257,7 @@ def _groups(field: memoryview) -> Collection[int]:
     end = _behind(field, 0, 2)
     if end > 2 + 2 * _MAX_GROUPS or end % 2:
         raise HelloError("a list of too many groups", Alert.DECODE_ERROR)
-    return struct.unpack(f"!{end // 2 - 1}H", field[2:end])
+    return _numbers(field, 2)
 
 
 def _shares(field: memoryview) -> Collection[int]:

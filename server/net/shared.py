@@ -15,7 +15,7 @@ from .eap_handshake import Contexts
 from .handshakes import Handshakes
 from .sources import Sources
 from .threads import Threads
-from .tls import CertificateFile
+from .tls import CertificateFiles
 
 _T = TypeVar("_T")
 _Args = TypeVarTuple("_Args")
@@ -41,14 +41,14 @@ class Carrier(Protocol):
 class Shared:
     """The process's event loop, certificate, store and threads.
 
-    :param identity: the certificate that new connections are shown.
+    :param identity: the certificates that new connections are shown, one of them each.
     :param active: those that may have carried packets since the last beat.
     :param scratch: working memory for one read or one batch; nothing in it outlives a callback.
     :param room: for the packets that wait for clients.
     """
 
     config: Config
-    identity: CertificateFile
+    identity: CertificateFiles
     directory: Directory
     sessions: Sessions
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)

@@ -1,4 +1,4 @@
-"""The server's certificate as TLS presents it and as the crypto binding hashes it."""
+"""The server's certificates as TLS presents them and as the crypto binding hashes them."""
 
 import contextlib
 import functools
@@ -7,30 +7,24 @@ import os
 import re
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from ..config import DEFAULT_TLS, Compat, TlsSettings
 from ..errors import ServerError, quotation
 from ..sstp.binding import CertificateHashes
 from .hello import ClientHello, Group, HelloError, read_hello
+from .offer import VERSIONS, KeyKind, ServerKey, choose, cipher_list
 
 #: Seconds until a file that is of no use is tried again.
 _RETRY: Final = 60.0
 
-#: What TLS 1.2 may use, best first; the server chooses. Forward secrecy always. CBC comes last, for
-#: clients with nothing else: RouterOS offers ECDHE-RSA-AES256-SHA unless it is told better.
-SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!aNULL:!AESCCM"
-
 #: What OpenSSL's reasons (SSL_R_..., of a handshake or a pair) mean for those who run the server.
 _REASONS: Final = {
-    "NO_SHARED_CIPHER": (
-        "no cipher suite in common with the client; if it is a RouterOS router, set pfs=yes there "
-        "(/interface sstp-client set NAME pfs=yes), and give this server an RSA key"
-    ),
-    "UNSUPPORTED_PROTOCOL": "the client knows no TLS 1.2; if it is a Windows 7, update it",
-    "VERSION_TOO_LOW": "the client knows no TLS 1.2; if it is a Windows 7, update it",
+    "NO_SHARED_CIPHER": "no cipher suite in common with the client",
+    "NO_SUITABLE_SIGNATURE_ALGORITHM": "the client takes no signature that this server makes",
     "HTTP_REQUEST": "the client speaks HTTP without TLS",
     "WRONG_VERSION_NUMBER": "what the client sends is not TLS",
     "UNEXPECTED_EOF_WHILE_READING": "the client closed the connection",
@@ -69,44 +63,84 @@ class Certificate:
 
     contexts: Mapping[Group, ssl.SSLContext]
     hashes: CertificateHashes
+    key: ServerKey
     pem: bytes = field(repr=False)
 
-    def context(self, hello: ClientHello) -> ssl.SSLContext:
-        """Return the context that is to answer a client.
 
-        :raises HelloError: if there is no group in which to exchange keys with it.
-        """
-        return self.contexts[hello.choose(self.contexts)]
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """What the server can show: one certificate, or one for each kind of key.
 
-
-def load(pem: bytes, path: Path) -> Certificate:
-    """Load the private key, the server's certificate and its chain.
-
-    :param path: where they come from, for messages.
-    :raises ServerError: if OpenSSL cannot read them, or the key does not fit.
+    :param each: the preferred one first.
     """
+
+    each: tuple[Certificate, ...]
+    settings: TlsSettings
+
+    def choose(self, hello: ClientHello) -> tuple[Certificate, ssl.SSLContext]:
+        """Return what a client is shown, and the context that is to answer it, which knows no other.
+
+        :raises HelloError: if there is nothing that it takes.
+        """
+        groups = list(self.each[0].contexts)
+        certificate, group = choose(hello, self.each, groups, self.settings)
+        return certificate, certificate.contexts[group]
+
+    @property
+    def description(self) -> str:
+        """How the log names them."""
+        digests = [one.hashes.sha256.hex(":").upper() for one in self.each]
+        if len(digests) == 1:
+            return f"certificate with SHA-256 {digests[0]}"
+        kinds = [one.key.kind.value for one in self.each]
+        each = [f"{digest} ({kind})" for digest, kind in zip(digests, kinds, strict=True)]
+        return f"certificates with SHA-256 {' and '.join(each)}"
+
+
+def load(pems: Sequence[bytes], path: Path, settings: TlsSettings = DEFAULT_TLS) -> Certificates:
+    """Load private keys, the server's certificates and their chains.
+
+    :param path: where the first comes from, for messages.
+    :raises ServerError: if OpenSSL cannot read them, a key does not fit, or clients could not be
+        shown each of them.
+    """
+    each = [_load(pem, path, settings) for pem in pems]
+    kinds = {one.key.kind for one in each}
+    if len(kinds) < len(each):
+        raise ServerError(f"{path} and the certificate beside it have keys of the same kind")
+    if settings.compat is Compat.ROUTEROS_NO_PFS and KeyKind.RSA not in kinds:
+        raise ServerError(
+            f'compat = "{settings.compat.value}" needs a certificate with an RSA key',
+            "give the server one, or take compat out of settings.toml",
+        )
+    # in TLS 1.3, which has nothing else to go by: its signature costs a tenth
+    each.sort(key=lambda one: one.key.kind is not KeyKind.ECDSA)
+    return Certificates(tuple(each), settings)
+
+
+def _load(pem: bytes, path: Path, settings: TlsSettings) -> Certificate:
     leaf = _PEM.search(pem.decode(errors="replace"))
     if leaf is None:
         raise ServerError(f"{path} has no certificate")
     try:
         ours = [group for group in Group if _CURVES[group] or _prefers_hybrid()]
-        contexts = {group: _make_context(group, pem) for group in ours}
+        contexts = {group: _make_context(group, pem, settings) for group in ours}
     except OSError as error:
         why = explained(error)
         raise ServerError(f"{path} cannot be used as server certificate: {why}") from error
-    hashes = CertificateHashes.of(ssl.PEM_cert_to_DER_cert(leaf.group()))
-    return Certificate(contexts, hashes, pem)
+    der = ssl.PEM_cert_to_DER_cert(leaf.group())
+    return Certificate(contexts, CertificateHashes.of(der), ServerKey.of(der), pem)
 
 
-def _make_context(group: Group, pem: bytes) -> ssl.SSLContext:
+def _make_context(group: Group, pem: bytes, settings: TlsSettings) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.minimum_version = VERSIONS[settings.minimum_version]
     # No tickets: their key would open what was recorded for as long as it is in use, so TLS 1.3 resumes
     # nothing. TLS 1.2 does by what this worker remembers of a connection that was not broken off: the
     # context shows one certificate, so that the hash in the crypto binding is the same.
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET
     context.num_tickets = 0
-    context.set_ciphers(SUITES)
+    context.set_ciphers(cipher_list(settings))
     if curve := _CURVES[group]:
         context.set_ecdh_curve(curve)
     else:
@@ -160,47 +194,59 @@ def load_chain(context: ssl.SSLContext, pem: bytes) -> None:
         context.load_cert_chain(f"/proc/self/fd/{descriptor}", password="")
 
 
-class CertificateFile:
-    """The file with the server's key and certificate, followed while the server runs.
+class CertificateFiles:
+    """The files with the server's keys and certificates, followed while the server runs.
 
     A change is taken up by new TLS contexts: those that kept their sessions would resume some of
     clients that know another certificate, and their crypto binding would fail. What is of no use
     changes nothing. Worker processes are forked with the copy of the supervisor, so that one that
-    replaces another is as well off, whatever has become of the file.
+    replaces another is as well off, whatever has become of the files.
 
-    :param path: whose changes are looked for.
+    :param paths: whose changes are looked for.
     :param read: returns what :func:`load` takes; raises ServerError unless clients would believe it.
-    :raises ServerError: if the file is of no use now.
+    :raises ServerError: if one of the files is of no use now.
     """
 
-    def __init__(self, path: Path, read: Callable[[], bytes]) -> None:
-        self._path = path
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        read: Callable[[], Sequence[bytes]],
+        settings: TlsSettings = DEFAULT_TLS,
+    ) -> None:
+        self._paths = paths
         self._read = read
-        self._seen = _state(path)
+        self._settings = settings
+        self._seen = self._look()
         self._again = math.inf
-        self.certificate = load(read(), path)
+        self.certificates = self._load()
 
     def reload(self) -> bool:
-        """Take up what the file has become; return whether it was.
+        """Take up what the files have become; return whether it was.
 
         What is of no use is tried again now and then: it may be the clock that was wrong, or the
         settings.
 
-        :raises ServerError: once for each change, if it is of no use; the one before stays.
+        :raises ServerError: once for each change, if it is of no use; the ones before stay.
         """
-        state, now = _state(self._path), time.monotonic()
+        state, now = self._look(), time.monotonic()
         changed = state != self._seen
         if not changed and now < self._again:
             return False
         self._seen, self._again = state, now + _RETRY
         try:
-            self.certificate = load(self._read(), self._path)
+            self.certificates = self._load()
         except ServerError:
             if changed:
                 raise
             return False
         self._again = math.inf
         return True
+
+    def _load(self) -> Certificates:
+        return load(self._read(), self._paths[0], self._settings)
+
+    def _look(self) -> list[tuple[int, ...] | None]:
+        return [_state(path) for path in self._paths]
 
 
 def _state(path: Path) -> tuple[int, ...] | None:

@@ -16,7 +16,7 @@ from .connection import Connection
 from .entrance import Entrance
 from .shared import Shared
 from .strangers import Strangers
-from .tls import CertificateFile
+from .tls import Certificate, CertificateFiles
 
 #: Seconds in which all sessions have to end when the server stops.
 GRACE_PERIOD: Final = 8.0
@@ -31,7 +31,7 @@ _TCP_NOTSENT_LOWAT: Final = 25
 
 async def work(
     config: Config,
-    identity: CertificateFile,
+    identity: CertificateFiles,
     listeners: list[socket.socket],
     backend: Backend,
     supervisor: int,
@@ -139,11 +139,9 @@ class Worker:
 
     def _receive(self, plain: socket.socket, *, host: str, port: int) -> None:
         peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        # the one of this connection: by the time of its login there may be another
-        certificate = self._shared.identity.certificate
         source = self._shared.sources.find(host)
 
-        def accepted(stream: TlsStream, request: Request) -> None:
+        def accepted(stream: TlsStream, request: Request, certificate: Certificate) -> None:
             connection = Connection(
                 self._shared,
                 stream,
@@ -170,7 +168,7 @@ class Worker:
         self._strangers.make_room()
         entrance = Entrance(
             plain,
-            certificate=certificate,
+            certificates=self._shared.identity.certificates,
             source=source,
             handshakes=self._shared.handshakes,
             accepted=accepted,

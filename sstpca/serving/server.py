@@ -5,7 +5,7 @@ import hashlib
 import os
 from datetime import UTC, datetime
 
-from sstpca.server.config import Config
+from sstpca.server.config import Compat, Config, TlsSettings
 from sstpca.server.errors import ServerError
 from sstpca.server.service import serve as run_server
 
@@ -31,7 +31,7 @@ def serve(home: Home, settings: Settings) -> None:
         try:
             run_server(_config(home, settings), StoreBackend(home))
         except ServerError as error:
-            if isinstance(error.__cause__, SstpcaError):  # of _read_identity
+            if isinstance(error.__cause__, SstpcaError):  # of _read_identities
                 raise error.__cause__ from None
             raise Unavailable(str(error), error.hint) from error
 
@@ -43,14 +43,15 @@ def _config(home: Home, settings: Settings) -> Config:
     return Config(
         name=settings.host,
         listen=tuple((address, server.port) for address in server.listen),
-        identity=home.server_identity,
-        read_identity=functools.partial(_read_identity, home),
+        identities=(home.server_identity,),
+        read_identities=functools.partial(_read_identities, home),
         workers=server.workers or len(os.sched_getaffinity(0)),
         interface=server.interface,
         table=f"sstpca_{table}",
         mtu=server.mtu,
         nat=server.nat,
         due=functools.partial(_due, home),
+        tls=TlsSettings(settings.tls.minimum_version, Compat(settings.tls.compat)),
     )
 
 
@@ -58,10 +59,10 @@ def _due(home: Home) -> str:
     return ending(home, datetime.now(UTC))
 
 
-def _read_identity(home: Home) -> bytes:
+def _read_identities(home: Home) -> tuple[bytes, ...]:
     """Return the server's identity in our own writing: the file may be one that was made by hand."""
     try:
         found = load_identity(home)
     except SstpcaError as error:
         raise ServerError(str(error), error.hint) from error
-    return identity_to_pem(found.key, (found.certificate, *found.chain))
+    return (identity_to_pem(found.key, (found.certificate, *found.chain)),)

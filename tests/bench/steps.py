@@ -17,7 +17,7 @@ from sstpca.server.net import tun
 from sstpca.server.ppp import mschapv2
 from sstpca.serving.backend import StoreBackend
 from sstpca.vpn.users import NewUser
-from tests.support.handshake import certificate_of, shake
+from tests.support.handshake import certificates_of, shake
 from tests.support.netns import Namespace
 from tests.support.server import Home, make_home
 
@@ -45,9 +45,9 @@ def _median(step: Callable[[], object], times: int = _TIMES) -> float:
 
 
 def _tls(home: Home) -> float:
-    certificate = certificate_of(home.path / "server.pem")
+    certificates = certificates_of(home.path / "server.pem")
     client = ssl.create_default_context(cadata=home.authority("alice"))
-    return _median(lambda: shake(certificate, client))
+    return _median(lambda: shake(certificates, client))
 
 
 def _mschapv2() -> float:

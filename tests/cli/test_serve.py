@@ -16,9 +16,9 @@ from sstpca.cli import main
 from sstpca.home import Home
 from sstpca.names import parse_hosts
 from sstpca.server import log
-from sstpca.server.config import Config
+from sstpca.server.config import DEFAULT_TLS, Compat, Config, TlsSettings
 from sstpca.server.errors import ServerError
-from sstpca.server.net.tls import CertificateFile
+from sstpca.server.net.tls import CertificateFiles
 from sstpca.serving import server
 from sstpca.store import Store, users
 from sstpca.vpn import setup
@@ -69,7 +69,8 @@ def test_a_pair_that_was_put_together_by_hand_is_shown(
     home.server_identity.write_bytes(form(home.server_identity.read_text()))
     assert run("serve").exit_code == 0
     [config] = served
-    found = CertificateFile(config.identity, config.read_identity).certificate
+    files = CertificateFiles(config.identities, config.read_identities, config.tls)
+    (found,) = files.certificates.each
     assert found.hashes == before.hashes
 
 
@@ -82,6 +83,7 @@ def test_the_settings_reach_the_server(home: Home, run: Run, served: list[Config
         ('interface = "sstp"', 'interface = "office"'),
         ("mtu = 1400", "mtu = 1300"),
         ("nat = true", "nat = false"),
+        ('compat = "none"', 'compat = "routeros-no-pfs"'),
     )
     assert run("serve").exit_code == 0
     [config] = served
@@ -89,6 +91,23 @@ def test_the_settings_reach_the_server(home: Home, run: Run, served: list[Config
     assert (config.listen, config.workers) == ((("127.0.0.1", 4443),), 3)
     assert (config.interface, config.mtu, config.nat) == ("office", 1300, False)
     assert re.fullmatch("sstpca_[0-9a-f]{8}", config.table)
+    assert config.tls == TlsSettings("1.2", Compat.ROUTEROS_NO_PFS)
+
+
+def test_a_later_version_of_tls(home: Home, run: Run, served: list[Config]) -> None:
+    edit(home, ('minimum_version = "1.2"', 'minimum_version = "1.3"'))
+    assert run("serve").exit_code == 0
+    assert served[0].tls == TlsSettings("1.3", Compat.NONE)
+
+
+def test_settings_of_before_there_was_tls_in_them(
+    home: Home, run: Run, served: list[Config]
+) -> None:
+    text = home.settings.read_text()
+    before, _, rest = text.partition("[tls]")
+    home.settings.write_text(f"{before}[bundle]{rest.partition('[bundle]')[2]}")
+    assert run("serve").exit_code == 0
+    assert served[0].tls == DEFAULT_TLS
 
 
 @pytest.mark.parametrize(
@@ -110,6 +129,12 @@ def test_the_settings_reach_the_server(home: Home, run: Run, served: list[Config
             "listen = []",
             "[server] listen has to be a list of one address or more",
         ),
+        (
+            'minimum_version = "1.2"',
+            'minimum_version = "1.1"',
+            '[tls] minimum_version has to be "1.2" or "1.3"; it is "1.1"',
+        ),
+        ('compat = "none"', 'compat = "all"', '[tls] compat has to be "none" or "routeros-no-pfs"'),
         ("[server]", "[server", "settings.toml, line 3: '[server' is no section"),
     ],
 )

@@ -13,7 +13,7 @@ from sstpca.server.config import Config
 from sstpca.server.contracts import Backend
 from sstpca.server.log import LOGGER
 from sstpca.server.net.rules import Rules
-from sstpca.server.net.tls import CertificateFile
+from sstpca.server.net.tls import CertificateFiles
 from sstpca.server.service import _Supervisor
 
 
@@ -33,7 +33,7 @@ class Failing:
 def supervisor_of(config: Config) -> _Supervisor:
     return _Supervisor(
         config,
-        cast("CertificateFile", None),
+        cast("CertificateFiles", None),
         [],
         cast("Backend", Failing()),
         frozenset(),
@@ -48,7 +48,7 @@ def test_a_certificate_that_ends_soon_is_said_once_a_day(
     clock = [1000.0]
     monkeypatch.setattr("sstpca.server.service.time.monotonic", lambda: clock[0])
     said = ["it ends in 19 days: sstpca cert renew server"]
-    config = Config("vpn", (), Path("none"), bytes, 1, "sstp", "t", 1400, True)
+    config = Config("vpn", (), (Path("none"),), tuple, 1, "sstp", "t", 1400, True)
     supervisor = supervisor_of(dataclasses.replace(config, due=lambda: said[0]))
     with caplog.at_level(logging.WARNING, "sstpca"):
         for _ in range(3):
@@ -73,7 +73,7 @@ def test_a_certificate_that_cannot_be_looked_at_does_not_end_the_server(
     def gone() -> str:
         raise OSError("as if")
 
-    config = Config("vpn", (), Path("none"), bytes, 1, "sstp", "t", 1400, True, gone)
+    config = Config("vpn", (), (Path("none"),), tuple, 1, "sstp", "t", 1400, True, gone)
     with caplog.at_level(logging.ERROR, "sstpca"):
         supervisor_of(config)._warn_of_expiry()
     assert caplog.messages == ["as if"]
@@ -87,10 +87,10 @@ def test_the_leases_of_a_dead_worker_come_free_when_the_store_answers_again(
     ended = [(4_000_001, 9)]
     monkeypatch.setattr(_Supervisor, "_reap", lambda _: [ended.pop()] if ended else [])
     store = Failing()
-    config = Config("vpn", (), Path("none"), bytes, 1, "sstp", "t", 1400, True)
+    config = Config("vpn", (), (Path("none"),), tuple, 1, "sstp", "t", 1400, True)
     supervisor = _Supervisor(
         config,
-        cast("CertificateFile", None),
+        cast("CertificateFiles", None),
         [],
         cast("Backend", store),
         frozenset(),
@@ -117,7 +117,9 @@ def test_a_worker_does_not_look_for_garbage_among_the_modules(
         os.write(writer, str(len(gc.get_objects())).encode())
 
     monkeypatch.setattr("sstpca.server.service.work", work)
-    supervisor = supervisor_of(Config("vpn", (), Path("none"), bytes, 1, "sstp", "t", 1400, True))
+    supervisor = supervisor_of(
+        Config("vpn", (), (Path("none"),), tuple, 1, "sstp", "t", 1400, True)
+    )
     supervisor._start()
     [pid] = supervisor._workers
     assert os.waitpid(pid, 0)[1] == 0

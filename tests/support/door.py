@@ -9,8 +9,9 @@ from sstpca.server.dataplane.stream import TlsStream
 from sstpca.server.net.entrance import Entrance
 from sstpca.server.net.handshakes import Handshakes
 from sstpca.server.net.sources import Sources
+from sstpca.server.net.tls import Certificate
 from sstpca.server.sstp.preamble import Request
-from tests.support.handshake import certificate_of
+from tests.support.handshake import certificates_of
 
 
 class Door:
@@ -26,14 +27,14 @@ class Door:
         self.accepted: list[Request] = []
         self.entrance = Entrance(
             near,
-            certificate=certificate_of(home.server_identity),
+            certificates=certificates_of(home.server_identity),
             source=self.sources.find("192.0.2.1"),
             handshakes=Handshakes(loop, self.sources),
             accepted=self._accept,
             gone=lambda _, reason: self.gone.append(reason),
         )
 
-    def _accept(self, stream: TlsStream, request: Request) -> None:
+    def _accept(self, stream: TlsStream, request: Request, _: Certificate) -> None:
         self.accepted.append(request)
         stream.close()
 

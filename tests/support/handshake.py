@@ -4,8 +4,9 @@ import contextlib
 import ssl
 from pathlib import Path
 
+from sstpca.server.config import DEFAULT_TLS, TlsSettings
 from sstpca.server.net.hello import HelloReader
-from sstpca.server.net.tls import Certificate, load
+from sstpca.server.net.tls import Certificate, Certificates, load
 
 
 def client_hello(context: ssl.SSLContext, session: ssl.SSLSession | None = None) -> bytes:
@@ -40,20 +41,25 @@ class Near:
 
 def certificate_of(path: Path) -> Certificate:
     """Return what a file of our own writing holds."""
-    return load(path.read_bytes(), path)
+    return certificates_of(path).each[0]
 
 
-def choose(certificate: Certificate | Path, hello: bytes) -> ssl.SSLContext:
+def certificates_of(*paths: Path, settings: TlsSettings = DEFAULT_TLS) -> Certificates:
+    """Return what a server with these files can show."""
+    return load([path.read_bytes() for path in paths], paths[0], settings)
+
+
+def choose(certificates: Certificates | Path, hello: bytes) -> ssl.SSLContext:
     """Return the context that answers this ClientHello, as the server chooses it."""
-    if isinstance(certificate, Path):
-        certificate = certificate_of(certificate)
+    if isinstance(certificates, Path):
+        certificates = certificates_of(certificates)
     read = HelloReader().feed(hello)
     assert read is not None
-    return certificate.context(read)
+    return certificates.choose(read)[1]
 
 
 def shake(
-    certificate: Certificate | Path,
+    certificates: Certificates | Path,
     client: ssl.SSLContext,
     session: ssl.SSLSession | None = None,
 ) -> tuple[ssl.SSLObject, Near]:
@@ -65,7 +71,7 @@ def shake(
     near = Near(client, session)
     hello = near.said()
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    server = choose(certificate, hello).wrap_bio(to_server, to_client, server_side=True)
+    server = choose(certificates, hello).wrap_bio(to_server, to_client, server_side=True)
     to_server.write(hello)
     for _ in range(3):
         with contextlib.suppress(ssl.SSLWantReadError):

@@ -29,9 +29,10 @@ from sstpca.server.log import LOGGER, TextFormatter
 from sstpca.server.net.admission import Admission
 from sstpca.server.net.connection import Connection
 from sstpca.server.net.eap_handshake import EapHandshake
+from sstpca.server.net.offer import KeyKind, ServerKey
 from sstpca.server.net.shared import Shared
 from sstpca.server.net.sources import Source, Sources
-from sstpca.server.net.tls import Certificate, CertificateFile
+from sstpca.server.net.tls import Certificate, CertificateFiles
 from sstpca.server.ppp.effects import Handshaken
 from sstpca.server.session import Session
 from sstpca.server.sstp.binding import CertificateHashes
@@ -96,14 +97,19 @@ def logged(
 
 ACCOUNT = Account(1, "alice", bytes(16), True)
 LEASE = Lease(1, IPv4Address("10.99.0.10"), IPv4Address("10.99.0.1"))
-CERTIFICATE = Certificate({}, CertificateHashes(bytes(20), bytes(32)), b"")
+CERTIFICATE = Certificate(
+    {},
+    CertificateHashes(bytes(20), bytes(32)),
+    ServerKey(KeyKind.RSA, frozenset(), frozenset()),
+    b"",
+)
 
 
 def shared() -> Shared:
-    config = Config("vpn", (), Path("none"), bytes, 1, "sstp", "t", 1400, True)
+    config = Config("vpn", (), (Path("none"),), tuple, 1, "sstp", "t", 1400, True)
     return Shared(
         config,
-        cast("CertificateFile", None),
+        cast("CertificateFiles", None),
         cast("Directory", None),
         cast("Sessions", None),
     )

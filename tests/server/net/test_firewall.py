@@ -16,7 +16,7 @@ from sstpca.server.net.group import MARK, MARK_BITS, RESOLVER, group_of
 from sstpca.server.net.nft import NftError
 
 LOCAL = IPv4Address("10.99.0.1")
-CONFIG = Config("vpn", (), Path("none"), bytes, 1, "sstp", "sstpca_t", 1400, True)
+CONFIG = Config("vpn", (), (Path("none"),), tuple, 1, "sstp", "sstpca_t", 1400, True)
 
 
 def lease(access: Access = CLOSED, *resolvers: str) -> Lease:

@@ -18,7 +18,7 @@ from sstpca.server.net.hello import (
     alert_record,
     read_hello,
 )
-from tests.support.handshake import Near, certificate_of, client_hello, shake
+from tests.support.handshake import Near, certificate_of, certificates_of, client_hello, shake
 from tests.support.hello import (
     FFDHE2048,
     FFDHE8192,
@@ -42,14 +42,14 @@ HYBRID, X25519, P256, P384 = Group
 def test_expensive_groups_are_refused_before_anything_is_computed(
     usual_home: Home, group: int, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    certificate = certificate_of(usual_home.server_identity)
+    certificates = certificates_of(usual_home.server_identity)
     wrapped: list[object] = []
     monkeypatch.setattr(
         ssl.SSLContext, "wrap_bio", lambda *_args, **_more: wrapped.append(_args), raising=True
     )
     hello = read_hello(expensive(group, size))
     with pytest.raises(HelloError) as refused:
-        certificate.context(hello)
+        certificates.choose(hello)
     assert alert_record(refused.value.alert) == bytes.fromhex("15030300020228")
     assert wrapped == []
 
@@ -100,10 +100,10 @@ def check_version(home: Home, curve: str, version: ssl.TLSVersion) -> None:
 
 def test_a_client_that_has_to_be_asked_for_another_key(usual_home: Home) -> None:
     """RFC 8446 4.1.4: it sends the key of a group that we do not take, and has others."""
-    certificate = certificate_of(usual_home.server_identity)
+    certificates = certificates_of(usual_home.server_identity)
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     first = records(message((P521, P384.value), {P521: b"\x04" + bytes(132)}))
-    context = certificate.context(read_hello(first))
+    _, context = certificates.choose(read_hello(first))
     server = context.wrap_bio(to_server, to_client, server_side=True)
     to_server.write(first)
     with pytest.raises(ssl.SSLWantReadError):
@@ -120,7 +120,7 @@ def test_openssl_as_a_client_of_another_version(usual_home: Home) -> None:
         near.do_handshake()
     hello = near.bio_read(65536)
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    context = certificate_of(usual_home.server_identity).context(read_hello(hello))
+    _, context = certificates_of(usual_home.server_identity).choose(read_hello(hello))
     server = context.wrap_bio(to_server, to_client, server_side=True)
     to_server.write(hello)
     with pytest.raises(ssl.SSLWantReadError):
@@ -135,15 +135,16 @@ def test_openssl_as_a_client_of_another_version(usual_home: Home) -> None:
 @pytest.mark.skipif(ssl.OPENSSL_VERSION_INFO < (3, 5), reason="needs OpenSSL 3.5")
 def test_a_post_quantum_hybrid_where_openssl_has_one(usual_home: Home) -> None:
     client = ssl.create_default_context(cafile=str(usual_home.ca_certificate))
-    certificate = certificate_of(usual_home.server_identity)
+    certificates = certificates_of(usual_home.server_identity)
+    contexts = certificates.each[0].contexts
     hello = client_hello(client)
-    assert read_hello(hello).choose(certificate.contexts) is HYBRID
-    shake(certificate, client)
+    assert read_hello(hello).choose(contexts) is HYBRID
+    shake(certificates, client)
     # and with it nobody gets at what that context knows beside it
     everything = (HYBRID.value, FFDHE2048, P521)
     old = records(message(everything, {HYBRID.value: bytes(1216)}, TLS12_SUITES))
     to_server = ssl.MemoryBIO()
-    server = certificate.contexts[HYBRID].wrap_bio(to_server, ssl.MemoryBIO(), server_side=True)
+    server = contexts[HYBRID].wrap_bio(to_server, ssl.MemoryBIO(), server_side=True)
     to_server.write(old)
     with pytest.raises(ssl.SSLError, match=r"(?i)protocol"):
         server.do_handshake()

@@ -18,7 +18,7 @@ from sstpca.server.net import interface
 from sstpca.server.net.admission import Admission
 from sstpca.server.net.interface import Interface
 from sstpca.server.net.shared import Shared
-from sstpca.server.net.tls import CertificateFile
+from sstpca.server.net.tls import CertificateFiles
 from sstpca.server.net.tun import Tun
 
 LEASE = Lease(7, IPv4Address("10.99.0.10"), IPv4Address("10.99.0.1"))
@@ -87,8 +87,8 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
 
 def shared(book: Book) -> Shared:
     return Shared(
-        Config("vpn", (), Path("none"), bytes, 1, "sstp", "t", 1400, True),
-        cast("CertificateFile", None),
+        Config("vpn", (), (Path("none"),), tuple, 1, "sstp", "t", 1400, True),
+        cast("CertificateFiles", None),
         cast("Directory", None),
         cast("Sessions", book),
     )
