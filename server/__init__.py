@@ -11,10 +11,11 @@ The way of a byte from a client to the network (each name is a module)::
     session          the call and the link together, and when IP may flow
     sstp.call        control packets: connect, crypto binding, echo, disconnect
     ppp.link         PPP frames: LCP, the login (CHAP or EAP), IPCP
+    responders       what a client asks the server itself inside the tunnel
 
 The TLS of EAP-TLS is in ``net.eap_handshake``: what ``ppp`` wants of it is one more effect.
 
-``sstp``, ``ppp`` and ``session`` do no I/O: bytes, answers and the time come in, effects go out.
+``sstp``, ``ppp``, ``responders`` and ``session`` do no I/O: bytes, answers and the time come in, effects go out.
 What the server needs to know of users, leases and sessions it asks through ``contracts``; what it
 is told when it starts is in ``config``, what it says in ``log``, what it raises in ``errors``.
 """

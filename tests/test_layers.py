@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SERVER = sorted((ROOT / "server").rglob("*.py"))
-PROTOCOLS = [path for path in SERVER if path.parent.name in ("sstp", "ppp")]
+PROTOCOLS = [path for path in SERVER if path.parent.name in ("sstp", "ppp", "responders")]
 
 # What would bring in a socket, a clock, chance or a log.
 FORBIDDEN = {
@@ -57,7 +57,7 @@ def test_the_reader_of_imports() -> None:
 
 
 def test_there_is_something_to_look_at() -> None:
-    assert {path.parent.name for path in PROTOCOLS} == {"sstp", "ppp"}
+    assert {path.parent.name for path in PROTOCOLS} == {"sstp", "ppp", "responders"}
     assert len(PROTOCOLS) > 10
 
 

@@ -6,6 +6,7 @@ outbound   what the TUN gives is packed, and sent as the socket takes it
 queue      what waits for that, in turns (FQ-CoDel)
 segments   many IP packets in one, as the kernel has them: the words for it
 merging    such a large one of what a client sends
+diversion  what of that does not go to the TUN: it asks the server itself, or is for everybody
 cutting    what a client is sent out of such a large one
-engine     which runs: the last two, or the same compiled (_segments.c)
+engine     which runs: the last three, or the same compiled (_segments.c)
 """

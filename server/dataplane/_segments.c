@@ -1,4 +1,5 @@
-/* What merging.py and cutting.py say, several times as fast: forward(), pull(), cut(), nothing else.
+/* What merging.py, diversion.py and cutting.py say, several times as fast: forward(), pull(), cut(),
+ * nothing else.
  *
  * Limited API of Python 3.11, no library but C's. Every read and write is inside a buffer whose size
  * was compared before; all sizes are size_t and below 2^17. Numbers of the network are read and
@@ -27,9 +28,13 @@ enum {
     LARGEST = 65535,      /* bytes of IP put together */
     LONGEST = 40 + 65535, /* bytes of IPv6: its length does not count its header */
     FLOWS = 32,           /* of which something waits for more */
+    DIVERTED = 8,         /* packets in one turn */
 };
 
-enum { TCP = 6, UDP = 17 };
+enum { TCP = 6, UDP = 17, ICMPV6 = 58 };
+enum { DHCP_SERVER = 67, DHCPV6_SERVER = 547 };
+enum { ROUTER_SOLICITATION = 133, NEIGHBOR_SOLICITATION = 135 };
+enum { MULTICAST_V4 = 0xe0, RESERVED_V4 = 0xf0, LINK_V6 = 0xfe };
 enum { FIN = 0x01, PSH = 0x08, ACK = 0x10, CWR = 0x80 };
 enum { OFFLOAD_TCP = 0x01, OFFLOAD_UDP = 0x02 };
 enum { NEEDS_CHECKSUM = 0x01 };
@@ -331,11 +336,64 @@ static void merge(struct merging *merging, const uint8_t *packet, size_t size) {
         give_plain(merging, packet, size);
 }
 
+/* What does not go to the TUN: see diversion.py. Without a server, all does. */
+struct diversion {
+    const uint8_t *server;
+    bool multicast;
+    PyObject *packets;
+};
+
+static bool divert(struct diversion *diversion, const uint8_t *packet, size_t size) {
+    if (PyList_Size(diversion->packets) < DIVERTED) {
+        PyObject *copy = PyBytes_FromStringAndSize((const char *)packet, (Py_ssize_t)size);
+        /* without memory it is lost, as any packet may be */
+        if (copy == NULL || PyList_Append(diversion->packets, copy))
+            PyErr_Clear();
+        Py_XDECREF(copy);
+    }
+    return false;
+}
+
+static bool is_dhcp(const uint8_t *packet, size_t size) {
+    size_t start = (size_t)(packet[0] & 0x0f) * 4;
+    return packet[9] == UDP && !(packet[6] & 0x3f) && !packet[7] && start >= 20 &&
+           start + 8 <= size && get16(packet + start + 2) == DHCP_SERVER;
+}
+
+/* Whether it passes; its source is right. */
+static bool passes_v4(struct diversion *diversion, const uint8_t *packet, size_t size) {
+    static const uint8_t everybody[] = {0xff, 0xff, 0xff, 0xff};
+    const uint8_t *target = packet + 16;
+    bool broadcast = !memcmp(target, everybody, 4);
+    if ((broadcast || !memcmp(target, diversion->server, 4)) && is_dhcp(packet, size))
+        return divert(diversion, packet, size);
+    return diversion->multicast ||
+           !(broadcast || (target[0] >= MULTICAST_V4 && target[0] < RESERVED_V4));
+}
+
+static bool asks_on_link(const uint8_t *packet, size_t size) {
+    const uint8_t *target = packet + 24;
+    bool on_link = (target[0] == 0xff && target[1] == 0x02) ||
+                   (target[0] == LINK_V6 && target[1] >> 6 == 2);
+    if (!on_link || size < 48)
+        return false;
+    if (packet[6] == ICMPV6)
+        return packet[40] == ROUTER_SOLICITATION || packet[40] == NEIGHBOR_SOLICITATION;
+    return packet[6] == UDP && get16(packet + 42) == DHCPV6_SERVER;
+}
+
+static bool passes_v6(struct diversion *diversion, const uint8_t *packet, size_t size) {
+    if (asks_on_link(packet, size))
+        return divert(diversion, packet, size);
+    return diversion->multicast || packet[24] == LINK_V6;
+}
+
 /* Merge what begins data[position:end]; return where it stopped. Without a source, IPv4 may come from
  * anywhere. */
-static size_t forward_all(struct merging *merging, const uint8_t *data, size_t position, size_t end,
-                          const uint8_t *source, size_t source_size) {
+static size_t forward_all(struct merging *merging, struct diversion *diversion, const uint8_t *data,
+                          size_t position, size_t end, const uint8_t *source, size_t source_size) {
     const struct flow any = {.size = 0};
+    const uint8_t *server = diversion->server;
     while (end - position >= OVERHEAD + 20) {
         const uint8_t *head = data + position, *packet = head + OVERHEAD;
         size_t length = get16(head + 2), size = length - OVERHEAD;
@@ -344,13 +402,19 @@ static size_t forward_all(struct merging *merging, const uint8_t *data, size_t p
             break;
         bool ours;
         /* the TUN would take IPv6 as well, where this is no source address */
-        if (!memcmp(head + 4, IPV4_HEAD, 4))
+        if (!memcmp(head + 4, IPV4_HEAD, 4)) {
             ours = packet[0] >> 4 == 4 && (!source || !memcmp(packet + 12, source, 4));
-        else if (!memcmp(head + 4, IPV6_HEAD, 4) && source_size > 4)
-            ours = packet[0] >> 4 == 6 && size >= 40 &&
-                   !memcmp(packet + 8, source + 4, source_size - 4);
-        else
+            if (ours && server && (packet[16] >= MULTICAST_V4 || !memcmp(packet + 16, server, 4)))
+                ours = passes_v4(diversion, packet, size);
+        } else if (!memcmp(head + 4, IPV6_HEAD, 4) && source_size > 4) {
+            bool whole = packet[0] >> 4 == 6 && size >= 40;
+            ours = whole && !memcmp(packet + 8, source + 4, source_size - 4);
+            /* also under a link-local address, or none yet */
+            if (whole && server && packet[24] >= LINK_V6)
+                ours = passes_v6(diversion, packet, size) && ours;
+        } else {
             break;
+        }
         if (ours)
             merge(merging, packet, size);
         position += length;
@@ -364,25 +428,31 @@ PyDoc_STRVAR(forward_doc, "See merging.forward.");
 static PyObject *forward(PyObject *module, PyObject *arguments) {
     (void)module;
     static struct merging merging; /* 38 KiB; one thread at a time, as Python's lock is held */
-    Py_buffer view, source;
+    struct diversion diversion = {NULL, false, NULL};
+    Py_buffer view, source, server = {0};
     Py_ssize_t position, end;
-    int offload;
-    if (!PyArg_ParseTuple(arguments, "y*nnz*ii", &view, &position, &end, &source, &merging.tun,
-                          &offload))
+    int offload, multicast = 0;
+    if (!PyArg_ParseTuple(arguments, "y*nnz*ii|z*p", &view, &position, &end, &source, &merging.tun,
+                          &offload, &server, &multicast))
         return NULL;
     PyObject *answer = NULL;
     if (position < 0 || position > end || end > view.len ||
-        (source.obj && (source.len < 4 || source.len > 20))) {
-        PyErr_SetString(PyExc_ValueError, "no such part of the view, or no such source");
-    } else {
+        (source.obj && (source.len < 4 || source.len > 20)) || (server.obj && server.len != 4)) {
+        PyErr_SetString(PyExc_ValueError, "no such part of the view, or no such source or server");
+    } else if ((diversion.packets = PyList_New(0)) != NULL) {
+        diversion.server = server.buf;
+        diversion.multicast = multicast;
         merging.offload = offload;
         merging.written = merging.count = 0;
         for (size_t place = 0; place < FLOWS; place++)
             merging.spare[place] = &merging.groups[place];
-        size_t stopped = forward_all(&merging, view.buf, (size_t)position, (size_t)end, source.buf,
-                                     (size_t)source.len);
-        answer = Py_BuildValue("(nn)", (Py_ssize_t)stopped, (Py_ssize_t)merging.written);
+        size_t stopped = forward_all(&merging, &diversion, view.buf, (size_t)position, (size_t)end,
+                                     source.buf, (size_t)source.len);
+        answer = Py_BuildValue("(nnO)", (Py_ssize_t)stopped, (Py_ssize_t)merging.written,
+                               diversion.packets);
     }
+    Py_XDECREF(diversion.packets);
+    PyBuffer_Release(&server);
     PyBuffer_Release(&source);
     PyBuffer_Release(&view);
     return answer;
@@ -606,4 +676,12 @@ static PyMethodDef methods[] = {
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT, .m_name = "_segments", .m_size = 0, .m_methods = methods};
 
-PyMODINIT_FUNC PyInit__segments(void) { return PyModule_Create(&definition); }
+PyMODINIT_FUNC PyInit__segments(void) {
+    PyObject *module = PyModule_Create(&definition);
+    /* of the functions' parameters: see engine.py */
+    if (module != NULL && PyModule_AddIntConstant(module, "REVISION", 2)) {
+        Py_DECREF(module);
+        return NULL;
+    }
+    return module;
+}

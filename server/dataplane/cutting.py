@@ -1,7 +1,6 @@
 """From the TUN to the client: what came as one packet is cut into SSTP packets."""
 
 import os
-import struct
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +12,7 @@ from .segments import (
     GSO_TCPV4,
     GSO_TCPV6,
     GSO_UDP,
+    HEAD,
     MAX_PACKET,
     NEEDS_CHECKSUM,
     OVERHEAD,
@@ -32,7 +32,6 @@ from .segments import (
 # One read of the TUN, in bytes
 _PACKET: Final = VNET.size + 65535
 
-_HEAD: Final = struct.Struct("!HHI")
 #: The largest IPv6 packet, in bytes: its length does not count its header (RFC 8200 3).
 _LONGEST: Final = 40 + 65535
 
@@ -114,7 +113,7 @@ def _whole(
             return [], -1
         check = checksum(packet[start:]) or U16
         packet[start + offset : start + offset + 2] = check.to_bytes(2)
-    _HEAD.pack_into(room, 0, VERSION_DATA, length, _ppp(ip))
+    HEAD.pack_into(room, 0, VERSION_DATA, length, _ppp(ip))
     return [length], -1
 
 
@@ -147,7 +146,7 @@ class _Large:
 
     def write(self, number: int, room: memoryview) -> None:
         """Write an SSTP packet to ``room``, which is as long as it."""
-        _HEAD.pack_into(room, 0, VERSION_DATA, len(room), _ppp(self.ip))
+        HEAD.pack_into(room, 0, VERSION_DATA, len(room), _ppp(self.ip))
         packet, start = room[OVERHEAD:], self.start
         begin = self.headers + number * self.size
         packet[: self.headers] = self.ip[: self.headers]

@@ -5,8 +5,15 @@ It was built if there was a C compiler with Python's headers when the program wa
 
 from typing import Final
 
+#: Of the functions' parameters: a module that was compiled for others stays where the program was
+#: updated and nothing compiles any more.
+_REVISION: Final = 2
+
 try:
-    from ._segments import cut, forward, pull
+    from ._segments import REVISION, cut, forward, pull
+
+    if REVISION != _REVISION:
+        raise ImportError(f"revision {REVISION}, not {_REVISION}")
 except ImportError:
     from .cutting import cut, pull
     from .merging import forward

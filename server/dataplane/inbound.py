@@ -1,11 +1,11 @@
 """From the client: TLS bytes are cut into SSTP packets, IP packets go straight to the TUN."""
 
-import struct
 from typing import Final
 
 from ..sstp.wire import HEADER_SIZE, MAX_PACKET, packet_size
+from .diversion import MOST
 from .engine import forward
-from .segments import OVERHEAD, PPP_IPV4, VERSION_DATA, Offload
+from .segments import HEAD, OVERHEAD, PPP_IPV4, VERSION_DATA, Offload
 from .stream import PLAINTEXT, TlsStream
 
 #: What is read of a client that sends IP packets before the next client has its turn, in those of TLS:
@@ -23,26 +23,51 @@ class Inbound:
         only the beginning of an unfinished packet is kept, at most 4094 bytes.
     """
 
-    __slots__ = ("_offload", "_rest", "_scratch", "_source", "_tun", "received")
+    __slots__ = (
+        "_diverted",
+        "_multicast",
+        "_offload",
+        "_rest",
+        "_scratch",
+        "_server",
+        "_source",
+        "_tun",
+        "received",
+    )
 
     def __init__(self, scratch: bytearray) -> None:
         self._scratch = memoryview(scratch)
         self._rest = b""
         self._tun = -1
-        self._source = b""
+        self._source = self._server = b""
+        self._multicast = False
         self._offload = Offload.NONE
+        self._diverted: list[bytes] = []
         self.received = 0
 
-    def open(self, tun: int, source: bytes, offload: Offload) -> None:
+    def open(
+        self, tun: int, source: bytes, offload: Offload, *, server: bytes, multicast: bool
+    ) -> None:
         """Let IPv4 packets from ``source`` (4 bytes) through to the descriptor ``tun``.
 
         :param offload: of what it takes many segments in one packet.
+        :param server: our address in the tunnel, 4 bytes: what asks us is diverted.
+        :param multicast: whether multicast and broadcast pass.
         """
         self._tun, self._source, self._offload = tun, source, offload
+        self._server, self._multicast = server, multicast
+
+    def diverted(self) -> list[bytes]:
+        """Return the IP packets that were diverted since the last call: see :mod:`.diversion`."""
+        packets = self._diverted
+        if packets:
+            self._diverted = []
+        return packets
 
     def shut(self) -> None:
         """Let no IP packet through any more."""
         self._tun, self._source = -1, b""
+        self._diverted = []
 
     def push(self, data: bytes) -> list[bytes]:
         """Take bytes that came another way (behind the HTTP request), like :meth:`read`."""
@@ -92,11 +117,21 @@ class Inbound:
     def deliver(self, packet: bytes) -> None:
         """Write one IPv4 packet that came in an unusual frame, under the same rules."""
         if self._tun >= 0 and len(packet) >= 20:
-            head = struct.pack("!HHI", VERSION_DATA, OVERHEAD + len(packet), PPP_IPV4)
-            data = memoryview(head + packet)
+            data = memoryview(HEAD.pack(VERSION_DATA, OVERHEAD + len(packet), PPP_IPV4) + packet)
             self._forward(data, 0, len(data))
 
     def _forward(self, view: memoryview, position: int, end: int) -> int:
-        position, size = forward(view, position, end, self._source, self._tun, self._offload)
+        position, size, diverted = forward(
+            view,
+            position,
+            end,
+            self._source,
+            self._tun,
+            self._offload,
+            self._server,
+            self._multicast,
+        )
         self.received += size
+        if diverted:
+            self._diverted = (self._diverted + diverted)[:MOST]
         return position

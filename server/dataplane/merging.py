@@ -5,6 +5,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from .diversion import LINK_V6, MULTICAST_V4, Diversion
 from .segments import (
     ACK,
     GSO_TCPV4,
@@ -37,8 +38,8 @@ _FLOWS: Final = 32
 _DF: Final = 0x4000
 
 # An SSTP data packet with an IP packet in it: version and C bit, length, PPP address, control and
-# protocol, IP version, then the source of IPv4.
-_DATA: Final = struct.Struct("!HHIB11x4s")
+# protocol, IP version, then source and destination of IPv4.
+_DATA: Final = struct.Struct("!HHIB11x4s4s")
 
 # RFC 791: version and header length, TOS, length, identification, fragment, TTL, protocol, checksum
 _IPV4: Final = struct.Struct("!BBHHHBBH")
@@ -120,8 +121,15 @@ class _Group:
 
 
 def forward(
-    view: memoryview, position: int, end: int, source: bytes | None, tun: int, offload: int
-) -> tuple[int, int]:
+    view: memoryview,
+    position: int,
+    end: int,
+    source: bytes | None,
+    tun: int,
+    offload: int,
+    server: bytes | None = None,
+    multicast: bool = False,
+) -> tuple[int, int, list[bytes]]:
     """Give the TUN the IP packets in the SSTP data packets at the beginning of ``view[position:end]``.
 
     Those that do not come from ``source`` are left out. In a flow, order is kept.
@@ -130,16 +138,23 @@ def forward(
         None, if IPv4 packets may come from anywhere.
     :param tun: a descriptor; one write takes one packet, with its header.
     :param offload: what may be put together, as in :class:`.Offload`.
-    :returns: where it stopped, as what is there is no such packet or not whole; and the bytes of IP
-        packets that were written. What the TUN does not take is lost: IP may lose packets.
-    :raises ValueError: if ``source`` is of another size.
+    :param server: 4 bytes of our IPv4 address in the tunnel: then what asks the server itself is
+        diverted (:mod:`.diversion`), and multicast and broadcast are left out. None: neither is.
+    :param multicast: whether multicast and broadcast pass all the same.
+    :returns: where it stopped, as what is there is no such packet or not whole; the bytes of IP
+        packets that were written; and the IP packets that were diverted, a few at most. What the
+        TUN does not take is lost: IP may lose packets.
+    :raises ValueError: if ``source`` or ``server`` is of another size.
     """
     merging = _Merging(tun, offload)
     if source is not None and not 4 <= len(source) <= 20:
         raise ValueError("no such source")
+    if server is not None and len(server) != 4:
+        raise ValueError("no such server")
+    diversion = Diversion(server, multicast=multicast)
     address, prefix = (None, b"") if source is None else (source[:4], source[4:])
     while end - position >= OVERHEAD + 20:
-        head, length, ppp, version, sender = _DATA.unpack_from(view, position)
+        head, length, ppp, version, sender, target = _DATA.unpack_from(view, position)
         following = position + length
         if head != VERSION_DATA or not OVERHEAD + 20 <= length <= MAX_PACKET or following > end:
             break
@@ -147,15 +162,21 @@ def forward(
         if ppp == PPP_IPV4:
             # the TUN would take IPv6 as well, where this is no source address
             ours = version >> 4 == 4 and address in (sender, None)
+            if ours and server is not None and (target >= MULTICAST_V4 or target == server):
+                ours = diversion.passes_v4(packet)
         elif ppp == PPP_IPV6 and prefix:
-            ours = version >> 4 == 6 and len(packet) >= 40 and packet[8 : 8 + len(prefix)] == prefix
+            whole = version >> 4 == 6 and len(packet) >= 40
+            ours = whole and packet[8 : 8 + len(prefix)] == prefix
+            # also under a link-local address, or none yet
+            if whole and server is not None and packet[24] >= LINK_V6:
+                ours = diversion.passes_v6(packet) and ours
         else:
             break
         if ours:
             merging.add(packet)
         position = following
     merging.finish()
-    return position, merging.written
+    return position, merging.written, diversion.packets
 
 
 class _Merging:

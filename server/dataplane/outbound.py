@@ -8,7 +8,7 @@ from typing import Final
 
 from .engine import cut, pull
 from .queue import QUANTUM, FairQueue, Room
-from .segments import OVERHEAD
+from .segments import OVERHEAD, framed
 from .stream import TlsStream
 
 #: Bytes of SSTP packets on their way to the socket in one turn: as many as it has taken lately.
@@ -52,6 +52,13 @@ class Outbound:
         """
         self._stream.write(packet)
         self._stream.flush()
+
+    def answer(self, packet: bytes) -> None:
+        """Send an IP packet of our own like a control packet.
+
+        :raises OSError: if the connection is gone.
+        """
+        self.send(framed(packet))
 
     def pump(self, tun: int, now: float) -> None:
         """Take what the TUN has, as much as fits into one turn, and send on.

@@ -31,6 +31,7 @@ FIN, PSH, ACK, CWR = 0x01, 0x08, 0x10, 0x80
 U16, U32 = 0xFFFF, 0xFFFFFFFF
 
 #: The head of an SSTP data packet: version and C bit, length; PPP's address, control and protocol.
+HEAD: Final = struct.Struct("!HHI")
 VERSION_DATA: Final = 0x1000
 PPP_IPV4, PPP_IPV6 = 0xFF030021, 0xFF030057
 
@@ -44,6 +45,12 @@ class Offload(enum.IntFlag):
 
 
 Bytes: TypeAlias = bytes | bytearray | memoryview
+
+
+def framed(packet: bytes) -> bytes:
+    """Return the SSTP data packet that carries an IP packet."""
+    ppp = PPP_IPV6 if packet[0] >> 4 == 6 else PPP_IPV4
+    return HEAD.pack(VERSION_DATA, OVERHEAD + len(packet), ppp) + packet
 
 
 def checksum(*parts: Bytes | int) -> int:

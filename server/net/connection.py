@@ -34,6 +34,7 @@ from .admission import Admission
 from .backlog import Backlog
 from .closing import close_gently
 from .eap_handshake import EapHandshake
+from .inside import Inside
 from .lifecycle import ConnectionEvent, ConnectionState, Lifecycle, Packets
 from .shared import Shared
 from .sources import Source
@@ -81,6 +82,7 @@ class Connection:
         self._log = SessionLog(peer, shared.log_limit)
         self._inbound = Inbound(shared.scratch)
         self._outbound = Outbound(stream, shared.scratch, shared.room, coalesce=coalesce)
+        self._inside = Inside(self._inbound, self._outbound)
         self._session = Session(
             Call(nonce=os.urandom(32), certificates=(certificate.hashes,)),
             Link(
@@ -151,8 +153,7 @@ class Connection:
             return False
         watched = self._life.watched
         if not watched.ip:
-            self._inbound.shut()
-            self._outbound.shut()
+            self._inside.shut()
         match watched.packets:
             case Packets.WORKED_ON:
                 self._backlog.resume()
@@ -202,6 +203,8 @@ class Connection:
             return self.drop(str(error))
         if self._life.watched.ip:
             self._shared.active.add(self)
+            if self._inside.answer(now):
+                self._go_on()
         if packets or not alive or self._stream.waiting:
             self._backlog.alive = alive
             self._receive(packets)
@@ -306,7 +309,7 @@ class Connection:
             case Down():
                 self._happen(ConnectionEvent.DOWN)
             case Deliver(packet):
-                self._inbound.deliver(packet)
+                self._inside.deliver(packet, self._loop.time())
             case Note(text, warning):
                 self._know_claim()
                 self._log.log(WARNING if warning else INFO, "%s", text)
@@ -361,7 +364,7 @@ class Connection:
         # a client may negotiate IPCP anew, as often as it likes: no more word of it then
         first = self._life.state is ConnectionState.READY
         tun = self._tun
-        self._inbound.open(tun.descriptor, lease.address.packed, tun.offload)
+        self._inside.open(tun, lease, mtu)
         self._happen(ConnectionEvent.UP)
         if first:
             if mtu != self._shared.config.mtu:

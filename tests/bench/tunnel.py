@@ -262,7 +262,7 @@ class Pump:
         """Write what is in the buffer up to ``end``; return where an unfinished packet begins."""
         view, position = self._buffer, 0
         while True:
-            position, _ = forward(view, position, end, None, self._tun, self._offload)
+            position, _, _ = forward(view, position, end, None, self._tun, self._offload)
             if end - position < _HEADER:
                 return position
             following = position + (

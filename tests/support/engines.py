@@ -9,7 +9,7 @@ import sysconfig
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import pytest
 
@@ -25,10 +25,27 @@ VARIABLE = "SEGMENTS_UNDER_TEST"
 _WARNINGS = ("-std=c11", "-Wall", "-Wextra", "-Werror")
 
 
+class Forward(Protocol):
+    """Python's :func:`.merging.forward`, or the compiled one, which knows no names of parameters."""
+
+    def __call__(
+        self,
+        view: memoryview,
+        position: int,
+        end: int,
+        source: bytes | None,
+        tun: int,
+        offload: int,
+        server: bytes | None = None,
+        multicast: bool = False,
+        /,
+    ) -> tuple[int, int, list[bytes]]: ...
+
+
 class Engine(NamedTuple):
     """What runs: the functions of :mod:`sstpca.server.dataplane.engine`."""
 
-    forward: Callable[[memoryview, int, int, bytes | None, int, int], tuple[int, int]]
+    forward: Forward
     cut: Callable[[Bytes, int, memoryview, int], tuple[list[int], int]]
     pull: Callable[[int, memoryview, int], tuple[list[int], bytes | None, int]]
 

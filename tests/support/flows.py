@@ -33,9 +33,16 @@ from tests.support.segmentation import (
 OURS = bytes((10, 99, 0, 10))
 OURS_V6 = bytes.fromhex("20010db800000000 0000000000000010")
 SOURCE = OURS + OURS_V6
+#: The server's address in the tunnel.
+SERVER = bytes((10, 99, 0, 1))
 
 _THERE, _ELSEWHERE = bytes((198, 18, 1, 2)), bytes((198, 18, 1, 3))
 _THERE_V6 = bytes.fromhex("20010db8000000ff 0000000000000002")
+_EVERYBODY, _GROUP = bytes(4 * (255,)), bytes((224, 0, 0, 251))
+_LINK_V6 = bytes.fromhex("fe80000000000000 0000000000000010")
+_SERVER_LINK_V6 = bytes.fromhex("fe80000000000000 0000000000000001")
+_DHCP_V6 = bytes.fromhex("ff02000000000000 0000000000010002")
+_GROUP_V6 = bytes.fromhex("ff02000000000000 00000000000000fb")
 _TIMES = bytes.fromhex("0101080a0000000100000002")
 
 Any: TypeAlias = Tcp | Udp
@@ -49,6 +56,17 @@ FLOWS: tuple[Any, ...] = (
     Udp(Ip(OURS, _THERE, fragment=0), (40001, 53)),
     Tcp(Ip(OURS_V6, _THERE_V6)),
     Udp(Ip(OURS_V6, _THERE_V6, flow_label=77)),
+    # to the server itself, and to everybody
+    Udp(Ip(OURS, _EVERYBODY), (68, 67)),
+    Udp(Ip(OURS, SERVER), (68, 67)),
+    Udp(Ip(OURS, _GROUP), (5353, 5353)),
+    Udp(Ip(OURS, _EVERYBODY), (138, 138)),
+    Tcp(Ip(OURS, SERVER)),
+    Udp(Ip(_LINK_V6, _DHCP_V6), (546, 547)),
+    Udp(Ip(OURS_V6, _DHCP_V6), (546, 547)),
+    Udp(Ip(OURS_V6, _GROUP_V6), (5353, 5353)),
+    Udp(Ip(OURS_V6, _SERVER_LINK_V6), (546, 547)),
+    Tcp(Ip(OURS_V6, _SERVER_LINK_V6)),
 )
 
 
@@ -216,7 +234,7 @@ _usual = st.just("")
 _what = st.one_of(_usual, _usual, _usual, st.sampled_from([*LASTING, *ONCE, *DAMAGE]))
 _sizes = st.sampled_from((100, 100, 100, 100, 99, 101, 1, 0, 1400, 4000))
 #: Flows of few: those of many are rarely the same one again.
-_flows = st.sampled_from((0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 5, 6))
+_flows = st.sampled_from((0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 5, 6, *range(7, len(FLOWS))))
 _event = st.tuples(_flows, _what, _sizes)
 
 _one_flow = st.builds(

@@ -9,6 +9,9 @@ import struct
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
+from typing import NamedTuple
 
 from sstpca.server.dataplane.segments import Offload
 from tests.support.engines import BOTH, Engine
@@ -29,6 +32,7 @@ from tests.support.segmentation import (
 VNET = 10
 OVERHEAD = 8
 LARGEST_SSTP = 4095
+_LINK_MULTICAST = IPv6Network("ff02::/16")
 
 
 def framed(packet: bytes, protocol: int = 0) -> bytes:
@@ -58,22 +62,82 @@ def read_all(far: socket.socket) -> list[bytes]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What goes another way than to the TUN.
+
+    :param server: our address in the tunnel; None: nothing does.
+    :param multicast: whether multicast and broadcast pass.
+    """
+
+    server: bytes | None = None
+    multicast: bool = False
+
+
+#: Nothing goes another way.
+OPEN = Door()
+
+
+class Written(NamedTuple):
+    """What :func:`forward` returns: what was written; where it stopped, in the stream; the bytes that
+    it says it has written; and the packets that went another way.
+    """
+
+    messages: list[bytes]
+    stopped: int
+    size: int
+    diverted: list[bytes]
+
+
 def forward(
-    engine: Engine, stream: bytes, source: bytes | None = SOURCE, offload: Offload = BOTH
-) -> tuple[list[bytes], int, int]:
-    """Return what was written; where it stopped, in ``stream``; the bytes it says it has written."""
+    engine: Engine,
+    stream: bytes,
+    source: bytes | None = SOURCE,
+    offload: Offload = BOTH,
+    door: Door = OPEN,
+) -> Written:
+    """Have a stream forwarded, with other packets before and behind it in memory."""
     # what is before and behind is no concern of it: packets of ours, which it may not forward
     around = framed(Udp(Ip(OURS)).encode())
     view = memoryview(around + stream + around)
     with tunnel() as (tun, far):
         end = len(around) + len(stream)
-        position, count = engine.forward(view, len(around), end, source, tun, offload)
-        return read_all(far), position - len(around), count
+        position, count, diverted = engine.forward(
+            view, len(around), end, source, tun, offload, door.server, door.multicast
+        )
+        return Written(read_all(far), position - len(around), count, diverted)
 
 
-def unpacked(stream: bytes, source: bytes | None) -> tuple[list[bytes], int]:
-    """Return the packets that may pass, and where the first thing is that is no whole IP packet."""
-    passing, position = [], 0
+def _is_asked(packet: bytes, server: bytes) -> bool:
+    """Whether a packet asks the server itself: DHCP, or of IPv6 what a client asks on its link."""
+    if packet[0] >> 4 == 4:
+        start = (packet[0] & 0x0F) * 4
+        if packet[16:20] not in (server, bytes(4 * [255])) or packet[9] != UDP or start < 20:
+            return False
+        if int.from_bytes(packet[6:8]) & 0x3FFF or len(packet) < start + 8:
+            return False
+        return packet[start + 2 : start + 4] == (67).to_bytes(2)
+    target = IPv6Address(packet[24:40])
+    if len(packet) < 48 or not (target in _LINK_MULTICAST or target.is_link_local):
+        return False
+    solicitations = packet[6] == 58 and packet[40] in (133, 135)
+    return solicitations or (packet[6] == UDP and packet[42:44] == (547).to_bytes(2))
+
+
+def _is_for_all(packet: bytes) -> bool:
+    if packet[0] >> 4 == 6:
+        return IPv6Address(packet[24:40]).is_multicast
+    target = IPv4Address(packet[16:20])
+    return target.is_multicast or target == IPv4Address("255.255.255.255")
+
+
+def unpacked(
+    stream: bytes, source: bytes | None, door: Door = OPEN
+) -> tuple[list[bytes], int, list[bytes]]:
+    """Return the packets that may pass, where the first thing is that is no whole IP packet, and the
+    packets that go another way.
+    """
+    passing, position, diverted = [], 0, []
     while len(stream) - position >= OVERHEAD + 20:
         head, size, ppp = struct.unpack_from("!HHI", stream, position)
         packet = stream[position + OVERHEAD : position + size]
@@ -81,13 +145,18 @@ def unpacked(stream: bytes, source: bytes | None) -> tuple[list[bytes], int]:
         kinds = {0xFF030021: 4} | ({0xFF030057: 6} if source and len(source) > 4 else {})
         if head != 0x1000 or not whole or ppp not in kinds:
             break
-        ours = source is None or packet[12:16] == source[:4]
-        if source and kinds[ppp] == 6:
-            ours = len(packet) >= 40 and packet[8:24].startswith(source[4:])
-        if packet[0] >> 4 == kinds[ppp] and ours:
-            passing.append(packet)
         position += size
-    return passing, position
+        if packet[0] >> 4 != kinds[ppp] or (kinds[ppp] == 6 and len(packet) < 40):
+            continue
+        if kinds[ppp] == 4:
+            ours = source is None or packet[12:16] == source[:4]
+        else:
+            ours = packet[8:24].startswith((source or b"")[4:])
+        if door.server and (ours or kinds[ppp] == 6) and _is_asked(packet, door.server):
+            diverted.append(packet)
+        elif ours and (door.server is None or door.multicast or not _is_for_all(packet)):
+            passing.append(packet)
+    return passing, position, diverted[:8]
 
 
 def flow_of(packet: bytes) -> bytes:
@@ -146,12 +215,17 @@ def assert_well_formed(message: bytes) -> None:
 
 
 def assert_transparent(
-    engine: Engine, stream: bytes, source: bytes | None, offload: Offload = BOTH
+    engine: Engine,
+    stream: bytes,
+    source: bytes | None,
+    offload: Offload = BOTH,
+    door: Door = OPEN,
 ) -> int:
     """What was written is what was allowed to pass, in each flow in this order; return the writes."""
-    written, stopped, count = forward(engine, stream, source, offload)
-    expected, end = unpacked(stream, source)
+    written, stopped, count, diverted = forward(engine, stream, source, offload, door)
+    expected, end, asked = unpacked(stream, source, door)
     assert stopped == end
+    assert diverted == asked
     assert count == sum(len(message) - VNET for message in written)
     came: dict[bytes, list[bytes]] = defaultdict(list)
     for message in written:

@@ -46,6 +46,8 @@ def test_a_segment_or_limit_that_is_not_there(compiled: Engine, first: int, limi
         (_STREAM, None, 4, OURS, -1, True),
         (_STREAM, 0, 4, OURS, 2**40, True),
         (memoryview(_STREAM)[::2], 0, 4, OURS, -1, True),
+        (_STREAM, 0, 4, OURS, -1, True, 5),
+        (_STREAM, 0, 4, OURS, -1, True, OURS, False, None),
     ],
 )
 def test_forwarding_what_it_cannot_be(compiled: Engine, arguments: tuple[Any, ...]) -> None:

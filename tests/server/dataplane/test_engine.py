@@ -35,7 +35,7 @@ def test_without_a_compiled_one_it_is_python(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_where_there_is_a_compiled_one_it_is_that(monkeypatch: pytest.MonkeyPatch) -> None:
     built = engines.compiled()
-    monkeypatch.setitem(sys.modules, _COMPILED, _module(**built._asdict()))
+    monkeypatch.setitem(sys.modules, _COMPILED, _module(**built._asdict(), REVISION=2))
     chosen = imported()
     assert chosen.COMPILED
     assert (chosen.forward, chosen.cut, chosen.pull) == built
@@ -44,8 +44,12 @@ def test_where_there_is_a_compiled_one_it_is_that(monkeypatch: pytest.MonkeyPatc
 def test_one_of_an_earlier_version_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """It stays where the program was updated and nothing compiles any more."""
     built = engines.compiled()
-    monkeypatch.setitem(sys.modules, _COMPILED, _module(forward=built.forward, cut=built.cut))
-    assert not imported().COMPILED
+    before = _module(forward=built.forward, cut=built.cut)
+    # it has the same functions with other parameters
+    other = _module(**built._asdict(), REVISION=1)
+    for one in (before, other, _module(**built._asdict())):
+        monkeypatch.setitem(sys.modules, _COMPILED, one)
+        assert not imported().COMPILED
 
 
 def _module(**functions: object) -> ModuleType:

@@ -18,6 +18,7 @@ from sstpca.server.sstp.wire import WireError
 
 _RECORD = 16384
 OURS = bytes([10, 99, 0, 10])
+SERVER = bytes([10, 99, 0, 1])
 THEIRS = bytes([10, 99, 0, 11])
 
 
@@ -70,6 +71,10 @@ def data(packet: bytes, head: bytes = b"\xff\x03\x00\x21") -> bytes:
 CONTROL = bytes.fromhex("1001000800080000")
 
 
+def opened(inbound: Inbound, tun: int, *, multicast: bool = False) -> None:
+    inbound.open(tun, OURS, Offload.NONE, server=SERVER, multicast=multicast)
+
+
 @contextmanager
 def tunnel() -> Iterator[tuple[int, socket.socket]]:
     """A descriptor that keeps packets apart like a TUN, and its far end."""
@@ -96,7 +101,7 @@ def test_packets_go_to_the_tun_and_the_rest_comes_back() -> None:
     inbound = Inbound(bytearray(SCRATCH))
     other = data(b"\x01\x01\x00\x04", b"\xff\x03\xc0\x21")
     with tunnel() as (tun, far):
-        inbound.open(tun, OURS, Offload.NONE)
+        opened(inbound, tun)
         stream = data(ipv4(mark=1)) + CONTROL + other + data(ipv4(size=1400, mark=2))
         assert inbound.read(fake(stream)) == ([CONTROL, other], True)
         assert received(far) == [ipv4(mark=1), ipv4(size=1400, mark=2)]
@@ -108,7 +113,7 @@ def test_nothing_passes_before_the_session_is_open_or_after() -> None:
     packet = data(ipv4())
     assert inbound.read(fake(packet)) == ([packet], True)
     with tunnel() as (tun, far):
-        inbound.open(tun, OURS, Offload.NONE)
+        opened(inbound, tun)
         inbound.shut()
         assert inbound.read(fake(packet)) == ([packet], True)
         inbound.deliver(ipv4())
@@ -119,7 +124,7 @@ def test_nothing_passes_before_the_session_is_open_or_after() -> None:
 def test_another_source_address_is_dropped() -> None:
     inbound = Inbound(bytearray(SCRATCH))
     with tunnel() as (tun, far):
-        inbound.open(tun, OURS, Offload.NONE)
+        opened(inbound, tun)
         assert inbound.read(fake(data(ipv4(THEIRS)) + data(ipv4()))) == ([], True)
         inbound.deliver(ipv4(THEIRS))
         inbound.deliver(b"\x45")
@@ -131,7 +136,7 @@ def test_another_source_address_is_dropped() -> None:
 def test_a_full_interface_loses_packets_and_nothing_else() -> None:
     inbound = Inbound(bytearray(SCRATCH))
     with tunnel() as (tun, far):
-        inbound.open(tun, OURS, Offload.NONE)
+        opened(inbound, tun)
         packet, count = ipv4(size=1400), 0
         while inbound.received == count * len(packet):
             count += 1
@@ -144,7 +149,7 @@ def test_of_a_session_more_is_read_in_one_turn_than_of_a_stranger() -> None:
     ours, theirs = os.pipe2(os.O_NONBLOCK)
     inbound, read = Inbound(bytearray(SCRATCH)), []
     for tun in (-1, theirs):
-        inbound.open(tun, OURS, Offload.NONE)
+        opened(inbound, tun)
         for left in (1, 2, 100):
             stream = FakeStream()
             stream.left = left
@@ -186,7 +191,7 @@ def test_any_cut_of_the_stream_gives_the_same(sent: list[bytes], draw: st.DataOb
     inbound = Inbound(bytearray(SCRATCH))
     others: list[bytes] = []
     with tunnel() as (tun, far):
-        inbound.open(tun, OURS, Offload.NONE)
+        opened(inbound, tun)
         for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
             pieces = [stream[i : min(i + _RECORD, end)] for i in range(start, end, _RECORD)]
             more, alive = inbound.read(fake(*pieces))
@@ -202,7 +207,7 @@ def test_any_cut_of_the_stream_gives_the_same(sent: list[bytes], draw: st.DataOb
 def test_garbage_raises_only_wire_errors(junk: bytes) -> None:
     inbound = Inbound(bytearray(SCRATCH))
     with tunnel() as (tun, far):
-        inbound.open(tun, OURS, Offload.NONE)
+        opened(inbound, tun)
         with suppress(WireError):
             inbound.push(junk)
         assert all(packet[12:16] == OURS for packet in received(far))
@@ -213,7 +218,7 @@ def test_ipv6_does_not_pass_as_ipv4() -> None:
     packet = b"\x60" + ipv4()[1:] + bytes(20)
     inbound = Inbound(bytearray(SCRATCH))
     with tunnel() as (tun, far):
-        inbound.open(tun, OURS, Offload.NONE)
+        opened(inbound, tun)
         assert inbound.read(fake(data(packet))) == ([], True)
         inbound.deliver(packet)
         assert received(far) == []

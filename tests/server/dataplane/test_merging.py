@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from sstpca.server.dataplane.segments import Offload
 from tests.support import flows
 from tests.support.engines import BOTH, Engine
-from tests.support.flows import OURS, OURS_V6, SOURCE, FlowState
+from tests.support.flows import OURS, OURS_V6, SERVER, SOURCE, FlowState
 from tests.support.packets import ICMP
 from tests.support.segmentation import Ip, Tcp, Udp
 from tests.support.transparency import (
+    OPEN,
     OVERHEAD,
     VNET,
+    Door,
     assert_transparent,
     forward,
     framed,
@@ -27,18 +29,20 @@ from tests.support.transparency import (
 )
 
 _offloads = st.sampled_from((BOTH, BOTH, Offload.TCP, Offload.UDP, Offload.NONE))
+_doors = st.sampled_from((OPEN, Door(SERVER), Door(SERVER, multicast=True)))
 
 
 @given(
     packets=flows.mixed,
     offload=_offloads,
     source=st.sampled_from((SOURCE, OURS, SOURCE[:12], None)),
+    door=_doors,
 )
 def test_what_was_put_together_is_cut_into_what_was_sent(
-    engine: Engine, packets: list[bytes], offload: Offload, source: bytes | None
+    engine: Engine, packets: list[bytes], offload: Offload, source: bytes | None, door: Door
 ) -> None:
     stream = b"".join(map(framed, packets))
-    assert_transparent(engine, stream, source, offload)
+    assert_transparent(engine, stream, source, offload, door)
 
 
 @pytest.mark.parametrize("source", [b"", bytearray(), memoryview(b""), OURS[:3], SOURCE + b"\0"])
@@ -50,12 +54,12 @@ def test_a_source_that_is_none_lets_nothing_through(engine: Engine, source: byte
         assert read_all(far) == []
 
 
-@given(packets=flows.mixed, offload=_offloads, length=st.integers(4, 20))
+@given(packets=flows.mixed, offload=_offloads, length=st.integers(4, 20), door=_doors)
 def test_both_write_the_same(
-    both: tuple[Engine, Engine], packets: list[bytes], offload: Offload, length: int
+    both: tuple[Engine, Engine], packets: list[bytes], offload: Offload, length: int, door: Door
 ) -> None:
     stream = b"".join(map(framed, packets))
-    python, compiled = (forward(one, stream, SOURCE[:length], offload) for one in both)
+    python, compiled = (forward(one, stream, SOURCE[:length], offload, door) for one in both)
     assert python == compiled
 
 
@@ -72,8 +76,8 @@ def test_damage_changes_nothing_else(
         if stream:
             stream[at % len(stream)] = value
     whole = bytes(stream[: max(0, len(stream) - end)])
-    for one in both:
-        assert_transparent(one, whole, SOURCE)
+    for one, door in itertools.product(both, (OPEN, Door(SERVER))):
+        assert_transparent(one, whole, SOURCE, door=door)
     assert forward(both[0], whole) == forward(both[1], whole)
 
 
@@ -91,11 +95,11 @@ def test_what_ppp_calls_it_is_what_it_has_to_be(
     engine: Engine, size: int, first: int, protocol: int
 ) -> None:
     """IPv6 that says it is IPv4, IPv4 that says it is IPv6, and less than a header."""
-    for source in (OURS, SOURCE):
+    for source, door in itertools.product((OURS, SOURCE), (OPEN, Door(SERVER))):
         four = bytes((first,)) + bytes(8) + b"\6" + bytes(2) + OURS + bytes(44)
         six = bytes((first,)) + bytes(5) + b"\6\0" + OURS_V6 + bytes(36)
         stream = b"".join(framed(one[:size], protocol) for one in (four, six, four, six))
-        assert_transparent(engine, stream, source)
+        assert_transparent(engine, stream, source, door=door)
 
 
 def run_of(first: Tcp | Udp, count: int, size: int) -> list[bytes]:
@@ -177,7 +181,8 @@ def test_what_a_run_of_any_kind_can_meet(engine: Engine, what: str) -> None:
     for first, place in itertools.product(flows.FLOWS, (0, 5, 9)):
         flow = FlowState(first)
         packets = [flow.next(what if i == place else "", 100, i) for i in range(10)]
-        assert_transparent(engine, b"".join(map(framed, packets)), SOURCE)
+        for door in (OPEN, Door(SERVER)):
+            assert_transparent(engine, b"".join(map(framed, packets)), SOURCE, door=door)
 
 
 def test_flows_beside_each_other_are_put_together_apart(engine: Engine) -> None:
@@ -202,7 +207,7 @@ def test_what_has_no_ports_does_not_overtake(engine: Engine, between: str) -> No
         "fragment": Tcp(Ip(fragment=0x2000), content=bytes(80)).encode(),
         "options": Tcp(Ip(extra=bytes.fromhex("94040000")), content=b"x").encode(),
     }[between]
-    written, _, _ = forward(engine, b"".join(map(framed, [one, other, *more])), OURS)
+    written, *_ = forward(engine, b"".join(map(framed, [one, other, *more])), OURS)
     assert [message[VNET:] for message in written][:2] == [one, other]
     assert len(written) == 3
 
@@ -210,7 +215,7 @@ def test_what_has_no_ports_does_not_overtake(engine: Engine, between: str) -> No
 def test_a_full_interface_loses_packets_and_nothing_else(engine: Engine) -> None:
     packet = framed(Udp(content=bytes(1000), unsummed=True).encode())
     stream = packet * 2000
-    written, stopped, count = forward(engine, stream, OURS)
+    written, stopped, count, _ = forward(engine, stream, OURS)
     assert stopped == len(stream)
     assert count == sum(len(message) - VNET for message in written) < len(stream)
     assert {message[VNET:] for message in written} == {packet[OVERHEAD:]}
@@ -222,7 +227,7 @@ def test_an_interface_that_is_gone(engine: Engine) -> None:
     os.close(writing)
     stream = b"".join(map(framed, run_of(Tcp(), 5, 100)))
     answer = engine.forward(memoryview(stream), 0, len(stream), OURS, writing, BOTH)
-    assert answer == (len(stream), 0)
+    assert answer == (len(stream), 0, [])
 
 
 def test_what_was_forwarded_is_let_go(engine: Engine) -> None:

@@ -18,7 +18,7 @@ from tests.support.engines import SOURCE
 _ROOT = Path(__file__).parents[3]
 _FLAGS = ("-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all")
 _SANITIZERS = "-fsanitize=address,undefined"
-_TESTS = ("merging", "cutting", "compiled")
+_TESTS = ("merging", "diversion", "cutting", "compiled")
 
 
 def _build(folder: Path, source: Path = SOURCE) -> Path:
