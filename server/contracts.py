@@ -15,6 +15,9 @@ class Account:
     """A user as the login needs it.
 
     :param nt_hash: MD4 of the password in UTF-16LE, 16 bytes; never shown.
+    :param ended: whether the account was for a time that is over.
+    :param in_hours: whether it may be used at this hour.
+    :param password_expired: whether the password has to be changed before it lets its user in.
     :param certificate_only: whether a password, even the right one, does not let this user in.
     :param certificate: SHA-256 of the certificate that logs in, in lower-case hexadecimal; empty
         if it is a password.
@@ -24,6 +27,9 @@ class Account:
     name: str
     nt_hash: bytes = field(repr=False)
     enabled: bool
+    ended: bool = False
+    in_hours: bool = True
+    password_expired: bool = False
     certificate_only: bool = False
     certificate: str = ""
 
@@ -76,6 +82,14 @@ class Directory(Protocol):
 
     def account(self, name: str) -> Account | None:
         """Return the user of that name as a client sent it (its domain already cut), or None."""
+
+    def change_password(self, account: Account, password: str) -> str:
+        """Give a user who has proved to know the old password another one.
+
+        :param account: as the login has seen it: whoever was given another password or was shut
+            out meanwhile keeps it, and stays out.
+        :returns: why it cannot be, for the log; empty if it is done.
+        """
 
     def by_certificate(self, der: bytes) -> Account:
         """Return the user to whom this certificate belongs, for a login with it.

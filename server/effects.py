@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from .ppp.effects import Admit, Handshake, Identified, LookUp
+from .ppp.effects import Admit, ChangePassword, Handshake, Identified, LookUp
 from .sstp.effects import Close, Note, Send
 
 __all__ = [
     "Admit",
     "Bind",
+    "ChangePassword",
     "Close",
     "Deliver",
     "Down",
@@ -53,5 +54,16 @@ class Deliver:
 
 
 Effect: TypeAlias = (
-    Send | LookUp | Handshake | Admit | Bind | Identified | Up | Down | Deliver | Note | Close
+    Send
+    | LookUp
+    | ChangePassword
+    | Handshake
+    | Admit
+    | Bind
+    | Identified
+    | Up
+    | Down
+    | Deliver
+    | Note
+    | Close
 )

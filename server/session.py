@@ -62,6 +62,10 @@ class Session:
         """The answer to :class:`LookUp`."""
         return self._from_link(self._link.account(account, now), now)
 
+    def changed(self, account: Account, refusal: str, now: float) -> list[Effect]:
+        """The answer to :class:`ChangePassword`; see :meth:`.ppp.link.Link.changed`."""
+        return self._from_link(self._link.changed(account, refusal, now), now)
+
     def handshaken(self, answer: ppp.Handshaken, now: float) -> list[Effect]:
         """The answer to :class:`Handshake`."""
         return self._from_link(self._link.handshaken(answer, now), now)

@@ -13,6 +13,7 @@ from ..dataplane.stream import TlsStream
 from ..effects import (
     Admit,
     Bind,
+    ChangePassword,
     Close,
     Deliver,
     Down,
@@ -289,6 +290,8 @@ class Connection:
             case LookUp(name):
                 # no field of the log: that would put the words of anybody before the peer's address
                 self._spawn(self._look_up(name))
+            case ChangePassword(account, password):
+                self._spawn(self._change_password(account, password))
             case Handshake(data):
                 self._spawn(self._handshake(data))
             case Admit(account, how):
@@ -335,6 +338,13 @@ class Connection:
     async def _look_up(self, name: str) -> None:
         account = await self._shared.ask(self._shared.directory.account, name)
         self._tell(partial(self._session.account, account))
+
+    async def _change_password(self, account: Account, password: str) -> None:
+        change = self._shared.directory.change_password
+        refusal = await self._shared.ask(change, account, password)
+        if not refusal:
+            self._log.info("'%s' has another password now", account.name)
+        self._tell(lambda now: self._session.changed(account, refusal, now))
 
     async def _handshake(self, data: bytes) -> None:
         answer = await self._shared.handshakes.step(

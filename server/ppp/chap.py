@@ -4,21 +4,23 @@ import enum
 
 from ..contracts import Account
 from . import frames
-from .effects import Admit, Authenticated, Handshaken, SendFrame
+from .effects import Admit, Authenticated, ChangePassword, Handshaken, LookUp, SendFrame
 from .frames import Packet, Protocol
 from .login import FAREWELL, FIRST_RETRY, LOGIN_DELAY, MAX_TRIES, RETRY, Output
 from .negotiation import GiveUp
-from .password import Exchange, Right
+from .password import Exchange
+from .verdict import Next, Right, Wrong
 
 
 @enum.unique
 class ChapCode(enum.IntEnum):
-    """RFC 1994 4."""
+    """RFC 1994 4, RFC 2759 7."""
 
     CHALLENGE = 1
     RESPONSE = 2
     SUCCESS = 3
     FAILURE = 4
+    CHANGE_PASSWORD = 7
 
 
 @enum.unique
@@ -28,8 +30,10 @@ class ChapState(enum.Enum):
     IDLE = "not begun"
     CHALLENGED = "waiting for the client's Response"
     LOOKING = "waiting for the account"
+    CHANGING = "waiting for the new password to be kept"
     ADMITTED = "waiting for the lease"
     REFUSING = "waiting for the time of the Failure"
+    RETRYING = "Failure sent, and waiting for another try"
     SUCCEEDED = "Success sent"
     REFUSED = "Failure sent"
 
@@ -51,6 +55,7 @@ class Chap:
         self._patience = 0.0
         self._unusable = False  # something came in answer to it that is no Response
         self._reply = Packet(ChapCode.FAILURE, 0)
+        self._next = Next.NOTHING  # what it may do after that
         self._hlak = b""
 
     @property
@@ -85,34 +90,33 @@ class Chap:
 
     def receive(self, packet: Packet, now: float) -> list[Output]:
         """Take a CHAP packet of the client."""
-        if packet.code != ChapCode.RESPONSE or packet.id != self._id:
+        if packet.code not in (ChapCode.RESPONSE, ChapCode.CHANGE_PASSWORD):
             return []
-        if self._state in (ChapState.SUCCEEDED, ChapState.REFUSED):
-            # RFC 1994 4.1: whatever it says now, it gets the same answer
-            return [_frame(self._reply)]
-        if self._state is not ChapState.CHALLENGED or not self._sent:
-            return []
-        question = self._exchange.take(packet.data, now)
-        if question is None:
-            self._unusable = True
-            return []
-        self._state, self.deadline = ChapState.LOOKING, None
-        return [question]
+        match self._state:
+            case ChapState.SUCCEEDED | ChapState.REFUSED | ChapState.RETRYING if (
+                packet.id == self._id
+            ):
+                # RFC 1994 4.1: whatever it says now, it gets the same answer
+                return [_frame(self._reply)]
+            case ChapState.CHALLENGED if packet.id == self._id and self._sent:
+                return self._answered(packet, now)
+            # RFC 2759 9.1: "++ID"
+            case ChapState.RETRYING if packet.id == (self._id + 1) % 256:
+                return self._answered(packet, now)
+            case _:
+                return []
 
     def account(self, account: Account | None, now: float) -> list[Output]:
         """Judge the Response by the account that was looked up, None if there is none."""
         if self._state is not ChapState.LOOKING:
             return []
-        verdict = self._exchange.judge(account, now)
-        if isinstance(verdict, Right):
-            self._reply = Packet(ChapCode.SUCCESS, self._id, verdict.message)
-            self._hlak = verdict.hlak
-            self._state = ChapState.ADMITTED
-            return [Admit(verdict.account, "MS-CHAPv2")]
-        self._reply = Packet(ChapCode.FAILURE, self._id, verdict.message)
-        self.failure = f"login failed for '{self.user}'"
-        self._state, self.deadline = ChapState.REFUSING, verdict.at
-        return [verdict.note]
+        return self._judged(self._exchange.judge(account, now))
+
+    def changed(self, account: Account, refusal: str, now: float) -> list[Output]:
+        """Take the answer to :class:`ChangePassword`."""
+        if self._state is not ChapState.CHANGING:
+            return []
+        return self._judged(self._exchange.changed(account, refusal, now))
 
     def handshaken(self, answer: Handshaken, now: float) -> list[Output]:
         """CHAP asks for no handshake."""
@@ -130,8 +134,12 @@ class Chap:
         match self._state:
             case ChapState.CHALLENGED if self._sent < MAX_TRIES:
                 return self._ask(now)
-            case ChapState.REFUSING:
+            case ChapState.REFUSING if self._next is Next.NOTHING:
                 self._state, self.deadline = ChapState.REFUSED, now + FAREWELL
+                return [_frame(self._reply)]
+            case ChapState.REFUSING:
+                self._state = ChapState.RETRYING
+                self.deadline = now + self._exchange.grace(self._patience)
                 return [_frame(self._reply)]
             case _:
                 self.deadline = None
@@ -142,6 +150,34 @@ class Chap:
         if self._unusable:
             return "the client's answer to the Challenge is not one of MS-CHAPv2"
         return "the client does not answer the Challenge"
+
+    def _answered(self, packet: Packet, now: float) -> list[Output]:
+        """Take a Response, or a Change-Password packet where one may come."""
+        answer: LookUp | ChangePassword | Wrong | None
+        if packet.code == ChapCode.RESPONSE:
+            answer, state = self._exchange.take(packet.data, now), ChapState.LOOKING
+        else:
+            answer, state = self._exchange.change(packet.data, now), ChapState.CHANGING
+        if answer is None:
+            self._unusable = True
+            return []
+        self._id, self.failure = packet.id, ""
+        if isinstance(answer, Wrong):
+            return self._judged(answer)
+        self._state, self.deadline = state, None
+        return [answer]
+
+    def _judged(self, verdict: Right | Wrong) -> list[Output]:
+        if isinstance(verdict, Right):
+            self._reply = Packet(ChapCode.SUCCESS, self._id, verdict.message)
+            self._hlak = verdict.hlak
+            self._state = ChapState.ADMITTED
+            return [Admit(verdict.account, "MS-CHAPv2")]
+        self._reply = Packet(ChapCode.FAILURE, self._id, verdict.message)
+        self._next = verdict.next
+        self.failure = f"login failed for '{self.user}'"
+        self._state, self.deadline = ChapState.REFUSING, verdict.at
+        return [verdict.note]
 
     def _ask(self, now: float) -> list[Output]:
         self._sent += 1

@@ -11,7 +11,17 @@ from . import frames
 from .eap_method import Ask, EapType, Fail, Method, MethodOutput
 from .eap_mschapv2 import MsChapV2
 from .eap_tls import Tls
-from .effects import Admit, Authenticated, Handshake, Handshaken, LookUp, Note, SendFrame, printable
+from .effects import (
+    Admit,
+    Authenticated,
+    ChangePassword,
+    Handshake,
+    Handshaken,
+    LookUp,
+    Note,
+    SendFrame,
+    printable,
+)
 from .frames import Packet, Protocol
 from .login import FAREWELL, FIRST_RETRY, LOGIN_DELAY, MAX_TRIES, RETRY, Output
 from .negotiation import GiveUp
@@ -76,6 +86,7 @@ class Eap:
         self._unusable = False  # a Response came to it that is none
         self._requests = 0
         self._last = False  # this Request only says that the login has failed
+        self._typed = False  # a person has to type what answers it
         self._identity = ""
         self._method: Method | None = None
         self._refused: set[int] = set()  # the methods that the client does not want
@@ -134,6 +145,12 @@ class Eap:
             return []
         return self._obey(self._method.account(account, now), now)
 
+    def changed(self, account: Account, refusal: str, now: float) -> list[Output]:
+        """Take the answer to :class:`ChangePassword`."""
+        if self._state is not EapState.LOOKING or self._method is None:
+            return []
+        return self._obey(self._method.changed(account, refusal, now), now)
+
     def handshaken(self, answer: Handshaken, now: float) -> list[Output]:
         """Take the answer to :class:`Handshake`."""
         if self._state is not EapState.LOOKING or self._method is None:
@@ -153,7 +170,7 @@ class Eap:
         match self._state:
             case EapState.HOLDING:
                 return self._send(now)
-            case EapState.METHOD if self._last:
+            case EapState.METHOD if self._last or self._typed:
                 return self._refuse(now)
             case EapState.IDENTITY | EapState.METHOD if self._sent < MAX_TRIES:
                 return self._send(now)
@@ -205,7 +222,7 @@ class Eap:
                     effects += self._ask_of_method(output, now)
                 case Fail():
                     effects += self._refuse(now)
-                case LookUp() | Handshake():
+                case LookUp() | ChangePassword() | Handshake():
                     self._state, self.deadline = EapState.LOOKING, None
                     effects.append(output)
                 case Admit():
@@ -218,8 +235,8 @@ class Eap:
     def _ask_of_method(self, ask: Ask, now: float) -> list[Output]:
         assert self._method is not None
         self._state = EapState.METHOD
-        if ask.last:
-            self._last, self.failure = True, self._failure()
+        self._last, self._typed = ask.last, ask.typed
+        self.failure = self._failure() if ask.last or ask.typed else ""
         return self._ask(bytes([self._method.type]) + ask.data, now, at=ask.at)
 
     def _ask(self, data: bytes, now: float, *, at: float | None = None) -> list[Output]:
@@ -243,7 +260,9 @@ class Eap:
         self._sent += 1
         first = self._state is EapState.IDENTITY and self._sent == 1
         wait = max(FIRST_RETRY if first else RETRY, self._patience)
-        self.deadline = now + (FAREWELL if self._last else wait)
+        if self._last or self._typed:
+            wait = FAREWELL if self._last else self._exchange.grace(self._patience)
+        self.deadline = now + wait
         return [_frame(self._request)]
 
     def _refuse(self, now: float) -> list[Output]:

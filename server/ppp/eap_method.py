@@ -5,7 +5,7 @@ import typing
 from dataclasses import dataclass, field
 
 from ..contracts import Account
-from .effects import Admit, Handshake, Handshaken, LookUp, Note
+from .effects import Admit, ChangePassword, Handshake, Handshaken, LookUp, Note
 
 
 @enum.unique
@@ -25,11 +25,14 @@ class Ask:
     :param data: what comes behind the type.
     :param at: when to send it; at once if None.
     :param last: whether the login has failed: after the answer, or a while without, comes Failure.
+    :param typed: whether it has failed so far, and a person may type another answer: there is no
+        hurry (RFC 3748 4.3), and nothing is asked twice.
     """
 
     data: bytes = field(repr=False)
     at: float | None = None
     last: bool = False
+    typed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Fail:
     """The login has failed, and there is nothing more to say about it than Failure."""
 
 
-MethodOutput = Ask | Fail | LookUp | Handshake | Admit | Note
+MethodOutput = Ask | Fail | LookUp | ChangePassword | Handshake | Admit | Note
 
 
 class Method(typing.Protocol):
@@ -61,6 +64,9 @@ class Method(typing.Protocol):
 
     def account(self, account: Account | None, now: float) -> list[MethodOutput]:
         """Take the answer to :class:`LookUp`."""
+
+    def changed(self, account: Account, refusal: str, now: float) -> list[MethodOutput]:
+        """Take the answer to :class:`ChangePassword`; see :meth:`.link.Link.changed`."""
 
     def handshaken(self, answer: Handshaken) -> list[MethodOutput]:
         """Take the answer to :class:`Handshake`."""

@@ -117,6 +117,10 @@ class Tls:
         """This method looks nobody up by name."""
         return []
 
+    def changed(self, account: Account, refusal: str, now: float) -> list[MethodOutput]:
+        """This method changes no password."""
+        return []
+
     def handshaken(self, answer: Handshaken) -> list[MethodOutput]:
         """Send what TLS has to say, be it an alert."""
         pieces = encode_pieces(answer.data, self._room)

@@ -20,6 +20,14 @@ class LookUp:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangePassword:
+    """Give the user another password and answer with :meth:`Link.changed`."""
+
+    account: Account
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Handshake:
     """Give TLS these bytes of the client (RFC 5216) and answer with :meth:`Link.handshaken`.
 
@@ -104,6 +112,7 @@ class Note:
 Effect = (
     SendFrame
     | LookUp
+    | ChangePassword
     | Handshake
     | Admit
     | Authenticated

@@ -13,7 +13,16 @@ from . import frames, ipcp, lcp, login
 from .automaton import RESTART, AutomatonEvent, AutomatonState
 from .chap import Chap
 from .eap import Eap
-from .effects import Effect, Handshaken, LinkDown, NetworkDown, NetworkUp, Note, SendFrame
+from .effects import (
+    Effect,
+    Handshaken,
+    Identified,
+    LinkDown,
+    NetworkDown,
+    NetworkUp,
+    Note,
+    SendFrame,
+)
 from .frames import Code, FrameError, Packet, Protocol
 from .login import Login
 from .negotiation import GiveUp, LayerDown, LayerFinished, LayerUp, Negotiator, Output
@@ -26,6 +35,8 @@ NETWORK_LIMIT: Final = 60.0  # seconds without IPCP after the login
 NO_ADDRESS_LIMIT: Final = 3.0  # seconds for Windows to see that there is no IP, and to show 720
 
 
+# Windows says what it is, MSRASV5.20 and the like (RFC 1570 2.1)
+_WINDOWS: Final = "MSRAS"
 # Protocols that clients ask for, beside IPCP (IANA, PPP DLL Protocol Numbers)
 _NAMES: Final = {0x8057: "IPv6 (IPV6CP)", 0x80FD: "compression (CCP)"}
 
@@ -60,10 +71,10 @@ class Link:
         self._mtu = mtu
         self._phase = Phase.DEAD
         self._lcp = lcp.Lcp(magic)
-        exchange = Exchange(challenge, server_name)
+        self._exchange = Exchange(challenge, server_name)
         self._logins: dict[Protocol, Login] = {
-            Protocol.CHAP: Chap(exchange),
-            Protocol.EAP: Eap(exchange),
+            Protocol.CHAP: Chap(self._exchange),
+            Protocol.EAP: Eap(self._exchange),
         }
         self._login = self._logins[Protocol.CHAP]  # until LCP has agreed on one
         self._ipcp_policy: ipcp.IpcpPolicy | None = None
@@ -141,6 +152,13 @@ class Link:
     def account(self, account: Account | None, now: float) -> list[Effect]:
         """Take the answer to :class:`LookUp`: the account, or None if there is none."""
         return self._from_login(self._login.account(account, now), now)
+
+    def changed(self, account: Account, refusal: str, now: float) -> list[Effect]:
+        """Take the answer to :class:`ChangePassword`.
+
+        :param refusal: why the password is not changed; empty if it is.
+        """
+        return self._from_login(self._login.changed(account, refusal, now), now)
 
     def handshaken(self, answer: Handshaken, now: float) -> list[Effect]:
         """Take the answer to :class:`Handshake`."""
@@ -225,6 +243,9 @@ class Link:
                     effects += self._over(self._ending or reason)
                 case GiveUp(reason):
                     effects += self._close(reason, now)
+                case Identified(text):
+                    self._exchange.prompts |= text.startswith(_WINDOWS)
+                    effects.append(output)
                 case _:
                     effects.append(output)
         return effects
@@ -286,7 +307,8 @@ class Link:
         """End the link by LCP (RFC 1661 3.7): there is no need to end IPCP first."""
         if self._phase in (Phase.TERMINATE, Phase.OVER):
             return []
-        self._ending = self._ending or reason
+        # who may try again has until then to do so, and is gone for what came before
+        self._ending = self._ending or self._login.failure or reason
         effects = self._leave(Phase.TERMINATE) + self._from_lcp(self._lcp.close(now), now)
         if self._lcp.state is not AutomatonState.CLOSING:
             effects += self._over(self._ending)  # LCP had not begun

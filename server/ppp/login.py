@@ -4,7 +4,16 @@ import typing
 from typing import Final
 
 from ..contracts import Account
-from .effects import Admit, Authenticated, Handshake, Handshaken, LookUp, Note, SendFrame
+from .effects import (
+    Admit,
+    Authenticated,
+    ChangePassword,
+    Handshake,
+    Handshaken,
+    LookUp,
+    Note,
+    SendFrame,
+)
 from .frames import Packet
 from .negotiation import GiveUp
 
@@ -16,9 +25,13 @@ FIRST_RETRY: Final = (
 )
 RETRY: Final = 3.0  # seconds between two times of asking the same, further on
 MAX_TRIES: Final = 10
+# Seconds to answer a Failure with another password: RFC 2759 6 "disables short timeouts", as Windows
+# asks a person for it. Other clients leave, or have it at once.
+PERSON: Final = 60.0
+PROGRAM: Final = 5.0
 FAREWELL: Final = 1.0  # seconds to read the Failure: a link cut at once shows 629 instead of 691
 
-Output = SendFrame | LookUp | Handshake | Admit | Authenticated | Note | GiveUp
+Output = SendFrame | LookUp | ChangePassword | Handshake | Admit | Authenticated | Note | GiveUp
 
 
 class Login(typing.Protocol):
@@ -59,6 +72,9 @@ class Login(typing.Protocol):
 
     def account(self, account: Account | None, now: float) -> list[Output]:
         """Take the answer to :class:`LookUp`."""
+
+    def changed(self, account: Account, refusal: str, now: float) -> list[Output]:
+        """Take the answer to :class:`ChangePassword`; see :meth:`.link.Link.changed`."""
 
     def handshaken(self, answer: Handshaken, now: float) -> list[Output]:
         """Take the answer to :class:`Handshake`."""

@@ -1,16 +1,20 @@
 """The arithmetic of MS-CHAPv2 (RFC 2759 8) and of the keys it gives (RFC 3079 3).
 
-MD4 and DES are what the protocol is made of, and what Windows speaks. Both come from pycryptodome:
-OpenSSL 3 has dropped them. What protects the password on its way is the TLS below.
+MD4, DES and RC4 are what the protocol is made of, and what Windows speaks. They come from
+pycryptodome: OpenSSL 3 has dropped them. What protects the password on its way is the TLS below.
 """
 
 import hashlib
+import struct
 from typing import Final
 
-from Crypto.Cipher import DES
+from Crypto.Cipher import ARC4, DES
 from Crypto.Hash import MD4
 
 CHALLENGE_SIZE: Final = 16
+# RFC 2759 8.10: 256 units of UTF-16, what is before the password at random, and its length in bytes
+_PASSWORD_BLOCK: Final = struct.Struct("<512sI")
+ENCRYPTED_PASSWORD_SIZE: Final = _PASSWORD_BLOCK.size
 
 # RFC 2759 8.7
 _MAGIC_1: Final = b"Magic server to client signing constant"
@@ -54,10 +58,7 @@ def nt_response(challenge: bytes, password_hash: bytes) -> bytes:
     :param password_hash: of :func:`nt_hash`, 16 bytes.
     """
     keys = password_hash.ljust(21, b"\x00")
-    return b"".join(
-        DES.new(_des_key(keys[at : at + 7]), DES.MODE_ECB).encrypt(challenge)  # noqa: S304
-        for at in (0, 7, 14)
-    )
+    return b"".join(_des(keys[at : at + 7], challenge) for at in (0, 7, 14))
 
 
 def authenticator_response(password_hash: bytes, response: bytes, challenge: bytes) -> str:
@@ -84,12 +85,43 @@ def hlak(password_hash: bytes, response: bytes) -> bytes:
     )
 
 
+def new_password(encrypted: bytes, old_hash: bytes) -> str | None:
+    """Return the password that a client wishes for, NewPasswordEncryptedWithOldNtPasswordHash.
+
+    RFC 2759 8.9 to 8.11.
+
+    :param encrypted: 516 bytes.
+    :param old_hash: of :func:`nt_hash`, 16 bytes.
+    :returns: None if it does not decrypt to one.
+    """
+    block, size = _PASSWORD_BLOCK.unpack(ARC4.new(old_hash).decrypt(encrypted))
+    if size > len(block):
+        return None
+    try:
+        password: str = block[len(block) - size :].decode("utf-16-le")
+    except UnicodeDecodeError:
+        return None
+    return password
+
+
+def encrypted_hash(old_hash: bytes, new_hash: bytes) -> bytes:
+    """Return OldNtPasswordHashEncryptedWithNewNtPasswordHash, 16 bytes (RFC 2759 8.12, 8.13)."""
+    return b"".join(
+        _des(new_hash[at : at + 7], old_hash[half : half + 8]) for at, half in ((0, 0), (7, 8))
+    )
+
+
 def _md4(data: bytes) -> bytes:
     return MD4.new(data).digest()  # noqa: S303
 
 
 def _sha1(*parts: bytes) -> bytes:
     return hashlib.sha1(b"".join(parts), usedforsecurity=False).digest()
+
+
+def _des(key: bytes, block: bytes) -> bytes:
+    """Return 8 bytes encrypted with a key of 7 (RFC 2759 8.6)."""
+    return DES.new(_des_key(key), DES.MODE_ECB).encrypt(block)  # noqa: S304
 
 
 def _des_key(raw: bytes) -> bytes:

@@ -1,39 +1,28 @@
 """One proof of a password by MS-CHAPv2 (RFC 2759), whatever carries it: CHAP, or EAP.
 
-A refusal is to be sent a fixed time after the client's Response, however long the look-up took, so
-that neither its bytes nor its time tell whether the user exists.
+Who types a wrong password may try again on the same link, as RFC 2759 9.1.4 has it, and who has to
+change it does that there, too (RFC 2759 7). Each answer is to a challenge of its own.
 """
 
-import enum
 import hashlib
 import hmac
-import math
-from dataclasses import dataclass, field
+import struct
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ..contracts import Account
-from . import mschapv2
-from .effects import LookUp, Note, printable
+from . import mschapv2, verdict
+from .effects import ChangePassword, LookUp, printable
+from .login import PERSON, PROGRAM
+from .verdict import Error, Next, Objection, Right, Wrong
 
-REFUSAL_STEP: Final = 0.5  # seconds from Response to Failure, or the next multiple of them
 MAX_NAME: Final = 256  # RFC 2759 4
+MAX_ATTEMPTS: Final = 3  # on one link, as RFC 2759 9.1.5 and Windows Server have it
 
 # RFC 2759 4: peer challenge, 8 reserved bytes, NT-Response, flags
 _VALUE_SIZE: Final = 49
-
-
-@enum.unique
-class Error(enum.IntEnum):
-    """What a Failure says is wrong; Windows shows the number to the user (RFC 2759 6)."""
-
-    ACCOUNT_DISABLED = 647
-    AUTHENTICATION_FAILURE = 691
-
-
-_TEXTS: Final = {
-    Error.ACCOUNT_DISABLED: "Account disabled",
-    Error.AUTHENTICATION_FAILURE: "Access denied",
-}
+# RFC 2759 7: Encrypted-Password, Encrypted-Hash, Peer-Challenge, Reserved, NT-Response, Flags
+_CHANGE: Final = struct.Struct(f"{mschapv2.ENCRYPTED_PASSWORD_SIZE}s16s16s8x24s2x")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,33 +35,6 @@ class Response:
     peer_challenge: bytes = b""
     nt_response: bytes = b""
     name: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Right:
-    """The password is right.
-
-    :param message: what a Success says (RFC 2759 5).
-    :param hlak: the key of this login, 32 bytes; see mschapv2.hlak.
-    """
-
-    account: Account
-    message: bytes
-    hlak: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Wrong:
-    """The client is refused.
-
-    :param message: what a Failure says (RFC 2759 6).
-    :param note: for the log, at once: who hangs up before the Failure is guessing passwords.
-    :param at: when the Failure is to be sent.
-    """
-
-    message: bytes
-    note: Note
-    at: float
 
 
 def decode_response(data: bytes) -> Response | None:
@@ -105,26 +67,36 @@ class Exchange:
 
     :param seed: 16 random bytes: the first Challenge. Later ones are derived from them.
     :param server_name: shown to the client; at most 64 bytes of it are sent.
+    :ivar prompts: whether the client is known to ask a person for another password.
     """
 
     def __init__(self, seed: bytes, server_name: str) -> None:
+        self.prompts = False
         self._seed = seed
         self._server_name = server_name.encode()[:64]
         self._count = 0
         self._challenge = seed
         self._response = Response()
         self._responded = 0.0
+        self._attempts = 0
+        self._expired: Account | None = None  # who may change the password now
+        self._new_hash = b""
 
     @property
     def user(self) -> str:
         """The name the client logs in with, fit for a log."""
         return printable(decode_name(self._response.name))
 
+    def grace(self, patience: float) -> float:
+        """Return how long another try may take, in seconds.
+
+        :param patience: how long an answer may, without anybody who types.
+        """
+        return PERSON if self.prompts else PROGRAM + patience
+
     def challenge(self) -> bytes:
         """Return the data of a Challenge never sent before: Value-Size, Value, Name."""
-        # RFC 1994 4.1: the value changes each time
-        self._challenge = self._derive(f"challenge {self._count}") if self._count else self._seed
-        self._count += 1
+        self._renew_challenge()
         return bytes([len(self._challenge)]) + self._challenge + self._server_name
 
     def take(self, data: bytes, now: float) -> LookUp | None:
@@ -135,7 +107,8 @@ class Exchange:
         response = decode_response(data)
         if response is None:
             return None
-        self._response, self._responded = response, now
+        self._response, self._responded, self._expired = response, now, None
+        self._attempts += 1
         return LookUp(decode_name(response.name))
 
     def judge(self, account: Account | None, now: float) -> Right | Wrong:
@@ -143,17 +116,45 @@ class Exchange:
         # for nobody the same is computed as for somebody
         password_hash = account.nt_hash if account else self._derive("nobody")
         challenge = self._matching(password_hash)
-        if account is None:
-            return self._refuse(Error.AUTHENTICATION_FAILURE, "there is no such user", now)
-        if challenge is None:
-            return self._refuse(Error.AUTHENTICATION_FAILURE, "the password is wrong", now)
-        if account.certificate_only:
-            # the client is not told that it was right: it is not for telling passwords
-            why = "the password is right, but this user has to show a certificate"
-            return self._refuse(Error.AUTHENTICATION_FAILURE, why, now)
-        if not account.enabled:
-            return self._refuse(Error.ACCOUNT_DISABLED, "the account is disabled", now)
+        mistake = "" if challenge else "the password is wrong"
+        against = verdict.objection(account, mistake=mistake)
+        if against is not None:
+            return self._refuse(against, now, account)
+        assert account is not None
+        assert challenge is not None
         return self._admit(account, challenge)
+
+    def change(self, data: bytes, now: float) -> ChangePassword | Wrong | None:
+        """Take the data of a Change-Password packet (RFC 2759 7), answer to E=648.
+
+        Its NT-Response is made of the new password and the challenge of that Failure.
+
+        :returns: what is to be done, and told to :meth:`changed`; None if it is no such packet, or
+            not its time.
+        """
+        account = self._expired
+        if account is None or len(data) != _CHANGE.size:
+            return None
+        encrypted, sealed_hash, peer_challenge, nt_response = _CHANGE.unpack(data)
+        self._response = Response(peer_challenge, nt_response, self._response.name)
+        self._responded, self._expired = now, None
+        password = mschapv2.new_password(encrypted, account.nt_hash)
+        self._new_hash = mschapv2.nt_hash(password or "")
+        expected = mschapv2.encrypted_hash(account.nt_hash, self._new_hash)
+        whole = hmac.compare_digest(expected, sealed_hash)
+        if password is None or not whole or not self._matching(self._new_hash):
+            return self._refuse(_DAMAGED, now)
+        return ChangePassword(account, password)
+
+    def changed(self, account: Account, refusal: str, now: float) -> Right | Wrong:
+        """Go on once another password was to be kept for ``account``.
+
+        :param refusal: why it was not; empty if it was.
+        """
+        challenge = self._matching(self._new_hash)
+        if refusal or challenge is None:
+            return self._refuse(replace(_DAMAGED, why=f"no new password: {refusal}"), now)
+        return self._admit(replace(account, nt_hash=self._new_hash), challenge)
 
     def _matching(self, password_hash: bytes) -> bytes | None:
         r"""Return the ChallengeHash that this password's Response was made of; None if it is wrong.
@@ -175,13 +176,35 @@ class Exchange:
         hlak = mschapv2.hlak(account.nt_hash, response)
         return Right(account, f"S={proof} M=Welcome".encode(), hlak)
 
-    def _refuse(self, error: Error, why: str, now: float) -> Wrong:
-        challenge = self._derive("failure").hex().upper()
-        message = f"E={error.value} R=0 C={challenge} V=3 M={_TEXTS[error]}"
-        steps = max(1, math.ceil((now - self._responded) / REFUSAL_STEP))
-        note = Note(f"login failed for '{self.user}': {why}", warning=True)
-        return Wrong(message.encode(), note, self._responded + steps * REFUSAL_STEP)
+    def _refuse(self, against: Objection, now: float, account: Account | None = None) -> Wrong:
+        """Say no in the words of RFC 2759 6: with R=1, the next answer is to the challenge in it."""
+        next_ = self._next(against.error)
+        if next_ is Next.CHANGE:
+            self._expired = account
+        self._renew_challenge()
+        message = (
+            f"E={against.error.value} R={int(next_ is not Next.NOTHING)} "
+            f"C={self._challenge.hex().upper()} V=3 M={verdict.TEXTS[against.error]}"
+        )
+        note = verdict.refused(self.user, against.why)
+        return Wrong(message.encode(), note, verdict.when(self._responded, now), next_)
+
+    def _next(self, error: Error) -> Next:
+        """Return what may help: to type again, or to change the password; other things do not."""
+        if error is Error.PASSWORD_EXPIRED and self._attempts <= MAX_ATTEMPTS:
+            return Next.CHANGE
+        if error is Error.AUTHENTICATION_FAILURE and self._attempts < MAX_ATTEMPTS:
+            return Next.RETRY
+        return Next.NOTHING
+
+    def _renew_challenge(self) -> None:
+        """Have another one: RFC 1994 4.1 wants it each time."""
+        self._challenge = self._derive(f"challenge {self._count}") if self._count else self._seed
+        self._count += 1
 
     def _derive(self, label: str) -> bytes:
         """Return 16 bytes made from the given randomness."""
         return hmac.digest(self._seed, label.encode(), hashlib.sha256)[: mschapv2.CHALLENGE_SIZE]
+
+
+_DAMAGED: Final = Objection(Error.CHANGING_PASSWORD, "the new password came damaged")

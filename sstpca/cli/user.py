@@ -9,10 +9,11 @@ from ..names import check_ipv4
 from ..vpn.users import User
 from . import ask
 from .context import Context
-from .output import echo_json, iso, local, pairs, table, talk
+from .output import echo_json, iso, local, pairs, table, talk, warn
 from .saved import talk_of_saved
 from .usage import Group, Later
 
+_EXPIRED = ("", "it has to be changed at the next login")
 _ADD = Later("Add each user NAME; asks for a password.", ("user_add",))
 
 
@@ -72,6 +73,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
                 ("address", _address(found)),
                 ("created", local(found.created)),
                 ("password set", local(found.password_set)),
+                *([_EXPIRED] if found.password_expired else []),
             ]
         )
     )
@@ -97,6 +99,26 @@ def passwd(context: Context, name: str, from_stdin: bool, generate: bool) -> Non
     talk(f"the password of user '{found.name}' is changed")
     if generate:
         click.echo(password)
+
+
+@user.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.pass_obj
+def expire(context: Context, names: tuple[str, ...]) -> None:
+    """Have the users NAME choose another password at the next login.
+
+    Windows asks them for it. The clients of Linux, Android and RouterOS cannot change a password, and
+    are kept out until somebody sets one. Running sessions go on.
+
+    \b
+        sstpca user expire alice bob
+    """
+    changed = context.vpn.users.expire(names)
+    _report(changed, "has to choose another password at the next login")
+    for one in changed:
+        if context.vpn.profiles.get(one.profile).by_certificate:
+            warn(f"'{one.name}' signs in with a certificate, and is not asked for the password")
+    talk("without Windows, set one: ", command("user passwd {}", changed[0].name))
 
 
 @user.command()
@@ -207,4 +229,5 @@ def _as_json(one: User) -> dict[str, Any]:
         "address": None if one.static_address is None else str(one.static_address),
         "created": iso(one.created),
         "password_set": iso(one.password_set),
+        "password_expired": one.password_expired,
     }

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sstpca.server.contracts import Account, CertificateRefused
 
 from ..authority.authority import client_roots
+from ..errors import SstpcaError
 from ..home import Home
 from ..names import quoted
 from ..secrets import Sealer
@@ -29,7 +30,22 @@ class StoreDirectory:
             return None
         user = found.user
         certificate_only = not found.sign_in.with_password
-        return Account(user.id, user.name, found.nt_hash, user.enabled, certificate_only)
+        return Account(
+            user.id,
+            user.name,
+            found.nt_hash,
+            user.enabled,
+            password_expired=user.password_expired,
+            certificate_only=certificate_only,
+        )
+
+    def change_password(self, account: Account, password: str) -> str:
+        """Give a user another password; return why it cannot be, or nothing."""
+        try:
+            users.replace_password(self._store, self._sealer, account.id, account.nt_hash, password)
+        except SstpcaError as error:
+            return str(error)
+        return ""
 
     def by_certificate(self, der: bytes) -> Account:
         """Return the user whose name the certificate's pair has in the inventory.

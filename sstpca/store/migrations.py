@@ -140,7 +140,7 @@ def _to_7(connection: sa.Connection) -> None:
 
 
 def _to_8(connection: sa.Connection) -> None:
-    """IPv6 in the tunnel."""
+    """IPv6 in the tunnel; passwords that have to be changed."""
     _add(connection, "profiles", sa.Column("ipv6", sa.JSON, nullable=False, server_default="{}"))
     static, prefix = sa.Column("static_prefix", sa.String(16)), sa.Column("prefix", sa.String(16))
     _add(connection, "users", static)
@@ -150,6 +150,8 @@ def _to_8(connection: sa.Connection) -> None:
     by_user = sa.Index("users_static_prefix", static, unique=True)
     by_user.create(connection, checkfirst=True)
     sa.Index("ix_sessions_prefix", prefix).create(connection, checkfirst=True)
+    expired = sa.Column("password_expired", sa.Boolean, nullable=False, server_default=sa.false())
+    _add(connection, "users", expired)
 
 
 #: the first takes version 1 to 2

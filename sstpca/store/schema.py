@@ -62,6 +62,8 @@ users = sa.Table(
     sa.Column("static_address", sa.BigInteger, unique=True),
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("password_set", sa.Float, nullable=False),
+    # whether it has to be changed before it lets its user in
+    sa.Column("password_expired", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("static_prefix", sa.String(16)),
     # a removed user's number is not given to the next: a session may still have it
     sqlite_autoincrement=True,

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from ..access import connection_settings
 from ..access.connection_settings import SignIn
 from ..access.profiles import DEFAULT, check_client_address
-from ..errors import InvalidInput, NameTaken, NotFound, command
+from ..errors import InvalidInput, NameTaken, NotFound, Refused, command
 from ..names import check_user_name, is_text, quoted, user_key
 from ..secrets import Sealer, check_password
 from . import profiles, schema, sessions
@@ -33,6 +33,7 @@ _USERS: Final[sa.Select[Any]] = sa.select(
     users.c.static_address,
     users.c.created,
     users.c.password_set,
+    users.c.password_expired,
 ).join(schema.profiles, schema.profiles.c.id == users.c.profile_id)
 _USER: Final = _USERS.where(users.c.key == sa.bindparam("of"))
 _LOGIN: Final = Prepared(_USER.add_columns(users.c.nt_hash, schema.profiles.c.client))
@@ -46,6 +47,7 @@ class User:
     :param static_address: the address the user always gets. It may lie inside a pool: the leases
         of that pool then leave it out for everybody else.
     :param created: seconds since 1970; so is ``password_set``.
+    :param password_expired: whether the password has to be changed before it lets the user in.
     """
 
     id: int
@@ -55,6 +57,7 @@ class User:
     static_address: IPv4Address | None
     created: float
     password_set: float
+    password_expired: bool = False
 
 
 def add(
@@ -180,8 +183,47 @@ def update_password(transaction: Transaction, sealer: Sealer, name: str, passwor
     """Do what :func:`set_password` does in the caller's transaction (Store.writing)."""
     user = _get(transaction, name)
     sealed = _sealed(sealer, user.name, password)
-    _update(transaction, user, nt_hash=sealed, password_set=now())
+    _update(transaction, user, nt_hash=sealed, password_set=now(), password_expired=False)
     return _get(transaction, user.name)
+
+
+def replace_password(
+    store: Store, sealer: Sealer, number: int, old_hash: bytes, password: str
+) -> User:
+    """Give a user another password, who asks for it and has proved to know the old one.
+
+    :param number: the user's.
+    :param old_hash: the NT hash of the old one: nobody may have set another meanwhile.
+    :raises InvalidInput: if the password cannot be used, or is the old one.
+    :raises Refused: if the account has changed since that proof.
+    """
+    from sstpca.server.ppp.mschapv2 import nt_hash
+
+    with store.writing(durable=True) as transaction:
+        row = transaction.execute(
+            sa.select(users.c.name, users.c.key, users.c.nt_hash, users.c.enabled).where(
+                users.c.id == number
+            )
+        ).first()
+        if row is None or not row.enabled or sealer.open(row.nt_hash, row.key) != old_hash:
+            raise Refused("the account has changed meanwhile", "log in again")
+        if nt_hash(check_password(password)) == old_hash:
+            raise InvalidInput("it is the old password", "take another one")
+        return update_password(transaction, sealer, row.name, password)
+
+
+def expire_passwords(store: Store, names: Iterable[str]) -> list[User]:
+    """Have the passwords of the users ``names`` changed at the next login, or none on an error.
+
+    :returns: the users as they are then.
+    :raises SstpcaError: if one of them does not exist.
+    """
+    changed = []
+    with store.writing() as transaction:
+        for name in names:
+            _update(transaction, _get(transaction, name), password_expired=True)
+            changed.append(_get(transaction, name))
+    return changed
 
 
 def set_enabled(store: Store, names: Iterable[str], enabled: bool) -> list[User]:
@@ -297,6 +339,7 @@ def _user(row: sa.Row[Any]) -> User:
         static_address=None if address is None else IPv4Address(address),
         created=row.created,
         password_set=row.password_set,
+        password_expired=row.password_expired,
     )
 
 

@@ -119,6 +119,17 @@ class Users:
             users.set_password(opened.store, opened.sealer, name, password), password
         )
 
+    def expire(self, names: Iterable[str]) -> list[User]:
+        """Have the users ``names`` change their passwords at the next login; on an error, none.
+
+        Sessions that run are not ended. A client has to know how (RFC 2759 7): others are kept out
+        until somebody sets a password.
+
+        :returns: the users as they are then.
+        :raises NotFound: if one of them does not exist.
+        """
+        return users.expire_passwords(self._opened.store, names)
+
     def set_enabled(self, names: Iterable[str], enabled: bool) -> list[User]:
         """Let the users ``names`` log in or not, all of them or, on an error, none.
 

@@ -238,6 +238,7 @@ def test_the_list_for_machines(run: Run, alice: str) -> None:
         "enabled": True,
         "profile": "default",
         "address": "10.99.0.20",
+        "password_expired": False,
     }
 
 
@@ -313,3 +314,27 @@ def test_set(run: Run, alice: str, store: Store) -> None:
     assert str(users.get(store, "alice").static_address) == "10.98.0.15"
     assert run("user", "set", "alice", "--no-address").exit_code == 0
     assert users.get(store, "alice").static_address is None
+
+
+def test_expire_asks_for_another_password_at_the_next_login(run: Run, alice: str) -> None:
+    result = run("user", "expire", "ALICE")
+    assert result.exit_code == 0
+    told = "user 'alice' has to choose another password at the next login"
+    assert result.stderr.splitlines()[0] == told
+    assert "user passwd alice" in result.stderr
+    assert "it has to be changed at the next login" in run("user", "show", "alice").stdout
+    assert json.loads(run("user", "show", "alice", "--json").stdout)["password_expired"] is True
+    assert run("user", "passwd", "alice", "--generate").exit_code == 0
+    assert json.loads(run("user", "show", "alice", "--json").stdout)["password_expired"] is False
+
+
+def test_expire_warns_of_who_has_a_certificate(run: Run, alice: str) -> None:
+    assert run("profile", "set", "default", "--sign-in", "eap-tls", "--yes").exit_code == 0
+    result = run("user", "expire", "alice")
+    assert result.exit_code == 0
+    assert "'alice' signs in with a certificate" in result.stderr
+
+
+def test_expire_knows_all_or_changes_none(run: Run, refused: Refused, alice: str) -> None:
+    assert "no user 'nobody'" in refused(run("user", "expire", "alice", "nobody"), 1)
+    assert json.loads(run("user", "show", "alice", "--json").stdout)["password_expired"] is False

@@ -1,6 +1,7 @@
 """Logging in to the real server, rightly and wrongly, and what a session is given."""
 
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 
@@ -10,7 +11,7 @@ from tests.support.client import Client, Spoil
 from tests.support.faults import Aborted, Closed, LoginRefused, Terminated
 from tests.support.manner import SSTPC, WINDOWS, Manner
 from tests.support.netns import wait_for
-from tests.support.server import DNS, LOCAL, POOL, PORT, Vpn
+from tests.support.server import DNS, LOCAL, PASSWORDS, POOL, PORT, Vpn
 
 pytestmark = pytest.mark.root
 
@@ -100,9 +101,70 @@ def test_wrong_password(vpn: Vpn, manner: Manner) -> None:
         with pytest.raises(LoginRefused) as refused:
             client.authenticate()
         assert refused.value.code == 691
-        assert not refused.value.retry
+        for password in ("wrong as well", "and again"):
+            assert refused.value.retry
+            with pytest.raises(LoginRefused) as refused:
+                client.retry(password)
+        assert not refused.value.retry, "RFC 2759 9.1.5: three tries"
         assert client.endings()[0] is Terminated
     assert vpn.idle()
+
+
+@MANNERS
+def test_the_right_password_at_the_second_try(vpn: Vpn, manner: Manner) -> None:
+    with vpn.client(password="wrong", manner=manner) as client:
+        client.open()
+        with pytest.raises(LoginRefused):
+            client.authenticate()
+        client.retry(PASSWORDS["alice"])
+        client.bind()
+        client.configure()
+        client.ping(vpn.network.host)
+        client.hang_up()
+    wait_for(vpn.idle, 5.0, "the end of the session")
+
+
+@pytest.fixture
+def expired(vpn: Vpn) -> Iterator[str]:
+    """A password of a user who has to choose another one; the first is theirs again afterwards."""
+    vpn.home.run("user", "expire", "alice")
+    yield "Cheshire-1865"
+    vpn.home.run("user", "passwd", "alice", "--password-stdin", typed=PASSWORDS["alice"])
+
+
+def test_an_expired_password_is_changed(vpn: Vpn, expired: str) -> None:
+    """RFC 2759 7; the crypto binding is that of the new one."""
+    with vpn.client() as client:
+        client.open()
+        with pytest.raises(LoginRefused) as refused:
+            client.authenticate()
+        assert (refused.value.code, refused.value.retry) == (648, True)
+        client.change_password(expired)
+        client.bind()
+        client.configure()
+        client.ping(vpn.network.host)
+        client.hang_up()
+    wait_for(vpn.idle, 5.0, "the end of the session")
+    with vpn.client(password=expired).login() as client:
+        client.hang_up()
+    with vpn.client() as client:
+        client.open()
+        with pytest.raises(LoginRefused) as refused:
+            client.authenticate()
+    assert refused.value.code == 691
+    assert vpn.server.said("'alice' has another password now") == 1
+
+
+def test_a_new_password_that_is_too_short(vpn: Vpn, expired: str) -> None:
+    with vpn.client() as client:
+        client.open()
+        with pytest.raises(LoginRefused):
+            client.authenticate()
+        with pytest.raises(LoginRefused) as refused:
+            client.change_password(expired[:7])
+        assert (refused.value.code, refused.value.retry) == (709, False)
+        assert client.endings()[0] is Terminated
+    assert vpn.server.said("no new password: the password is shorter than 8 characters") == 1
 
 
 def refusal(client: Client) -> float:

@@ -290,6 +290,9 @@ class Smartcards:
     def account(self, name: str) -> Account | None:
         raise AssertionError("nobody is looked up by name")
 
+    def change_password(self, account: Account, password: str) -> str:
+        raise AssertionError("nobody changes a password")
+
     def by_certificate(self, der: bytes) -> Account:
         return ALICE
 

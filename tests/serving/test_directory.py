@@ -184,3 +184,21 @@ def test_sessions_end_with_their_certificate(
         assert sessions.beat(traffic) == {}
         users.remove(store, ["bob"])
         assert sessions.beat(traffic) == {bobs: "the user was removed"}
+
+
+def test_a_user_changes_an_expired_password(
+    directory: StoreDirectory, store: Store, sealer: Sealer
+) -> None:
+    users.expire_passwords(store, ["alice"])
+    account = directory.account("alice")
+    assert account is not None
+    assert account.password_expired
+    assert (
+        directory.change_password(account, "short") == "the password is shorter than 8 characters"
+    )
+    assert directory.change_password(account, "another one") == ""
+    changed = directory.account("alice")
+    assert changed is not None
+    assert not changed.password_expired
+    assert changed.nt_hash != account.nt_hash
+    assert "changed meanwhile" in directory.change_password(account, "yet another one")

@@ -205,3 +205,65 @@ def test_one_unknown_name_undoes_all(home: Home, store: Store, sealer: Sealer) -
         users.remove(store, ["alice", "bob"])
     assert users.list_all(store) == [alice]
     assert reason(store, hers) is None
+
+
+def test_a_password_that_has_to_be_changed(store: Store, sealer: Sealer) -> None:
+    add(store, sealer, "alice")
+    add(store, sealer, "bob")
+    assert [one.password_expired for one in users.expire_passwords(store, ["ALICE"])] == [True]
+    found = users.login(store, sealer, "alice")
+    assert found is not None
+    assert found.user.password_expired
+    assert not users.get(store, "bob").password_expired
+    assert not users.set_password(store, sealer, "alice", "another horse").password_expired
+    users.expire_passwords(store, ["bob"])
+    with pytest.raises(SstpcaError, match="no user 'nobody'"):
+        users.expire_passwords(store, ["alice", "nobody"])
+    assert not users.get(store, "alice").password_expired
+
+
+def proven(store: Store, sealer: Sealer, name: str) -> tuple[int, bytes]:
+    """Return what somebody has who knows the password: number and hash."""
+    found = users.login(store, sealer, name)
+    assert found is not None
+    return found.user.id, found.nt_hash
+
+
+def test_a_user_changes_the_password(store: Store, sealer: Sealer) -> None:
+    add(store, sealer, "alice")
+    users.expire_passwords(store, ["alice"])
+    number, before = proven(store, sealer, "alice")
+    made = users.replace_password(store, sealer, number, before, "clientPass")
+    assert not made.password_expired
+    assert proven(store, sealer, "alice")[1].hex().upper() == CLIENT_PASS
+
+
+@pytest.mark.parametrize(
+    ("password", "why"),
+    [("short", "shorter than 8"), ("tab\tin between", "control"), (PASSWORD, "the old password")],
+)
+def test_a_user_takes_no_password_that_cannot_be(
+    store: Store, sealer: Sealer, password: str, why: str
+) -> None:
+    add(store, sealer, "alice")
+    users.expire_passwords(store, ["alice"])
+    number, before = proven(store, sealer, "alice")
+    with pytest.raises(InvalidInput, match=why):
+        users.replace_password(store, sealer, number, before, password)
+    assert users.get(store, "alice").password_expired
+    assert proven(store, sealer, "alice") == (number, before)
+
+
+def test_what_an_administrator_did_meanwhile_holds(store: Store, sealer: Sealer) -> None:
+    """While the user typed: another password, shut out, removed and added again."""
+    for name in ("alice", "bob", "carol"):
+        add(store, sealer, name)
+    seen = {name: proven(store, sealer, name) for name in ("alice", "bob", "carol")}
+    users.set_password(store, sealer, "alice", "of the administrator")
+    users.set_enabled(store, ["bob"], False)
+    users.remove(store, ["carol"])
+    add(store, sealer, "carol")
+    for number, before in seen.values():
+        with pytest.raises(SstpcaError, match="changed meanwhile"):
+            users.replace_password(store, sealer, number, before, "of the user herself")
+    assert proven(store, sealer, "carol")[1] == seen["carol"][1]

@@ -197,6 +197,30 @@ class Client:
         self.verdict_after = time.monotonic() - began
         return self._judge_verdict(login.proof)
 
+    def retry(self, password: str) -> None:
+        """Try another password after a Failure with R=1 (RFC 2759 9.1.4).
+
+        :raises LoginRefused: on another Failure.
+        """
+        self.password = password
+        login = self._respond()
+        self._until(lambda: self.heard.verdict is not None, "CHAP Success or Failure")
+        self._judge_verdict(login.proof)
+
+    def change_password(self, new: str) -> None:
+        """Take another password after a Failure with E=648 (RFC 2759 7).
+
+        :raises LoginRefused: if the server does not take it.
+        """
+        assert self.heard.challenge is not None
+        identifier, challenge = self.heard.challenge
+        login = mschap.Login(self.user, new, challenge, os.urandom(16))
+        change = mschap.Change(self.password, new, login)
+        self.password, self.key = new, login.key
+        self._send(ppp.CHAP, ppp.packet(7, identifier, change.data))
+        self._until(lambda: self.heard.verdict is not None, "CHAP Success or Failure")
+        self._judge_verdict(login.proof)
+
     def _authenticate_by(self, method: eap.Method) -> None:
         """Wait for EAP's Success: Requests are answered as they come."""
         self._until(lambda: self.heard.verdict is not None, "EAP Success or Failure")
@@ -217,7 +241,11 @@ class Client:
         assert self.heard.verdict is not None
         code, text = self.heard.verdict
         if code != 3:
-            raise LoginRefused(text.decode())
+            refused = LoginRefused(text.decode())
+            if refused.retry and self.heard.challenge is not None:
+                self.heard.challenge = self.heard.challenge[0] + 1, refused.challenge
+                self.heard.verdict = None
+            raise refused
         if text.split()[0] != proof:
             raise WrongProof(text.decode())
 

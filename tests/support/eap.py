@@ -6,6 +6,7 @@ Written apart from the server. No I/O: the data of Requests in, that of Response
 import os
 import struct
 import typing
+from collections.abc import Iterable
 from typing import Self
 
 from cryptography import x509
@@ -53,11 +54,23 @@ class Method(typing.Protocol):
 
 
 class Password:
-    """EAP-MSCHAPv2 (draft-kamath-pppext-eap-mschapv2)."""
+    """EAP-MSCHAPv2 (draft-kamath-pppext-eap-mschapv2).
+
+    :param again: passwords to try after those that are wrong.
+    :param new: what it takes in place of one that has expired.
+    """
 
     type = MSCHAPV2
 
-    def __init__(self, user: str, password: str, *, hashes_domain: bool = False) -> None:
+    def __init__(
+        self,
+        user: str,
+        password: str,
+        *,
+        hashes_domain: bool = False,
+        again: Iterable[str] = (),
+        new: str = "",
+    ) -> None:
         self.identity = user.encode()
         self._hashes_domain = hashes_domain
         self.key = b""
@@ -66,6 +79,8 @@ class Password:
         self._id = -1
         self._proven = False
         self._refusal = ""
+        self._again = list(again)
+        self._new = new
 
     def respond(self, data: bytes) -> bytes:
         """Answer a Challenge, Success or Failure Request."""
@@ -79,9 +94,22 @@ class Password:
             if self._login is None or data[4:].split()[0] != self._login.proof:
                 raise WrongProof(data[4:].decode())
             self._proven = True
-        else:
-            self._refusal = data[4:].decode()
-        return bytes([code])
+            return b"\x03"
+        self._refusal = data[4:].decode()
+        return self._after(LoginRefused(self._refusal))
+
+    def _after(self, refused: LoginRefused) -> bytes:
+        """Try again where that is of use, or take note of the Failure."""
+        self._id += 1
+        if refused.code == 648 and refused.retry and self._new:
+            login = mschap.Login(self.identity, self._new, refused.challenge, os.urandom(16))
+            change = mschap.Change(self._password, self._new, login)
+            self._login, self.key, self._password = login, login.key, self._new
+            return struct.pack("!BBH", 7, self._id, 4 + len(change.data)) + change.data
+        if refused.code == 691 and refused.retry and self._again:
+            self._password = self._again.pop(0)
+            return self._answer(b"\x10" + refused.challenge)
+        return b"\x04"
 
     def _answer(self, challenge: bytes) -> bytes:
         if challenge[0] != 16:

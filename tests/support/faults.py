@@ -29,6 +29,7 @@ class LoginRefused(ClientError):
 
     :param code: the number after ``E=``, as Windows shows it; 691 is a wrong name or password.
     :param retry: whether ``R=1`` invites another try.
+    :param challenge: what that is to answer, 16 bytes.
     """
 
     def __init__(self, text: str) -> None:
@@ -36,6 +37,7 @@ class LoginRefused(ClientError):
         words = dict(word.partition("=")[::2] for word in text.split())
         self.code = int(words["E"])
         self.retry = words["R"] == "1"
+        self.challenge = bytes.fromhex(words.get("C", ""))
 
 
 class WrongProof(ClientError):

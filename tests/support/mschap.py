@@ -5,6 +5,7 @@ Written apart from the server, on pycryptodome's MD4 and DES.
 
 import hashlib
 import hmac
+import os
 import struct
 
 from Crypto.Cipher import DES
@@ -85,6 +86,46 @@ class Login:
             _sha1(master, bytes(40), text, b"\xf2" * 40)[:16]
             for text in (_CLIENT_SENDS, _CLIENT_RECEIVES)
         )
+
+
+class Change:
+    """Another password in place of one that has expired (RFC 2759 7).
+
+    :param login: the answer to the challenge of the Failure, made with the new password.
+    """
+
+    def __init__(self, old: str, new: str, login: Login) -> None:
+        self._old, self._new = nt_hash(old), nt_hash(new)
+        units = new.encode("utf-16-le")
+        block = os.urandom(512 - len(units)) + units + struct.pack("<I", len(units))
+        self.encrypted = _rc4(self._old, block)
+        self._login = login
+
+    @property
+    def data(self) -> bytes:
+        """The 582 bytes behind the header of the packet."""
+        halves = (
+            DES.new(_des_key(self._new[at : at + 7]), DES.MODE_ECB).encrypt(half)
+            for at, half in ((0, self._old[:8]), (7, self._old[8:]))
+        )
+        answer = self._login.response
+        # the peer's challenge, 8 bytes of zero, the NT-Response; two bytes of flags
+        return self.encrypted + b"".join(halves) + answer[:48] + b"\0\0"
+
+
+def _rc4(key: bytes, data: bytes) -> bytes:
+    """Encrypt as the cipher of RFC 2759 8.10 does."""
+    box, j = list(range(256)), 0
+    for i in range(256):
+        j = (j + box[i] + key[i % len(key)]) % 256
+        box[i], box[j] = box[j], box[i]
+    out, i, j = bytearray(), 0, 0
+    for byte in data:
+        i = (i + 1) % 256
+        j = (j + box[i]) % 256
+        box[i], box[j] = box[j], box[i]
+        out.append(byte ^ box[(box[i] + box[j]) % 256])
+    return bytes(out)
 
 
 def compound_mac(key: bytes, connected: bytes, digest: str) -> bytes:

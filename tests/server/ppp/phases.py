@@ -1,6 +1,8 @@
 """A link in each of its phases, all at time 0."""
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -8,10 +10,13 @@ from sstpca.server.ppp.effects import Handshaken
 from sstpca.server.ppp.frames import Code
 from sstpca.server.ppp.link import Link
 from tests.server.ppp.dialogue import (
+    PASSWORD,
+    PEER_CHALLENGE,
     USER,
     admitted,
     authenticating,
     challenging,
+    chap,
     connected,
     eap,
     eap_response,
@@ -20,10 +25,13 @@ from tests.server.ppp.dialogue import (
     networking,
     new_link,
     response,
+    sent,
     starting_tls,
 )
+from tests.support import mschap
 
 Begin = Callable[[], Link]
+EXPIRED = replace(USER, password_expired=True)
 
 
 def started() -> Link:
@@ -50,9 +58,34 @@ def refusing() -> Link:
     return link
 
 
-def refused() -> Link:
+def retrying() -> Link:
     link = refusing()
     link.tick(0.5)
+    return link
+
+
+def refused() -> Link:
+    link = looking()
+    link.account(replace(USER, enabled=False), 0)
+    link.tick(0.5)
+    return link
+
+
+def expired() -> Link:
+    link = looking()
+    link.account(EXPIRED, 0)
+    link.tick(0.5)
+    return link
+
+
+def changing() -> Link:
+    link = looking()
+    link.account(EXPIRED, 0)
+    ((_, failure),) = sent(link.tick(0.5))
+    challenge = bytes.fromhex(re.findall(rb"C=(\S+)", failure.data)[0].decode())
+    login = mschap.Login(b"User", "another one", challenge, PEER_CHALLENGE)
+    change = mschap.Change(PASSWORD, "another one", login)
+    assert link.receive(chap(7, 2, change.data), 0)
     return link
 
 
@@ -105,6 +138,9 @@ PHASES: list[Begin] = [
     looking,
     admitted,
     refusing,
+    retrying,
+    expired,
+    changing,
     refused,
     identifying,
     starting_tls,

@@ -139,7 +139,7 @@ def refusal(account: Account | None, *, password: str, took: float = 0) -> tuple
 def test_a_wrong_password_and_an_unknown_user_look_the_same() -> None:
     wrong, unknown = refusal(USER, password="guess"), refusal(None, password="guess")
     assert wrong[:2] == unknown[:2]
-    assert re.fullmatch(rb"E=691 R=0 C=[0-9A-F]{32} V=3 M=Access denied", wrong[1])
+    assert re.fullmatch(rb"E=691 R=1 C=[0-9A-F]{32} V=3 M=Access denied", wrong[1])
     assert wrong[2] == "login failed for 'User': the password is wrong"
     assert unknown[2] == "login failed for 'User': there is no such user"
 
@@ -163,10 +163,10 @@ def test_a_disabled_account_is_told_so_only_with_the_right_password() -> None:
 
 
 def refused() -> Link:
-    """Return a link that has sent its Failure at 0.5."""
+    """Return a link that has sent its Failure at 0.5, and takes no other Response."""
     link = authenticating()
-    link.receive(response(1, password="guess"), 0)
-    link.account(USER, 0)
+    link.receive(response(1), 0)
+    link.account(DISABLED, 0)
     link.tick(0.5)
     return link
 
@@ -189,7 +189,7 @@ def test_a_repeated_response_gets_the_same_failure() -> None:
     """Even if it is right now: RFC 1994 4.1 wants it so against guessing."""
     effects = refused().receive(response(1), 0.7)
     ((protocol, packet),) = sent(effects)
-    assert (protocol, packet.code, packet.data[:5]) == (Protocol.CHAP, 4, b"E=691")
+    assert (protocol, packet.code, packet.data[:5]) == (Protocol.CHAP, 4, b"E=647")
     assert len(effects) == 1
 
 

@@ -122,7 +122,7 @@ def test_refusals_look_the_same(account: Account | None, took: float, sent_after
     assert link.tick(10 + sent_after - 0.001) == []
     (packet,) = requests(link.tick(10 + sent_after))
     assert (packet.code, packet.id) == (1, 3)
-    message = rb"E=691 R=0 C=[0-9A-F]{32} V=3 M=Access denied"
+    message = rb"E=691 R=1 C=[0-9A-F]{32} V=3 M=Access denied"
     assert packet.data[:5] == b"\x1a\x04\x02" + (len(packet.data) - 1).to_bytes(2, "big")
     assert re.fullmatch(message, packet.data[5:])
 
@@ -161,7 +161,7 @@ def test_who_has_to_show_a_certificate_cannot_use_a_password(carry: str) -> None
     assert isinstance(note, Note)
     assert note.warning
     ((_, packet),) = sent(link.tick(0.5))
-    assert b"E=691 R=0" in packet.data
+    assert b"E=691 R=1" in packet.data, "as one with a wrong password"
     assert link.leased(LEASE, 1) == []
 
 
@@ -180,7 +180,7 @@ def test_failure_follows_the_clients_answer() -> None:
 
 def test_failure_comes_without_an_answer() -> None:
     """[MS-CHAP] 4.3."""
-    link, _ = refused(USER)
+    link, _ = refused(DISABLED, password="clientPass")
     link.tick(10.5)
     assert link.deadline == 11.5
     assert requests(link.tick(11.5)) == [Packet(4, 3)]

@@ -1,0 +1,131 @@
+"""What is said of a login, whichever way the password was proved: who is let in, and why not.
+
+A refusal is to be sent a fixed time after the client's answer, however long the look-up took, so
+that neither its bytes nor its time tell whether the user exists. Only who knows the password is told
+more than that.
+"""
+
+import enum
+import math
+from dataclasses import dataclass, field
+from typing import Final
+
+from ..contracts import Account
+from .effects import Note
+
+REFUSAL_STEP: Final = 0.5  # seconds from the answer to the refusal, or the next multiple of them
+
+
+@enum.unique
+class Error(enum.IntEnum):
+    """What a Failure says is wrong; Windows shows the number to the user.
+
+    RFC 2759 6 has them but for 708, that Windows knows beside them (Routing and Remote Access Error
+    Codes); the RFC wants codes of others' to be borne.
+    """
+
+    RESTRICTED_LOGON_HOURS = 646
+    ACCOUNT_DISABLED = 647
+    PASSWORD_EXPIRED = 648
+    AUTHENTICATION_FAILURE = 691
+    ACCOUNT_EXPIRED = 708
+    CHANGING_PASSWORD = 709
+
+
+TEXTS: Final = {
+    Error.RESTRICTED_LOGON_HOURS: "Not at this hour",
+    Error.ACCOUNT_DISABLED: "Account disabled",
+    Error.PASSWORD_EXPIRED: "Password expired",
+    Error.AUTHENTICATION_FAILURE: "Access denied",
+    Error.ACCOUNT_EXPIRED: "Account expired",
+    Error.CHANGING_PASSWORD: "Password not changed",
+}
+"""What a Failure says in words; few clients show them."""
+
+
+@enum.unique
+class Next(enum.Enum):
+    """What a refused client may do on the same link."""
+
+    NOTHING = "leave"
+    RETRY = "answer the new challenge"
+    CHANGE = "answer it, or give the account another password"
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """The password is right.
+
+    :param message: what a Success says.
+    :param hlak: the key of this login, 32 bytes ([MS-SSTP] 3.3.5.2.2).
+    """
+
+    account: Account
+    message: bytes
+    hlak: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """The client is refused.
+
+    :param message: what a Failure says.
+    :param note: for the log, at once: who hangs up before the Failure is guessing passwords.
+    :param at: when the Failure is to be sent.
+    """
+
+    message: bytes
+    note: Note
+    at: float
+    next: Next = Next.NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why somebody is not let in.
+
+    :param error: what the client is told.
+    :param why: what the log is told.
+    """
+
+    error: Error
+    why: str
+
+
+def objection(account: Account | None, *, mistake: str = "") -> Objection | None:
+    """Return what speaks against a login as ``account``; None if nothing does.
+
+    :param account: None if there is none of that name.
+    :param mistake: what is wrong with the client's proof; empty if nothing is.
+    """
+    if account is None:
+        return Objection(Error.AUTHENTICATION_FAILURE, "there is no such user")
+    if mistake:
+        return Objection(Error.AUTHENTICATION_FAILURE, mistake)
+    if account.certificate_only:
+        # the client is not told that it was right: it is not for telling passwords
+        why = "the password is right, but this user has to show a certificate"
+        return Objection(Error.AUTHENTICATION_FAILURE, why)
+    if not account.enabled:
+        return Objection(Error.ACCOUNT_DISABLED, "the account is disabled")
+    if account.ended:
+        return Objection(Error.ACCOUNT_EXPIRED, "the account has expired")
+    if not account.in_hours:
+        return Objection(Error.RESTRICTED_LOGON_HOURS, "the account is not for this hour")
+    if account.password_expired:
+        return Objection(Error.PASSWORD_EXPIRED, "the password has expired")
+    return None
+
+
+def refused(user: str, why: str) -> Note:
+    """Return the line of the log about a login that has failed.
+
+    :param user: fit for a log.
+    """
+    return Note(f"login failed for '{user}': {why}", warning=True)
+
+
+def when(answered: float, now: float) -> float:
+    """Return when to send a refusal of what was answered at ``answered``."""
+    steps = max(1, math.ceil((now - answered) / REFUSAL_STEP))
+    return answered + steps * REFUSAL_STEP
