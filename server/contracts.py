@@ -81,7 +81,10 @@ class Directory(Protocol):
     """The users. Called from a thread, never from the event loop."""
 
     def account(self, name: str) -> Account | None:
-        """Return the user of that name as a client sent it (its domain already cut), or None."""
+        """Return the user whom a client means by that name, or None.
+
+        :param name: all of what it sent, with domain, blanks and all, as text.
+        """
 
     def change_password(self, account: Account, password: str) -> str:
         """Give a user who has proved to know the old password another one.

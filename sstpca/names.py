@@ -251,6 +251,35 @@ def user_key(name: str) -> str:
     return unicodedata.normalize("NFC", folded)
 
 
+def login_names(typed: str) -> tuple[str, ...]:
+    r"""Return what is looked up for a name that somebody logs in with; the first that exists counts.
+
+    It is the one rule for that, whatever carries the name:
+
+    - What nobody sees goes (Unicode's control and format characters), as copying and right-to-left
+      keyboards bring it; every kind of blank is a blank.
+    - Of ``DOMAIN\user`` what is behind the last backslash counts, which no user's name can have.
+    - Blanks around it go, and dots behind it: keyboards of phones append a blank to a word, and make
+      a dot of two. No user's name begins or ends so.
+    - Of ``user@realm`` the whole counts first, then what is before the last ``@``.
+    - Letters are compared as :func:`user_key` has it: without regard to case, composed or not.
+
+    What the client makes its proof of is another matter: that stays as it was sent.
+    """
+    seen = "".join(
+        " " if unicodedata.category(sign) == "Zs" else sign
+        for sign in typed
+        if unicodedata.category(sign) not in ("Cc", "Cf")
+    )
+    name = _without_ends(seen.rpartition("\\")[2])
+    user, at, _ = name.rpartition("@")
+    return tuple(dict.fromkeys((name, _without_ends(user)))) if at else (name,)
+
+
+def _without_ends(name: str) -> str:
+    return name.lstrip(" ").rstrip(" .")
+
+
 # what a user name must not be, and why
 _USER_RULES: Final[tuple[tuple[Callable[[str], bool], str], ...]] = (
     (lambda name: not name, "it is empty"),

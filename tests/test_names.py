@@ -16,6 +16,7 @@ from sstpca.names import (
     check_host_name,
     check_profile_name,
     check_user_name,
+    login_names,
     parse_hosts,
     quoted,
     user_key,
@@ -221,3 +222,42 @@ def test_bad_profile_names(name: str) -> None:
 def test_quoted_text_is_harmless_in_a_terminal(text: str) -> None:
     assume(text)
     assert quoted(text).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("alice", ("alice",)),
+        ("OFFICE\\alice", ("alice",)),
+        ("office.example.com\\ alice ", ("alice",)),
+        ("A\\B\\alice", ("alice",)),
+        ("alice@office.example.com", ("alice@office.example.com", "alice")),
+        ("OFFICE\\alice@realm", ("alice@realm", "alice")),
+        ("a@b@realm", ("a@b@realm", "a@b")),
+        ("alice @realm ", ("alice @realm", "alice")),
+        ("@realm", ("@realm", "")),
+        (" \t alice \r\n", ("alice",)),
+        ("alice. ", ("alice",)),
+        ("alice...", ("alice",)),
+        (".alice", (".alice",)),
+        ("alice\u00a0", ("alice",)),
+        ("\u3000alice", ("alice",)),
+        ("anna\u00a0maria", ("anna maria",)),
+        ("\ufeffali\u200bce\u200e", ("alice",)),
+        ("\u202dalice\u202c", ("alice",)),
+        ("", ("",)),
+        ("\\", ("",)),
+    ],
+)
+def test_names_as_people_type_them(typed: str, meant: tuple[str, ...]) -> None:
+    assert login_names(typed) == meant
+
+
+@given(st.text(max_size=40))
+def test_every_user_name_is_found_as_it_is_and_with_what_keyboards_add(name: str) -> None:
+    try:
+        name = check_user_name(name)
+    except InvalidInput:
+        return
+    for typed in (name, f"DOMAIN\\{name}", f" {name}. ", f"{name}\u00a0", f"{name}@realm"):
+        assert name in login_names(typed)

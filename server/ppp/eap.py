@@ -20,12 +20,11 @@ from .effects import (
     LookUp,
     Note,
     SendFrame,
-    printable,
 )
 from .frames import Packet, Protocol
 from .login import FAREWELL, FIRST_RETRY, LOGIN_DELAY, MAX_TRIES, RETRY, Output
 from .negotiation import GiveUp
-from .password import Exchange, decode_name
+from .password import Exchange, shown_name
 
 MAX_IDENTITY: Final = 256  # bytes; a network access identifier has at most 253 (RFC 7542 2.2)
 MAX_REQUESTS: Final = 100  # a handshake takes ten of them, and forty for the largest message
@@ -127,7 +126,7 @@ class Eap:
         type_, data = packet.data[0], packet.data[1:]
         match self._state:
             case EapState.IDENTITY if type_ == EapType.IDENTITY and len(data) <= MAX_IDENTITY:
-                self._identity = printable(decode_name(data))
+                self._identity = shown_name(data)
                 return self._start(_METHODS[0], now)
             case EapState.METHOD if self._method is not None:
                 outputs = self._responded(self._method, type_, data, now)

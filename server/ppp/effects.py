@@ -14,7 +14,10 @@ class SendFrame:
 
 @dataclass(frozen=True, slots=True)
 class LookUp:
-    """Find the user of this name and answer with :meth:`Link.account`."""
+    """Find the user who is meant by this name and answer with :meth:`Link.account`.
+
+    :param name: as the client sent it, with its domain and all.
+    """
 
     name: str
 

@@ -6,6 +6,7 @@ pycryptodome: OpenSSL 3 has dropped them. What protects the password on its way 
 
 import hashlib
 import struct
+from collections.abc import Callable
 from typing import Final
 
 from Crypto.Cipher import ARC4, DES
@@ -57,8 +58,14 @@ def nt_response(challenge: bytes, password_hash: bytes) -> bytes:
     :param challenge: of :func:`challenge_hash`, 8 bytes.
     :param password_hash: of :func:`nt_hash`, 16 bytes.
     """
+    return responder(password_hash)(challenge)
+
+
+def responder(password_hash: bytes) -> Callable[[bytes], bytes]:
+    """Return what :func:`nt_response` makes of a challenge, for many of them and one password."""
     keys = password_hash.ljust(21, b"\x00")
-    return b"".join(_des(keys[at : at + 7], challenge) for at in (0, 7, 14))
+    encrypts = [_des(keys[at : at + 7]) for at in (0, 7, 14)]
+    return lambda challenge: b"".join(encrypt(challenge) for encrypt in encrypts)
 
 
 def authenticator_response(password_hash: bytes, response: bytes, challenge: bytes) -> str:
@@ -106,9 +113,8 @@ def new_password(encrypted: bytes, old_hash: bytes) -> str | None:
 
 def encrypted_hash(old_hash: bytes, new_hash: bytes) -> bytes:
     """Return OldNtPasswordHashEncryptedWithNewNtPasswordHash, 16 bytes (RFC 2759 8.12, 8.13)."""
-    return b"".join(
-        _des(new_hash[at : at + 7], old_hash[half : half + 8]) for at, half in ((0, 0), (7, 8))
-    )
+    first, second = _des(new_hash[:7]), _des(new_hash[7:14])
+    return first(old_hash[:8]) + second(old_hash[8:])
 
 
 def _md4(data: bytes) -> bytes:
@@ -119,9 +125,9 @@ def _sha1(*parts: bytes) -> bytes:
     return hashlib.sha1(b"".join(parts), usedforsecurity=False).digest()
 
 
-def _des(key: bytes, block: bytes) -> bytes:
-    """Return 8 bytes encrypted with a key of 7 (RFC 2759 8.6)."""
-    return DES.new(_des_key(key), DES.MODE_ECB).encrypt(block)  # noqa: S304
+def _des(key: bytes) -> Callable[[bytes], bytes]:
+    """Return what encrypts 8 bytes with a key of 7 (RFC 2759 8.6)."""
+    return DES.new(_des_key(key), DES.MODE_ECB).encrypt  # noqa: S304
 
 
 def _des_key(raw: bytes) -> bytes:

@@ -4,9 +4,12 @@ Who types a wrong password may try again on the same link, as RFC 2759 9.1.4 has
 change it does that there, too (RFC 2759 7). Each answer is to a challenge of its own.
 """
 
+import functools
 import hashlib
 import hmac
 import struct
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -49,17 +52,39 @@ def decode_response(data: bytes) -> Response | None:
 
 
 def decode_name(name: bytes) -> str:
-    """Return the user's name without its domain and the blanks around it, as text.
+    """Return a name as text, and nothing but that.
 
     Windows sends it in the client's ANSI code page ([MS-CHAP] 3.1.5.2), other clients in UTF-8.
-    Keyboards of phones append a blank.
     """
-    user = mschapv2.without_domain(name)
     try:
-        text = user.decode()
+        return name.decode()
     except UnicodeDecodeError:
-        text = user.decode("cp1252", "replace")
-    return text.strip()
+        return name.decode("cp1252", "replace")
+
+
+def shown_name(name: bytes) -> str:
+    """Return the user's name for a log: without its domain and the blanks around it."""
+    return printable(decode_name(name).rpartition("\\")[2].strip())
+
+
+def spellings(sent: bytes, user: str) -> Iterator[str]:
+    """Yield how else a name may be spelt: what a client may have made its proof of.
+
+    :param sent: the name in the Response.
+    :param user: the user's own; empty if there is none.
+    """
+    whole = decode_name(sent)
+    bare = whole.rpartition("\\")[2]
+    texts = (user, whole, bare, bare.strip(), bare.strip().rpartition("@")[0])
+    forms: tuple[Callable[[str], str], ...] = (
+        str,
+        str.lower,
+        str.upper,
+        str.capitalize,
+        functools.partial(unicodedata.normalize, "NFC"),
+        functools.partial(unicodedata.normalize, "NFD"),
+    )
+    yield from dict.fromkeys(form(text) for text in texts for form in forms)
 
 
 class Exchange:
@@ -85,7 +110,7 @@ class Exchange:
     @property
     def user(self) -> str:
         """The name the client logs in with, fit for a log."""
-        return printable(decode_name(self._response.name))
+        return shown_name(self._response.name)
 
     def grace(self, patience: float) -> float:
         """Return how long another try may take, in seconds.
@@ -116,7 +141,7 @@ class Exchange:
         # for nobody the same is computed as for somebody
         password_hash = account.nt_hash if account else self._derive("nobody")
         challenge = self._matching(password_hash)
-        mistake = "" if challenge else "the password is wrong"
+        mistake = "" if challenge else self._mistake(account, password_hash)
         against = verdict.objection(account, mistake=mistake)
         if against is not None:
             return self._refuse(against, now, account)
@@ -156,19 +181,38 @@ class Exchange:
             return self._refuse(replace(_DAMAGED, why=f"no new password: {refusal}"), now)
         return self._admit(replace(account, nt_hash=self._new_hash), challenge)
 
+    def _mistake(self, account: Account | None, password_hash: bytes) -> str:
+        """Return what is wrong with the Response: the password, or the name that it is made of.
+
+        Some clients make it of another spelling than they send, against RFC 2759 8.2.
+        """
+        names = list(spellings(self._response.name, account.name if account else ""))
+        for encoding in ("utf-8", "cp1252"):
+            made_of = dict.fromkeys(name.encode(encoding, "replace") for name in names)
+            if found := self._made_of(made_of, password_hash):
+                name = printable(found[0].decode(encoding))
+                return f"the password is right, but not for the name that was sent: for '{name}'"
+        return "the password is wrong"
+
     def _matching(self, password_hash: bytes) -> bytes | None:
         r"""Return the ChallengeHash that this password's Response was made of; None if it is wrong.
 
         Of ``DOMAIN\user`` Windows hashes the user alone, as RFC 2759 4 wants it; Open SSTP Client
         the whole. The bytes are those that were sent.
         """
-        response, found = self._response, None
-        for name in dict.fromkeys((mschapv2.without_domain(response.name), response.name)):
-            challenge = mschapv2.challenge_hash(response.peer_challenge, self._challenge, name)
-            expected = mschapv2.nt_response(challenge, password_hash)
-            if hmac.compare_digest(expected, response.nt_response):
-                found = challenge
-        return found
+        name = self._response.name
+        found = self._made_of((mschapv2.without_domain(name), name), password_hash)
+        return self._hashed(found[0]) if found else None
+
+    def _made_of(self, names: Iterable[bytes], password_hash: bytes) -> list[bytes]:
+        """Return those of ``names`` that the Response is made of, with this password."""
+        respond = mschapv2.responder(password_hash)
+        expected = [(name, respond(self._hashed(name))) for name in names]
+        proof = self._response.nt_response
+        return [name for name, made in expected if hmac.compare_digest(made, proof)]
+
+    def _hashed(self, name: bytes) -> bytes:
+        return mschapv2.challenge_hash(self._response.peer_challenge, self._challenge, name)
 
     def _admit(self, account: Account, challenge: bytes) -> Right:
         response = self._response.nt_response

@@ -24,20 +24,8 @@ class StoreDirectory:
         self._sealer = sealer
 
     def account(self, name: str) -> Account | None:
-        """Return the user of that name, or None."""
-        found = users.login(self._store, self._sealer, name)
-        if found is None:
-            return None
-        user = found.user
-        certificate_only = not found.sign_in.with_password
-        return Account(
-            user.id,
-            user.name,
-            found.nt_hash,
-            user.enabled,
-            password_expired=user.password_expired,
-            certificate_only=certificate_only,
-        )
+        """Return the user whom a client means by that name, or None."""
+        return _account(users.login_as_typed(self._store, self._sealer, name))
 
     def change_password(self, account: Account, password: str) -> str:
         """Give a user another password; return why it cannot be, or nothing."""
@@ -57,7 +45,8 @@ class StoreDirectory:
             user may not log in.
         """
         name = self._holder(hashlib.sha256(der).hexdigest())
-        account = self.account(name)
+        # a certificate has the name that it was issued for, and nobody else is meant
+        account = _account(users.login(self._store, self._sealer, name))
         if account is None:
             raise CertificateRefused(f"is for {quoted(name)}, and there is no such user")
         if not account.enabled:
@@ -77,3 +66,17 @@ class StoreDirectory:
         if entry.profile != certificates.USER:
             raise CertificateRefused(f"{entry.serial} of {quoted(entry.name)} is no user's")
         return entry.name
+
+
+def _account(found: users.Login | None) -> Account | None:
+    if found is None:
+        return None
+    user = found.user
+    return Account(
+        user.id,
+        user.name,
+        found.nt_hash,
+        user.enabled,
+        password_expired=user.password_expired,
+        certificate_only=not found.sign_in.with_password,
+    )

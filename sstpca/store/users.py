@@ -12,7 +12,7 @@ from ..access import connection_settings
 from ..access.connection_settings import SignIn
 from ..access.profiles import DEFAULT, check_client_address
 from ..errors import InvalidInput, NameTaken, NotFound, Refused, command
-from ..names import check_user_name, is_text, quoted, user_key
+from ..names import check_user_name, is_text, login_names, quoted, user_key
 from ..secrets import Sealer, check_password
 from . import profiles, schema, sessions
 from .database import Store, Transaction, now
@@ -167,6 +167,12 @@ def login(store: Store, sealer: Sealer, name: str) -> Login | None:
         return None
     sign_in = connection_settings.from_json(row.client).sign_in
     return Login(_user(row), sealer.open(row.nt_hash, row.key), sign_in)
+
+
+def login_as_typed(store: Store, sealer: Sealer, typed: str) -> Login | None:
+    """Return what :func:`login` does, for a name as people type it; see names.login_names."""
+    found = (login(store, sealer, name) for name in login_names(typed))
+    return next((one for one in found if one is not None), None)
 
 
 def set_password(store: Store, sealer: Sealer, name: str, password: str) -> User:

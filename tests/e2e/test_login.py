@@ -87,7 +87,13 @@ def test_over_ipv6(vpn: Vpn) -> None:
 
 
 def test_a_name_in_another_spelling(vpn: Vpn) -> None:
-    for name in (b"ALICE", b"OFFICE\\alice"):
+    for name in (
+        b"ALICE",
+        b"OFFICE\\alice",
+        b"alice@office.example.com",
+        b" Alice. ",
+        "\u200ealice".encode(),
+    ):
         with vpn.client() as client:
             client.user = name
             client.login()

@@ -19,7 +19,7 @@ from sstpca.secrets import Sealer
 from sstpca.server.contracts import CertificateRefused
 from sstpca.serving.backend import StoreBackend
 from sstpca.serving.directory import StoreDirectory
-from sstpca.store import Store, certificates, users
+from sstpca.store import Store, certificates, schema, users
 from sstpca.store.prepared import Prepared
 from sstpca.x509.keys import KeyType
 from tests.conftest import Run
@@ -202,3 +202,49 @@ def test_a_user_changes_an_expired_password(
     assert not changed.password_expired
     assert changed.nt_hash != account.nt_hash
     assert "changed meanwhile" in directory.change_password(account, "yet another one")
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        *("alice", "ALICE", "OFFICE\\alice", "alice@office.example.com", " Alice", "alice. "),
+        *("OFFICE\\ALICE@corp \u00a0", "\u200ealice"),
+    ],
+)
+def test_a_name_as_people_type_it(directory: StoreDirectory, typed: str) -> None:
+    found = directory.account(typed)
+    assert found is not None
+    assert found.name == "alice"
+
+
+@pytest.mark.parametrize("typed", ["J\u00f6rg", "Jo\u0308rg", "JO\u0308RG", "OFFICE\\j\u00f6rg"])
+def test_a_letter_composed_or_not(
+    directory: StoreDirectory, store: Store, sealer: Sealer, typed: str
+) -> None:
+    users.add(store, sealer, "J\u00f6rg", "clientPass")
+    found = directory.account(typed)
+    assert found is not None
+    assert found.name == "J\u00f6rg"
+
+
+def test_a_realm_that_is_part_of_a_name(
+    directory: StoreDirectory, store: Store, sealer: Sealer
+) -> None:
+    """The whole name counts first: a guest's is not that of somebody in the house."""
+    users.add(store, sealer, "alice@guests.example.com", "clientPass")
+    names = [directory.account(f"alice@{one}.example.com") for one in ("guests", "office")]
+    assert [one.name for one in names if one] == ["alice@guests.example.com", "alice"]
+
+
+def test_a_certificate_is_for_the_very_name_that_it_was_issued_for(
+    home: Home, directory: StoreDirectory, store: Store, sealer: Sealer
+) -> None:
+    """Of a user who is gone, it is not that of another without the realm."""
+    users.add(store, sealer, "alice@guests.example.com", "clientPass")
+    der = issue(home, store, "alice@guests.example.com")
+    assert directory.by_certificate(der).name == "alice@guests.example.com"
+    with store.writing() as transaction:
+        table = schema.users
+        gone = table.c.name == "alice@guests.example.com"
+        transaction.execute(table.delete().where(gone))
+    assert "there is no such user" in refusal(directory, der)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import unicodedata
 from collections.abc import Callable
 
 import pytest
@@ -25,6 +26,8 @@ from tests.server.ppp.dialogue import (
     EARLIER,
     HLAK,
     LEASE,
+    PASSWORD,
+    PEER_CHALLENGE,
     SERVER_OPTIONS,
     SUCCESS,
     USER,
@@ -37,6 +40,7 @@ from tests.server.ppp.dialogue import (
     response,
     sent,
 )
+from tests.support import mschap
 
 DISABLED = dataclasses.replace(USER, enabled=False)
 
@@ -234,16 +238,13 @@ def test_answers_nobody_asked_for_are_ignored() -> None:
     assert link.leased(None, 0) == []
 
 
-@pytest.mark.parametrize("name", [b"User", b"BIGCO\\User", b"A\\B\\User"])
-def test_a_domain_is_cut(name: bytes) -> None:
+@pytest.mark.parametrize(
+    "name", [b"User", b"BIGCO\\User", b"A\\B\\User", b"User@example.com", b" User. ", b"uSER"]
+)
+def test_a_name_is_looked_up_as_it_was_sent(name: bytes) -> None:
+    """Whose it is, the directory says (names.login_names)."""
     link = authenticating()
-    assert link.receive(response(1, name=name), 0) == [LookUp("User")]
-    assert link.account(USER, 0) == [Admit(USER, "MS-CHAPv2")]
-
-
-def test_a_realm_is_part_of_the_name() -> None:
-    link = authenticating()
-    assert link.receive(response(1, name=b"User@example.com"), 0) == [LookUp("User@example.com")]
+    assert link.receive(response(1, name=name), 0) == [LookUp(name.decode())]
     assert link.account(USER, 0) == [Admit(USER, "MS-CHAPv2")]
 
 
@@ -251,7 +252,7 @@ def test_a_realm_is_part_of_the_name() -> None:
     ("name", "text"),
     [
         ("Jürgen".encode(), "Jürgen"),
-        ("DOM\\Jürgen".encode("cp1252"), "Jürgen"),
+        ("DOM\\Jürgen".encode("cp1252"), "DOM\\Jürgen"),
         (b"\x81\xfe", "\ufffdþ"),
         (b"", ""),
     ],
@@ -263,6 +264,45 @@ def test_names_in_both_encodings(name: bytes, text: str) -> None:
     assert link.account(USER, 0) == [Admit(USER, "MS-CHAPv2")], (
         "the hash is over the bytes as they came"
     )
+
+
+def spoken(sent_name: bytes, hashed: bytes, *, password: str = PASSWORD) -> str:
+    """Return what the log says of a client that makes its proof of another name than it sends."""
+    link = authenticating()
+    login = mschap.Login(hashed, password, CHALLENGE, PEER_CHALLENGE, hashes_domain=True)
+    value = login.response
+    link.receive(chap(2, 1, bytes([len(value)]) + value + sent_name), 0)
+    (note,) = link.account(USER, 0)
+    assert isinstance(note, Note)
+    ((_, failure),) = sent(link.tick(0.5))
+    assert failure.data.startswith(b"E=691 R=1 "), "the client is told nothing of it"
+    return note.text.partition(": ")[2]
+
+
+@pytest.mark.parametrize(
+    ("sent_name", "hashed"),
+    [
+        (b"user", b"User"),
+        (b"User", b"USER"),
+        (b"User ", b"User"),
+        (b"User@example.com", b"User"),
+        (b"OFFICE\\User@example.com", b"User"),
+        ("Jürgen".encode(), "Jürgen".encode("cp1252")),
+        ("Jürgen".encode("cp1252"), "Jürgen".encode()),
+        ("Jürgen".encode(), unicodedata.normalize("NFD", "Jürgen").encode()),
+        (b"alias", b"User"),
+    ],
+)
+def test_a_right_password_for_another_spelling_is_no_wrong_password(
+    sent_name: bytes, hashed: bytes
+) -> None:
+    said = spoken(sent_name, hashed)
+    assert said.startswith("the password is right, but not for the name that was sent: for '")
+    assert spoken(sent_name, hashed, password="guess") == "the password is wrong"
+
+
+def test_a_name_that_was_not_meant_is_not_guessed() -> None:
+    assert spoken(b"User", b"somebody else") == "the password is wrong"
 
 
 def test_a_name_cannot_write_its_own_log_line() -> None:
