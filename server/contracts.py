@@ -34,6 +34,23 @@ class Account:
     certificate: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What becomes of a login by password because of others before it, whatever its password is.
+
+    :param barred: what there were before so that not even the right one lets in: "too many wrong
+        passwords"; empty if it does.
+    :param delay: seconds that a refusal takes beyond the usual.
+    """
+
+    barred: str = ""
+    delay: float = 0.0
+
+
+#: Nothing was before it.
+UNHINDERED: Final = Standing()
+
+
 class CertificateRefused(Exception):
     """A certificate lets nobody in.
 
@@ -92,6 +109,17 @@ class Directory(Protocol):
         :param account: as the login has seen it: whoever was given another password or was shut
             out meanwhile keeps it, and stays out.
         :returns: why it cannot be, for the log; empty if it is done.
+        """
+
+    def attempt(self, name: str, source: str, *, right: bool) -> Standing:
+        """Count a login by password, before anybody is told what became of it.
+
+        All workers count together: of logins that come at once, none is told more than the last
+        one that may be.
+
+        :param name: of the user, or what was claimed where there is no such user.
+        :param source: where it comes from: an IPv4 address, or an IPv6 prefix of 64 bits.
+        :param right: whether the password is right.
         """
 
     def by_certificate(self, der: bytes) -> Account:

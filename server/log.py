@@ -5,43 +5,56 @@ import logging
 import sys
 import time
 from collections.abc import MutableMapping
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 LOGGER = logging.getLogger("sstpca")
 
 _FIELDS = ("session", "user", "peer", "hint")
 
 
-#: Lines about strangers in one beat at most: whoever knocks must not fill the disk. Warnings, such as
-#: a login that failed, get through when there is no room for the rest any more.
-_LINES: Final = 50
-_WARNINGS: Final = 50
+class _Room:
+    """The lines of one kind that fit into one beat."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lines = 0
+
+    def take(self) -> bool:
+        """Count a line; return whether there is room for it."""
+        self._lines += 1
+        return self._lines <= self._most
+
+    def clear(self) -> int:
+        """Begin anew; return for how many there was no room."""
+        left, self._lines = max(0, self._lines - self._most), 0
+        return left
 
 
 class LogLimit:
-    """Counts the lines about strangers of one worker and one beat."""
+    """Counts the lines about strangers of one worker and one beat: who knocks must not fill the disk.
+
+    Warnings get through when there is no room for the rest any more; and guesses at passwords, which
+    whoever reads the log to ban somebody counts, when there is none for other warnings. A guess takes
+    a handshake and more: a worker has no time for as many as there is room for.
+    """
 
     def __init__(self) -> None:
-        self._lines, self._warnings = 0, 0
+        self._lines, self._warnings, self._guesses = _Room(50), _Room(50), _Room(200)
 
-    def allow(self, level: int) -> bool:
+    def allow(self, level: int, *, guess: bool = False) -> bool:
         """Whether there is room for a line of that level, which is counted; for errors there is."""
         if level >= logging.ERROR:
             return True
-        if level > logging.INFO:
-            self._warnings += 1
-            return self._warnings <= _WARNINGS
-        self._lines += 1
-        return self._lines <= _LINES
+        if guess:
+            return self._guesses.take()
+        return (self._warnings if level > logging.INFO else self._lines).take()
 
     def sum_up(self) -> None:
         """Say how much was passed over in silence, and begin anew."""
-        left = max(0, self._lines - _LINES)
-        warnings = max(0, self._warnings - _WARNINGS)
-        if left or warnings:
+        lines, warnings = self._lines.clear(), self._warnings.clear() + self._guesses.clear()
+        if lines or warnings:
             what = "%d more lines about strangers, %d of them warnings, were left out"
-            LOGGER.warning(what, left + warnings, warnings)
-        self._lines, self._warnings = 0, 0
+            LOGGER.warning(what, lines + warnings, warnings)
 
 
 class SessionLog(logging.LoggerAdapter[logging.Logger]):
@@ -60,8 +73,12 @@ class SessionLog(logging.LoggerAdapter[logging.Logger]):
         self._limit = None
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
-        """Write a line, if there is room for it (logging.LoggerAdapter's way)."""
-        if self._limit is None or self._limit.allow(level):
+        """Write a line, if there is room for it (logging.LoggerAdapter's way).
+
+        :param guess: whether it is about a guess at a password.
+        """
+        guess = kwargs.pop("guess", False)
+        if self._limit is None or self._limit.allow(level, guess=guess):
             super().log(level, msg, *args, **kwargs)
 
     def know(self, **fields: object) -> None:

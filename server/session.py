@@ -1,6 +1,6 @@
 """One client's session: the SSTP call and the PPP link in it, and when IP may flow. No I/O."""
 
-from .contracts import Account, Lease
+from .contracts import UNHINDERED, Account, Lease, Standing
 from .effects import Bind, Deliver, Down, Effect, Up
 from .ppp import effects as ppp
 from .ppp.frames import FrameError, Protocol, decode
@@ -58,9 +58,11 @@ class Session:
         """Take one whole SSTP packet."""
         return self._from_call(self._call.receive(packet, now), now)
 
-    def account(self, account: Account | None, now: float) -> list[Effect]:
+    def account(
+        self, account: Account | None, now: float, standing: Standing = UNHINDERED
+    ) -> list[Effect]:
         """The answer to :class:`LookUp`."""
-        return self._from_link(self._link.account(account, now), now)
+        return self._from_link(self._link.account(account, now, standing), now)
 
     def changed(self, account: Account, refusal: str, now: float) -> list[Effect]:
         """The answer to :class:`ChangePassword`; see :meth:`.ppp.link.Link.changed`."""
@@ -147,8 +149,8 @@ class Session:
                     self._reason = self._reason or reason
                     result += self._lower()
                     result += self._from_call(self._call.disconnect(now), now)
-                case ppp.Note(text, warning):
-                    result.append(sstp.Note(text, warning))
+                case ppp.Note(text, warning, guess):
+                    result.append(sstp.Note(text, warning, guess))
                 case _:
                     result.append(effect)
         return result

@@ -107,12 +107,22 @@ class BundleSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LockoutSettings:
+    """The ``[lockout]`` table: how many wrong passwords there may be."""
+
+    user: int = _setting(10, _whole(0, 1000))
+    source: int = _setting(50, _whole(0, 100_000))
+    minutes: int = _setting(15, _whole(1, 1440))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All of settings.toml."""
 
     server: ServerSettings
     tls: TlsSettings = TlsSettings()
     bundle: BundleSettings = BundleSettings()
+    lockout: LockoutSettings = LockoutSettings()
 
     @property
     def host(self) -> str:
@@ -125,7 +135,12 @@ class Settings:
         return self.bundle.connection or default_connection(self.host)
 
 
-_SECTIONS: Final = {"server": ServerSettings, "tls": TlsSettings, "bundle": BundleSettings}
+_SECTIONS: Final = {
+    "server": ServerSettings,
+    "tls": TlsSettings,
+    "bundle": BundleSettings,
+    "lockout": LockoutSettings,
+}
 
 
 def default_connection(host: str) -> str:
@@ -146,6 +161,7 @@ def load(path: Path) -> Settings:
         server=ServerSettings(**_values(document, "server")),
         tls=TlsSettings(**_values(document, "tls")),
         bundle=BundleSettings(**_values(document, "bundle")),
+        lockout=LockoutSettings(**_values(document, "lockout")),
     )
     _check_tls(settings.tls, document)
     _check_hosts(settings.server, document)

@@ -37,6 +37,7 @@ from .closing import close_gently
 from .eap_handshake import EapHandshake
 from .inside import Inside
 from .lifecycle import ConnectionEvent, ConnectionState, Lifecycle, Packets
+from .lookup import look_up
 from .shared import Shared
 from .sources import Source
 from .strangers import Progress
@@ -287,9 +288,9 @@ class Connection:
         match effect:
             case Send(packet):
                 self._outbound.send(packet)
-            case LookUp(name):
+            case LookUp() as question:
                 # no field of the log: that would put the words of anybody before the peer's address
-                self._spawn(self._look_up(name))
+                self._spawn(self._look_up(question))
             case ChangePassword(account, password):
                 self._spawn(self._change_password(account, password))
             case Handshake(data):
@@ -313,9 +314,9 @@ class Connection:
                 self._happen(ConnectionEvent.DOWN)
             case Deliver(packet):
                 self._inside.deliver(packet, self._loop.time())
-            case Note(text, warning):
+            case Note(text, warning, guess):
                 self._know_claim()
-                self._log.log(WARNING if warning else INFO, "%s", text)
+                self._log.log(WARNING if warning else INFO, "%s", text, guess=guess)
             case Close(reason):
                 self._end(reason, partial(close_gently, self._loop, self._stream))
             case _:
@@ -335,9 +336,10 @@ class Connection:
             self._log.error("%s", error, exc_info=trace)
             self.terminate("the server has a problem")
 
-    async def _look_up(self, name: str) -> None:
-        account = await self._shared.ask(self._shared.directory.account, name)
-        self._tell(partial(self._session.account, account))
+    async def _look_up(self, question: LookUp) -> None:
+        directory, source = self._shared.directory, self._source.name
+        account, standing = await self._shared.ask(look_up, directory, question, source)
+        self._tell(partial(self._session.account, account, standing=standing))
 
     async def _change_password(self, account: Account, password: str) -> None:
         change = self._shared.directory.change_password

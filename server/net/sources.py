@@ -5,7 +5,7 @@ grows with time and ends at a limit, the burst. The numbers are for one worker p
 """
 
 from collections.abc import Callable
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Final
 
 #: Handshakes that one source may begin a second, and at once. An office of 300 people behind one
@@ -56,12 +56,14 @@ class TokenBucket:
 class Source:
     """One source.
 
+    :param name: the IPv4 address, or the IPv6 prefix of 64 bits.
     :ivar strangers: how many of it have not logged in.
     """
 
-    __slots__ = ("_cost", "_familiar_until", "_handshakes", "_logins", "strangers")
+    __slots__ = ("_cost", "_familiar_until", "_handshakes", "_logins", "name", "strangers")
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, name: str = "") -> None:
+        self.name = name
         self.strangers = 0
         self._handshakes = TokenBucket(*HANDSHAKES, now)
         self._cost = TokenBucket(*COST, now)
@@ -111,11 +113,13 @@ class Sources:
 
     def find(self, host: str) -> Source:
         """Return the source that ``host``, an address as text, is of."""
-        key = ip_address(host.partition("%")[0]).packed[:8]
+        address = ip_address(host.partition("%")[0])
+        key = address.packed[:8]
         source = self._known.pop(key, None)
         if source is None:
             self._forget()
-            source = Source(self._clock())
+            name = host if address.version == 4 else str(ip_network((address, 64), strict=False))
+            source = Source(self._clock(), name)
         self._known[key] = source  # the last one is the one that came last
         return source
 

@@ -1,5 +1,6 @@
 """What the PPP link asks its driver to do."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..contracts import Account
@@ -12,14 +13,23 @@ class SendFrame:
     frame: bytes
 
 
+def _proves_nothing(_: Account | None) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class LookUp:
     """Find the user who is meant by this name and answer with :meth:`Link.account`.
 
     :param name: as the client sent it, with its domain and all.
+    :param proves: whether the client has shown to know this user's password, for the count of
+        those that were wrong. May be called in another thread.
     """
 
     name: str
+    proves: Callable[[Account | None], bool] = field(
+        default=_proves_nothing, compare=False, repr=False
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +116,14 @@ class Identified:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something a person would want in the log."""
+    """Something a person would want in the log.
+
+    :param guess: whether it tells of a guess at a password: of these, each is to be in the log.
+    """
 
     text: str
     warning: bool = False
+    guess: bool = False
 
 
 Effect = (

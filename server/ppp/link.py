@@ -8,7 +8,7 @@ import enum
 from collections.abc import Iterable
 from typing import Final
 
-from ..contracts import Account, Lease
+from ..contracts import UNHINDERED, Account, Lease, Standing
 from . import frames, ipcp, lcp, login
 from .automaton import RESTART, AutomatonEvent, AutomatonState
 from .chap import Chap
@@ -149,8 +149,14 @@ class Link:
             pass
         return []
 
-    def account(self, account: Account | None, now: float) -> list[Effect]:
-        """Take the answer to :class:`LookUp`: the account, or None if there is none."""
+    def account(
+        self, account: Account | None, now: float, standing: Standing = UNHINDERED
+    ) -> list[Effect]:
+        """Take the answer to :class:`LookUp`: the account, or None if there is none.
+
+        :param standing: what becomes of the login whatever its password is.
+        """
+        self._exchange.standing = standing
         return self._from_login(self._login.account(account, now), now)
 
     def changed(self, account: Account, refusal: str, now: float) -> list[Effect]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ..contracts import Account
+from ..contracts import UNHINDERED, Account
 from . import mschapv2, verdict
 from .effects import ChangePassword, LookUp, printable
 from .login import PERSON, PROGRAM
@@ -33,11 +33,31 @@ class Response:
     """What the client answers to a Challenge (RFC 2759 4).
 
     :param name: as sent, with its domain.
+    :param challenge: the one that it answers.
     """
 
     peer_challenge: bytes = b""
     nt_response: bytes = b""
     name: bytes = b""
+    challenge: bytes = b""
+
+    def matching(self, password_hash: bytes) -> bytes | None:
+        r"""Return the ChallengeHash that this password's Response was made of; None if it is wrong.
+
+        Of ``DOMAIN\user`` Windows hashes the user alone, as RFC 2759 4 wants it; Open SSTP Client
+        the whole. The bytes are those that were sent.
+        """
+        found = self.made_of((mschapv2.without_domain(self.name), self.name), password_hash)
+        return self._hashed(found[0]) if found else None
+
+    def made_of(self, names: Iterable[bytes], password_hash: bytes) -> list[bytes]:
+        """Return those of ``names`` that the Response is made of, with this password."""
+        respond = mschapv2.responder(password_hash)
+        expected = [(name, respond(self._hashed(name))) for name in names]
+        return [name for name, made in expected if hmac.compare_digest(made, self.nt_response)]
+
+    def _hashed(self, name: bytes) -> bytes:
+        return mschapv2.challenge_hash(self.peer_challenge, self.challenge, name)
 
 
 def decode_response(data: bytes) -> Response | None:
@@ -87,12 +107,20 @@ def spellings(sent: bytes, user: str) -> Iterator[str]:
     yield from dict.fromkeys(form(text) for text in texts for form in forms)
 
 
+def _proves(response: Response, account: Account | None) -> bool:
+    """Whether the password is right, and says so to who sent it."""
+    if account is None or account.certificate_only:
+        return False
+    return response.matching(account.nt_hash) is not None
+
+
 class Exchange:
     """Challenges of one link, the Response to the last of them, and the judgement.
 
     :param seed: 16 random bytes: the first Challenge. Later ones are derived from them.
     :param server_name: shown to the client; at most 64 bytes of it are sent.
     :ivar prompts: whether the client is known to ask a person for another password.
+    :ivar standing: what becomes of this login because of others before it.
     """
 
     def __init__(self, seed: bytes, server_name: str) -> None:
@@ -106,6 +134,7 @@ class Exchange:
         self._attempts = 0
         self._expired: Account | None = None  # who may change the password now
         self._new_hash = b""
+        self.standing = UNHINDERED
 
     @property
     def user(self) -> str:
@@ -132,17 +161,18 @@ class Exchange:
         response = decode_response(data)
         if response is None:
             return None
-        self._response, self._responded, self._expired = response, now, None
+        self._response = replace(response, challenge=self._challenge)
+        self._responded, self._expired = now, None
         self._attempts += 1
-        return LookUp(decode_name(response.name))
+        return LookUp(decode_name(response.name), functools.partial(_proves, self._response))
 
     def judge(self, account: Account | None, now: float) -> Right | Wrong:
         """Judge the Response by the account that was looked up, None if there is none."""
         # for nobody the same is computed as for somebody
         password_hash = account.nt_hash if account else self._derive("nobody")
-        challenge = self._matching(password_hash)
+        challenge = self._response.matching(password_hash)
         mistake = "" if challenge else self._mistake(account, password_hash)
-        against = verdict.objection(account, mistake=mistake)
+        against = verdict.objection(account, mistake=mistake, standing=self.standing)
         if against is not None:
             return self._refuse(against, now, account)
         assert account is not None
@@ -161,13 +191,14 @@ class Exchange:
         if account is None or len(data) != _CHANGE.size:
             return None
         encrypted, sealed_hash, peer_challenge, nt_response = _CHANGE.unpack(data)
-        self._response = Response(peer_challenge, nt_response, self._response.name)
+        name = self._response.name
+        self._response = Response(peer_challenge, nt_response, name, self._challenge)
         self._responded, self._expired = now, None
         password = mschapv2.new_password(encrypted, account.nt_hash)
         self._new_hash = mschapv2.nt_hash(password or "")
         expected = mschapv2.encrypted_hash(account.nt_hash, self._new_hash)
         whole = hmac.compare_digest(expected, sealed_hash)
-        if password is None or not whole or not self._matching(self._new_hash):
+        if password is None or not whole or not self._response.matching(self._new_hash):
             return self._refuse(_DAMAGED, now)
         return ChangePassword(account, password)
 
@@ -176,7 +207,7 @@ class Exchange:
 
         :param refusal: why it was not; empty if it was.
         """
-        challenge = self._matching(self._new_hash)
+        challenge = self._response.matching(self._new_hash)
         if refusal or challenge is None:
             return self._refuse(replace(_DAMAGED, why=f"no new password: {refusal}"), now)
         return self._admit(replace(account, nt_hash=self._new_hash), challenge)
@@ -189,30 +220,10 @@ class Exchange:
         names = list(spellings(self._response.name, account.name if account else ""))
         for encoding in ("utf-8", "cp1252"):
             made_of = dict.fromkeys(name.encode(encoding, "replace") for name in names)
-            if found := self._made_of(made_of, password_hash):
+            if found := self._response.made_of(made_of, password_hash):
                 name = printable(found[0].decode(encoding))
                 return f"the password is right, but not for the name that was sent: for '{name}'"
         return "the password is wrong"
-
-    def _matching(self, password_hash: bytes) -> bytes | None:
-        r"""Return the ChallengeHash that this password's Response was made of; None if it is wrong.
-
-        Of ``DOMAIN\user`` Windows hashes the user alone, as RFC 2759 4 wants it; Open SSTP Client
-        the whole. The bytes are those that were sent.
-        """
-        name = self._response.name
-        found = self._made_of((mschapv2.without_domain(name), name), password_hash)
-        return self._hashed(found[0]) if found else None
-
-    def _made_of(self, names: Iterable[bytes], password_hash: bytes) -> list[bytes]:
-        """Return those of ``names`` that the Response is made of, with this password."""
-        respond = mschapv2.responder(password_hash)
-        expected = [(name, respond(self._hashed(name))) for name in names]
-        proof = self._response.nt_response
-        return [name for name, made in expected if hmac.compare_digest(made, proof)]
-
-    def _hashed(self, name: bytes) -> bytes:
-        return mschapv2.challenge_hash(self._response.peer_challenge, self._challenge, name)
 
     def _admit(self, account: Account, challenge: bytes) -> Right:
         response = self._response.nt_response
@@ -230,8 +241,9 @@ class Exchange:
             f"E={against.error.value} R={int(next_ is not Next.NOTHING)} "
             f"C={self._challenge.hex().upper()} V=3 M={verdict.TEXTS[against.error]}"
         )
-        note = verdict.refused(self.user, against.why)
-        return Wrong(message.encode(), note, verdict.when(self._responded, now), next_)
+        note = verdict.refused(self.user, against)
+        at = verdict.when(self._responded, now, self.standing)
+        return Wrong(message.encode(), note, at, next_)
 
     def _next(self, error: Error) -> Next:
         """Return what may help: to type again, or to change the password; other things do not."""

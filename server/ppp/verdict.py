@@ -2,7 +2,7 @@
 
 A refusal is to be sent a fixed time after the client's answer, however long the look-up took, so
 that neither its bytes nor its time tell whether the user exists. Only who knows the password is told
-more than that.
+more than that; and where there were too many wrong ones before, nobody is.
 """
 
 import enum
@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Final
 
-from ..contracts import Account
+from ..contracts import Account, Standing
 from .effects import Note
 
 REFUSAL_STEP: Final = 0.5  # seconds from the answer to the refusal, or the next multiple of them
@@ -86,22 +86,32 @@ class Objection:
 
     :param error: what the client is told.
     :param why: what the log is told.
+    :param guess: whether it was a guess at the password, as far as anybody is told.
     """
 
     error: Error
     why: str
+    guess: bool = False
 
 
-def objection(account: Account | None, *, mistake: str = "") -> Objection | None:
+def objection(
+    account: Account | None, *, standing: Standing, mistake: str = ""
+) -> Objection | None:
     """Return what speaks against a login as ``account``; None if nothing does.
 
     :param account: None if there is none of that name.
+    :param standing: what becomes of it because of others before it.
     :param mistake: what is wrong with the client's proof; empty if nothing is.
     """
+    if why := standing.barred:
+        if account is not None and not mistake:
+            # for the administrator: the client is not told that somebody has found it
+            why = f"the password is right, but there were {why}"
+        return Objection(Error.AUTHENTICATION_FAILURE, why, guess=True)
     if account is None:
-        return Objection(Error.AUTHENTICATION_FAILURE, "there is no such user")
+        return Objection(Error.AUTHENTICATION_FAILURE, "there is no such user", guess=True)
     if mistake:
-        return Objection(Error.AUTHENTICATION_FAILURE, mistake)
+        return Objection(Error.AUTHENTICATION_FAILURE, mistake, guess=True)
     if account.certificate_only:
         # the client is not told that it was right: it is not for telling passwords
         why = "the password is right, but this user has to show a certificate"
@@ -117,15 +127,15 @@ def objection(account: Account | None, *, mistake: str = "") -> Objection | None
     return None
 
 
-def refused(user: str, why: str) -> Note:
+def refused(user: str, against: Objection) -> Note:
     """Return the line of the log about a login that has failed.
 
     :param user: fit for a log.
     """
-    return Note(f"login failed for '{user}': {why}", warning=True)
+    return Note(f"login failed for '{user}': {against.why}", warning=True, guess=against.guess)
 
 
-def when(answered: float, now: float) -> float:
+def when(answered: float, now: float, standing: Standing) -> float:
     """Return when to send a refusal of what was answered at ``answered``."""
     steps = max(1, math.ceil((now - answered) / REFUSAL_STEP))
-    return answered + steps * REFUSAL_STEP
+    return answered + steps * REFUSAL_STEP + standing.delay

@@ -48,10 +48,14 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something a person would want to find in the log."""
+    """Something a person would want to find in the log.
+
+    :param guess: whether it tells of a guess at a password.
+    """
 
     text: str
     warning: bool = False
+    guess: bool = False
 
 
 Effect: TypeAlias = Send | Accepted | Frame | Bound | Close | Note

@@ -11,12 +11,15 @@ from sstpca.server.contracts import Access, Account, Directory, Lease, Sessions
 from ..access.reach import Reach
 from ..home import Home
 from ..secrets import Sealer
+from ..settings import LockoutSettings
 from ..store import Store, certificates, sessions
 from ..store.sessions import Promised, Traffic
 from .directory import StoreDirectory
 
 #: Seconds between two notes that a worker lives, when there is nothing else to write.
 _SEEN_EVERY: Final = 5.0
+
+_LIMITS: Final = LockoutSettings()
 
 _ACCESS: Final = {
     Reach.CLIENTS: Access.CLIENTS,
@@ -126,10 +129,14 @@ def _lease(promised: Promised) -> Lease:
 
 
 class StoreBackend:
-    """Opens the home's database in each worker process."""
+    """Opens the home's database in each worker process.
 
-    def __init__(self, home: Home) -> None:
+    :param limits: how many wrong passwords there may be.
+    """
+
+    def __init__(self, home: Home, limits: LockoutSettings = _LIMITS) -> None:
         self._home = home
+        self._limits = limits
 
     def reset(self) -> None:
         """Forget the workers of this machine, and those elsewhere that stopped beating."""
@@ -141,7 +148,7 @@ class StoreBackend:
         store = Store.open(self._home.database, pooled=True)
         try:
             worker = sessions.add_worker(store, _this_host(), pid)
-            directory = StoreDirectory(self._home, store, Sealer.load(self._home))
+            directory = StoreDirectory(self._home, store, Sealer.load(self._home), self._limits)
             yield directory, StoreSessions(store, worker)
         finally:
             store.close()

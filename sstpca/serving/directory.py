@@ -1,27 +1,41 @@
 """Who may log in: the users and their certificates, as the server asks for them."""
 
 import hashlib
+import time
 from dataclasses import replace
+from typing import Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from sstpca.server.contracts import Account, CertificateRefused
+from sstpca.server.contracts import Account, CertificateRefused, Standing
 
 from ..authority.authority import client_roots
 from ..errors import SstpcaError
 from ..home import Home
 from ..names import quoted
 from ..secrets import Sealer
-from ..store import Store, certificates, users
+from ..settings import LockoutSettings
+from ..store import Store, attempts, certificates, users
+
+#: Seconds between two looks for what is forgotten.
+_SWEEP: Final = 60.0
+
+#: How much longer a refusal takes, in seconds, by how much of what there may be is used up.
+_DELAYS: Final = ((1.0, 7.5), (0.75, 3.5), (0.5, 1.5), (0.25, 0.5), (0.0, 0.0))
 
 
 class StoreDirectory:
-    """The directory of one home; see the server's interface of that name."""
+    """The directory of one home; see the server's interface of that name.
 
-    def __init__(self, home: Home, store: Store, sealer: Sealer) -> None:
+    :param limits: how many wrong passwords there may be.
+    """
+
+    def __init__(self, home: Home, store: Store, sealer: Sealer, limits: LockoutSettings) -> None:
         self._home = home
         self._store = store
         self._sealer = sealer
+        self._limits = limits
+        self._swept = 0.0
 
     def account(self, name: str) -> Account | None:
         """Return the user whom a client means by that name, or None."""
@@ -34,6 +48,16 @@ class StoreDirectory:
         except SstpcaError as error:
             return str(error)
         return ""
+
+    def attempt(self, name: str, source: str, *, right: bool) -> Standing:
+        """Count a login by password; refusals take the longer the more there were."""
+        now = time.time()
+        if now > self._swept + _SWEEP:
+            self._swept = now
+            attempts.sweep(self._store, self._limits, now)
+        found = attempts.attempt(self._store, self._limits, name, source, right=right, now=now)
+        delay = next(seconds for fill, seconds in _DELAYS if found.fill >= fill)
+        return Standing("too many wrong passwords" if found.locked else "", delay)
 
     def by_certificate(self, der: bytes) -> Account:
         """Return the user whose name the certificate's pair has in the inventory.

@@ -29,7 +29,7 @@ def serve(home: Home, settings: Settings) -> None:
     Store.open(home.database).close()
     with home.serving():
         try:
-            run_server(_config(home, settings), StoreBackend(home))
+            run_server(_config(home, settings), StoreBackend(home, settings.lockout))
         except ServerError as error:
             if isinstance(error.__cause__, SstpcaError):  # of _read_identities
                 raise error.__cause__ from None

@@ -11,6 +11,7 @@ certificates  every certificate that was issued or taken in
 bundles       every bundle that was made
 sessions      who is connected through which worker, and what each login was promised
 leases        which address a login is promised
+attempts      wrong passwords, and who is locked for them
 """
 
 from .database import Store, Transaction, database_files

@@ -140,7 +140,7 @@ def _to_7(connection: sa.Connection) -> None:
 
 
 def _to_8(connection: sa.Connection) -> None:
-    """IPv6 in the tunnel; passwords that have to be changed."""
+    """IPv6 in the tunnel; passwords that have to be changed; wrong ones."""
     _add(connection, "profiles", sa.Column("ipv6", sa.JSON, nullable=False, server_default="{}"))
     static, prefix = sa.Column("static_prefix", sa.String(16)), sa.Column("prefix", sa.String(16))
     _add(connection, "users", static)
@@ -152,6 +152,19 @@ def _to_8(connection: sa.Connection) -> None:
     sa.Index("ix_sessions_prefix", prefix).create(connection, checkfirst=True)
     expired = sa.Column("password_expired", sa.Boolean, nullable=False, server_default=sa.false())
     _add(connection, "users", expired)
+    attempts = sa.Table(
+        "attempts",
+        sa.MetaData(),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("user", sa.String(64), nullable=False),
+        sa.Column("key", sa.String(192), nullable=False),
+        sa.Column("source", sa.String(64), nullable=False, index=True),
+        sa.Column("level", sa.Float, nullable=False),
+        sa.Column("counted", sa.Float, nullable=False),
+        sa.Column("proved", sa.Float),
+        sa.UniqueConstraint("key", "source"),
+    )
+    attempts.create(connection, checkfirst=True)
 
 
 #: the first takes version 1 to 2

@@ -188,6 +188,25 @@ bundles = sa.Table(
 sa.Index("bundles_mark", bundles.c.mark)
 
 
+# Wrong passwords; see attempts.py.
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    # whose, and the same as it is compared (names.user_key); empty for all users together
+    sa.Column("user", sa.String(64), nullable=False),
+    sa.Column("key", sa.String(192), nullable=False),
+    # an IPv4 address or an IPv6 prefix; empty for everywhere
+    sa.Column("source", sa.String(64), nullable=False, index=True),
+    # of the bucket when it was last written, and when that was
+    sa.Column("level", sa.Float, nullable=False),
+    sa.Column("counted", sa.Float, nullable=False),
+    # when the right password last came from there
+    sa.Column("proved", sa.Float),
+    sa.UniqueConstraint("key", "source"),
+)
+
+
 @compiles(sa.schema.CreateIndex, "postgresql")
 def _index_for_postgresql(create: Any, compiler: Any, **options: Any) -> str:
     """Give an index the same condition in PostgreSQL as in SQLite.

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from OpenSSL import SSL
 
-from sstpca.server.contracts import Account, Lease
+from sstpca.server.contracts import Account, Lease, Standing
 from sstpca.server.net.eap_handshake import Contexts, EapHandshake
 from tests.support import eap, ppp, sstp
 from tests.support.handshake import certificate_of
@@ -292,6 +292,9 @@ class Smartcards:
 
     def change_password(self, account: Account, password: str) -> str:
         raise AssertionError("nobody changes a password")
+
+    def attempt(self, name: str, source: str, *, right: bool) -> Standing:
+        raise AssertionError("there is no password")
 
     def by_certificate(self, der: bytes) -> Account:
         return ALICE

@@ -75,6 +75,23 @@ def test_lines_about_strangers_have_one_budget(
     assert len(caplog.messages) == 53
 
 
+def test_no_noise_keeps_a_guess_out_of_the_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other warnings are cheaper to come by; who bans by guesses has to see each."""
+    monkeypatch.setattr(LOGGER, "propagate", True)
+    caplog.set_level(logging.INFO, "sstpca")
+    limit = LogLimit()
+    for number in range(200):
+        SessionLog(f"192.0.2.1:{number}", limit).warning("noise")
+    for number in range(150):
+        SessionLog(f"192.0.2.2:{number}", limit).log(logging.WARNING, "guess", guess=True)
+    assert caplog.messages.count("guess") == 150
+    limit.sum_up()
+    assert caplog.messages[-1].startswith("150 more lines about strangers, 150 of them warnings")
+    assert caplog.records[50].levelname == "WARNING"
+
+
 @pytest.mark.parametrize("said", ["x': login failed for 'root", "x\\", 'y"', "'" * 500])
 def test_what_a_stranger_says_does_not_leave_its_quotes(said: str) -> None:
     kept = printable(said)

@@ -19,6 +19,7 @@ from sstpca.secrets import Sealer
 from sstpca.server.contracts import CertificateRefused
 from sstpca.serving.backend import StoreBackend
 from sstpca.serving.directory import StoreDirectory
+from sstpca.settings import LockoutSettings
 from sstpca.store import Store, certificates, schema, users
 from sstpca.store.prepared import Prepared
 from sstpca.x509.keys import KeyType
@@ -33,7 +34,7 @@ NOW = datetime.now(UTC)
 def directory(home: Home, store: Store, sealer: Sealer) -> StoreDirectory:
     for name in ("alice", "Bob"):
         users.add(store, sealer, name, "clientPass")
-    return StoreDirectory(home, store, sealer)
+    return StoreDirectory(home, store, sealer, LockoutSettings())
 
 
 def issue(home: Home, store: Store, name: str, upn: str = "someone@else") -> bytes:

@@ -10,7 +10,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from sstpca.home import Home
 from sstpca.secrets import Sealer
-from sstpca.store import Store, leases, sessions, users
+from sstpca.store import Store, attempts, leases, sessions, users
 from sstpca.store.prepared import Prepared
 from sstpca.store.schema import certificates, metadata, schema
 from tests.support.dialects import POSTGRESQL, SQLITE, all_compile_for_postgresql
@@ -60,7 +60,7 @@ def test_what_the_suite_executes_is_compiled(store: Store, sealer: Sealer) -> No
 
 PREPARED = {
     f"{module.__name__.rpartition('.')[2]}.{name}": value
-    for module in (users, sessions, leases)
+    for module in (users, sessions, leases, attempts)
     for name, value in vars(module).items()
     if isinstance(value, Prepared)
 }

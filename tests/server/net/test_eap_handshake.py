@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from OpenSSL import SSL
 
-from sstpca.server.contracts import Account, CertificateRefused
+from sstpca.server.contracts import Account, CertificateRefused, Standing
 from sstpca.server.net.eap_handshake import Contexts, EapHandshake
 from sstpca.server.net.tls import Certificate
 from sstpca.server.ppp.eap_tls import MESSAGE_MAX
@@ -39,6 +39,9 @@ class People:
 
     def change_password(self, account: Account, password: str) -> str:
         raise AssertionError("nobody changes a password")
+
+    def attempt(self, name: str, source: str, *, right: bool) -> Standing:
+        raise AssertionError("there is no password")
 
     def by_certificate(self, der: bytes) -> Account:
         self.asked.append(der)

@@ -207,6 +207,18 @@ def test_what_counts_as_one_source(one: str, other: str, same: bool) -> None:
     assert (table.find(one) is table.find(other)) is same
 
 
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:0:1::1234", "2001:db8:0:1::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+    ],
+)
+def test_what_a_source_is_called(host: str, name: str) -> None:
+    assert Sources(lambda: 0.0).find(host).name == name
+
+
 def test_an_office_of_300_is_not_held_up() -> None:
     """All of them behind one address, and to one worker, 10 ms of processor each."""
     office = Source(0.0)

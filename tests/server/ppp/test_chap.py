@@ -309,7 +309,9 @@ def test_a_name_cannot_write_its_own_log_line() -> None:
     link = authenticating()
     link.receive(response(1, name=b"x\n\x1b[2J" + b"y" * 200), 0)
     (note,) = link.account(None, 0)
-    assert note == Note(f"login failed for 'x[2J{'y' * 60}': there is no such user", warning=True)
+    assert note == Note(
+        f"login failed for 'x[2J{'y' * 60}': there is no such user", warning=True, guess=True
+    )
 
 
 def test_lcp_may_start_anew_before_the_response() -> None:
