@@ -102,7 +102,7 @@ class Connection:
             read=partial(self._safely, self._read),
             flush=partial(self._safely, self._flush),
             pump=partial(self._safely, self._pump),
-            tick=partial(self._safely, self._tick),
+            tick=partial(self._safely, self._tell, self._session.tick),
         )
         self._watch = Watch(self._loop, stream, self._tun, steps)
         self._backlog = Backlog(
@@ -177,14 +177,14 @@ class Connection:
 
     # What the event loop calls
 
-    def _safely(self, step: Callable[[], None]) -> None:
+    def _safely(self, step: Callable[..., None], *arguments: object) -> None:
         """Let a mistake of ours cost this session, and neither the worker nor its other sessions.
 
         An exception that reached the event loop would leave the descriptor ready, and the loop
         would come back to it forever.
         """
         try:
-            step()
+            step(*arguments)
         except Exception:
             self._mistaken()
 
@@ -258,9 +258,6 @@ class Connection:
         except OSError as error:
             return self.drop(f"connection lost: {explained(error)}")
         return self._go_on()
-
-    def _tick(self) -> None:
-        self._tell(self._session.tick)
 
     # What the session asks for
 
@@ -342,8 +339,7 @@ class Connection:
         self._tell(partial(self._session.account, account, standing=standing))
 
     async def _change_password(self, account: Account, password: str) -> None:
-        change = self._shared.directory.change_password
-        refusal = await self._shared.ask(change, account, password)
+        refusal = await self._shared.ask(self._shared.directory.change_password, account, password)
         if not refusal:
             self._log.info("'%s' has another password now", account.name)
         self._tell(lambda now: self._session.changed(account, refusal, now))
