@@ -3,6 +3,7 @@
 # make install   sets up the program .venv/bin/sstpca, and makes and runs nothing
 # make test   checks style and types and runs the whole test suite
 # make bench  measures the server's speed, in less than 8 minutes, as root; QUICK=1: in less than 2
+# make fuzz   tries all parsers and whole sessions with inputs made for it, for two minutes; SECONDS=3600: for an hour
 # All set up .venv, and as root install the Debian packages they need.
 #
 # For developers:
@@ -24,7 +25,7 @@ APT := DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get -o DPkg::Lo
 apt = [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing $(1)" && \
 	{ $(APT) update -qq && $(APT) install -qq -y --no-install-recommends $(1); } >/dev/null
 
-.PHONY: run install test bench lint lock test-newest test-lowest clean python program
+.PHONY: run install test bench fuzz lint lock test-newest test-lowest clean python program
 
 run: program
 	@set -f; exec $(BIN)/python -m sstpca quickstart $(call given,HOST,$$HOST) \
@@ -47,6 +48,11 @@ bench: program
 	@command -v iperf3 >/dev/null || [ "$$(id -u)" != 0 ] || { $(call apt,iperf3); } || true
 	@$(BIN)/python -m tests.bench $(if $(QUICK),--quick)
 
+fuzz: program
+	@"$(PYTHON)" install/environment.py test
+	@"$(PYTHON)" install/environment.py fuzz
+	$(BIN)/python -m tests.fuzz --seconds $(or $(call given,SECONDS,"$$SECONDS"),120)
+
 lint: python
 	@"$(PYTHON)" install/environment.py test
 	$(BIN)/ruff check
@@ -63,6 +69,8 @@ lock: python
 	$(BIN)/uv pip compile $(LOCKED) --constraint install/lock-test.txt --output-file install/lock-run.txt
 	$(BIN)/uv pip compile $(LOCKED) --group bench --constraint install/lock-test.txt \
 		--output-file install/lock-bench.txt
+	$(BIN)/uv pip compile $(LOCKED) --group fuzz --constraint install/lock-test.txt \
+		--output-file install/lock-fuzz.txt
 
 # for every system and Python, with names, versions and hashes alone: no index is named
 LOCKED := pyproject.toml --group install --quiet --upgrade --universal --python-version 3.11 \

@@ -3,6 +3,7 @@
     python3 install/environment.py run      # the program: lock-run.txt
     python3 install/environment.py test     # the program and what its tests need: lock-test.txt
     python3 install/environment.py bench    # what the bench's plots need, beside that: lock-bench.txt
+    python3 install/environment.py fuzz     # what fuzzing needs, beside that: lock-fuzz.txt
 
 Whatever is there already stays usable until all that is new has been downloaded. An installation
 that was interrupted is begun again from nothing, and two at once wait for each other. What goes
@@ -33,11 +34,12 @@ PYTHON: Final = VENV / "bin" / "python"
 SOURCE: Final = CHECKOUT / "server" / "dataplane" / "_segments.c"
 COMPILED: Final = "_segments.*.so"
 MARKER: Final = VENV / "sstpca-installed.json"
-LOCKS: Final = {level: HERE / f"lock-{level}.txt" for level in ("run", "test", "bench")}
+LOCKS: Final = {level: HERE / f"lock-{level}.txt" for level in ("run", "test", "bench", "fuzz")}
 _WHAT: Final = {
     "run": "sstpca",
     "test": "what the tests need",
     "bench": "what the bench's plots need",
+    "fuzz": "what fuzzing needs",
 }
 
 #: Settings that would lead Python or pip out of the environment. Indexes, mirrors, certificates and
@@ -53,7 +55,7 @@ class Failed(Exception):
 
 
 def main(level: str) -> None:
-    """Make the environment for ``run``, ``test`` or ``bench``, unless it is there.
+    """Make the environment for ``run``, ``test``, ``bench`` or ``fuzz``, unless it is there.
 
     :raises Failed: if that cannot be done here and now.
     """

@@ -70,8 +70,9 @@ class Checkout:
         self.compiled.parent.mkdir(parents=True)
         self.compiled.with_name("_segments.c").write_text("one")
 
-    def lock(self, run: str, test: str, bench: str = "") -> None:
-        for level, text in (("run", run), ("test", test), ("bench", bench or run)):
+    def lock(self, run: str, test: str, bench: str = "", fuzz: str = "") -> None:
+        levels = {"run": run, "test": test, "bench": bench or run, "fuzz": fuzz or run}
+        for level, text in levels.items():
             (self.root / "install" / f"lock-{level}.txt").write_text(text)
 
     def make(self, level: str) -> subprocess.CompletedProcess[str]:
@@ -159,21 +160,23 @@ def test_an_environment_from_its_first_day_to_its_last(tmp_path: Path) -> None:
     assert not (checkout.root / "astray").exists()
 
 
-def test_what_plots_need_is_installed_for_the_bench_alone(tmp_path: Path) -> None:
+def test_what_bench_and_fuzzing_need_is_installed_for_them_alone(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path / "checkout")
     alpha = wheel(checkout.index, "alpha", "1")
     checkout.lock(
         alpha,
         alpha + wheel(checkout.index, "beta", "1"),
         alpha + wheel(checkout.index, "gamma", "1"),
+        alpha + wheel(checkout.index, "delta", "1"),
     )
     assert checkout.make("test").returncode == 0
     assert checkout.has("gamma") == ""
     assert checkout.make("bench").stdout == "installing what the bench's plots need into .venv\n"
+    assert checkout.make("fuzz").stdout == "installing what fuzzing needs into .venv\n"
     # each of them leaves the others as they are
-    for level in ("run", "test", "bench"):
+    for level in ("run", "test", "bench", "fuzz"):
         assert checkout.make(level).stdout == ""
-    assert [checkout.has(name) for name in ("alpha", "beta", "gamma")] == ["1", "1", "1"]
+    assert [checkout.has(name) for name in ("alpha", "beta", "gamma", "delta")] == ["1"] * 4
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -215,3 +218,18 @@ def test_make_bench_installs_what_plots_need_and_measures(
     ).stdout
     assert "install/environment.py bench" in plan
     assert plan.splitlines()[-1].rstrip() == f".venv/bin/python -m tests.bench {option}".rstrip()
+
+
+@pytest.mark.parametrize(("given", "seconds"), [((), "120"), (("SECONDS=3600",), "3600")])
+def test_make_fuzz_installs_what_it_needs_and_fuzzes(given: tuple[str, ...], seconds: str) -> None:
+    plan = subprocess.run(
+        ["make", "--dry-run", "fuzz", *given, f"PYTHON={sys.executable}"],
+        cwd=Path(__file__).parents[1],
+        env={name: value for name, value in os.environ.items() if not name.startswith("MAKE")},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "install/environment.py fuzz" in plan
+    seen = plan.splitlines()[-1].replace('"$SECONDS"', "3600")
+    assert seen == f".venv/bin/python -m tests.fuzz --seconds {seconds}"

@@ -15,12 +15,22 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text())
 GROUPS = CONFIG["dependency-groups"]
+
+
+def _holds(requirement: Requirement) -> bool:
+    return requirement.marker is None or requirement.marker.evaluate()
+
+
 RUN = [Requirement(text) for text in CONFIG["project"]["dependencies"] + GROUPS["install"]]
 ASKED = {
     "run": RUN,
     "test": RUN + [Requirement(text) for text in GROUPS["dev"]],
     "bench": RUN + [Requirement(text) for text in GROUPS["bench"]],
+    # another one for each Python
+    "fuzz": RUN + [one for one in map(Requirement, GROUPS["fuzz"]) if _holds(one)],
 }
+# what is installed beside the tests, and a module by which that is seen
+BESIDE = {"bench": "matplotlib", "fuzz": "atheris"}
 LEVELS = pytest.mark.parametrize("level", ASKED)
 
 Pins = dict[str, Requirement]
@@ -78,8 +88,8 @@ def test_it_has_what_pyproject_asks_for_within_its_ranges(level: str) -> None:
 def test_it_has_all_that_is_needed_and_nothing_else(level: str) -> None:
     if Path(sys.prefix) != ROOT / ".venv":
         pytest.skip("needs the locked environment: make test")
-    if level == "bench" and importlib.util.find_spec("matplotlib") is None:
-        pytest.skip("needs what the bench's plots need: make bench")
+    if (beside := BESIDE.get(level)) and importlib.util.find_spec(beside) is None:
+        pytest.skip(f"needs {beside}: make {level}")
     here = {n for n, pin in pins(level).items() if pin.marker is None or pin.marker.evaluate()}
     assert here == set(needed(ASKED[level])), "run make lock"
 
@@ -97,10 +107,11 @@ def test_what_the_program_needs_is_the_same_for_its_tests() -> None:
     assert pins("run").items() <= pins("test").items()
 
 
-def test_what_plots_need_lives_beside_what_the_tests_need() -> None:
-    bench, test = pins("bench"), pins("test")
-    assert pins("run").items() <= bench.items()
-    assert {name: bench[name] for name in bench.keys() & test.keys()}.items() <= test.items()
+@pytest.mark.parametrize("level", BESIDE)
+def test_what_is_installed_beside_what_the_tests_need_leaves_that_as_it_is(level: str) -> None:
+    beside, test = pins(level), pins("test")
+    assert pins("run").items() <= beside.items()
+    assert {name: beside[name] for name in beside.keys() & test.keys()}.items() <= test.items()
 
 
 def test_the_build_is_locked_too() -> None:

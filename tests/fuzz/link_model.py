@@ -1,0 +1,269 @@
+"""What the server's end of a PPP link may say when: RFC 1661 3, RFC 1994, RFC 3748, RFC 2759.
+
+Written apart from the server; it reads the frames of both sides, and is told what the driver
+answers to the server's questions.
+"""
+
+from dataclasses import dataclass
+
+from tests.fuzz import layer_model
+from tests.fuzz.call_model import Wrong
+from tests.fuzz.layer_model import LayerModel, Packet
+from tests.support import mschap, ppp
+from tests.support.ppp import Code
+
+_FRAME_MOST = 1504  # FF 03, the protocol, and what a peer takes that has asked for nothing
+_FRAMES_MOST = 5  # in answer to one thing that happens
+_IDENTITY, _NAK, _TLS, _MSCHAPV2 = 1, 3, 13, 26
+_CERTIFICATE = b"a certificate"
+_NOT_FOR_THE_AUTOMATON = (8, 9, 10, 11, 12, 13)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who may log in."""
+
+    name: str
+    password: str
+    address: bytes
+
+
+def unframe(frame: bytes) -> tuple[int, bytes] | None:
+    """Return protocol and information of a client's frame, however short its header is."""
+    body = frame[2:] if frame[:2] == b"\xff\x03" else frame
+    size = 1 if body[:1] and body[0] & 1 else 2
+    return (int.from_bytes(body[:size], "big"), body[size:]) if len(body) >= size else None
+
+
+class LinkModel:
+    """One link. Each method takes what the server sent upon what it is about."""
+
+    def __init__(self, person: Person) -> None:
+        self.person = person
+        self.begun = False
+        self.lcp = LayerModel("LCP")
+        self.ipcp: LayerModel | None = None
+        self.succeeded = False
+        self.keys: tuple[bytes, ...] = ()  # of the login, once it has succeeded
+        self._by_eap = False
+        self._challenges: dict[bytes, int] = {}
+        self._from_client: set[bytes] = set()  # values that it sent where a Challenge would stand
+        self._challenge: tuple[int, bytes] | None = None  # the open one
+        self._latest = b"", b""  # S=... and the key of the last Response to it, if that was right
+        self._proof, self._keys = b"", ()  # of that which the server looks at
+        self._request: Packet | None = None  # the open Request of EAP
+        self._believes = False  # the client has seen the server's own proof, in EAP
+
+    # What comes
+
+    def frame(self, frame: bytes, sent: list[bytes]) -> None:
+        """The client sent a frame.
+
+        :raises Wrong: if that is not the answer to it.
+        """
+        mine = self._sorted(sent)
+        found = unframe(frame)
+        packet = layer_model.unpack(found[1]) if found else None
+        if found is not None and packet is not None:
+            self._take(found[0], packet, mine)
+        elif found is not None and self.succeeded and self.lcp.opened:
+            self._may_reject(found[0], found[1], mine)
+        self._rest(mine, f"upon {frame[:24].hex()}")
+
+    def tick(self, sent: list[bytes]) -> None:
+        """Time has passed, or an answer has come to a question of the server's."""
+        mine = self._sorted(sent)
+        if self.lcp.state == layer_model.STARTING and mine.get(ppp.LCP):
+            mine[ppp.LCP] = self.lcp.happen("Up", mine[ppp.LCP])
+        mine[ppp.LCP] = self.lcp.timed(mine.get(ppp.LCP, []))
+        if self.ipcp is not None:
+            mine[ppp.IPCP] = self.ipcp.timed(mine.get(ppp.IPCP, []))
+        self._rest(mine, "by itself")
+
+    def looked_up(self) -> None:
+        """The server has asked who that is: it has a Response, and takes no other meanwhile."""
+        self._proof = self._latest[0]
+        self._keys = (self._latest[1],)
+
+    def shaken(self, key: bytes) -> None:
+        """The driver has answered that TLS shows the person's certificate.
+
+        :param key: the Master Session Key; some clients take other 32 bytes of it than most.
+        """
+        self._proof, self._keys = _CERTIFICATE, (key[:32], key[:16] + key[32:48])
+
+    def leased(self, sent: list[bytes], *, given: bool) -> None:
+        """The driver has given the client an address, or none."""
+        mine = self._sorted(sent)
+        login = mine.get(ppp.EAP if self._by_eap else ppp.CHAP, [])
+        if [one.code for one in login] == [3]:
+            self._success(login.pop())
+        if given and self.succeeded and self.ipcp is None:
+            self.ipcp = LayerModel("IPCP")
+            mine[ppp.IPCP] = self.ipcp.happen("Up", mine.get(ppp.IPCP, []))
+        self._rest(mine, "upon the lease")
+
+    # What the client may have now
+
+    @property
+    def way(self) -> str:
+        """How the client has logged in."""
+        if not self._by_eap:
+            return "CHAP"
+        return "EAP-TLS" if len(self.keys) > 1 else "EAP-MSCHAPv2"
+
+    @property
+    def carries_ip(self) -> bool:
+        """Whether IPCP is open, with the address that the client was given."""
+        wanted = b"\x03\x06" + self.person.address
+        return self.ipcp is not None and self.ipcp.opened and wanted in self.ipcp.granted
+
+    @property
+    def proven(self) -> bool:
+        """Whether the client has shown that it is the person, and may be let in."""
+        # draft-kamath 3: of Success the client has to say so, by CHAP it cannot
+        believes = self._believes or not self._by_eap or self._proof == _CERTIFICATE
+        return bool(self._proof) and believes
+
+    # The protocols
+
+    def _take(self, protocol: int, packet: Packet, mine: dict[int, list[Packet]]) -> None:
+        match protocol:
+            case ppp.LCP if self.begun:
+                self._take_lcp(packet, mine)
+            case ppp.CHAP:
+                self._take_chap(packet)
+            case ppp.EAP:
+                self._take_eap(packet)
+            case ppp.IPCP if self.ipcp is not None and self.lcp.opened:
+                mine[ppp.IPCP] = self.ipcp.receive(packet, mine.get(ppp.IPCP, []))
+            case _ if self.succeeded and self.lcp.opened:
+                information = bytes((packet.code, packet.id)) + b"\0\0" + packet.data
+                self._may_reject(protocol, information, mine)
+
+    def _take_lcp(self, packet: Packet, mine: dict[int, list[Packet]]) -> None:
+        sent = mine.get(ppp.LCP, [])
+        if self.lcp.state == layer_model.STARTING:
+            # ours waits for the client's first packet
+            sent = self.lcp.happen("Up", sent)
+        if packet.code not in _NOT_FOR_THE_AUTOMATON:
+            sent = self.lcp.receive(packet, sent)
+        elif packet.code == Code.ECHO and self.lcp.opened and len(packet.data) >= 4:
+            sent = self.lcp.happen("RXR", sent, packet)
+        mine[ppp.LCP] = sent
+
+    def _take_chap(self, packet: Packet) -> None:
+        if packet.data:
+            self._from_client.add(packet.data[1 : 1 + packet.data[0]])
+        if not self._by_eap and packet.code == 2:
+            self._answered(packet.id, packet.data)
+
+    def _take_eap(self, packet: Packet) -> None:
+        request = self._request
+        if packet.code != 2 or request is None or packet.id != request.id or not packet.data:
+            return
+        data = packet.data[1:]
+        if packet.data[0] == _MSCHAPV2 and data[:1] == request.data[1:2] == b"\3":
+            self._believes = True
+        elif packet.data[0] == _MSCHAPV2 and data[:1] == b"\2" and len(data) >= 4:
+            size = int.from_bytes(data[2:4], "big")
+            if 4 <= size <= len(data):
+                self._answered(data[1], data[4:size])
+
+    def _answered(self, identifier: int, data: bytes) -> None:
+        """A Response of MS-CHAPv2: is it right? (RFC 2759 4, 8.4)."""
+        if self._challenge is None or identifier != self._challenge[0] or data[:1] != b"\x31":
+            return
+        value, name = data[1:50], data[50:]
+        if len(value) < 49:
+            return
+        self._latest = b"", b""
+        for whole in (False, True):
+            login = mschap.Login(
+                name, self.person.password, self._challenge[1], value[:16], hashes_domain=whole
+            )
+            if login.nt_response == value[24:48]:
+                self._latest = login.proof, login.key
+
+    # What the server says
+
+    def _sorted(self, sent: list[bytes]) -> dict[int, list[Packet]]:
+        if len(sent) > _FRAMES_MOST:
+            raise Wrong(f"{len(sent)} frames at once")
+        found: dict[int, list[Packet]] = {}
+        for frame in sent:
+            protocol, information = ppp.unframe(frame)
+            if len(frame) > _FRAME_MOST:
+                raise Wrong(f"a frame of {len(frame)} bytes")
+            found.setdefault(protocol, []).append(Packet(*ppp.unpack(information)))
+        return found
+
+    def _rest(self, mine: dict[int, list[Packet]], what: str) -> None:
+        """Look at what no automaton explains."""
+        if any(mine.get(protocol) for protocol in (ppp.CHAP, ppp.EAP)) and not self.lcp.opened:
+            raise Wrong(f"a login while LCP is not open, {what}: {mine}")
+        for packet in mine.pop(ppp.CHAP, []):
+            self._chap(packet)
+        for packet in mine.pop(ppp.EAP, []):
+            self._eap(packet)
+        mine[ppp.LCP] = self.lcp.close(mine.get(ppp.LCP, []))
+        left = {protocol: packets for protocol, packets in mine.items() if packets}
+        if left:
+            raise Wrong(f"{left} {what}, with LCP in state {self.lcp.state}")
+
+    def _chap(self, packet: Packet) -> None:
+        match packet.code:
+            case 1:
+                self._by_eap = False
+                self._challenged(packet.id, packet.data)
+            case 3 if self.succeeded and packet.data.split()[0] == self._proof:
+                pass  # RFC 1994 4.1: the same answer once more
+            case 4 if self._challenge is not None and not self.succeeded:
+                pass
+            case _:
+                raise Wrong(f"CHAP: {packet}")
+
+    def _eap(self, packet: Packet) -> None:
+        match packet.code:
+            case 1:
+                self._by_eap = True
+                self._asked(packet)
+            case 4 if self._request is not None and not self.succeeded:
+                pass
+            case _:
+                raise Wrong(f"EAP: {packet}")
+
+    def _asked(self, packet: Packet) -> None:
+        """RFC 3748 4.1: one Request at a time; sent again it is the same."""
+        if self._request is not None and packet.id == self._request.id:
+            if packet != self._request:
+                raise Wrong(f"EAP: {packet} has the identifier of {self._request}")
+            return
+        self._request = packet
+        if packet.data[0] == _MSCHAPV2 and packet.data[1:2] == b"\1":
+            self._challenged(packet.data[2], packet.data[5:])
+
+    def _challenged(self, identifier: int, data: bytes) -> None:
+        """RFC 1994 4.1: a value of its own for each identifier, and none that the client made."""
+        value = data[1 : 1 + data[0]]
+        if value not in self._challenges and value in self._from_client:
+            raise Wrong(f"a Challenge that the client has made: {data.hex()}")
+        if len(value) != 16 or self._challenges.setdefault(value, identifier) != identifier:
+            raise Wrong(f"a Challenge twice: {data.hex()}")
+        if self._challenge != (identifier, value):
+            self._challenge, self._latest = (identifier, value), (b"", b"")
+            self._proof, self._keys = b"", ()
+
+    def _success(self, packet: Packet) -> None:
+        if not self.proven:
+            raise Wrong(f"Success for somebody who has proven nothing: {packet}")
+        if not self._by_eap and packet.data.split()[0] != self._proof:
+            raise Wrong(f"Success without the server's own proof: {packet}")
+        self.succeeded, self.keys = True, self._keys
+
+    def _may_reject(self, protocol: int, _: bytes, mine: dict[int, list[Packet]]) -> None:
+        """RFC 1661 5.7: of a protocol that there is not; once the client is in."""
+        sent = mine.get(ppp.LCP, [])
+        about = protocol.to_bytes(2, "big")
+        if [(one.code, one.data[:2]) for one in sent] == [(Code.PROTOCOL_REJECT, about)]:
+            mine[ppp.LCP] = []
