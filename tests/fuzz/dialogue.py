@@ -5,6 +5,7 @@ most may be bent. The real session answers, and the two models say whether it ma
 """
 
 import dataclasses
+import functools
 import pickle
 from collections.abc import Callable
 from ipaddress import IPv4Address
@@ -33,7 +34,14 @@ SILENCE_MOST = 400.0
 #: Bytes that a session may keep of a client: half of a TLS message in EAP, and what is small.
 MEMORY_MOST = 48 * 1024
 _TICKS_MOST = 200
-_ACCOUNTS = (ACCOUNT, ACCOUNT, None, dataclasses.replace(ACCOUNT, enabled=False))
+_ACCOUNTS = (
+    ACCOUNT,
+    ACCOUNT,
+    None,
+    dataclasses.replace(ACCOUNT, enabled=False),
+    dataclasses.replace(ACCOUNT, password_expired=True),
+    dataclasses.replace(ACCOUNT, certificate_only=True),
+)
 _KEY = bytes(range(64))
 _SHAKES = (
     Handshaken(),
@@ -126,8 +134,8 @@ class Dialogue:
         """
         while self._questions:
             self.answer()
-        if len(pickle.dumps(self._session)) > MEMORY_MOST:
-            raise Wrong(f"a session of {len(pickle.dumps(self._session))} bytes")
+        if (size := len(pickle.dumps(self._session))) > MEMORY_MOST:
+            raise Wrong(f"a session of {size} bytes")
         began = self.now
         for _ in range(_TICKS_MOST):
             due = self._session.deadline
@@ -173,6 +181,9 @@ class Dialogue:
                 case effects.LookUp():
                     self.link.looked_up()
                     self._questions.append(self._account)
+                case effects.ChangePassword(account, password):
+                    self.link.changes(password)
+                    self._questions.append(functools.partial(self._changed, account))
                 case effects.Handshake():
                     self._questions.append(self._shake)
                 case effects.Admit(account):
@@ -199,6 +210,11 @@ class Dialogue:
         if not self.closed:
             self._other(self._session.account(account, self.now), "the account")
 
+    def _changed(self, account: Account) -> None:
+        refusal = "" if self.answers.shake % 4 else "it is too short"
+        if not self.closed:
+            self._other(self._session.changed(account, refusal, self.now), "the change")
+
     def _shake(self) -> None:
         answer = _SHAKES[self.answers.shake % len(_SHAKES)]
         if answer.account is not None:
@@ -207,7 +223,7 @@ class Dialogue:
             self._other(self._session.handshaken(answer, self.now), "TLS")
 
     def _admit(self, account: Account) -> None:
-        if not self.link.proven or account is not ACCOUNT:
+        if not self.link.proven or account.name != ALICE.name or not account.enabled:
             raise Wrong(f"{account} is to be let in, and has proven nothing")
         self.admitted += 1
         if self.admitted > 1:

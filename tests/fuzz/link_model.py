@@ -35,6 +35,13 @@ def unframe(frame: bytes) -> tuple[int, bytes] | None:
     return (int.from_bytes(body[:size], "big"), body[size:]) if len(body) >= size else None
 
 
+def challenge_in(failure: bytes) -> bytes | None:
+    """Return the Challenge in the text of a Failure (RFC 2759 6); None if there is none."""
+    words = dict(word.partition(b"=")[::2] for word in failure.split())
+    found = words.get(b"C", b"")
+    return bytes.fromhex(found.decode()) if len(found) == 32 else None
+
+
 class LinkModel:
     """One link. Each method takes what the server sent upon what it is about."""
 
@@ -49,8 +56,12 @@ class LinkModel:
         self._challenges: dict[bytes, int] = {}
         self._from_client: set[bytes] = set()  # values that it sent where a Challenge would stand
         self._challenge: tuple[int, bytes] | None = None  # the open one
+        self._failed = b""  # what the last Failure that leaves another try has said
+        self._name = b""  # in the last Response
+        self._change: tuple[str, bytes, bytes] | None = None  # a new password, and its proof
         self._latest = b"", b""  # S=... and the key of the last Response to it, if that was right
-        self._proof, self._keys = b"", ()  # of that which the server looks at
+        self._proof = b""  # of that which the server looks at
+        self._keys: tuple[bytes, ...] = ()
         self._request: Packet | None = None  # the open Request of EAP
         self._believes = False  # the client has seen the server's own proof, in EAP
 
@@ -84,6 +95,20 @@ class LinkModel:
         """The server has asked who that is: it has a Response, and takes no other meanwhile."""
         self._proof = self._latest[0]
         self._keys = (self._latest[1],)
+
+    def changes(self, password: str) -> None:
+        """The server asks for another password to be kept.
+
+        :raises Wrong: if the client has not asked for that, or has not proved to know the old one.
+        """
+        if not self._failed.startswith(b"E=648 R=1 ") or self._change is None:
+            raise Wrong("a new password for somebody who may not change it")
+        new, peer, nt_response = self._change
+        if new != password:
+            raise Wrong("another new password than the client's")
+        assert self._challenge is not None
+        login = self._login(new, self._name, self._challenge[1], peer, nt_response)
+        self._proof, self._keys = (login.proof, (login.key,)) if login else (b"", ())
 
     def shaken(self, key: bytes) -> None:
         """The driver has answered that TLS shows the person's certificate.
@@ -155,8 +180,8 @@ class LinkModel:
     def _take_chap(self, packet: Packet) -> None:
         if packet.data:
             self._from_client.add(packet.data[1 : 1 + packet.data[0]])
-        if not self._by_eap and packet.code == 2:
-            self._answered(packet.id, packet.data)
+        if not self._by_eap:
+            self._password_of(packet.code, packet.id, packet.data)
 
     def _take_eap(self, packet: Packet) -> None:
         request = self._request
@@ -165,25 +190,42 @@ class LinkModel:
         data = packet.data[1:]
         if packet.data[0] == _MSCHAPV2 and data[:1] == request.data[1:2] == b"\3":
             self._believes = True
-        elif packet.data[0] == _MSCHAPV2 and data[:1] == b"\2" and len(data) >= 4:
+        elif packet.data[0] == _MSCHAPV2 and len(data) >= 4:
             size = int.from_bytes(data[2:4], "big")
             if 4 <= size <= len(data):
-                self._answered(data[1], data[4:size])
+                self._password_of(data[0], data[1], data[4:size])
 
-    def _answered(self, identifier: int, data: bytes) -> None:
-        """A Response of MS-CHAPv2: is it right? (RFC 2759 4, 8.4)."""
-        if self._challenge is None or identifier != self._challenge[0] or data[:1] != b"\x31":
+    def _password_of(self, code: int, identifier: int, data: bytes) -> None:
+        """A Response or Change-Password of MS-CHAPv2: is it right? (RFC 2759 4, 7, 8.4)."""
+        if self._challenge is None or identifier not in self._identifiers():
             return
-        value, name = data[1:50], data[50:]
-        if len(value) < 49:
-            return
-        self._latest = b"", b""
+        challenge, password = self._challenge[1], self.person.password
+        if code == 2 and data[:1] == b"\x31" and len(data) >= 50:
+            value, self._name = data[1:50], data[50:]
+            login = self._login(password, self._name, challenge, value[:16], value[24:48])
+            self._latest = (login.proof, login.key) if login else (b"", b"")
+        elif code == 7 and len(data) == 582:
+            new = mschap.new_password(password, data)
+            self._change = (new, data[532:548], data[556:580]) if new is not None else None
+
+    def _identifiers(self) -> tuple[int, ...]:
+        """Behind a Failure it is the next one; within EAP some take the same."""
+        assert self._challenge is not None
+        identifier = self._challenge[0]
+        return (
+            (identifier, (identifier - 1) % 256) if self._by_eap and self._failed else (identifier,)
+        )
+
+    @staticmethod
+    def _login(
+        password: str, name: bytes, challenge: bytes, peer: bytes, nt_response: bytes
+    ) -> mschap.Login | None:
+        """Return the login that gives this NT-Response, with the domain hashed or not."""
         for whole in (False, True):
-            login = mschap.Login(
-                name, self.person.password, self._challenge[1], value[:16], hashes_domain=whole
-            )
-            if login.nt_response == value[24:48]:
-                self._latest = login.proof, login.key
+            login = mschap.Login(name, password, challenge, peer, hashes_domain=whole)
+            if login.nt_response == nt_response:
+                return login
+        return None
 
     # What the server says
 
@@ -219,7 +261,7 @@ class LinkModel:
             case 3 if self.succeeded and packet.data.split()[0] == self._proof:
                 pass  # RFC 1994 4.1: the same answer once more
             case 4 if self._challenge is not None and not self.succeeded:
-                pass
+                self._refused(packet.id, packet.data)
             case _:
                 raise Wrong(f"CHAP: {packet}")
 
@@ -242,6 +284,17 @@ class LinkModel:
         self._request = packet
         if packet.data[0] == _MSCHAPV2 and packet.data[1:2] == b"\1":
             self._challenged(packet.data[2], packet.data[5:])
+        elif packet.data[0] == _MSCHAPV2 and packet.data[1:2] == b"\4":
+            self._refused(packet.data[2], packet.data[5:])
+
+    def _refused(self, identifier: int, text: bytes) -> None:
+        """RFC 2759 6: with R=1 comes another Challenge, for the identifier that follows."""
+        challenge = challenge_in(text)
+        if challenge is None:
+            raise Wrong(f"a Failure without a Challenge: {text!r}")
+        if b" R=1 " in text and self._failed != text:
+            self._challenged((identifier + 1) % 256, b"\x10" + challenge)
+            self._failed = text
 
     def _challenged(self, identifier: int, data: bytes) -> None:
         """RFC 1994 4.1: a value of its own for each identifier, and none that the client made."""
@@ -252,6 +305,7 @@ class LinkModel:
             raise Wrong(f"a Challenge twice: {data.hex()}")
         if self._challenge != (identifier, value):
             self._challenge, self._latest = (identifier, value), (b"", b"")
+            self._failed, self._change = b"", None
             self._proof, self._keys = b"", ()
 
     def _success(self, packet: Packet) -> None:

@@ -40,7 +40,9 @@ OPENINGS: dict[str, bytes] = {
     "EAP-MSCHAPv2": EAP_MSCHAPV2 + _BIND + _IPCP,
     "EAP-TLS": EAP_TLS + _BIND + _IPCP,
     "IPCP before the binding": CHAP + _IPCP + _BIND,
-    "the binding before the login": _LCP + steps("bind", 0, "respond", 0),
+    "the binding before Success": _LCP
+    + steps("answers", 132, 0, "respond", 0, "bind", 0, "answer", "answer", "answer")
+    + _IPCP,
     "an IP packet": UP + steps("bare", 20, b"\x21\x45" + bytes(18)),
     "an order to end": UP + steps("order", 255),
     "the client ends the call": UP + _message(Kind.DISCONNECT),
@@ -70,11 +72,31 @@ OPENINGS: dict[str, bytes] = {
     + steps("respond_in_eap", 0, "respond_in_eap", 6)
     + steps("respond_in_eap", 0x47, 200, bytes(200)) * 20,
     "the account is late": _LCP
-    + steps("answers", 128, 0, "respond", 0, "wait", 3, "answer", "answer")
+    + steps("answers", 132, 0, "respond", 0, "wait", 3, "answer", "answer")
     + _BIND
     + _IPCP
     + steps("answer"),
     "no address is free": _LCP + steps("answers", 12, 0, "respond", 0, "bind", 0, "configure", 1),
+    "a password typed again": _LCP + steps("respond", 4, "wait", 1, "respond", 0) + _BIND + _IPCP,
+    "wrong again and again": _LCP + steps("respond", 4, "wait", 1) * 7,
+    "a password typed again in EAP": _LCP_FOR_EAP
+    + steps("respond_in_eap", 0, "respond_in_eap", 32, "wait", 1, "respond_in_eap", 0)
+    + steps("respond_in_eap", 0)
+    + _BIND
+    + _IPCP,
+    "an expired password": _LCP
+    + steps("answers", 4, 1, "respond", 0, "wait", 1, "change", 0)
+    + _BIND
+    + _IPCP,
+    "an expired password in EAP": _LCP_FOR_EAP
+    + steps("answers", 4, 1, "respond_in_eap", 0, "respond_in_eap", 0, "wait", 1)
+    + steps("respond_in_eap", 4, "respond_in_eap", 0)
+    + _BIND
+    + _IPCP,
+    "another password that is refused": _LCP
+    + steps("answers", 4, 0, "respond", 0, "wait", 1, "change", 0, "wait", 1),
+    "another password without the old one": _LCP
+    + steps("answers", 4, 1, "respond", 0, "wait", 1, "change", 4, "wait", 1),
     "a disabled account": _LCP + steps("answers", 3, 0, "respond", 0),
 }
 """By what they are about."""

@@ -64,7 +64,7 @@ def packet(data: bytes) -> None:
         case wire.Data(frame):
             assert found == frame
         case wire.Control(type_, attributes):
-            assert (type_, [(one.id, one.value) for one in attributes]) == found or (
+            assert (sstp.Kind(type_), [(one.id, one.value) for one in attributes]) == found or (
                 found is call_model.Fault.NOT_IN_THIS_MESSAGE
             )
             for one in refused_attributes(attributes):

@@ -4,6 +4,7 @@ import hashlib
 import struct
 from collections.abc import Callable
 
+from tests.fuzz import link_model
 from tests.fuzz.dialogue import ALICE, CERTIFICATE, Dialogue
 from tests.fuzz.layer_model import Packet
 from tests.support import eap, mschap, ppp, sstp
@@ -72,11 +73,14 @@ class Client:
         """Send a frame; one that is too large for a packet is cut."""
         self.send(sstp.Data(ppp.frame(protocol, information)[:4091]).encode())
 
-    def asked(self, protocol: int) -> Packet | None:
-        """Return the server's last request, Challenge or Request of this protocol."""
+    def asked(self, protocol: int, *codes: int) -> Packet | None:
+        """Return the server's last request, Challenge or Request of this protocol.
+
+        :param codes: what else is looked for; a request alone has 1.
+        """
         for frame in reversed(self.dialogue.frames):
             found, information = ppp.unframe(frame)
-            if found == protocol and information[0] == Code.REQUEST:
+            if found == protocol and information[0] in (codes or (Code.REQUEST,)):
                 return Packet(*ppp.unpack(information))
         return None
 
@@ -119,11 +123,32 @@ class Client:
         self.frame(protocol, ppp.packet(Code.REQUEST, how // 8, data))
 
     def respond(self, given: Input) -> None:
-        """Answer the Challenge in CHAP, rightly or wrongly."""
-        asked, how = self.asked(ppp.CHAP), given.byte()
-        if asked is not None:
-            value = self._response(asked.data[1 : 1 + asked.data[0]], how, given)
-            self.frame(ppp.CHAP, ppp.packet(2, asked.id, value))
+        """Answer the Challenge in CHAP, or that of a Failure, rightly or wrongly."""
+        (identifier, challenge), how = self._challenge(), given.byte()
+        value = self._response(challenge, how, given)
+        self.frame(ppp.CHAP, ppp.packet(2, identifier, value))
+
+    def change(self, given: Input) -> None:
+        """Take another password in place of one that has expired: RFC 2759 7."""
+        (identifier, challenge), how = self._challenge(), given.byte()
+        self.frame(ppp.CHAP, ppp.packet(7, identifier, self._changed(challenge, how)))
+
+    def _challenge(self) -> tuple[int, bytes]:
+        """Return identifier and challenge for the next Response in CHAP."""
+        asked = self.asked(ppp.CHAP, 1, 4) or Packet(1, 0, bytes(17))
+        if asked.code == 1:
+            return asked.id, asked.data[1 : 1 + asked.data[0]]
+        return asked.id + 1, link_model.challenge_in(asked.data) or bytes(16)
+
+    def _changed(self, challenge: bytes, how: int) -> bytes:
+        new = ("Cheshire-1865", "", "\u00fc" * 256)[how % 3]
+        login = mschap.Login(b"alice", new, challenge[:16].ljust(16), _PEER)
+        self._key = login.key
+        old = ALICE.password if how & 4 == 0 else "guess"
+        data = bytearray(mschap.Change(old, new, login, _same).data)
+        if how & 8:
+            data[how * 2] ^= 1
+        return bytes(data)
 
     def _response(self, challenge: bytes, how: int, given: Input) -> bytes:
         name = (b"alice", b"alice", b"OFFICE\\alice", given.some() if how % 4 == 3 else b"")[
@@ -134,6 +159,9 @@ class Client:
         login = mschap.Login(name, password, challenge[:16].ljust(16), peer)
         self._key = login.key
         return bytes((49,)) + login.response + name
+
+    def _again(self, challenge: bytes, how: int) -> bytes:
+        return self._response(challenge, how, Input(b""))
 
     def respond_in_eap(self, given: Input) -> None:
         """Answer the Request of EAP."""
@@ -150,6 +178,12 @@ class Client:
         elif type_ == eap.MSCHAPV2 and data[:1] == b"\1":
             value = self._response(data[5:21], how // 8, given)
             head = struct.pack("!BBH", 2, data[1], 4 + len(value) + (how % 8 == 5))
+            answer = bytes((type_,)) + head + value
+        elif type_ == eap.MSCHAPV2 and data[:1] == b"\4" and how % 8 < 5:
+            challenge = link_model.challenge_in(data[4:]) or bytes(16)
+            changes = how % 8 == 4
+            value = (self._changed if changes else self._again)(challenge, how // 8)
+            head = struct.pack("!BBH", 7 if changes else 2, data[1] + how % 2, 4 + len(value))
             answer = bytes((type_,)) + head + value
         elif type_ == eap.MSCHAPV2:
             answer = bytes((type_,)) + data[:1]
@@ -221,6 +255,11 @@ class Client:
             self.dialogue.order()
 
 
+def _same(size: int) -> bytes:
+    """Return what stands for random bytes: an input has to do the same each time."""
+    return bytes(size)
+
+
 def _whole(kind: int, body: bytes) -> bytes:
     """Return a packet whose length is right."""
     return struct.pack("!BBH", 0x10, kind & 1, 4 + len(body)) + body
@@ -245,7 +284,10 @@ STEPS: tuple[_Step, ...] = (
     Client.replay,
     Client.reflect,
     Client.order,
+    Client.change,
 )
+#: More numbers than steps, so that another step changes nothing in the inputs there are.
+NUMBERS = 32
 
 
 def play(data: bytes) -> Dialogue:
@@ -258,6 +300,7 @@ def play(data: bytes) -> Dialogue:
     for _ in range(STEPS_MOST):
         if given.over:
             break
-        STEPS[given.byte() % len(STEPS)](client, given)
+        number = given.byte() % NUMBERS
+        (STEPS[number] if number < len(STEPS) else Client.packet)(client, given)
     dialogue.end()
     return dialogue

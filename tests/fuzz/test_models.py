@@ -10,7 +10,7 @@ from sstpca.server.ppp import chap, eap_mschapv2, ipcp, link, negotiation, passw
 from sstpca.server.ppp.effects import Admit
 from sstpca.server.ppp.frames import Code
 from sstpca.server.ppp.negotiation import Reply
-from sstpca.server.ppp.password import Right
+from sstpca.server.ppp.verdict import Right
 from sstpca.server.sstp import call, states
 from sstpca.server.sstp.states import CallEvent, CallState
 from tests.fuzz.call_model import Wrong

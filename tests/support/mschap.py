@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import os
 import struct
+from collections.abc import Callable
 
 from Crypto.Cipher import DES
 from Crypto.Hash import MD4
@@ -92,25 +93,49 @@ class Change:
     """Another password in place of one that has expired (RFC 2759 7).
 
     :param login: the answer to the challenge of the Failure, made with the new password.
+    :param chance: gives so many random bytes.
     """
 
-    def __init__(self, old: str, new: str, login: Login) -> None:
+    def __init__(
+        self, old: str, new: str, login: Login, chance: Callable[[int], bytes] = os.urandom
+    ) -> None:
         self._old, self._new = nt_hash(old), nt_hash(new)
         units = new.encode("utf-16-le")
-        block = os.urandom(512 - len(units)) + units + struct.pack("<I", len(units))
+        block = chance(512 - len(units)) + units + struct.pack("<I", len(units))
         self.encrypted = _rc4(self._old, block)
         self._login = login
 
     @property
-    def data(self) -> bytes:
-        """The 582 bytes behind the header of the packet."""
-        halves = (
+    def proof(self) -> bytes:
+        """What shows that the old password is known: its hash, encrypted with the new one's."""
+        return b"".join(
             DES.new(_des_key(self._new[at : at + 7]), DES.MODE_ECB).encrypt(half)
             for at, half in ((0, self._old[:8]), (7, self._old[8:]))
         )
+
+    @property
+    def data(self) -> bytes:
+        """The 582 bytes behind the header of the packet."""
         answer = self._login.response
         # the peer's challenge, 8 bytes of zero, the NT-Response; two bytes of flags
-        return self.encrypted + b"".join(halves) + answer[:48] + b"\0\0"
+        return self.encrypted + self.proof + answer[:48] + b"\0\0"
+
+
+def new_password(old: str, data: bytes) -> str | None:
+    """Return the new password in the 582 bytes of a change, None if it is none (RFC 2759 8.11)."""
+    block = _rc4(nt_hash(old), data[:516])
+    size = int.from_bytes(block[512:], "little")
+    if size > 512:
+        return None
+    try:
+        new = block[512 - size : 512].decode("utf-16-le")
+    except UnicodeDecodeError:
+        return None
+    return (
+        new
+        if Change(old, new, Login(b"", "", bytes(16), bytes(16))).proof == data[516:532]
+        else None
+    )
 
 
 def _rc4(key: bytes, data: bytes) -> bytes:
