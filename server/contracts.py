@@ -6,7 +6,7 @@ The server has no store of its own. ``sstpca`` gives it one (sstpca/serving.py);
 import enum
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Final, Protocol
 
 
@@ -82,6 +82,9 @@ class Lease:
     """What a login is promised, and a session is given: number, address, and what goes with it.
 
     :param dns: the DNS servers that the client is told.
+    :param routes: the networks that a client sends through the tunnel, if that is split; a client
+        that asks by DHCP is told, as it is of ``dns_suffix``, which is ASCII, and empty where there
+        is none.
     :param resolvers: all that it may ask for names, ``dns`` and others: of those that are closed
         to it otherwise, it reaches this service.
     """
@@ -92,6 +95,8 @@ class Lease:
     dns: tuple[IPv4Address, ...] = ()
     resolvers: tuple[IPv4Address, ...] = ()
     access: Access = CLOSED
+    routes: tuple[IPv4Network, ...] = ()
+    dns_suffix: str = ""
 
 
 class Directory(Protocol):

@@ -5,7 +5,8 @@ import contextlib
 from ..contracts import Access, Lease
 from ..dataplane.inbound import Inbound
 from ..dataplane.outbound import Outbound
-from ..responders.answers import RESPONDERS, Answers, Known, Responder
+from ..responders.answers import RESPONDERS, Answers
+from ..responders.known import Known, Responder
 from .interface import Interface
 
 

@@ -5,5 +5,8 @@ A responder is a function: one whole IP packet goes in, of those that the data p
 several, that go to the client. It knows no other packet before this one, and what it does not
 understand it does not answer. The packet is hostile: nothing of it is checked but what diverted it.
 
+known      what a responder is, and what it is told beside the packet
 answers    the session's responders, and how often they are asked
+dhcp       DHCPINFORM: DNS servers and suffix, the routes of a split tunnel
+udp        datagrams in IPv4 packets
 """

@@ -1,27 +1,12 @@
 """One session's responders, which are asked only so often."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
-from ..contracts import Lease
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What a session knows that a responder may need.
-
-    :param mtu: the largest IP packet that the client takes, in bytes.
-    """
-
-    lease: Lease
-    mtu: int
-
-
-Responder = Callable[[bytes, Known], list[bytes]]
+from . import dhcp
+from .known import Known, Responder
 
 #: All of them: each is given every packet that was diverted.
-RESPONDERS: Final[tuple[Responder, ...]] = ()
+RESPONDERS: Final[tuple[Responder, ...]] = (dhcp.respond,)
 
 #: Packets that are looked at at once, and in a second: clients ask a few times after their login.
 _AT_ONCE: Final = 20

@@ -71,11 +71,18 @@ class AccessProfile:
         if self.full_tunnel:
             return ()
         ruled = (server for rule in self.client.name_rules for server in rule.servers)
-        return tuple(
-            f"{server}/32"
-            for server in dict.fromkeys((*self.dns, *ruled))
-            if not any(server in route for route in self.routes)
-        )
+        return tuple(map(str, beside((*self.dns, *ruled), self.routes)))
+
+
+def beside(
+    servers: Iterable[IPv4Address], routes: tuple[IPv4Network, ...]
+) -> tuple[IPv4Network, ...]:
+    """Return a route to each of ``servers`` that none of ``routes`` leads to."""
+    return tuple(
+        IPv4Network(server)
+        for server in dict.fromkeys(servers)
+        if not any(server in route for route in routes)
+    )
 
 
 def parse_pool(text: str) -> Pool:

@@ -125,6 +125,8 @@ def _lease(promised: Promised) -> Lease:
         dns=promised.dns,
         resolvers=(*promised.dns, *promised.name_servers),
         access=access,
+        routes=promised.routes,
+        dns_suffix=promised.dns_suffix,
     )
 
 

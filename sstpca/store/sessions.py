@@ -3,12 +3,13 @@
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from ..access import connection_settings
+from ..access.profiles import beside
 from ..access.reach import Reach
 from ..errors import Unavailable
 from . import leases, schema
@@ -110,6 +111,7 @@ class Promised:
     """What a login is given once its crypto binding holds.
 
     :param name_servers: whom the client asks for the names of some suffixes.
+    :param routes: what goes through a split tunnel.
     """
 
     session: int
@@ -119,6 +121,8 @@ class Promised:
     name_servers: tuple[IPv4Address, ...]
     reach: frozenset[Reach]
     inbound: bool
+    routes: tuple[IPv4Network, ...]
+    dns_suffix: str
 
 
 def promise(store: Store, worker: int, user: int, *, peer: str, client: str) -> Promised | None:
@@ -161,14 +165,20 @@ def promise(store: Store, worker: int, user: int, *, peer: str, client: str) -> 
 
 def _promised(session: int, address: int, row: Any) -> Promised:
     rules = connection_settings.from_json(row.client).name_rules
+    dns = tuple(map(IPv4Address, row.dns))
+    name_servers = tuple(server for rule in rules for server in rule.servers)
+    routes = () if row.full_tunnel else tuple(map(IPv4Network, row.routes))
+    more = () if row.full_tunnel else beside((*dns, *name_servers), routes)
     return Promised(
         session,
         IPv4Address(address),
         IPv4Address(row.local_address),
-        dns=tuple(map(IPv4Address, row.dns)),
-        name_servers=tuple(server for rule in rules for server in rule.servers),
+        dns=dns,
+        name_servers=name_servers,
         reach=frozenset(map(Reach, row.reach)),
         inbound=row.inbound,
+        routes=routes + more,
+        dns_suffix=row.dns_suffix,
     )
 
 

@@ -16,7 +16,7 @@ from sstpca.server.dataplane.segments import Offload
 from sstpca.server.dataplane.stream import TlsStream
 from sstpca.server.net.inside import Inside
 from sstpca.server.net.interface import Interface
-from sstpca.server.responders.answers import Known
+from sstpca.server.responders.known import Known
 from tests.support.segmentation import Ip, Udp
 from tests.support.transparency import VNET, framed, read_all, tunnel
 

@@ -3,7 +3,8 @@
 from ipaddress import IPv4Address
 
 from sstpca.server.contracts import Lease
-from sstpca.server.responders.answers import Answers, Known
+from sstpca.server.responders.answers import Answers
+from sstpca.server.responders.known import Known
 
 KNOWN = Known(Lease(1, IPv4Address("10.99.0.10"), IPv4Address("10.99.0.1")), 1400)
 
