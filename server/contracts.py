@@ -6,7 +6,7 @@ The server has no store of its own. ``sstpca`` gives it one (sstpca/serving.py);
 import enum
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final, Protocol
 
 
@@ -78,6 +78,22 @@ CLOSED: Final = Access(0)
 
 
 @dataclass(frozen=True, slots=True)
+class Ipv6Lease:
+    """What a session is given of IPv6.
+
+    :param prefix: a /64; all addresses in it are the client's.
+    :param local_address: the server's own address, in none of these prefixes.
+    :param dns: the DNS servers that the client is told, as they are reached by IPv6.
+    :param routes: where the client sends packets through the tunnel; ``::/0`` for everywhere.
+    """
+
+    prefix: IPv6Network
+    local_address: IPv6Address
+    dns: tuple[IPv6Address, ...] = ()
+    routes: tuple[IPv6Network, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """What a login is promised, and a session is given: number, address, and what goes with it.
 
@@ -87,16 +103,18 @@ class Lease:
         is none.
     :param resolvers: all that it may ask for names, ``dns`` and others: of those that are closed
         to it otherwise, it reaches this service.
+    :param ipv6: None: the client gets no IPv6.
     """
 
     session: int
     address: IPv4Address
     local_address: IPv4Address
     dns: tuple[IPv4Address, ...] = ()
-    resolvers: tuple[IPv4Address, ...] = ()
+    resolvers: tuple[IPv4Address | IPv6Address, ...] = ()
     access: Access = CLOSED
     routes: tuple[IPv4Network, ...] = ()
     dns_suffix: str = ""
+    ipv6: Ipv6Lease | None = None
 
 
 class Directory(Protocol):

@@ -240,6 +240,20 @@ def check_ipv4(text: str) -> IPv4Address:
         raise InvalidInput(f"{quoted(text)} is not an IPv4 address") from None
 
 
+def check_ipv6(text: str) -> IPv6Address:
+    """Return the IPv6 address ``text``, which has no zone.
+
+    :raises InvalidInput: if it is none.
+    """
+    try:
+        address = IPv6Address(text)
+    except ValueError:
+        raise InvalidInput(f"{quoted(text)} is not an IPv6 address") from None
+    if address.scope_id is not None:
+        raise InvalidInput(f"{quoted(text)} has a zone, which means nothing on another machine")
+    return address
+
+
 def is_text(name: str) -> bool:
     """Return whether ``name`` is Unicode: an argument in another encoding has half surrogates."""
     return not any("\ud800" <= sign <= "\udfff" for sign in name)

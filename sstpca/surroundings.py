@@ -3,7 +3,7 @@
 import contextlib
 import socket
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from .addresses import Kind, kind_of
 
 _RESOLV_CONF: Final = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 _ROUTES: Final = Path("/proc/net/route")
+_ADDRESSES: Final = Path("/proc/net/if_inet6")
 _AF_INET: Final = 2
 # addresses that are nobody's in the internet: RFC 1918, 3927, 6598, 4193, 4291 2.5.6
 _PRIVATE: Final = tuple(
@@ -77,6 +78,15 @@ def parse_routes(text: str) -> list[IPv4Network]:
             )
             found.append(IPv4Network(f"{destination}/{mask}"))
     return found
+
+
+def addresses_ipv6() -> list[IPv6Address]:
+    """Return the IPv6 addresses of this machine's interfaces, as /proc/net/if_inet6 has them."""
+    try:
+        lines = _ADDRESSES.read_text("ascii", "replace").splitlines()
+    except OSError:  # there is no IPv6
+        return []
+    return [IPv6Address(bytes.fromhex(line.split()[0])) for line in lines]
 
 
 def resolvers(files: Iterable[Path] = _RESOLV_CONF) -> list[IPv4Address]:

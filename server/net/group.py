@@ -8,8 +8,7 @@ nothing comes: it is not ready yet.
 """
 
 import socket
-from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final
 
 from ..contracts import Lease
@@ -27,26 +26,32 @@ LINK_LOCAL: Final = tuple(
     map(IPv4Network, ("169.254.0.0/16", "168.63.129.16", "100.100.100.200", "192.0.0.0/24"))
 )
 
+#: The same for IPv6 (RFC 4291 2.5.6), and where clouds answer by unique local addresses: Amazon's
+#: metadata, time and names are in fd00:ec2::/64, Oracle's in fd00:c1::/64, Google's in fd20:ce::/64.
+LINK_LOCAL_IPV6: Final = tuple(
+    map(IPv6Network, ("fe80::/10", "fd00:ec2::/64", "fd00:c1::/64", "fd20:ce::/64"))
+)
+
 
 def group_of(lease: Lease) -> int:
     """Return the group for the interface of the session that has ``lease``."""
-    closed = _is_closed(lease.resolvers, lease.local_address)
+    closed = any(_is_closed(one, lease) for one in lease.resolvers)
     return MARK | lease.access.value | (RESOLVER if closed else 0)
 
 
-def _is_closed(resolvers: Iterable[IPv4Address], local: IPv4Address) -> bool:
-    """Whether one of the resolvers is closed to clients otherwise."""
-    return any(
-        one == local or any(one in network for network in LINK_LOCAL) or _is_own(one)
-        for one in resolvers
-    )
+def _is_closed(resolver: IPv4Address | IPv6Address, lease: Lease) -> bool:
+    """Whether a resolver is closed to clients otherwise."""
+    ours = (lease.local_address, lease.ipv6.local_address if lease.ipv6 else None)
+    networks: tuple[IPv4Network | IPv6Network, ...] = (*LINK_LOCAL, *LINK_LOCAL_IPV6)
+    return resolver in ours or any(resolver in network for network in networks) or _is_own(resolver)
 
 
-def _is_own(address: IPv4Address) -> bool:
+def _is_own(address: IPv4Address | IPv6Address) -> bool:
     """Whether this machine has the address: only then a socket can be bound to it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.bind((str(address), 0))
-        except OSError:
-            return False
+    except OSError:
+        return False
     return True

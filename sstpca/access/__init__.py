@@ -2,5 +2,6 @@
 
 profiles             the addresses, DNS servers and routes, checked for themselves
 connection_settings  what their connection is told beside: sign-in, rules for names, proxy
+ipv6                 the prefix that sessions get theirs of, and what goes with it
 reach                what is closed to clients, and what a profile opens of it
 """

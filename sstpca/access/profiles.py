@@ -9,8 +9,9 @@ from typing import Final
 from ..addresses import Kind, kind_of
 from ..errors import InvalidInput, option
 from ..names import check_host_name, check_ipv4, check_profile_name, quoted
-from . import connection_settings
+from . import connection_settings, ipv6
 from .connection_settings import ConnectionSettings, SignIn
+from .ipv6 import Ipv6Settings
 from .reach import Reach
 
 Pool = tuple[IPv4Address, IPv4Address]
@@ -43,6 +44,7 @@ class AccessProfile:
         been silent for the longest time.
     :param reach: what clients reach beside the networks behind the server.
     :param inbound: whether other hosts may open connections to the clients.
+    :param ipv6: what they are given of IPv6; ``dns`` and ``routes`` are of IPv4.
     """
 
     name: str
@@ -56,6 +58,7 @@ class AccessProfile:
     sessions: int = SESSIONS
     reach: frozenset[Reach] = frozenset()
     inbound: bool = False
+    ipv6: Ipv6Settings = field(default_factory=Ipv6Settings)
 
     @property
     def by_certificate(self) -> bool:
@@ -219,14 +222,18 @@ def checked(profile: AccessProfile) -> AccessProfile:
         routes=tuple(sorted(set(profile.routes))),
         dns_suffix=suffix,
         client=connection_settings.checked(profile.client, full_tunnel=profile.full_tunnel),
+        ipv6=ipv6.checked(profile.ipv6),
     )
 
 
 def check_disjoint(profiles: list[AccessProfile]) -> None:
     """Check that no address could be given twice: to two clients, or to a client and the server.
 
-    :raises InvalidInput: if pools overlap, or one contains a local address.
+    :raises InvalidInput: if pools or prefixes overlap, or a pool contains a local address.
     """
+    ipv6.check_disjoint(
+        (profile.name, profile.ipv6.prefix) for profile in profiles if profile.ipv6.prefix
+    )
     ranges = sorted(_named_pools(profiles))
     for (first, last, name), (second, end, other) in itertools.pairwise(ranges):
         if second <= last:

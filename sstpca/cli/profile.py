@@ -1,11 +1,13 @@
 """``sstpca profile``: the addresses, DNS servers and routes that users are given."""
 
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import click
 
-from ..access import connection_settings
+from ..access import connection_settings, ipv6
 from ..access.connection_settings import ConnectionSettings
+from ..access.ipv6 import Ipv6Settings
 from ..access.profiles import AccessProfile, Pool
 from ..errors import InvalidInput, command
 from .context import Context
@@ -16,7 +18,7 @@ from .profile_options import Given, profile_options
 from .reach import reach_rows, say_when
 from .usage import Group
 
-_IN_BUNDLES: Final = frozenset({"routes", "dns_suffix", "full_tunnel", "client"})
+_IN_BUNDLES: Final = frozenset({"routes", "dns_suffix", "full_tunnel", "client", "ipv6"})
 
 
 @click.group(cls=Group)
@@ -43,8 +45,10 @@ def add(context: Context, name: str, given: Given) -> None:
         sstpca profile add staff --local 10.98.0.1 --pool 10.98.0.10-10.98.0.250 --dns 10.1.0.53
         sstpca profile add office --local 10.97.0.1 --pool 10.97.0.10-10.97.0.99 \\
             --split-tunnel --route 10.1.0.0/16 --route 10.2.0.0/16
+        sstpca profile add six --local 10.96.0.1 --pool 10.96.0.10-10.96.0.99 \\
+            --ipv6 2001:db8:96::/48 --dns 10.1.0.53 --dns 2001:db8:1::53
     """
-    changes = given.changes(ConnectionSettings())
+    changes = given.changes(ConnectionSettings(), Ipv6Settings())
     for field, option in (("local_address", "--local"), ("pools", "--pool")):
         if field not in changes:
             raise InvalidInput(
@@ -56,40 +60,74 @@ def add(context: Context, name: str, given: Given) -> None:
     talk(f"access profile '{added.name}' added")
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What is to be taken away."""
+
+    no_ipv6: bool
+    no_dns: bool
+    no_routes: bool
+
+    def check(self, given: Given) -> None:
+        """Refuse what is given and taken away at once.
+
+        :raises InvalidInput: naming both options.
+        """
+        for taken, is_given, option in (
+            (self.no_ipv6, given.ipv6 is not None, "--ipv6"),
+            (self.no_dns, bool(given.dns), "--dns"),
+            (self.no_routes, bool(given.routes), "--route"),
+        ):
+            if taken and is_given:
+                raise InvalidInput(
+                    f"{option} and --no-{option[2:].replace('route', 'routes')} exclude each other"
+                )
+
+    def added_to(self, changes: dict[str, Any], before: Ipv6Settings) -> dict[str, Any]:
+        """Return ``changes`` with what is taken away."""
+        changes = dict(changes)
+        of_ipv6: Ipv6Settings = changes.get("ipv6", before)
+        if self.no_dns:
+            changes["dns"], of_ipv6 = (), replace(of_ipv6, dns=())
+        if self.no_routes:
+            changes["routes"], of_ipv6 = (), replace(of_ipv6, routes=())
+        if self.no_ipv6:
+            of_ipv6 = Ipv6Settings()
+        return changes if of_ipv6 == before else changes | {"ipv6": of_ipv6}
+
+
 @profile.command("set")
 @click.argument("name")
 @profile_options
+@click.option("--no-ipv6", is_flag=True, help="Give no IPv6, nor what goes with it.")
 @click.option("--no-dns", is_flag=True, help="Give no DNS server.")
 @click.option("--no-routes", is_flag=True, help="Give no routes.")
 @click.option("--yes", is_flag=True, help="Do not ask, even if users cannot log in then.")
 @click.pass_obj
+@gathered(_Taken, "taken")
 @gathered(Given, "given")
-def set_(
-    context: Context, name: str, given: Given, no_dns: bool, no_routes: bool, yes: bool
-) -> None:
+def set_(context: Context, name: str, given: Given, taken: _Taken, yes: bool) -> None:
     """Change the access profile NAME.
 
-    Addresses, DNS servers, sign-in, --sessions, --reach and --inbound count from the next login of
-    its users. Routes, DNS suffix, tunnel, sign-in and the options below are in their bundles, which
-    have to be made and installed again. Options that can be repeated replace what was there. An empty
-    value takes away (--dns-suffix ""), but for --dns and --route there are --no-dns and --no-routes.
+    Addresses, IPv6, DNS servers, sign-in, --sessions, --reach and --inbound count from the next login
+    of its users. Routes, DNS suffix, tunnel, sign-in, whether there is IPv6, and the options below are
+    in their bundles, which have to be made and installed again. Options that can be repeated replace
+    what was there. An empty value takes away (--dns-suffix ""), but for --ipv6, --dns and --route there
+    are --no-ipv6, --no-dns and --no-routes.
 
     \b
         sstpca profile set default --dns 10.1.0.53
         sstpca profile set default --split-tunnel --route 10.1.0.0/16
         sstpca profile set default --name-rule corp.example.com=10.1.0.53
         sstpca profile set default --sign-in eap-tls
+        sstpca profile set default --ipv6 2001:db8:98::/48
         sstpca profile set default --sessions 1
         sstpca profile set admins --reach clients,server
         sstpca profile set default --reach "" --no-inbound
     """
-    changes = given.changes(context.vpn.profiles.get(name).client)
-    for flag, field in ((no_dns, "dns"), (no_routes, "routes")):
-        if flag and field in changes:
-            option = "--dns" if field == "dns" else "--route"
-            raise InvalidInput(f"{option} and --no-{field} exclude each other")
-        if flag:
-            changes[field] = ()
+    before = context.vpn.profiles.get(name)
+    taken.check(given)
+    changes = taken.added_to(given.changes(before.client, before.ipv6), before.ipv6)
     if not changes:
         raise InvalidInput("nothing to change", "see '", command("profile set --help"), "'")
     sign_in = changes["client"].sign_in if "client" in changes else None
@@ -117,9 +155,16 @@ def list_(context: Context, as_json: bool) -> None:
     if as_json:
         echo_json([_as_json(one) for one in found])
         return
-    headings = ("NAME", "LOCAL", "POOLS", "DNS", "TUNNEL")
+    headings = ("NAME", "LOCAL", "POOLS", "IPV6", "DNS", "TUNNEL")
     rows = [
-        (one.name, str(one.local_address), _pools(one), _joined(one.dns), _tunnel(one))
+        (
+            one.name,
+            str(one.local_address),
+            _pools(one),
+            "no" if one.ipv6.prefix is None else str(one.ipv6.prefix),
+            _joined((*one.dns, *one.ipv6.dns)),
+            _tunnel(one),
+        )
         for one in found
     ]
     click.echo(table(headings, rows, empty="there are no access profiles"))
@@ -146,11 +191,12 @@ def show(context: Context, name: str, as_json: bool) -> None:
                 ("local address", str(found.local_address)),
                 ("pools", _pools(found)),
                 ("sessions", f"{found.sessions} of each user"),
-                ("DNS servers", _joined(found.dns)),
+                ("IPv6", _ipv6(found)),
+                ("DNS servers", _joined((*found.dns, *found.ipv6.dns))),
                 ("DNS suffix", found.dns_suffix or "none"),
                 ("tunnel", _tunnel(found)),
                 *_left_out(found),
-                ("routes", _joined(found.routes)),
+                ("routes", _joined((*found.routes, *found.ipv6.routes))),
                 *reach_rows(found),
                 *_client_rows(found.client),
             ]
@@ -220,9 +266,18 @@ def _tunnel(one: AccessProfile) -> str:
     return "full" if one.full_tunnel else "split"
 
 
+def _ipv6(one: AccessProfile) -> str:
+    prefix, local = one.ipv6.prefix, one.ipv6.local_address
+    return (
+        "none" if prefix is None else f"a /64 of {prefix} for each session; the server is {local}"
+    )
+
+
 def _left_out(one: AccessProfile) -> list[tuple[str, str]]:
     """Return what does not go through the tunnel although it is full."""
-    return [("", "IPv6 of the clients goes past it")] if one.full_tunnel else []
+    if not one.full_tunnel or one.ipv6.prefix is not None:
+        return []
+    return [("", "IPv6 of the clients goes past it")]
 
 
 def _as_json(one: AccessProfile) -> dict[str, Any]:
@@ -237,5 +292,6 @@ def _as_json(one: AccessProfile) -> dict[str, Any]:
         "sessions": one.sessions,
         "reach": sorted(reach.value for reach in one.reach),
         "inbound": one.inbound,
+        "ipv6": ipv6.to_json(one.ipv6),
         **connection_settings.to_json(one.client),
     }

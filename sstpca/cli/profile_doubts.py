@@ -27,6 +27,14 @@ def warn_of(one: AccessProfile, changed: Set[str], routes: Iterable[str]) -> Non
         )
 
 
+def warn_without_ipv6(context: Context, profile: str) -> None:
+    """Say that a static prefix means nothing yet, if the access profile gives no IPv6."""
+    if context.vpn.profiles.get(profile).ipv6.prefix is None:
+        warn(
+            f"the access profile '{profile}' gives no IPv6, so that the prefix is not given either"
+        )
+
+
 def agreed_to_sign_in(context: Context, name: str, sign_in: SignIn | None, *, yes: bool) -> bool:
     """Return whether to give the access profile ``name`` this sign-in, if it has another until now.
 

@@ -6,11 +6,13 @@ from typing import Any, Final
 
 import click
 
+from ..access import ipv6
 from ..access.connection_settings import ConnectionSettings, SignIn, parse_name_rule
+from ..access.ipv6 import Ipv6Settings
 from ..access.profiles import SESSIONS, parse_pool, parse_route
 from ..access.reach import Reach, parse_reach
 from ..errors import InvalidInput, command
-from ..names import check_ipv4
+from ..names import check_ipv4, check_ipv6
 
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -22,7 +24,17 @@ def profile_options(function: Callable[..., Any]) -> Callable[..., Any]:
     options: tuple[Option, ...] = (
         click.option("--local", metavar="ADDR", help="The server's own address in the tunnel."),
         click.option("--pool", "pools", multiple=True, metavar="A-B", help="Addresses to give."),
-        click.option("--dns", multiple=True, metavar="ADDR", help="A DNS server; two at most."),
+        click.option(
+            "--ipv6",
+            metavar="PREFIX",
+            help="IPv6 as well: each session gets a /64 of this prefix, the server the first.",
+        ),
+        click.option(
+            "--dns",
+            multiple=True,
+            metavar="ADDR",
+            help="A DNS server; two at most, and two of IPv6.",
+        ),
         click.option(
             "--route", "routes", multiple=True, metavar="PREFIX", help="Goes through the tunnel."
         ),
@@ -103,6 +115,7 @@ class Given:
 
     local: str | None
     pools: tuple[str, ...]
+    ipv6: str | None
     dns: tuple[str, ...]
     routes: tuple[str, ...]
     dns_suffix: str | None
@@ -117,10 +130,10 @@ class Given:
     proxy: str | None
     proxy_bypass: tuple[str, ...]
 
-    def changes(self, client: ConnectionSettings) -> dict[str, Any]:
+    def changes(self, client: ConnectionSettings, of_ipv6: Ipv6Settings) -> dict[str, Any]:
         """Return the fields of an access profile that were given.
 
-        :param client: as it is until now.
+        :param client: as it is until now; so is ``of_ipv6``.
         :raises InvalidInput: if one cannot be used.
         """
         for name, values, hint in (
@@ -130,6 +143,11 @@ class Given:
                 ("for example: --local 10.98.0.1",),
             ),
             ("--pool", self.pools, ("for example: --pool 10.98.0.10-10.98.0.250",)),
+            (
+                "--ipv6",
+                [] if self.ipv6 is None else [self.ipv6],
+                ("leave it out, or say --no-ipv6 with '", _SET, "' to give none"),
+            ),
             ("--dns", self.dns, ("leave it out, or say --no-dns with '", _SET, "' to give none")),
             ("--route", self.routes, ("leave it out, or say --no-routes with '", _SET, "'")),
         ):
@@ -144,9 +162,12 @@ class Given:
         if self.pools:
             changes["pools"] = tuple(map(parse_pool, self.pools))
         if self.dns:
-            changes["dns"] = tuple(map(check_ipv4, self.dns))
+            changes["dns"] = tuple(check_ipv4(one) for one in self.dns if not _is_ipv6(one))
         if self.routes:
-            changes["routes"] = tuple(map(parse_route, self.routes))
+            changes["routes"] = tuple(parse_route(one) for one in self.routes if not _is_ipv6(one))
+        of_ipv6_changes = self._of_ipv6(of_ipv6)
+        if of_ipv6_changes:
+            changes["ipv6"] = replace(of_ipv6, **of_ipv6_changes)
         if self.dns_suffix is not None:
             changes["dns_suffix"] = self.dns_suffix
         if self.full_tunnel is not None:
@@ -157,6 +178,19 @@ class Given:
             changes["reach"] = frozenset[Reach]().union(*map(parse_reach, self.reach))
         if self.inbound is not None:
             changes["inbound"] = self.inbound
+        return changes
+
+    def _of_ipv6(self, before: Ipv6Settings) -> dict[str, Any]:
+        """Return what was given of IPv6; what was given of the other family alone takes it away."""
+        changes: dict[str, Any] = {}
+        if self.ipv6 is not None:
+            changes["prefix"] = ipv6.parse_prefix(self.ipv6)
+        dns = tuple(check_ipv6(one) for one in self.dns if _is_ipv6(one))
+        if self.dns and dns != before.dns:
+            changes["dns"] = dns
+        routes = tuple(ipv6.parse_prefix(one) for one in self.routes if _is_ipv6(one))
+        if self.routes and routes != before.routes:
+            changes["routes"] = routes
         return changes
 
     def _of_client(self) -> dict[str, Any]:
@@ -176,3 +210,8 @@ class Given:
             if values:
                 changes[field] = tuple(value for value in values if value)
         return changes
+
+
+def _is_ipv6(text: str) -> bool:
+    """Return whether an address or a prefix is meant to be of IPv6."""
+    return ":" in text

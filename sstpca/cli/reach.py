@@ -9,7 +9,9 @@ from .context import Context
 from .output import counted, talk
 
 # What a session keeps from its login to its end.
-_AT_LOGIN: Final = frozenset({"local_address", "pools", "dns", "sessions", "reach", "inbound"})
+_AT_LOGIN: Final = frozenset(
+    {"local_address", "pools", "ipv6", "dns", "sessions", "reach", "inbound"}
+)
 
 _WORDS: Final = {
     Reach.CLIENTS: "other clients",
@@ -22,7 +24,7 @@ _WORDS: Final = {
 def reach_rows(one: AccessProfile) -> list[tuple[str, str]]:
     """Return what is open and what is closed, as ``profile show`` has it."""
     always = ["the networks behind the server", "ping to the server"]
-    if one.dns or any(rule.servers for rule in one.client.name_rules):
+    if one.dns or one.ipv6.dns or any(rule.servers for rule in one.client.name_rules):
         always.append("its DNS servers")
     opened = [f"{words} ({reach.value})" for reach, words in _WORDS.items() if reach in one.reach]
     closed = [

@@ -1,15 +1,19 @@
 """``sstpca user``: who may log in."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
+from ..access.ipv6 import parse_static_prefix
 from ..errors import InvalidInput, command
 from ..names import check_ipv4
 from ..vpn.users import User
 from . import ask
 from .context import Context
+from .options import gathered
 from .output import echo_json, iso, local, pairs, table, talk, warn
+from .profile_doubts import warn_without_ipv6
 from .saved import talk_of_saved
 from .usage import Group, Later
 
@@ -71,6 +75,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
                 ("enabled", _yes(found.enabled)),
                 ("access profile", found.profile),
                 ("address", _address(found)),
+                *([("prefix", str(found.static_prefix))] if found.static_prefix else []),
                 ("created", local(found.created)),
                 ("password set", local(found.password_set)),
                 *([_EXPIRED] if found.password_expired else []),
@@ -171,32 +176,61 @@ def remove(context: Context, names: tuple[str, ...], yes: bool) -> None:
         talk("nothing was changed")
 
 
+@dataclass(frozen=True, slots=True)
+class _Static:
+    """What the user always gets, or not any more."""
+
+    address: str | None
+    no_address: bool
+    prefix: str | None
+    no_prefix: bool
+
+    def changes(self) -> dict[str, Any]:
+        """Return what Users.change takes.
+
+        :raises InvalidInput: if something is both given and taken away, or cannot be used.
+        """
+        for name, given, taken in (
+            ("address", self.address, self.no_address),
+            ("prefix", self.prefix, self.no_prefix),
+        ):
+            if given is not None and taken:
+                raise InvalidInput(f"--{name} and --no-{name} exclude each other")
+        return {
+            "static_address": None if self.address is None else check_ipv4(self.address),
+            "no_static_address": self.no_address,
+            "static_prefix": None if self.prefix is None else parse_static_prefix(self.prefix),
+            "no_static_prefix": self.no_prefix,
+        }
+
+
 @user.command("set")
 @click.argument("name")
 @click.option("--profile", help="The access profile.")
 @click.option("--address", metavar="IP", help="The address the user always gets.")
 @click.option("--no-address", is_flag=True, help="Give an address of the pool again.")
+@click.option("--prefix", metavar="PREFIX", help="The IPv6 prefix, a /64, the user always gets.")
+@click.option("--no-prefix", is_flag=True, help="Give a prefix of the profile again.")
 @click.pass_obj
-def set_(
-    context: Context, name: str, profile: str | None, address: str | None, no_address: bool
-) -> None:
+@gathered(_Static, "static")
+def set_(context: Context, name: str, profile: str | None, static: _Static) -> None:
     """Change what the user NAME is given.
 
-    That is the access profile or the address; it counts from the next login. The sign-in, the
-    routes and the kind of tunnel of another profile come with a new bundle.
+    That is the access profile, the address or the IPv6 prefix; it counts from the next login. The
+    sign-in, the routes and the kind of tunnel of another profile come with a new bundle.
 
     \b
         sstpca user set alice --profile office
         sstpca user set alice --address 10.99.0.20
+        sstpca user set alice --prefix 2001:db8:98:a11c::/64
     """
-    if address is not None and no_address:
-        raise InvalidInput("--address and --no-address exclude each other")
-    if profile is None and address is None and not no_address:
-        raise InvalidInput("nothing to change", "give --profile, --address or --no-address")
-    static = None if address is None else check_ipv4(address)
-    changed = context.vpn.users.change(
-        name, profile=profile, static_address=static, no_static_address=no_address
-    )
+    if profile is None and static == _Static(None, False, None, False):
+        raise InvalidInput(
+            "nothing to change", "give --profile, --address, --no-address, --prefix or --no-prefix"
+        )
+    changed = context.vpn.users.change(name, profile=profile, **static.changes())
+    if changed.static_prefix is not None:
+        warn_without_ipv6(context, changed.profile)
     _report([changed], "changed")
     if profile is not None:
         by_certificate = context.vpn.profiles.get(changed.profile).by_certificate
@@ -227,6 +261,7 @@ def _as_json(one: User) -> dict[str, Any]:
         "enabled": one.enabled,
         "profile": one.profile,
         "address": None if one.static_address is None else str(one.static_address),
+        "prefix": None if one.static_prefix is None else str(one.static_prefix),
         "created": iso(one.created),
         "password_set": iso(one.password_set),
         "password_expired": one.password_expired,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..access.ipv6 import parse_static_prefix
 from ..errors import InvalidInput, command, option
 from ..names import check_ipv4, quoted, user_key
 from ..vpn.users import DEFAULT, NewUser
@@ -19,6 +20,7 @@ from .bundle_make import (
 from .context import Context
 from .options import gathered, passphrase_option
 from .output import MANY, talk, warn
+from .profile_doubts import warn_without_ipv6
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class _Whom:
     source: str | None
     profile: str
     address: str | None
+    prefix: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class _Asked:
 )
 @click.option("--profile", default=DEFAULT, show_default=True, help="The access profile.")
 @click.option("--address", metavar="IP", help="The address the user always gets.")
+@click.option("--prefix", metavar="PREFIX", help="The IPv6 prefix, a /64, the user always gets.")
 @ask.password_options
 @click.option("--bundle", is_flag=True, help="Make the bundle in the same go.")
 @for_option
@@ -111,17 +115,32 @@ def add(context: Context, whom: _Whom, given: _Given, bundle: bool, asked: _Aske
             "--with-password, --sheets, --issue and --passphrase-file go with --bundle"
         )
     names = _names(whom, from_stdin=given.from_stdin)
-    if len(names) > 1 and (whom.address is not None or given.from_stdin):
-        alone = "--password-stdin" if given.from_stdin else "--address"
-        raise InvalidInput(f"{alone} is for one user", "leave it out, or add them one by one")
+    if len(names) > 1:
+        _refuse_what_is_for_one(whom, given)
     static = None if whom.address is None else check_ipv4(whom.address)
+    prefix = None if whom.prefix is None else parse_static_prefix(whom.prefix)
     new = context.vpn.users.check(
-        [NewUser(name, profile=whom.profile, static_address=static) for name in names]
+        [
+            NewUser(name, profile=whom.profile, static_address=static, static_prefix=prefix)
+            for name in names
+        ]
     )
+    if prefix is not None:
+        warn_without_ipv6(context, whom.profile)
     if bundle:
         _add_with_bundles(context, new, asked, given)
     else:
         _add_alone(context, new, given)
+
+
+def _refuse_what_is_for_one(whom: _Whom, given: _Given) -> None:
+    for name, said in (
+        ("--password-stdin", given.from_stdin),
+        ("--address", whom.address is not None),
+        ("--prefix", whom.prefix is not None),
+    ):
+        if said:
+            raise InvalidInput(f"{name} is for one user", "leave it out, or add them one by one")
 
 
 def _names(whom: _Whom, *, from_stdin: bool) -> list[str]:

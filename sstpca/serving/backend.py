@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from sstpca.server.contracts import Access, Account, Directory, Lease, Sessions
+from sstpca.server.contracts import Access, Account, Directory, Ipv6Lease, Lease, Sessions
 
 from ..access.reach import Reach
 from ..home import Home
@@ -123,10 +123,23 @@ def _lease(promised: Promised) -> Lease:
         promised.address,
         promised.local_address,
         dns=promised.dns,
-        resolvers=(*promised.dns, *promised.name_servers),
+        resolvers=(*promised.dns, *promised.name_servers, *promised.ipv6.dns),
         access=access,
         routes=promised.routes,
         dns_suffix=promised.dns_suffix,
+        ipv6=_ipv6(promised),
+    )
+
+
+def _ipv6(promised: Promised) -> Ipv6Lease | None:
+    local_address = promised.ipv6.local_address
+    if promised.prefix is None or local_address is None:
+        return None
+    return Ipv6Lease(
+        promised.prefix,
+        local_address,
+        dns=promised.ipv6.dns,
+        routes=promised.ipv6.through(full_tunnel=promised.full_tunnel),
     )
 
 

@@ -134,7 +134,7 @@ def _shared(own: Sequence[Any]) -> Promise | None:
 
 def _free_address(transaction: Direct, ranges: Sequence[range], start: int) -> int | None:
     """Return a free address of the pools; the same ``start`` tends to get the same one."""
-    for some in _spans(ranges, start):
+    for some in spans(ranges, start):
         taken = {address for (address,) in transaction.all(_TAKEN, first=some[0], last=some[-1])}
         free = next((address for address in some if address not in taken), None)
         if free is not None:
@@ -142,7 +142,7 @@ def _free_address(transaction: Direct, ranges: Sequence[range], start: int) -> i
     return None
 
 
-def _spans(ranges: Sequence[range], start: int, size: int = _PROBE) -> Iterator[range]:
+def spans(ranges: Sequence[range], start: int, size: int = _PROBE) -> Iterator[range]:
     """Yield every number of the ranges once, beginning ``start`` numbers in (modulo their count).
 
     :param size: of each span, at most.

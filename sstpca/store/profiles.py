@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from typing import Any
 
 import sqlalchemy as sa
 
-from ..access import connection_settings
+from ..access import connection_settings, ipv6
 from ..access.profiles import AccessProfile, Pool, check_disjoint, checked
 from ..access.reach import Reach
 from ..errors import InUse, InvalidInput, NameTaken, NotFound, command
@@ -109,6 +109,18 @@ def local_addresses(transaction: Transaction) -> set[IPv4Address]:
     return {IPv4Address(value) for value in rows}
 
 
+def server_prefixes(transaction: Transaction) -> set[IPv6Network]:
+    """Return the prefixes, /64, that no session gets, as the server has an address in them."""
+    settings = map(ipv6.from_json, transaction.scalars(sa.select(profiles.c.ipv6)))
+    prefixes = (one.prefix for one in settings)
+    return {ipv6.first_of(prefix) for prefix in prefixes if prefix is not None}
+
+
+def some_have_ipv6(transaction: Transaction) -> bool:
+    """Return whether an access profile gives its users IPv6."""
+    return bool(server_prefixes(transaction))
+
+
 def _find(found: Mapping[int, AccessProfile], name: str) -> int:
     for number, profile in found.items():
         if profile.name == name:
@@ -136,6 +148,7 @@ def _all(transaction: Transaction) -> dict[int, AccessProfile]:
             sessions=row.sessions,
             reach=frozenset(map(Reach, row.reach)),
             inbound=row.inbound,
+            ipv6=ipv6.from_json(row.ipv6),
         )
         for row in transaction.execute(sa.select(profiles))
     }
@@ -153,6 +166,7 @@ def _columns(profile: AccessProfile) -> dict[str, Any]:
         "sessions": profile.sessions,
         "reach": sorted(one.value for one in profile.reach),
         "inbound": profile.inbound,
+        "ipv6": ipv6.to_json(profile.ipv6),
     }
 
 
@@ -174,4 +188,15 @@ def _check_against(
     if owner is not None:
         raise InvalidInput(
             f"the local address {profile.local_address} is the static address of user '{owner}'"
+        )
+    if profile.ipv6.prefix is None:
+        return
+    first = ipv6.first_of(profile.ipv6.prefix)
+    owner = transaction.scalar(
+        sa.select(users.c.name).where(users.c.static_prefix == ipv6.digits(first))
+    )
+    if owner is not None:
+        raise InvalidInput(
+            f"the server is in {first}, the first /64 of {profile.ipv6.prefix}, and that is the "
+            f"static prefix of user '{owner}'"
         )

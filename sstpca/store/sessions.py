@@ -3,16 +3,17 @@
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ..access import connection_settings
+from ..access import connection_settings, ipv6
+from ..access.ipv6 import Ipv6Settings
 from ..access.profiles import beside
 from ..access.reach import Reach
 from ..errors import Unavailable
-from . import leases, schema
+from . import leases, prefixes, schema
 from .database import Store, Transaction, now
 from .prepared import Direct, Prepared
 from .schema import sessions, workers
@@ -27,7 +28,12 @@ _STALE: Final = 30.0
 
 # built once, as a server asks for each login
 _WHO: Final = Prepared(
-    sa.select(schema.users.c.name.label("user"), schema.users.c.static_address, schema.profiles)
+    sa.select(
+        schema.users.c.name.label("user"),
+        schema.users.c.static_address,
+        schema.users.c.static_prefix,
+        schema.profiles,
+    )
     .join(schema.profiles, schema.users.c.profile_id == schema.profiles.c.id)
     .where(schema.users.c.id == sa.bindparam("of"), schema.users.c.enabled)
 )
@@ -36,9 +42,13 @@ _ADD: Final = Prepared(
     columns=[one.name for one in sessions.c if one.name not in ("id", "kill")],
 )
 _ONE: Final = Prepared(
-    sa.select(sessions.c.user_id, sessions.c.address, sessions.c.promised, sessions.c.kill).where(
-        sessions.c.id == sa.bindparam("session")
-    )
+    sa.select(
+        sessions.c.user_id,
+        sessions.c.address,
+        sessions.c.promised,
+        sessions.c.prefix,
+        sessions.c.kill,
+    ).where(sessions.c.id == sa.bindparam("session"))
 )
 _OF_SESSION: Final = sessions.update().where(sessions.c.id == sa.bindparam("session"))
 _BIND: Final = Prepared(
@@ -49,10 +59,14 @@ _BIND: Final = Prepared(
         heard=sa.bindparam("now"),
     )
 )
-# A session that has the address ends. A promise goes on as one that nobody keeps an address for.
+# A session that has the address, or its prefix, ends. A promise goes on as one that nobody keeps an
+# address for.
 _TAKE_OVER: Final = Prepared(
     sessions.update()
-    .where(sessions.c.address == sa.bindparam("of"), sessions.c.user_id == sa.bindparam("by"))
+    .where(
+        (sessions.c.address == sa.bindparam("of")) | (sessions.c.prefix == sa.bindparam("with")),
+        sessions.c.user_id == sa.bindparam("by"),
+    )
     .values(
         address=None,
         kill=sa.case(
@@ -112,6 +126,9 @@ class Promised:
 
     :param name_servers: whom the client asks for the names of some suffixes.
     :param routes: what goes through a split tunnel.
+    :param prefix: of IPv6, a /64; None where the access profile has none, or none is free.
+    :param ipv6: what else the access profile has of IPv6.
+    :param full_tunnel: whether all of the client's traffic goes through the tunnel.
     """
 
     session: int
@@ -123,6 +140,9 @@ class Promised:
     inbound: bool
     routes: tuple[IPv4Network, ...]
     dns_suffix: str
+    prefix: IPv6Network | None
+    ipv6: Ipv6Settings
+    full_tunnel: bool
 
 
 def promise(store: Store, worker: int, user: int, *, peer: str, client: str) -> Promised | None:
@@ -135,13 +155,7 @@ def promise(store: Store, worker: int, user: int, *, peer: str, client: str) -> 
         row = transaction.first(_WHO, of=user)
         if row is None:
             return None
-        chosen = leases.choose(
-            transaction,
-            user,
-            profile=row.id,
-            most=row.sessions,
-            static_address=row.static_address,
-        )
+        chosen, prefix = _choose(transaction, user, row)
         if chosen is None:
             return None
         moment = now()
@@ -152,6 +166,7 @@ def promise(store: Store, worker: int, user: int, *, peer: str, client: str) -> 
             user=row.user,
             address=chosen.address if chosen.free else None,
             promised=chosen.address,
+            prefix=prefix,
             peer=peer,
             interface="",
             client=client,
@@ -160,10 +175,31 @@ def promise(store: Store, worker: int, user: int, *, peer: str, client: str) -> 
             received=0,
             sent=0,
         )
-    return _promised(session.id, chosen.address, row)
+    return _promised(session.id, chosen.address, prefix, row)
 
 
-def _promised(session: int, address: int, row: Any) -> Promised:
+def _choose(transaction: Direct, user: int, row: Any) -> tuple[leases.Promise | None, str | None]:
+    """Return address and prefix for a login of ``user``; None for what there is none of."""
+    out_of = ipv6.from_json(row.ipv6).prefix
+    static_prefix = None if out_of is None else row.static_prefix
+    static_address = row.static_address
+    if static_prefix is not None:
+        if prefixes.held_by_another(transaction, static_prefix, user):
+            return None, None
+        if static_address is None:
+            static_address = prefixes.address_with(transaction, static_prefix, user)
+    chosen = leases.choose(
+        transaction, user, profile=row.id, most=row.sessions, static_address=static_address
+    )
+    if chosen is None or out_of is None:
+        return chosen, None
+    prefix = prefixes.choose(
+        transaction, user, address=chosen.address, out_of=out_of, static=static_prefix
+    )
+    return chosen, prefix
+
+
+def _promised(session: int, address: int, prefix: str | None, row: Any) -> Promised:
     rules = connection_settings.from_json(row.client).name_rules
     dns = tuple(map(IPv4Address, row.dns))
     name_servers = tuple(server for rule in rules for server in rule.servers)
@@ -179,6 +215,9 @@ def _promised(session: int, address: int, row: Any) -> Promised:
         inbound=row.inbound,
         routes=routes + more,
         dns_suffix=row.dns_suffix,
+        prefix=None if prefix is None else ipv6.from_digits(prefix),
+        ipv6=ipv6.from_json(row.ipv6),
+        full_tunnel=row.full_tunnel,
     )
 
 
@@ -195,7 +234,7 @@ def bind(store: Store, session: int, interface: str) -> str:
             return str(row.kill)
         if row.promised is None:
             return ""
-        if row.address is None and not _take_over(transaction, row.promised, row.user_id):
+        if row.address is None and not _take_over(transaction, row):
             return "no address is free"
         transaction.run(_BIND, session=session, own=row.promised, name=interface, now=now())
         for older in leases.surplus(transaction, row.user_id, session):
@@ -203,10 +242,14 @@ def bind(store: Store, session: int, interface: str) -> str:
     return ""
 
 
-def _take_over(transaction: Direct, address: int, user: int) -> bool:
-    """Free the address for another session of the user; return whether it is free then."""
-    transaction.run(_TAKE_OVER, of=address, by=user)
-    return not leases.held_by_another(transaction, address, user)
+def _take_over(transaction: Direct, row: Any) -> bool:
+    """Free address and prefix for another session of the user; return whether they are free then."""
+    address, prefix, user = row.promised, row.prefix, row.user_id
+    transaction.run(_TAKE_OVER, **{"of": address, "with": prefix, "by": user})
+    return not (
+        leases.held_by_another(transaction, address, user)
+        or (prefix is not None and prefixes.held_by_another(transaction, prefix, user))
+    )
 
 
 def note_interface(store: Store, session: int, name: str) -> None:
@@ -271,6 +314,7 @@ class SessionView:
     id: int
     user: str
     address: str
+    prefix: str
     peer: str
     interface: str
     client: str
@@ -297,6 +341,7 @@ def _view(row: sa.Row[Any]) -> SessionView:
         id=row.id,
         user=row.user,
         address=str(IPv4Address(row.address)) if row.address is not None else "",
+        prefix=str(ipv6.from_digits(row.prefix)) if row.prefix is not None else "",
         peer=row.peer,
         interface=row.interface,
         client=row.client,

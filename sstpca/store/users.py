@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Network
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ..access import connection_settings
+from ..access import connection_settings, ipv6
 from ..access.connection_settings import SignIn
 from ..access.profiles import DEFAULT, check_client_address
 from ..errors import InvalidInput, NameTaken, NotFound, Refused, command
@@ -31,6 +31,7 @@ _USERS: Final[sa.Select[Any]] = sa.select(
     users.c.enabled,
     schema.profiles.c.name.label("profile"),
     users.c.static_address,
+    users.c.static_prefix,
     users.c.created,
     users.c.password_set,
     users.c.password_expired,
@@ -46,6 +47,8 @@ class User:
     :param profile: the name of the access profile.
     :param static_address: the address the user always gets. It may lie inside a pool: the leases
         of that pool then leave it out for everybody else.
+    :param static_prefix: the IPv6 prefix, a /64, that the user always gets, where the access profile
+        gives IPv6; in the same way.
     :param created: seconds since 1970; so is ``password_set``.
     :param password_expired: whether the password has to be changed before it lets the user in.
     """
@@ -58,6 +61,7 @@ class User:
     created: float
     password_set: float
     password_expired: bool = False
+    static_prefix: IPv6Network | None = None
 
 
 def add(
@@ -68,6 +72,7 @@ def add(
     *,
     profile: str = DEFAULT,
     static_address: IPv4Address | None = None,
+    static_prefix: IPv6Network | None = None,
 ) -> User:
     """Add the user ``name`` and return them.
 
@@ -76,7 +81,13 @@ def add(
     """
     with store.writing() as transaction:
         return insert(
-            transaction, sealer, name, password, profile=profile, static_address=static_address
+            transaction,
+            sealer,
+            name,
+            password,
+            profile=profile,
+            static_address=static_address,
+            static_prefix=static_prefix,
         )
 
 
@@ -88,11 +99,12 @@ def insert(
     *,
     profile: str = DEFAULT,
     static_address: IPv4Address | None = None,
+    static_prefix: IPv6Network | None = None,
 ) -> User:
     """Do what :func:`add` does in the caller's transaction (Store.writing)."""
     name = check_user_name(name)
     sealed = _sealed(sealer, name, password)
-    number = _check_addable(transaction, name, profile, static_address)
+    number = _check_addable(transaction, name, profile, static_address, static_prefix)
     transaction.execute(
         users.insert().values(
             name=name,
@@ -103,6 +115,7 @@ def insert(
             static_address=None if static_address is None else int(static_address),
             created=now(),
             password_set=now(),
+            static_prefix=None if static_prefix is None else ipv6.digits(static_prefix),
         )
     )
     return _get(transaction, name)
@@ -114,6 +127,7 @@ def check_addable(
     *,
     profile: str = DEFAULT,
     static_address: IPv4Address | None = None,
+    static_prefix: IPv6Network | None = None,
 ) -> str:
     """Return ``name`` if :func:`add` would take all this: to ask before a password is typed.
 
@@ -121,7 +135,7 @@ def check_addable(
     """
     name = check_user_name(name)
     with store.reading() as transaction:
-        _check_addable(transaction, name, profile, static_address)
+        _check_addable(transaction, name, profile, static_address, static_prefix)
     return name
 
 
@@ -258,11 +272,14 @@ def change(
     profile: str | None = None,
     static_address: IPv4Address | None = None,
     no_static_address: bool = False,
+    static_prefix: IPv6Network | None = None,
+    no_static_prefix: bool = False,
 ) -> User:
-    """Change the access profile or the static address of the user ``name``, from the next login.
+    """Change the access profile, or what is static, of the user ``name``, from the next login.
 
     :param no_static_address: take the static address away.
-    :raises InvalidInput: if the address cannot be used.
+    :param no_static_prefix: take the static prefix away.
+    :raises InvalidInput: if the address or the prefix cannot be used.
     :raises SstpcaError: if there is no such user or access profile.
     """
     with store.writing() as transaction:
@@ -275,6 +292,11 @@ def change(
         elif static_address is not None:
             _check_static(transaction, static_address, but=user.id)
             values["static_address"] = int(static_address)
+        if no_static_prefix:
+            values["static_prefix"] = None
+        elif static_prefix is not None:
+            _check_static_prefix(transaction, static_prefix, but=user.id)
+            values["static_prefix"] = ipv6.digits(static_prefix)
         if values:
             _update(transaction, user, **values)
         return _get(transaction, name)
@@ -336,7 +358,7 @@ def _sealed(sealer: Sealer, name: str, password: str) -> bytes:
 
 
 def _user(row: sa.Row[Any]) -> User:
-    address = row.static_address
+    address, prefix = row.static_address, row.static_prefix
     return User(
         id=row.id,
         name=row.name,
@@ -346,6 +368,7 @@ def _user(row: sa.Row[Any]) -> User:
         created=row.created,
         password_set=row.password_set,
         password_expired=row.password_expired,
+        static_prefix=None if prefix is None else ipv6.from_digits(prefix),
     )
 
 
@@ -364,7 +387,11 @@ def _get(transaction: Transaction, name: str) -> User:
 
 
 def _check_addable(
-    transaction: Transaction, name: str, profile: str, static_address: IPv4Address | None
+    transaction: Transaction,
+    name: str,
+    profile: str,
+    static_address: IPv4Address | None,
+    static_prefix: IPv6Network | None,
 ) -> int:
     """Return the id of the access profile for the new user ``name``."""
     other = _find(transaction, name)
@@ -377,6 +404,7 @@ def _check_addable(
         )
     number = profiles.number_of(transaction, profile)
     _check_static(transaction, static_address)
+    _check_static_prefix(transaction, static_prefix)
     return number
 
 
@@ -393,6 +421,21 @@ def _check_static(
     ).first()
     if holder is not None and holder.id != but:
         raise InvalidInput(f"{address} is the static address of user '{holder.name}' already")
+
+
+def _check_static_prefix(
+    transaction: Transaction, prefix: IPv6Network | None, but: int | None = None
+) -> None:
+    if prefix is None:
+        return
+    ipv6.check_static_prefix(prefix)
+    if prefix in profiles.server_prefixes(transaction):
+        raise InvalidInput(f"the server's own address in the tunnel is in {prefix}")
+    holder = transaction.execute(
+        sa.select(users.c.id, users.c.name).where(users.c.static_prefix == ipv6.digits(prefix))
+    ).first()
+    if holder is not None and holder.id != but:
+        raise InvalidInput(f"{prefix} is the static prefix of user '{holder.name}' already")
 
 
 def _update(transaction: Transaction, user: User, **values: Any) -> None:

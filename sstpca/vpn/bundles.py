@@ -83,7 +83,19 @@ class Bundles:
 
         :raises SstpcaError: as :class:`Making` does.
         """
-        people = [User(0, one.name, True, one.profile, one.static_address, 0.0, 0.0) for one in new]
+        people = [
+            User(
+                0,
+                one.name,
+                True,
+                one.profile,
+                one.static_address,
+                0.0,
+                0.0,
+                static_prefix=one.static_prefix,
+            )
+            for one in new
+        ]
         return Making(self._opened, people, wish or BundleWish(), new_passwords=True)
 
     def make(

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Set
 from ipaddress import IPv4Address, IPv4Network
 
 from .. import surroundings
+from ..access.ipv6 import SESSION_PREFIX
 from ..access.profiles import AccessProfile
 
 
@@ -16,6 +17,7 @@ def doubts(one: AccessProfile, changed: Set[str], routes: Iterable[str] = ()) ->
     yield from _of_routes(one, routes)
     yield from _of_dns(one)
     yield from _of_addresses(one, changed)
+    yield from _of_ipv6(one, changed)
 
 
 def _of_routes(one: AccessProfile, typed: Iterable[str]) -> Iterator[str]:
@@ -83,3 +85,29 @@ def _of_surroundings(one: AccessProfile) -> Iterator[str]:
 
 def _meets(network: IPv4Network, first: IPv4Address, last: IPv4Address) -> bool:
     return first <= network.broadcast_address and network.network_address <= last
+
+
+def _of_ipv6(one: AccessProfile, changed: Set[str]) -> Iterator[str]:
+    prefix = one.ipv6.prefix
+    if prefix is None or not changed & {"ipv6", "pools", "full_tunnel"}:
+        return
+    rooms = (1 << SESSION_PREFIX - prefix.prefixlen) - 1
+    sessions = sum(int(last) - int(first) + 1 for first, last in one.pools)
+    if rooms < sessions:
+        yield (
+            f"the prefix {prefix} has a /64 for {rooms} sessions, and the pools have addresses for "
+            f"{sessions}: the others get no IPv6; take a shorter prefix"
+        )
+    others = (address for address in surroundings.addresses_ipv6() if address in prefix)
+    met = next((address for address in others if address != one.ipv6.local_address), None)
+    if met is not None:
+        yield (
+            f"this machine has the address {met} already, which is in {prefix}: a session may get "
+            "the prefix of that network; take a prefix that is routed to this machine and is in no "
+            "network"
+        )
+    if not one.full_tunnel and not one.ipv6.routes:
+        yield (
+            "a split tunnel without a route of IPv6: nothing but DNS goes through it by IPv6; give "
+            "--route 2001:db8:1::/48 or the like"
+        )

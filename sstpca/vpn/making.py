@@ -302,6 +302,7 @@ class Making:
                 order.password or generate_password(),
                 profile=order.user.profile,
                 static_address=order.user.static_address,
+                static_prefix=order.user.static_prefix,
             )
 
         with archive.holding(self._workshop.output):

@@ -1,8 +1,8 @@
 """Users: who may log in, by which password and with which access profile."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv6Network
 
 from ..access.profiles import DEFAULT
 from ..secrets import generate_password
@@ -20,12 +20,15 @@ class NewUser:
     :param password: None: one is made.
     :param profile: the name of the access profile.
     :param static_address: the address the user always gets; None: one of the pool.
+    :param static_prefix: the IPv6 prefix, a /64, that the user always gets where the access profile
+        gives IPv6; None: one of the profile's.
     """
 
     name: str
     password: str | None = field(default=None, repr=False)
     profile: str = DEFAULT
     static_address: IPv4Address | None = None
+    static_prefix: IPv6Network | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +70,15 @@ class Users:
         """
         store = self._opened.store
         return [
-            NewUser(
-                users.check_addable(
-                    store, one.name, profile=one.profile, static_address=one.static_address
+            replace(
+                one,
+                name=users.check_addable(
+                    store,
+                    one.name,
+                    profile=one.profile,
+                    static_address=one.static_address,
+                    static_prefix=one.static_prefix,
                 ),
-                one.password,
-                one.profile,
-                one.static_address,
             )
             for one in new
         ]
@@ -102,6 +107,7 @@ class Users:
                     password,
                     profile=one.profile,
                     static_address=one.static_address,
+                    static_prefix=one.static_prefix,
                 )
                 added.append(WithPassword(user, password))
         return added
@@ -147,11 +153,14 @@ class Users:
         profile: str | None = None,
         static_address: IPv4Address | None = None,
         no_static_address: bool = False,
+        static_prefix: IPv6Network | None = None,
+        no_static_prefix: bool = False,
     ) -> User:
-        """Change the access profile or the static address of the user ``name``, from the next login.
+        """Change the access profile, or what is static, of the user ``name``, from the next login.
 
         :param no_static_address: take the static address away.
-        :raises InvalidInput: if the address cannot be used.
+        :param no_static_prefix: take the static prefix away.
+        :raises InvalidInput: if the address or the prefix cannot be used.
         :raises NotFound: if there is no such user or access profile.
         """
         return users.change(
@@ -160,6 +169,8 @@ class Users:
             profile=profile,
             static_address=static_address,
             no_static_address=no_static_address,
+            static_prefix=static_prefix,
+            no_static_prefix=no_static_prefix,
         )
 
     def remove(self, names: Iterable[str]) -> list[User]:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Address
 
 import pytest
 from click.testing import Result
@@ -33,6 +33,7 @@ def test_add_and_show(run: Run) -> None:
         "local address  10.98.0.1\n"
         "pools          10.98.0.10-10.98.0.20, 10.98.1.5\n"
         "sessions       10 of each user\n"
+        "IPv6           none\n"
         "DNS servers    10.1.0.53, 10.1.0.54\n"
         "DNS suffix     corp.example\n"
         "tunnel         split\n"
@@ -52,13 +53,67 @@ def test_add_and_show(run: Run) -> None:
 def test_show_says_that_ipv6_goes_past_a_full_tunnel(run: Run) -> None:
     assert "tunnel         full\n               IPv6" in run("profile", "show", "default").stdout
     run("profile", "set", "default", "--split-tunnel")
-    assert "IPv6" not in run("profile", "show", "default").stdout
+    assert "IPv6 of the clients" not in run("profile", "show", "default").stdout
+    run("profile", "set", "default", "--full-tunnel", "--ipv6", "2001:db8:98::/48")
+    assert "IPv6 of the clients" not in run("profile", "show", "default").stdout
+
+
+def test_ipv6_is_given_shown_and_taken_away(run: Run, refused: Refused) -> None:
+    given = ["--ipv6", "2001:db8:98::/48", "--dns", "10.1.0.53", "--dns", "2001:db8:1::53"]
+    given += ["--split-tunnel", "--route", "10.1.0.0/16", "--route", "2001:db8:1::/48"]
+    assert run("profile", "add", "office", *OFFICE, *given).exit_code == 0
+    shown = run("profile", "show", "office").stdout
+    assert "IPv6           a /64 of 2001:db8:98::/48 for each session; the server is " in shown
+    assert "DNS servers    10.1.0.53, 2001:db8:1::53\n" in shown
+    assert "routes         10.1.0.0/16, 2001:db8:1::/48\n" in shown
+    assert json.loads(run("profile", "show", "office", "--json").stdout)["ipv6"] == {
+        "prefix": "2001:db8:98::/48",
+        "dns": ["2001:db8:1::53"],
+        "routes": ["2001:db8:1::/48"],
+    }
+    # what can be repeated replaces what was there, of both families
+    run("profile", "set", "office", "--dns", "10.1.0.53")
+    assert "DNS servers    10.1.0.53\n" in run("profile", "show", "office").stdout
+    assert "exclude each other" in refused(
+        run("profile", "set", "office", "--no-ipv6", "--ipv6", "fd00::/48"), 2
+    )
+    assert run("profile", "set", "office", "--no-ipv6").exit_code == 0
+    shown = run("profile", "show", "office").stdout
+    assert "IPv6           none\n" in shown
+    assert "routes         10.1.0.0/16\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--ipv6", ""], "--ipv6 is empty"),
+        (["--ipv6", "10.0.0.0/8"], "'10.0.0.0/8' is not an IPv6 prefix"),
+        (["--ipv6", "2001:db8::1/48"], "'2001:db8::1/48' has bits set beyond its length"),
+        (["--ipv6", "2001:db8::/64"], "has 32 to 63 bits, not 64"),
+        (["--ipv6", "fe80::/48"], "the prefix fe80::/48 is not of unicast addresses"),
+        (["--ipv6", "ff02::/48"], "the prefix ff02::/48 is not of unicast addresses"),
+        (["--dns", "2001:db8::53"], "is of IPv6, and the access profile has no prefix for it"),
+        (["--route", "2001:db8::/32"], "is of IPv6, and the access profile has no prefix for it"),
+        (["--ipv6", "fd00::/48", "--dns", "fe80::1%eth0"], "has a zone"),
+        (["--ipv6", "fd00::/48", "--dns", "fe80::1"], "the DNS server fe80::1 is not the address"),
+        (["--ipv6", "fd00::/48", "--route", "::/0"], "a route to everything is a full tunnel"),
+        (["--ipv6", "fd00::/48", "--dns", "fd00:"], "'fd00:' is not an IPv6 address"),
+    ],
+)
+def test_what_cannot_be_ipv6(run: Run, refused: Refused, options: list[str], said: str) -> None:
+    assert said in refused(run("profile", "set", "default", *options), 2)
+
+
+def test_no_two_profiles_have_one_prefix(run: Run, refused: Refused) -> None:
+    run("profile", "set", "default", "--ipv6", "2001:db8:98::/48")
+    said = refused(run("profile", "add", "office", *OFFICE, "--ipv6", "2001:db8:98:8000::/49"), 2)
+    assert "of the access profiles 'office' and 'default' overlap" in said
 
 
 def test_the_lists(run: Run) -> None:
     assert run("profile", "list").stdout == (
-        "NAME     LOCAL      POOLS                   DNS               TUNNEL\n"
-        "default  10.99.0.1  10.99.0.10-10.99.0.250  9.9.9.9, 1.1.1.1  full\n"
+        "NAME     LOCAL      POOLS                   IPV6  DNS               TUNNEL\n"
+        "default  10.99.0.1  10.99.0.10-10.99.0.250  no    9.9.9.9, 1.1.1.1  full\n"
     )
     shown = json.loads(run("profile", "show", "default", "--json").stdout)
     assert json.loads(run("profile", "list", "--json").stdout) == [shown]
@@ -73,6 +128,7 @@ def test_the_lists(run: Run) -> None:
         "sessions": 10,
         "reach": [],
         "inbound": False,
+        "ipv6": {"prefix": None, "dns": [], "routes": []},
         "sign_in": "mschapv2",
         "name_rules": [],
         "proxy": "",
@@ -253,6 +309,8 @@ SURROUNDINGS = "10.50.0.0/16"
         (["--pool", "10.49.0.1-10.51.0.9"], "10.51.0.9 is in 10.50.0.0/16, a network of this"),
         (["--local", "10.50.0.77"], "--local 10.50.0.77 is in 10.50.0.0/16, a network of this"),
         (["--no-dns"], "a full tunnel without DNS"),
+        (["--ipv6", "2001:db8:98::/60"], "has a /64 for 15 sessions, and the pools have"),
+        (["--ipv6", "2001:db8:50::/48"], "has the address 2001:db8:50:7::1 already, which is in"),
     ],
 )
 def test_what_may_not_be_meant_is_a_warning(
@@ -260,6 +318,7 @@ def test_what_may_not_be_meant_is_a_warning(
 ) -> None:
     around = [IPv4Network(SURROUNDINGS), IPv4Network("10.98.0.12/32")]
     monkeypatch.setattr(surroundings, "networks", lambda: around)
+    monkeypatch.setattr(surroundings, "addresses_ipv6", lambda: [IPv6Address("2001:db8:50:7::1")])
     result = run("profile", "set", "default", *options)
     assert result.exit_code == 0
     warnings = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]

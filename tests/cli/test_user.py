@@ -213,6 +213,32 @@ def test_a_name_in_another_encoding_is_nobodys(
     assert refused(run(*arguments, name), 1) == "there is no user 'J\\udcfcrgen'"
 
 
+def test_a_static_prefix(run: Run, alice: str, refused: Refused) -> None:
+    prefix = "2001:db8:98:a11c::/64"
+    result = run("user", "set", "alice", "--prefix", prefix)
+    assert "the access profile 'default' gives no IPv6" in result.stderr
+    assert f"prefix          {prefix}\n" in run("user", "show", "alice").stdout
+    run("profile", "set", "default", "--ipv6", "2001:db8:98::/48")
+    assert "warning" not in run("user", "add", "bob", "--generate", "--prefix", "fd00::/64").stderr
+    for given, said in (
+        (prefix, f"{prefix} is the static prefix of user 'alice' already"),
+        ("2001:db8:98::/64", "the server's own address in the tunnel is in 2001:db8:98::/64"),
+        ("2001:db8:98::/56", "the prefix of a user has 64 bits, not 56"),
+        ("fe80::/64", "is not of unicast addresses"),
+        ("10.0.0.0/8", "is not an IPv6 prefix"),
+    ):
+        assert said in refused(run("user", "set", "bob", "--prefix", given), 2)
+    both = run("user", "set", "bob", "--prefix", prefix, "--no-prefix")
+    assert "exclude each other" in refused(both, 2)
+    assert "--prefix is for one user" in refused(
+        run("user", "add", "x", "y", "--prefix", prefix), 2
+    )
+    taken = run("profile", "set", "default", "--ipv6", "fd00::/48")
+    assert "static prefix of user 'bob'" in refused(taken, 2)
+    run("user", "set", "alice", "--no-prefix")
+    assert "prefix" not in run("user", "show", "alice").stdout
+
+
 def test_another_profile_may_need_another_bundle(run: Run, alice: str) -> None:
     result = run("user", "set", "alice", "--profile", "default")
     assert result.stderr.splitlines()[-1].endswith(" bundle alice")
@@ -239,6 +265,7 @@ def test_the_list_for_machines(run: Run, alice: str) -> None:
         "profile": "default",
         "address": "10.99.0.20",
         "password_expired": False,
+        "prefix": None,
     }
 
 

@@ -13,7 +13,7 @@ from sstpca.secrets import Sealer
 from sstpca.server.contracts import Account, Lease, Sessions
 from sstpca.serving.backend import StoreBackend
 from sstpca.store import Store, profiles, users
-from sstpca.store.leases import _spans
+from sstpca.store.leases import spans
 from sstpca.store.sessions import REPLACED, list_sessions
 
 STATIC = IPv4Address("10.99.0.200")
@@ -233,9 +233,9 @@ def test_every_address_comes_up_once(sizes: list[tuple[int, int]], start: int) -
         range(i * 100 + first, i * 100 + first + size) for i, (first, size) in enumerate(sizes)
     ]
     everything = [number for numbers in ranges for number in numbers]
-    spans = list(_spans(ranges, start, size=7))
-    assert all(1 <= len(span) <= 7 for span in spans)
-    found = [number for span in spans for number in span]
+    cut = list(spans(ranges, start, size=7))
+    assert all(1 <= len(span) <= 7 for span in cut)
+    found = [number for span in cut for number in span]
     assert sorted(found) == everything
     if everything:
         assert found[0] == everything[start % len(everything)]
