@@ -33,12 +33,18 @@ class Bind:
 
 @dataclass(frozen=True, slots=True)
 class Up:
-    """IP may flow: the session has its interface, and IPCP is open.
+    """IP may flow: the session has its interface, and IPCP or IPV6CP is open.
+
+    Said again when the other one opens, or closes.
 
     :param mtu: the largest IP packet the client takes, in bytes.
+    :param ipv4: whether IPv4 may flow.
+    :param ipv6: whether IPv6 may.
     """
 
     mtu: int
+    ipv4: bool = True
+    ipv6: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class Down:
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """An IPv4 packet from the client that did not come in the usual frame."""
+    """An IP packet from the client that did not come in the usual frame."""
 
     packet: bytes
 

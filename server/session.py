@@ -13,8 +13,8 @@ from .sstp.wire import Data, encode
 class Session:
     """Bytes and answers go in, effects come out; call :meth:`tick` at :attr:`deadline`.
 
-    IP flows only while the crypto binding holds and IPCP is open ([MS-SSTP] 3.3.5.2.3). Which of
-    the two comes first is up to the client; until the binding holds its address is only promised.
+    IP flows only while the crypto binding holds and IPCP, or IPV6CP, is open ([MS-SSTP] 3.3.5.2.3).
+    What of that comes first is up to the client; until the binding holds its address is only promised.
     """
 
     def __init__(self, call: Call, link: Link) -> None:
@@ -22,7 +22,8 @@ class Session:
         self._link = link
         self._promised = False  # the client has a lease that waits for its binding
         self._given = False  # the driver has done what Bind asks for
-        self._mtu: int | None = None
+        self._network: ppp.NetworkUp | None = None
+        self._said: Up | None = None  # the last Up; None after Down
         self._reason = ""  # why the session ends: what came first
         self._closed = False
         self.up = False
@@ -123,8 +124,12 @@ class Session:
             protocol, information = decode(frame)
         except FrameError:
             return []
-        if protocol == Protocol.IPV4:
-            return [Deliver(information)] if self.up else []
+        if self._said is not None and information[:1]:
+            said, version = self._said, information[0] >> 4
+            if protocol == Protocol.IPV4 and said.ipv4 and version == 4:
+                return [Deliver(information)]
+            if protocol == Protocol.IPV6 and said.ipv6 and version == 6:
+                return [Deliver(information)]
         return self._from_link(self._link.receive(frame, now), now)
 
     def _from_link(self, effects: list[ppp.Effect], now: float) -> list[Effect]:
@@ -139,11 +144,11 @@ class Session:
                         result.append(sstp.Send(encode(Data(frame))))
                 case ppp.Authenticated(hlaks):
                     result += self._from_call(self._call.keyed(hlaks, now), now)
-                case ppp.NetworkUp(mtu):
-                    self._mtu = mtu
+                case ppp.NetworkUp():
+                    self._network = effect
                     result += self._raise()
                 case ppp.NetworkDown():
-                    self._mtu = None
+                    self._network = None
                     result += self._lower()
                 case ppp.LinkDown(reason):
                     self._reason = self._reason or reason
@@ -169,13 +174,17 @@ class Session:
         return f"{reason} ({difficulty})" if difficulty else reason
 
     def _raise(self) -> list[Effect]:
-        if self.up or not self._given or self._mtu is None or not self._call.carries:
+        network = self._network
+        if network is None or not self._given or not self._call.carries:
             return []
-        self.up = True
-        return [Up(self._mtu)]
+        up = Up(network.mtu, network.ipv4, network.ipv6 is not None)
+        if up == self._said:
+            return []
+        self._said, self.up = up, True
+        return [up]
 
     def _lower(self) -> list[Effect]:
         if not self.up:
             return []
-        self.up = False
+        self._said, self.up = None, False
         return [Down()]

@@ -21,8 +21,8 @@ class ConnectionState(enum.Enum):
     CALLING = "calling"  # SSTP, LCP and the login run
     PROVEN = "proven"  # the client is who it says, and its binding is waited for
     ADMITTED = "admitted"  # the binding holds, and its interface is being made
-    READY = "ready"  # it has its interface; IPCP has not been open yet
-    UP = "up"  # IP flows
+    READY = "ready"  # it has its interface; neither IPCP nor IPV6CP has been open yet
+    UP = "up"  # IP flows, of one family or both
     DOWN = "down"  # IP has flowed: the client negotiates IPCP anew, or the session ends
     DISMISSED = "dismissed"  # a stranger gets our goodbye, in PPP and SSTP
     ENDING = "ending"  # the same with one that was admitted; it has no interface any more
@@ -51,7 +51,7 @@ calling    proven  -         -      -   -       dismissed  refused
 proven     -       admitted  -      -   -       dismissed  refused
 admitted   -       -         ready  -   -       ending     gone
 ready      -       -         -      up  -       ending     gone
-up         -       -         -      -   down    ending     gone
+up         -       -         -      up  down    ending     gone
 down       -       -         -      up  -       ending     gone
 dismissed  -       ending    -      -   -       dismissed  refused
 ending     -       -         ending -   ending  ending     gone

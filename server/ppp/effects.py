@@ -89,15 +89,31 @@ class Authenticated:
 
 
 @dataclass(frozen=True, slots=True)
+class Identifiers:
+    """The interface identifiers that IPV6CP has agreed on (RFC 5072 4.1), 8 bytes each."""
+
+    own: bytes
+    peer: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkUp:
-    """IPCP is open: IP may flow, in packets of at most ``mtu`` bytes towards the client."""
+    """IPCP or IPV6CP is open: IP may flow, in packets of at most ``mtu`` bytes towards the client.
+
+    Said again when the other one opens, or closes.
+
+    :param ipv4: whether IPCP is.
+    :param ipv6: what IPV6CP has agreed on; None if it is not open.
+    """
 
     mtu: int
+    ipv4: bool = True
+    ipv6: Identifiers | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkDown:
-    """IPCP is no longer open: IP must stop."""
+    """Neither is open any longer: IP must stop."""
 
 
 @dataclass(frozen=True, slots=True)

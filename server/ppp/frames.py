@@ -23,7 +23,9 @@ class Protocol(enum.IntEnum):
     """The protocol numbers that mean something here (IANA, PPP DLL Protocol Numbers)."""
 
     IPV4 = 0x0021
+    IPV6 = 0x0057  # RFC 5072 2
     IPCP = 0x8021  # RFC 1332
+    IPV6CP = 0x8057  # RFC 5072
     LCP = 0xC021  # RFC 1661
     CHAP = 0xC223  # RFC 1994
     EAP = 0xC227  # RFC 3748

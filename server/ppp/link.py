@@ -1,7 +1,7 @@
 """One PPP link, from the first frame to the last: the phases of RFC 1661 3.
 
-LCP, then the login (CHAP or EAP), then IPCP; each is a machine of its own, and the link hands
-frames, answers and time to the one they are for.
+LCP, then the login (CHAP or EAP), then IPCP and IPV6CP; each is a machine of its own, and the link
+hands frames, answers and time to the one they are for.
 """
 
 import enum
@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from ..contracts import UNHINDERED, Account, Lease, Standing
-from . import frames, ipcp, lcp, login
-from .automaton import RESTART, AutomatonEvent, AutomatonState
+from . import frames, lcp, login, network
+from .automaton import RESTART, AutomatonState
 from .chap import Chap
 from .eap import Eap
 from .effects import (
@@ -25,7 +25,8 @@ from .effects import (
 )
 from .frames import Code, FrameError, Packet, Protocol
 from .login import Login
-from .negotiation import GiveUp, LayerDown, LayerFinished, LayerUp, Negotiator, Output
+from .negotiation import GiveUp, LayerDown, LayerFinished, LayerUp, Output
+from .network import Network
 from .password import Exchange
 
 PATIENCE_MAX: Final = 10.0  # seconds for an answer to anything that is repeated, at most
@@ -48,7 +49,7 @@ class Phase(enum.Enum):
     DEAD = "not started"
     ESTABLISH = "LCP"
     AUTHENTICATE = "login"
-    NETWORK = "IPCP, then IP"
+    NETWORK = "IPCP and IPV6CP, then IP"
     TERMINATE = "ending"
     OVER = "over"
 
@@ -77,9 +78,7 @@ class Link:
             Protocol.EAP: Eap(self._exchange),
         }
         self._login = self._logins[Protocol.CHAP]  # until LCP has agreed on one
-        self._ipcp_policy: ipcp.IpcpPolicy | None = None
-        self._ipcp: Negotiator | None = None
-        self._up = False  # NetworkUp is the last that was said
+        self._network: Network | None = None
         self._limit: tuple[float, str] | None = None  # when the link ends, and why
         self._patience = 0.0  # seconds that an answer may take
         self._ending = ""  # why it does, once we have begun to end it
@@ -91,7 +90,7 @@ class Link:
         if self._phase is Phase.OVER:
             return None
         soonest = self._limit[0] if self._limit else None
-        for layer in (self._lcp, self._login, self._ipcp):
+        for layer in (self._lcp, self._login, self._network):
             due = layer.deadline if layer is not None else None
             if due is not None and (soonest is None or due < soonest):
                 soonest = due
@@ -185,11 +184,13 @@ class Link:
             self._allow(NO_ADDRESS_LIMIT, self._ending, now)
             return [*effects, Note(f"no address is free for '{self._login.user}'", warning=True)]
         self._allow(NETWORK_LIMIT, "the client did not open IPCP in time", now)
-        self._ipcp_policy = ipcp.IpcpPolicy(lease)
-        restart = max(RESTART, self._patience)
-        self._ipcp = Negotiator(self._ipcp_policy, self._lcp.control_mru, restart)
-        opened = self._ipcp.feed(AutomatonEvent.OPEN, now) + self._ipcp.feed(AutomatonEvent.UP, now)
-        return effects + self._from_ipcp(opened, now)
+        self._network = Network(
+            lease,
+            mtu=min(self._mtu, self._lcp.peer_mru),
+            mru=self._lcp.control_mru,
+            restart=max(RESTART, self._patience),
+        )
+        return effects + self._from_network(self._network.open(now), now)
 
     def terminate(self, reason: str, now: float) -> list[Effect]:
         """End the link politely: Terminate-Request, then :class:`LinkDown` within 2 seconds."""
@@ -201,18 +202,22 @@ class Link:
             return []
         effects = self._from_lcp(self._lcp.tick(now), now)
         effects += self._from_login(self._login.tick(now), now)
-        if self._ipcp is not None:
-            effects += self._from_ipcp(self._ipcp.tick(now), now)
+        if self._network is not None:
+            effects += self._from_network(self._network.tick(now), now)
         if self._limit is not None and now >= self._limit[0]:
             effects += self._close(self._limit[1], now)
         return effects
 
     def _receive_lcp(self, packet: Packet, now: float) -> list[Effect]:
-        outputs = self._lcp.receive(packet, now)
+        if packet.code == Code.PROTOCOL_REJECT and self._network is not None:
+            rejected = int.from_bytes(packet.data[:2])
+            if (outputs := self._network.does_without(rejected)) is not None:
+                return self._from_network(outputs, now)
+        negotiated = self._lcp.receive(packet, now)
         if packet.code != Code.TERMINATE_REQUEST:
-            return self._from_lcp(outputs, now)
+            return self._from_lcp(negotiated, now)
         # RFC 1661 3.7 would have us wait a Restart time; the SSTP call below waits for the client
-        sent = [output for output in outputs if isinstance(output, SendFrame)]
+        sent = [output for output in negotiated if isinstance(output, SendFrame)]
         difficulty = self.difficulty(now)
         gone = lcp.farewell(packet) + (f" ({difficulty})" if difficulty else "")
         why = self._ending or self._login.failure or gone
@@ -224,13 +229,10 @@ class Link:
         return self._from_login(self._login.receive(packet, now), now)
 
     def _receive_network(self, protocol: int, information: bytes, now: float) -> list[Effect]:
-        if protocol == Protocol.IPV4:
+        if protocol == Protocol.IPV4 or (self._network and self._network.carries(protocol)):
             return []  # IP packets go past the link, this one is late or early
-        if protocol == Protocol.IPCP and self._ipcp is not None:
-            packet = frames.decode_packet(information)
-            asked = packet.code == Code.CONFIGURE_REQUEST
-            again = self._ipcp.repeat_request() if asked else []
-            return self._from_ipcp(again + self._ipcp.receive(packet, now), now)
+        if self._network is not None and self._network.speaks(protocol):
+            return self._from_network(self._network.receive(protocol, information, now), now)
         self._rejected = now, _NAMES.get(protocol, f"the protocol {protocol:04x}")
         return self._from_lcp(self._lcp.protocol_reject(protocol, information), now)
 
@@ -265,19 +267,20 @@ class Link:
                 effects.append(output)
         return effects
 
-    def _from_ipcp(self, outputs: Iterable[Output], now: float) -> list[Effect]:
+    def _from_network(self, outputs: Iterable[network.Output], now: float) -> list[Effect]:
         effects: list[Effect] = []
         for output in outputs:
             match output:
-                case LayerUp():
-                    effects += self._ipcp_up(now)
-                case LayerDown():
-                    effects += self._network_down()
-                    self._allow(NETWORK_LIMIT, "the client did not open IPCP again", now)
-                case LayerFinished(reason) | GiveUp(reason):
+                case GiveUp(reason):
                     effects += self._close(reason, now)
+                    continue
+                case NetworkUp():
+                    self._limit = None
+                case NetworkDown():
+                    self._allow(NETWORK_LIMIT, "the client did not open IPCP again", now)
                 case _:
-                    effects.append(output)
+                    pass
+            effects.append(output)
         return effects
 
     def _lcp_down(self, now: float) -> list[Effect]:
@@ -293,17 +296,6 @@ class Link:
         self._login.stop()
         self._phase = Phase.ESTABLISH
         return []
-
-    def _ipcp_up(self, now: float) -> list[Effect]:
-        if self._ipcp_policy is None or not self._ipcp_policy.address_taken:
-            return self._close("the client does not take the address it is given", now)
-        self._limit = None
-        self._up = True
-        return [NetworkUp(min(self._mtu, self._lcp.peer_mru))]
-
-    def _network_down(self) -> list[Effect]:
-        was_up, self._up = self._up, False
-        return [NetworkDown()] if was_up else []
 
     def _allow(self, seconds: float, reason: str, now: float) -> None:
         """Give the client so long for its next step, or the link ends for this reason."""
@@ -325,6 +317,7 @@ class Link:
 
     def _leave(self, phase: Phase) -> list[Effect]:
         """Go to a phase in which there is nothing above LCP."""
-        self._phase, self._limit, self._ipcp = phase, None, None
+        was_up = self._network is not None and self._network.up
+        self._phase, self._limit, self._network = phase, None, None
         self._login.stop()
-        return self._network_down()
+        return [NetworkDown()] if was_up else []

@@ -6,11 +6,13 @@ migrations    from each version of them to the next
 sqlite        what is SQLite's alone
 prepared      statements that each login takes, run by the driver itself
 users         who may log in, by which password
+static        whether a user may always get an address or a prefix
 profiles      access profiles, and their pools of addresses
 certificates  every certificate that was issued or taken in
 bundles       every bundle that was made
 sessions      who is connected through which worker, and what each login was promised
 leases        which address a login is promised
+prefixes      which IPv6 prefix goes with it
 attempts      wrong passwords, and who is locked for them
 """
 

@@ -10,11 +10,11 @@ import sqlalchemy as sa
 
 from ..access import connection_settings, ipv6
 from ..access.connection_settings import SignIn
-from ..access.profiles import DEFAULT, check_client_address
+from ..access.profiles import DEFAULT
 from ..errors import InvalidInput, NameTaken, NotFound, Refused, command
 from ..names import check_user_name, is_text, login_names, quoted, user_key
 from ..secrets import Sealer, check_password
-from . import profiles, schema, sessions
+from . import profiles, schema, sessions, static
 from .database import Store, Transaction, now
 from .prepared import Prepared
 from .schema import users
@@ -290,12 +290,12 @@ def change(
         if no_static_address:
             values["static_address"] = None
         elif static_address is not None:
-            _check_static(transaction, static_address, but=user.id)
+            static.check_address(transaction, static_address, but=user.id)
             values["static_address"] = int(static_address)
         if no_static_prefix:
             values["static_prefix"] = None
         elif static_prefix is not None:
-            _check_static_prefix(transaction, static_prefix, but=user.id)
+            static.check_prefix(transaction, static_prefix, but=user.id)
             values["static_prefix"] = ipv6.digits(static_prefix)
         if values:
             _update(transaction, user, **values)
@@ -403,39 +403,9 @@ def _check_addable(
             "', or choose another name",
         )
     number = profiles.number_of(transaction, profile)
-    _check_static(transaction, static_address)
-    _check_static_prefix(transaction, static_prefix)
+    static.check_address(transaction, static_address)
+    static.check_prefix(transaction, static_prefix)
     return number
-
-
-def _check_static(
-    transaction: Transaction, address: IPv4Address | None, but: int | None = None
-) -> None:
-    if address is None:
-        return
-    check_client_address(address, "the static address")
-    if address in profiles.local_addresses(transaction):
-        raise InvalidInput(f"{address} is the server's own address in the tunnel")
-    holder = transaction.execute(
-        sa.select(users.c.id, users.c.name).where(users.c.static_address == int(address))
-    ).first()
-    if holder is not None and holder.id != but:
-        raise InvalidInput(f"{address} is the static address of user '{holder.name}' already")
-
-
-def _check_static_prefix(
-    transaction: Transaction, prefix: IPv6Network | None, but: int | None = None
-) -> None:
-    if prefix is None:
-        return
-    ipv6.check_static_prefix(prefix)
-    if prefix in profiles.server_prefixes(transaction):
-        raise InvalidInput(f"the server's own address in the tunnel is in {prefix}")
-    holder = transaction.execute(
-        sa.select(users.c.id, users.c.name).where(users.c.static_prefix == ipv6.digits(prefix))
-    ).first()
-    if holder is not None and holder.id != but:
-        raise InvalidInput(f"{prefix} is the static prefix of user '{holder.name}' already")
 
 
 def _update(transaction: Transaction, user: User, **values: Any) -> None:

@@ -62,6 +62,10 @@ def ipcp(code: int, identifier: int, data: bytes | str = b"") -> bytes:
     return frame(Protocol.IPCP, code, identifier, data)
 
 
+def ipv6cp(code: int, identifier: int, data: bytes | str = b"") -> bytes:
+    return frame(Protocol.IPV6CP, code, identifier, data)
+
+
 def sent(effects: list[Effect]) -> list[tuple[int, Packet]]:
     """Return protocol and packet of each frame among the effects."""
     decoded = [decode(effect.frame) for effect in effects if isinstance(effect, SendFrame)]
@@ -141,9 +145,9 @@ def eap_response(identifier: int, *, password: str = PASSWORD, name: bytes = b"U
     return eap(2, identifier, head + data)
 
 
-def admitted() -> Link:
+def admitted(client_options: str = "") -> Link:
     """Return a link, at time 0, whose client has the right password."""
-    link = authenticating()
+    link = authenticating(client_options)
     assert link.receive(response(1), 0) == [LookUp("User")]
     assert link.account(USER, 0) == [Admit(USER, "MS-CHAPv2")]
     return link
