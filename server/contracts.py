@@ -10,6 +10,17 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final, Protocol
 
 
+@enum.unique
+class WeakSignIn(enum.Flag):
+    """Ways to log in that are weaker than MS-CHAPv2, and closed unless an access profile has them."""
+
+    PAP = 0x01
+    CHAP_MD5 = 0x02
+
+
+NO_WEAK_SIGN_IN: Final = WeakSignIn(0)
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """A user as the login needs it.
@@ -21,6 +32,8 @@ class Account:
     :param certificate_only: whether a password, even the right one, does not let this user in.
     :param certificate: SHA-256 of the certificate that logs in, in lower-case hexadecimal; empty
         if it is a password.
+    :param weak_sign_ins: what its access profile takes beside the others.
+    :param password: itself, never shown; empty if it is not kept. CHAP-MD5 needs it.
     """
 
     id: int
@@ -32,6 +45,8 @@ class Account:
     password_expired: bool = False
     certificate_only: bool = False
     certificate: str = ""
+    weak_sign_ins: WeakSignIn = NO_WEAK_SIGN_IN
+    password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +140,9 @@ class Directory(Protocol):
 
         :param name: all of what it sent, with domain, blanks and all, as text.
         """
+
+    def weak_sign_ins(self) -> WeakSignIn:
+        """Return what at least one access profile takes: a client says how before it says who."""
 
     def change_password(self, account: Account, password: str) -> str:
         """Give a user who has proved to know the old password another one.

@@ -29,6 +29,8 @@ PASSPHRASE_MAX: Final = 1023
 _NONCE_BYTES: Final = 12
 # what the key is used for beside AES-GCM
 _MARK: Final = b"sstpca digest 1\n"
+# beside the user's key, for what is no hash; a user's key has no line end
+_PASSWORD: Final = b"\npassword"
 # no l and 1, no o and 0; 32 signs carry 5 bits each
 _ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 _GROUPS: Final = 4
@@ -120,7 +122,8 @@ class Sealer:
     """Encrypts NT hashes with AES-256-GCM, each bound to its user.
 
     A sealed hash is 12 bytes of nonce, 16 of ciphertext and 16 of tag. The user's comparison key
-    is the additional data, so that a row copied to another user does not open.
+    is the additional data, so that a row copied to another user does not open. A password itself is
+    sealed alike, and does not open as a hash.
 
     :param key: 32 bytes.
     """
@@ -142,31 +145,45 @@ class Sealer:
 
     def seal(self, nt_hash: bytes, user_key: str) -> bytes:
         """Return the 16 bytes of ``nt_hash`` encrypted for the user ``user_key``."""
-        # it takes its time to load, and whoever only lists users needs none of it
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        return nonce + AESGCM(self.key).encrypt(nonce, nt_hash, user_key.encode())
+        return self._sealed(nt_hash, user_key.encode())
 
     def open(self, blob: bytes, user_key: str) -> bytes:
         """Return the NT hash in ``blob``, the mirror of :meth:`seal`.
 
         :raises SstpcaError: if it was sealed with another key or for another user, or is damaged.
         """
+        nt_hash = self._opened(blob, user_key.encode(), user_key)
+        if len(nt_hash) != NT_HASH_BYTES:
+            raise _does_not_open(user_key)
+        return nt_hash
+
+    def seal_password(self, password: str, user_key: str) -> bytes:
+        """Return ``password`` itself encrypted for the user ``user_key``."""
+        return self._sealed(password.encode(), user_key.encode() + _PASSWORD)
+
+    def open_password(self, blob: bytes, user_key: str) -> str:
+        """Return the password in ``blob``, the mirror of :meth:`seal_password`.
+
+        :raises SstpcaError: as :meth:`open` does.
+        """
+        return self._opened(blob, user_key.encode() + _PASSWORD, user_key).decode()
+
+    def _sealed(self, secret: bytes, whose: bytes) -> bytes:
+        # it takes its time to load, and whoever only lists users needs none of it
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + AESGCM(self.key).encrypt(nonce, secret, whose)
+
+    def _opened(self, blob: bytes, whose: bytes, user_key: str) -> bytes:
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         nonce, sealed = blob[:_NONCE_BYTES], blob[_NONCE_BYTES:]
         try:
-            nt_hash = AESGCM(self.key).decrypt(nonce, sealed, user_key.encode())
+            return AESGCM(self.key).decrypt(nonce, sealed, whose)
         except (InvalidTag, ValueError):
-            nt_hash = b""
-        if len(nt_hash) != NT_HASH_BYTES:
-            raise SstpcaError(
-                f"the database key does not open the password of user '{user_key}'",
-                "restore database.key from the same backup as sstpca.db, or set a new password",
-            )
-        return nt_hash
+            raise _does_not_open(user_key) from None
 
     def mark(self, digest: str) -> str:
         """Return what shows whoever has the key that ``digest`` was seen before, and nobody else.
@@ -175,6 +192,13 @@ class Sealer:
         has typed would let a thief of the database try passwords.
         """
         return hmac.digest(self.key, _MARK + digest.encode(), "sha256").hex()
+
+
+def _does_not_open(user_key: str) -> SstpcaError:
+    return SstpcaError(
+        f"the database key does not open the password of user '{user_key}'",
+        "restore database.key from the same backup as sstpca.db, or set a new password",
+    )
 
 
 def _decoded(text: str, where: str) -> bytes:

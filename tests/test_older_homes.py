@@ -13,7 +13,7 @@ from sstpca.bundle.ledger import unpacking
 from sstpca.cli import main
 from sstpca.secrets import Sealer
 from sstpca.server.ppp.mschapv2 import nt_hash
-from sstpca.store import Store, bundles, users
+from sstpca.store import Store, bundles, logins
 
 # made by the commit eb4f079: init, two users, a profile, a certificate, a bundle, a new key of the
 # server, a rollover that has begun; and a backup of it all but the bundle
@@ -44,7 +44,7 @@ def test_users_and_their_passwords(vpn: Vpn) -> None:
     ]
     assert [one.name for one in vpn.profiles.all()] == ["default", "staff"]
     store = Store.open(vpn.home.database)
-    found = users.login(store, Sealer.load(vpn.home), "alice")
+    found = logins.login(store, Sealer.load(vpn.home), "alice")
     store.close()
     assert found is not None
     assert found.nt_hash == nt_hash(PASSWORD)

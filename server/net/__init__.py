@@ -3,7 +3,7 @@
 A :mod:`.worker` accepts; :mod:`.entrance` sees to :mod:`.strangers`, with :mod:`.tls`: by
 :mod:`.sources`, which pay for it, after a look at their :mod:`.hello`, in :mod:`.handshakes`; which
 certificate they are shown depends on their :mod:`.offer`. A
-:mod:`.connection` performs what its session asks for, with what is :mod:`.shared` in the worker, and
+:mod:`.connection` performs what its session (:mod:`.beginning`) asks for, with what is :mod:`.shared` in the worker, and
 takes a little of its :mod:`.backlog` in each turn. Its states are the tables of :mod:`.lifecycle`, by
 which the event loop keeps :mod:`.watch`; :mod:`.closing` is for what comes behind the last of them.
 :mod:`.inside` is the tunnel, with what a client asks us there; :mod:`.lookup` finds whose password it

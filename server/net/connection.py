@@ -1,6 +1,5 @@
 """One client's connection: the only place that performs what a session asks for."""
 
-import os
 from collections.abc import Callable, Coroutine
 from functools import partial
 from logging import INFO, WARNING
@@ -27,12 +26,10 @@ from ..effects import (
 )
 from ..errors import ServerError
 from ..log import SessionLog
-from ..ppp.link import Link
-from ..session import Session
-from ..sstp.call import Call
 from ..sstp.wire import WireError
 from .admission import Admission
 from .backlog import Backlog
+from .beginning import new_session
 from .closing import close_gently
 from .eap_handshake import EapHandshake
 from .inside import Inside
@@ -85,15 +82,7 @@ class Connection:
         self._inbound = Inbound(shared.scratch)
         self._outbound = Outbound(stream, shared.scratch, shared.room, coalesce=coalesce)
         self._inside = Inside(self._inbound, self._outbound)
-        self._session = Session(
-            Call(nonce=os.urandom(32), certificates=(certificate.hashes,)),
-            Link(
-                challenge=os.urandom(16),
-                magic=int.from_bytes(os.urandom(4)) or 1,
-                server_name=shared.config.name,
-                mtu=shared.config.mtu,
-            ),
-        )
+        self._session = new_session(shared, certificate)
         self._eap_handshake = EapHandshake(shared.contexts, certificate, shared.directory)
         self._admission = Admission(shared, self._log)
         self._tun = self._admission.interface

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar, TypeVarTuple
 
 from ..config import Config
-from ..contracts import Directory, Sessions
+from ..contracts import NO_WEAK_SIGN_IN, Directory, Sessions, WeakSignIn
 from ..dataplane.inbound import SCRATCH
 from ..dataplane.queue import Room
 from ..log import LogLimit
@@ -42,6 +42,7 @@ class Shared:
     """The process's event loop, certificate, store and threads.
 
     :param identity: the certificates that new connections are shown, one of them each.
+    :param weak_sign_ins: what a client may wish for, as of the last beat.
     :param active: those that may have carried packets since the last beat.
     :param scratch: working memory for one read or one batch; nothing in it outlives a callback.
     :param room: for the packets that wait for clients.
@@ -52,6 +53,7 @@ class Shared:
     directory: Directory
     sessions: Sessions
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+    weak_sign_ins: WeakSignIn = NO_WEAK_SIGN_IN
     scratch: bytearray = field(default_factory=lambda: bytearray(SCRATCH))
     room: Room = field(default_factory=Room)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)

@@ -39,6 +39,7 @@ async def work(
     """Be a worker of the process ``supervisor``, until SIGTERM or its death."""
     with backend.join(os.getpid()) as (directory, sessions):
         shared = Shared(config, identity, directory, sessions)
+        shared.weak_sign_ins = directory.weak_sign_ins()
         await Worker(shared, listeners).run(supervisor)
 
 
@@ -97,10 +98,12 @@ class Worker:
         traffic = {c.session: c.traffic for c in active if c.session is not None}
         try:
             ending = await self._shared.ask(self._shared.sessions.beat, traffic)
+            weak = await self._shared.ask(self._shared.directory.weak_sign_ins)
         except Exception as error:
             LOGGER.error("the store does not answer: %s", error)
             self._shared.active.update(active)
             return
+        self._shared.weak_sign_ins = weak
         if ending:
             for one in list(self._connections):
                 if one.session in ending:

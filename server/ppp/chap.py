@@ -1,14 +1,14 @@
 """The server's side of CHAP (RFC 1994) with MS-CHAPv2 in it (RFC 2759), as a small machine."""
 
 import enum
+import typing
 
-from ..contracts import Account
+from ..contracts import Account, Standing
 from . import frames
 from .effects import Admit, Authenticated, ChangePassword, Handshaken, LookUp, SendFrame
 from .frames import Packet, Protocol
 from .login import FAREWELL, FIRST_RETRY, LOGIN_DELAY, MAX_TRIES, RETRY, Output
 from .negotiation import GiveUp
-from .password import Exchange
 from .verdict import Next, Right, Wrong
 
 
@@ -38,13 +38,46 @@ class ChapState(enum.Enum):
     REFUSED = "Failure sent"
 
 
+class Proof(typing.Protocol):
+    """What goes to and fro in CHAP: MS-CHAPv2 (:mod:`.password`), or MD5 (:mod:`.chap_md5`).
+
+    :ivar how: what the log says of a login by it.
+    """
+
+    how: str
+
+    @property
+    def user(self) -> str:
+        """The name the client logs in with, fit for a log."""
+
+    def grace(self, patience: float) -> float:
+        """Return how long another try may take, in seconds."""
+
+    def challenge(self) -> bytes:
+        """Return the data of a Challenge never sent before."""
+
+    def take(self, identifier: int, data: bytes, now: float) -> LookUp | None:
+        """Take the data of a Response; return what to ask, None if it is none."""
+
+    def judge(self, account: Account | None, standing: Standing, now: float) -> Right | Wrong:
+        """Judge the Response by the account that was looked up, None if there is none."""
+
+    def change(self, data: bytes, now: float) -> ChangePassword | Wrong | None:
+        """Take the data of a Change-Password packet; None if it is none, or not its time."""
+
+    def changed(self, account: Account, refusal: str, now: float) -> Right | Wrong:
+        """Go on once another password was to be kept."""
+
+
 class Chap:
     """A login by CHAP; see :class:`.login.Login`.
 
     :param exchange: the link's, so that no Challenge comes twice on it.
     """
 
-    def __init__(self, exchange: Exchange) -> None:
+    protocol = Protocol.CHAP
+
+    def __init__(self, exchange: Proof) -> None:
         self.deadline: float | None = None
         self.failure = ""
         self._state = ChapState.IDLE
@@ -106,11 +139,11 @@ class Chap:
             case _:
                 return []
 
-    def account(self, account: Account | None, now: float) -> list[Output]:
+    def account(self, account: Account | None, standing: Standing, now: float) -> list[Output]:
         """Judge the Response by the account that was looked up, None if there is none."""
         if self._state is not ChapState.LOOKING:
             return []
-        return self._judged(self._exchange.judge(account, now))
+        return self._judged(self._exchange.judge(account, standing, now))
 
     def changed(self, account: Account, refusal: str, now: float) -> list[Output]:
         """Take the answer to :class:`ChangePassword`."""
@@ -148,14 +181,14 @@ class Chap:
     @property
     def _silence(self) -> str:
         if self._unusable:
-            return "the client's answer to the Challenge is not one of MS-CHAPv2"
+            return f"the client's answer to the Challenge is not one of {self._exchange.how}"
         return "the client does not answer the Challenge"
 
     def _answered(self, packet: Packet, now: float) -> list[Output]:
         """Take a Response, or a Change-Password packet where one may come."""
         answer: LookUp | ChangePassword | Wrong | None
         if packet.code == ChapCode.RESPONSE:
-            answer, state = self._exchange.take(packet.data, now), ChapState.LOOKING
+            answer, state = self._exchange.take(packet.id, packet.data, now), ChapState.LOOKING
         else:
             answer, state = self._exchange.change(packet.data, now), ChapState.CHANGING
         if answer is None:
@@ -172,7 +205,7 @@ class Chap:
             self._reply = Packet(ChapCode.SUCCESS, self._id, verdict.message)
             self._hlak = verdict.hlak
             self._state = ChapState.ADMITTED
-            return [Admit(verdict.account, "MS-CHAPv2")]
+            return [Admit(verdict.account, self._exchange.how)]
         self._reply = Packet(ChapCode.FAILURE, self._id, verdict.message)
         self._next = verdict.next
         self.failure = f"login failed for '{self.user}'"

@@ -6,7 +6,7 @@ Only one Request is open at a time, and nothing but its Response is heard (RFC 3
 import enum
 from typing import Final
 
-from ..contracts import Account
+from ..contracts import Account, Standing
 from . import frames
 from .eap_method import Ask, EapType, Fail, Method, MethodOutput
 from .eap_mschapv2 import MsChapV2
@@ -70,6 +70,8 @@ class Eap:
 
     :param exchange: the link's, so that no Challenge comes twice on it.
     """
+
+    protocol = Protocol.EAP
 
     def __init__(self, exchange: Exchange) -> None:
         self.deadline: float | None = None
@@ -138,11 +140,11 @@ class Eap:
             case _:
                 return []
 
-    def account(self, account: Account | None, now: float) -> list[Output]:
+    def account(self, account: Account | None, standing: Standing, now: float) -> list[Output]:
         """Take the answer to :class:`LookUp`."""
         if self._state is not EapState.LOOKING or self._method is None:
             return []
-        return self._obey(self._method.account(account, now), now)
+        return self._obey(self._method.account(account, standing, now), now)
 
     def changed(self, account: Account, refusal: str, now: float) -> list[Output]:
         """Take the answer to :class:`ChangePassword`."""

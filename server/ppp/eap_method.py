@@ -4,7 +4,7 @@ import enum
 import typing
 from dataclasses import dataclass, field
 
-from ..contracts import Account
+from ..contracts import Account, Standing
 from .effects import Admit, ChangePassword, Handshake, Handshaken, LookUp, Note
 
 
@@ -62,8 +62,10 @@ class Method(typing.Protocol):
     def receive(self, data: bytes, now: float) -> list[MethodOutput]:
         """Take what comes behind the type in a Response."""
 
-    def account(self, account: Account | None, now: float) -> list[MethodOutput]:
-        """Take the answer to :class:`LookUp`."""
+    def account(
+        self, account: Account | None, standing: Standing, now: float
+    ) -> list[MethodOutput]:
+        """Take the answer to :class:`LookUp`; see :meth:`.link.Link.account`."""
 
     def changed(self, account: Account, refusal: str, now: float) -> list[MethodOutput]:
         """Take the answer to :class:`ChangePassword`; see :meth:`.link.Link.changed`."""

@@ -4,7 +4,7 @@ import enum
 import struct
 from typing import Final
 
-from ..contracts import Account
+from ..contracts import Account, Standing
 from .eap_method import Ask, EapType, Fail, MethodOutput
 from .effects import Admit, ChangePassword, Handshaken, LookUp
 from .password import Exchange
@@ -78,14 +78,16 @@ class MsChapV2:
             case _:
                 return []
 
-    def account(self, account: Account | None, now: float) -> list[MethodOutput]:
+    def account(
+        self, account: Account | None, standing: Standing, now: float
+    ) -> list[MethodOutput]:
         """Judge the Response by the account that was looked up, None if there is none.
 
         The lease comes only with the Success-Response: the client has to believe us, too.
         """
         if self._state is not MsChapV2State.LOOKING:
             return []
-        return self._judged(self._exchange.judge(account, now))
+        return self._judged(self._exchange.judge(account, standing, now))
 
     def changed(self, account: Account, refusal: str, now: float) -> list[MethodOutput]:
         """Take the answer to :class:`ChangePassword`."""
@@ -104,7 +106,7 @@ class MsChapV2:
         if not self._awaited(identifier) or not _HEADER.size <= length <= len(data):
             return []
         if code == OpCode.RESPONSE:
-            question = self._exchange.take(data[_HEADER.size : length], now)
+            question = self._exchange.take(identifier, data[_HEADER.size : length], now)
             return self._asked(identifier, question, MsChapV2State.LOOKING)
         change = self._exchange.change(data[_HEADER.size : length], now)
         if isinstance(change, Wrong):

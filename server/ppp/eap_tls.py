@@ -5,7 +5,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from ..contracts import Account
+from ..contracts import Account, Standing
 from .eap_method import Ask, EapType, Fail, MethodOutput
 from .effects import Admit, Handshake, Handshaken, Note
 
@@ -113,7 +113,9 @@ class Tls:
             return self._end(piece, self._account)
         return self._collect(piece)
 
-    def account(self, account: Account | None, now: float) -> list[MethodOutput]:
+    def account(
+        self, account: Account | None, standing: Standing, now: float
+    ) -> list[MethodOutput]:
         """This method looks nobody up by name."""
         return []
 

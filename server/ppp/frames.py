@@ -27,6 +27,7 @@ class Protocol(enum.IntEnum):
     IPCP = 0x8021  # RFC 1332
     IPV6CP = 0x8057  # RFC 5072
     LCP = 0xC021  # RFC 1661
+    PAP = 0xC023  # RFC 1334
     CHAP = 0xC223  # RFC 1994
     EAP = 0xC227  # RFC 3748
 

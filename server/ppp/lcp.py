@@ -4,6 +4,7 @@ import enum
 import hashlib
 from typing import Final
 
+from ..contracts import NO_WEAK_SIGN_IN, WeakSignIn
 from .automaton import RESTART, AutomatonEvent, AutomatonState
 from .effects import Identified, printable
 from .frames import DEFAULT_MRU, Code, Packet, Protocol
@@ -20,10 +21,12 @@ MAX_IDENTIFICATIONS: Final = 4  # Windows identifies itself three times
 
 MS_CHAP_V2: Final = b"\xc2\x23\x81"  # CHAP, algorithm 0x81; RFC 2759 3
 EAP: Final = b"\xc2\x27"  # RFC 3748 7.1, RFC 2284 2.1
-_LOGINS: Final = {MS_CHAP_V2: Protocol.CHAP, EAP: Protocol.EAP}
+PAP: Final = b"\xc0\x23"  # RFC 1334 2.1
+CHAP_MD5: Final = b"\xc2\x23\x05"  # RFC 1994 3
+_WEAK_LOGINS: Final = {WeakSignIn.PAP: PAP, WeakSignIn.CHAP_MD5: CHAP_MD5}
 _OTHER_LOGINS: Final = {
-    b"\xc0\x23": "PAP",
-    b"\xc2\x23\x05": "CHAP-MD5",
+    PAP: "PAP",
+    CHAP_MD5: "CHAP-MD5",
     b"\xc2\x23\x80": "MS-CHAP version 1",
 }
 _NO_COMMON_LOGIN: Final = "the client refuses MS-CHAPv2 and EAP"
@@ -44,12 +47,14 @@ class LcpPolicy:
     """What the server asks for: a Magic-Number, and MS-CHAPv2, or EAP if the client wishes it.
 
     :param magic: our Magic-Number, 32 random bits, not zero. Others are derived from it.
+    :param weak: what else a client may wish for; it is never asked for first.
     """
 
     name = "LCP"
     protocol = Protocol.LCP.value
 
-    def __init__(self, magic: int) -> None:
+    def __init__(self, magic: int, weak: WeakSignIn = NO_WEAK_SIGN_IN) -> None:
+        self._known = {MS_CHAP_V2, EAP, *(_WEAK_LOGINS[one] for one in weak)}
         self.magic = magic  # zero once the client has rejected it
         self.peer_mru = DEFAULT_MRU
         self.authentication = MS_CHAP_V2
@@ -85,7 +90,7 @@ class LcpPolicy:
         """Take the client's login if it is one of ours, another Magic-Number, and its MRU."""
         values = {option.type: option.value for option in wanted}
         login = values.get(LcpOption.AUTHENTICATION, b"")
-        if login in _LOGINS:
+        if login in self._known:
             self.authentication, self.difficulty = login, ""
         elif LcpOption.AUTHENTICATION in values:
             other = _OTHER_LOGINS.get(login)
@@ -133,8 +138,8 @@ class LcpPolicy:
 class Lcp:
     """LCP of one link: negotiation, and the packets of its own. Its methods return outputs."""
 
-    def __init__(self, magic: int) -> None:
-        self._policy = LcpPolicy(magic)
+    def __init__(self, magic: int, weak: WeakSignIn = NO_WEAK_SIGN_IN) -> None:
+        self._policy = LcpPolicy(magic, weak)
         self._negotiator = Negotiator(self._policy)
         self._first_wait: float | None = None
         self._identifications = 0
@@ -150,9 +155,9 @@ class Lcp:
         return self._policy.difficulty
 
     @property
-    def login(self) -> Protocol:
-        """How the client is to log in: CHAP or EAP, as agreed."""
-        return _LOGINS[self._policy.authentication]
+    def login(self) -> bytes:
+        """How the client is to log in, as agreed: the value of the option, such as MS_CHAP_V2."""
+        return self._policy.authentication
 
     @property
     def peer_mru(self) -> int:
@@ -229,7 +234,7 @@ class Lcp:
         match int.from_bytes(packet.data[:2], "big"):
             case Protocol.LCP:
                 return self._negotiator.rejected(now)
-            case Protocol.CHAP | Protocol.EAP:
+            case Protocol.CHAP | Protocol.EAP | Protocol.PAP:
                 return [GiveUp(_NO_COMMON_LOGIN)]
             case Protocol.IPCP:
                 return [GiveUp("the client refuses IPv4 (IPCP)")]

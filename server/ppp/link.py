@@ -5,13 +5,15 @@ hands frames, answers and time to the one they are for.
 """
 
 import enum
+import functools
 from collections.abc import Iterable
 from typing import Final
 
-from ..contracts import UNHINDERED, Account, Lease, Standing
+from ..contracts import NO_WEAK_SIGN_IN, UNHINDERED, Account, Lease, Standing, WeakSignIn
 from . import frames, lcp, login, network
 from .automaton import RESTART, AutomatonState
 from .chap import Chap
+from .chap_md5 import Md5Exchange
 from .eap import Eap
 from .effects import (
     Effect,
@@ -27,6 +29,7 @@ from .frames import Code, FrameError, Packet, Protocol
 from .login import Login
 from .negotiation import GiveUp, LayerDown, LayerFinished, LayerUp, Output
 from .network import Network
+from .pap import Pap
 from .password import Exchange
 
 PATIENCE_MAX: Final = 10.0  # seconds for an answer to anything that is repeated, at most
@@ -66,18 +69,25 @@ class Link:
     :param magic: 32 random bits, not zero.
     :param server_name: what the server calls itself towards the client.
     :param mtu: the largest IP packet to send to the client, in bytes.
+    :param weak: the ways to log in that a client may wish for, beside MS-CHAPv2 and EAP.
     """
 
-    def __init__(self, *, challenge: bytes, magic: int, server_name: str, mtu: int = 1400) -> None:
+    def __init__(
+        self,
+        *,
+        challenge: bytes,
+        magic: int,
+        server_name: str,
+        mtu: int = 1400,
+        weak: WeakSignIn = NO_WEAK_SIGN_IN,
+    ) -> None:
         self._mtu = mtu
         self._phase = Phase.DEAD
-        self._lcp = lcp.Lcp(magic)
+        self._lcp = lcp.Lcp(magic, weak)
         self._exchange = Exchange(challenge, server_name)
-        self._logins: dict[Protocol, Login] = {
-            Protocol.CHAP: Chap(self._exchange),
-            Protocol.EAP: Eap(self._exchange),
-        }
-        self._login = self._logins[Protocol.CHAP]  # until LCP has agreed on one
+        self._md5 = functools.partial(Md5Exchange, challenge, server_name)
+        self._logins: dict[bytes, Login] = {}  # those that LCP has agreed on, so far
+        self._login = self._agreed_login()
         self._network: Network | None = None
         self._limit: tuple[float, str] | None = None  # when the link ends, and why
         self._patience = 0.0  # seconds that an answer may take
@@ -139,9 +149,9 @@ class Link:
             match protocol:
                 case Protocol.LCP:
                     return self._receive_lcp(frames.decode_packet(information), now)
-                case Protocol.CHAP | Protocol.EAP:
+                case Protocol.CHAP | Protocol.EAP | self._login.protocol:
                     packet = frames.decode_packet(information)
-                    return self._receive_login(self._logins[Protocol(protocol)], packet, now)
+                    return self._receive_login(Protocol(protocol), packet, now)
                 case _ if self._phase is Phase.NETWORK:
                     return self._receive_network(protocol, information, now)
         except FrameError:
@@ -155,8 +165,7 @@ class Link:
 
         :param standing: what becomes of the login whatever its password is.
         """
-        self._exchange.standing = standing
-        return self._from_login(self._login.account(account, now), now)
+        return self._from_login(self._login.account(account, standing, now), now)
 
     def changed(self, account: Account, refusal: str, now: float) -> list[Effect]:
         """Take the answer to :class:`ChangePassword`.
@@ -223,8 +232,26 @@ class Link:
         why = self._ending or self._login.failure or gone
         return [*sent, *self._over(why)]
 
-    def _receive_login(self, agreed: Login, packet: Packet, now: float) -> list[Effect]:
-        if self._phase not in (Phase.AUTHENTICATE, Phase.NETWORK) or agreed is not self._login:
+    def _agreed_login(self) -> Login:
+        """Return the login that LCP has agreed on; what it did before LCP came anew, it still knows."""
+        agreed = self._lcp.login
+        if agreed not in self._logins:
+            self._logins[agreed] = self._new_login(agreed)
+        return self._logins[agreed]
+
+    def _new_login(self, agreed: bytes) -> Login:
+        match agreed:
+            case lcp.EAP:
+                return Eap(self._exchange)
+            case lcp.PAP:
+                return Pap()
+            case lcp.CHAP_MD5:
+                return Chap(self._md5())
+            case _:
+                return Chap(self._exchange)
+
+    def _receive_login(self, by: Protocol, packet: Packet, now: float) -> list[Effect]:
+        if self._phase not in (Phase.AUTHENTICATE, Phase.NETWORK) or by != self._login.protocol:
             return []
         return self._from_login(self._login.receive(packet, now), now)
 
@@ -242,7 +269,7 @@ class Link:
             match output:
                 case LayerUp():
                     self._phase = Phase.AUTHENTICATE
-                    self._login = self._logins[self._lcp.login]
+                    self._login = self._agreed_login()
                     asked = self._login.begin(self._lcp.control_mru, self._patience, now)
                     effects += self._from_login(asked, now)
                 case LayerDown():

@@ -3,7 +3,7 @@
 import typing
 from typing import Final
 
-from ..contracts import Account
+from ..contracts import Account, Standing
 from .effects import (
     Admit,
     Authenticated,
@@ -14,7 +14,7 @@ from .effects import (
     Note,
     SendFrame,
 )
-from .frames import Packet
+from .frames import Packet, Protocol
 from .negotiation import GiveUp
 
 # Seconds from the end of LCP to the first question: some clients do not listen to the login yet, when
@@ -37,10 +37,12 @@ Output = SendFrame | LookUp | ChangePassword | Handshake | Admit | Authenticated
 class Login(typing.Protocol):
     """Authenticates the client of one link. Its methods return outputs.
 
+    :ivar protocol: what its packets come in.
     :ivar deadline: when to call :meth:`tick`.
     :ivar failure: what went wrong, once the client is refused; fit for a log.
     """
 
+    protocol: Protocol
     deadline: float | None
     failure: str
 
@@ -70,8 +72,8 @@ class Login(typing.Protocol):
     def receive(self, packet: Packet, now: float) -> list[Output]:
         """Take a packet of the client."""
 
-    def account(self, account: Account | None, now: float) -> list[Output]:
-        """Take the answer to :class:`LookUp`."""
+    def account(self, account: Account | None, standing: Standing, now: float) -> list[Output]:
+        """Take the answer to :class:`LookUp`; see :meth:`.link.Link.account`."""
 
     def changed(self, account: Account, refusal: str, now: float) -> list[Output]:
         """Take the answer to :class:`ChangePassword`; see :meth:`.link.Link.changed`."""

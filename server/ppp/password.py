@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ..contracts import UNHINDERED, Account
+from ..contracts import UNHINDERED, Account, Standing
 from . import mschapv2, verdict
 from .effects import ChangePassword, LookUp, printable
 from .login import PERSON, PROGRAM
@@ -120,8 +120,9 @@ class Exchange:
     :param seed: 16 random bytes: the first Challenge. Later ones are derived from them.
     :param server_name: shown to the client; at most 64 bytes of it are sent.
     :ivar prompts: whether the client is known to ask a person for another password.
-    :ivar standing: what becomes of this login because of others before it.
     """
+
+    how = "MS-CHAPv2"
 
     def __init__(self, seed: bytes, server_name: str) -> None:
         self.prompts = False
@@ -134,7 +135,7 @@ class Exchange:
         self._attempts = 0
         self._expired: Account | None = None  # who may change the password now
         self._new_hash = b""
-        self.standing = UNHINDERED
+        self._standing = UNHINDERED
 
     @property
     def user(self) -> str:
@@ -153,9 +154,10 @@ class Exchange:
         self._renew_challenge()
         return bytes([len(self._challenge)]) + self._challenge + self._server_name
 
-    def take(self, data: bytes, now: float) -> LookUp | None:
+    def take(self, identifier: int, data: bytes, now: float) -> LookUp | None:
         """Take the data of a Response: Value-Size, Value, Name.
 
+        :param identifier: of the packet; it is no part of the proof.
         :returns: what to ask; None if this is no Response of MS-CHAPv2.
         """
         response = decode_response(data)
@@ -166,13 +168,17 @@ class Exchange:
         self._attempts += 1
         return LookUp(decode_name(response.name), functools.partial(_proves, self._response))
 
-    def judge(self, account: Account | None, now: float) -> Right | Wrong:
-        """Judge the Response by the account that was looked up, None if there is none."""
+    def judge(self, account: Account | None, standing: Standing, now: float) -> Right | Wrong:
+        """Judge the Response by the account that was looked up, None if there is none.
+
+        :param standing: what becomes of this login because of others before it.
+        """
+        self._standing = standing
         # for nobody the same is computed as for somebody
         password_hash = account.nt_hash if account else self._derive("nobody")
         challenge = self._response.matching(password_hash)
         mistake = "" if challenge else self._mistake(account, password_hash)
-        against = verdict.objection(account, mistake=mistake, standing=self.standing)
+        against = verdict.objection(account, mistake=mistake, standing=standing)
         if against is not None:
             return self._refuse(against, now, account)
         assert account is not None
@@ -242,7 +248,7 @@ class Exchange:
             f"C={self._challenge.hex().upper()} V=3 M={verdict.TEXTS[against.error]}"
         )
         note = verdict.refused(self.user, against)
-        at = verdict.when(self._responded, now, self.standing)
+        at = verdict.when(self._responded, now, self._standing)
         return Wrong(message.encode(), note, at, next_)
 
     def _next(self, error: Error) -> Next:

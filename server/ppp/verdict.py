@@ -10,10 +10,13 @@ import math
 from dataclasses import dataclass, field
 from typing import Final
 
-from ..contracts import Account, Standing
+from ..contracts import NO_WEAK_SIGN_IN, Account, Standing, WeakSignIn
 from .effects import Note
 
 REFUSAL_STEP: Final = 0.5  # seconds from the answer to the refusal, or the next multiple of them
+# of a login that gives no key ([MS-SSTP] 3.3.5.2.2), and what that means
+NO_HLAK: Final = bytes(32)
+NO_KEY: Final = "the crypto binding proves the certificate alone"
 
 
 @enum.unique
@@ -95,13 +98,18 @@ class Objection:
 
 
 def objection(
-    account: Account | None, *, standing: Standing, mistake: str = ""
+    account: Account | None,
+    *,
+    standing: Standing,
+    mistake: str = "",
+    by: WeakSignIn = NO_WEAK_SIGN_IN,
 ) -> Objection | None:
     """Return what speaks against a login as ``account``; None if nothing does.
 
     :param account: None if there is none of that name.
     :param standing: what becomes of it because of others before it.
     :param mistake: what is wrong with the client's proof; empty if nothing is.
+    :param by: how it came, if that has to be in the account's access profile.
     """
     if why := standing.barred:
         if account is not None and not mistake:
@@ -115,6 +123,10 @@ def objection(
     if account.certificate_only:
         # the client is not told that it was right: it is not for telling passwords
         why = "the password is right, but this user has to show a certificate"
+        return Objection(Error.AUTHENTICATION_FAILURE, why)
+    if by not in account.weak_sign_ins:
+        # neither is it here
+        why = "the password is right, but the access profile does not take it in this way"
         return Objection(Error.AUTHENTICATION_FAILURE, why)
     if not account.enabled:
         return Objection(Error.ACCOUNT_DISABLED, "the account is disabled")

@@ -3,5 +3,6 @@
 profiles             the addresses, DNS servers and routes, checked for themselves
 connection_settings  what their connection is told beside: sign-in, rules for names, proxy
 ipv6                 the prefix that sessions get theirs of, and what goes with it
+weak_sign_ins        ways to log in that are weaker, and closed unless a profile opens them
 reach                what is closed to clients, and what a profile opens of it
 """

@@ -13,6 +13,7 @@ from . import connection_settings, ipv6
 from .connection_settings import ConnectionSettings, SignIn
 from .ipv6 import Ipv6Settings
 from .reach import Reach
+from .weak_sign_ins import WeakSignIn
 
 Pool = tuple[IPv4Address, IPv4Address]
 
@@ -45,6 +46,7 @@ class AccessProfile:
     :param reach: what clients reach beside the networks behind the server.
     :param inbound: whether other hosts may open connections to the clients.
     :param ipv6: what they are given of IPv6; ``dns`` and ``routes`` are of IPv4.
+    :param weak_sign_ins: how clients may log in beside the sign-in of ``client``.
     """
 
     name: str
@@ -59,6 +61,7 @@ class AccessProfile:
     reach: frozenset[Reach] = frozenset()
     inbound: bool = False
     ipv6: Ipv6Settings = field(default_factory=Ipv6Settings)
+    weak_sign_ins: frozenset[WeakSignIn] = frozenset()
 
     @property
     def by_certificate(self) -> bool:
@@ -213,6 +216,14 @@ def checked(profile: AccessProfile) -> AccessProfile:
             "for example: ",
             option("--sessions"),
             f" {SESSIONS}",
+        )
+    if profile.weak_sign_ins and profile.by_certificate:
+        raise InvalidInput(
+            "users who sign in with a certificate have no weaker way to log in",
+            "say ",
+            option('--weak-sign-in ""'),
+            ", or another ",
+            option("--sign-in"),
         )
     suffix = check_host_name(profile.dns_suffix) if profile.dns_suffix else ""
     return replace(

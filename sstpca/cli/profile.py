@@ -109,11 +109,11 @@ class _Taken:
 def set_(context: Context, name: str, given: Given, taken: _Taken, yes: bool) -> None:
     """Change the access profile NAME.
 
-    Addresses, IPv6, DNS servers, sign-in, --sessions, --reach and --inbound count from the next login
-    of its users. Routes, DNS suffix, tunnel, sign-in, whether there is IPv6, and the options below are
-    in their bundles, which have to be made and installed again. Options that can be repeated replace
-    what was there. An empty value takes away (--dns-suffix ""), but for --ipv6, --dns and --route there
-    are --no-ipv6, --no-dns and --no-routes.
+    Addresses, IPv6, DNS servers, sign-in, --weak-sign-in, --sessions, --reach and --inbound count from
+    the next login of its users. Routes, DNS suffix, tunnel, sign-in, whether there is IPv6, and the
+    options below are in their bundles, which have to be made and installed again. Options that can be
+    repeated replace what was there. An empty value takes away (--dns-suffix ""), but for --ipv6, --dns
+    and --route there are --no-ipv6, --no-dns and --no-routes.
 
     \b
         sstpca profile set default --dns 10.1.0.53
@@ -121,6 +121,7 @@ def set_(context: Context, name: str, given: Given, taken: _Taken, yes: bool) ->
         sstpca profile set default --name-rule corp.example.com=10.1.0.53
         sstpca profile set default --sign-in eap-tls
         sstpca profile set default --ipv6 2001:db8:98::/48
+        sstpca profile set old-phones --weak-sign-in pap
         sstpca profile set default --sessions 1
         sstpca profile set admins --reach clients,server
         sstpca profile set default --reach "" --no-inbound
@@ -199,6 +200,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
                 ("routes", _joined((*found.routes, *found.ipv6.routes))),
                 *reach_rows(found),
                 *_client_rows(found.client),
+                *_weak_rows(found),
             ]
         )
     )
@@ -249,6 +251,11 @@ def _client_rows(client: ConnectionSettings) -> list[tuple[str, str]]:
     return [("sign-in", client.sign_in.value), *shown]
 
 
+def _weak_rows(one: AccessProfile) -> list[tuple[str, str]]:
+    weak = sorted(weak.value for weak in one.weak_sign_ins)
+    return [("weaker sign-in", ", ".join(weak))] if weak else []
+
+
 def _range(pool: Pool) -> str:
     first, last = pool
     return str(first) if first == last else f"{first}-{last}"
@@ -293,5 +300,6 @@ def _as_json(one: AccessProfile) -> dict[str, Any]:
         "reach": sorted(reach.value for reach in one.reach),
         "inbound": one.inbound,
         "ipv6": ipv6.to_json(one.ipv6),
+        "weak_sign_ins": sorted(weak.value for weak in one.weak_sign_ins),
         **connection_settings.to_json(one.client),
     }

@@ -11,6 +11,7 @@ from ..access.connection_settings import ConnectionSettings, SignIn, parse_name_
 from ..access.ipv6 import Ipv6Settings
 from ..access.profiles import SESSIONS, parse_pool, parse_route
 from ..access.reach import Reach, parse_reach
+from ..access.weak_sign_ins import WeakSignIn, parse_weak_sign_ins
 from ..errors import InvalidInput, command
 from ..names import check_ipv4, check_ipv6
 
@@ -80,6 +81,14 @@ def _client_options() -> tuple[Option, ...]:
             "eap-tls is by certificate.",
         ),
         click.option(
+            "--weak-sign-in",
+            "weak_sign_ins",
+            multiple=True,
+            metavar="WHAT,...",
+            help="How else clients may log in: pap, chap-md5. Both are weaker: the crypto binding "
+            "proves the certificate alone, and chap-md5 needs the passwords kept.",
+        ),
+        click.option(
             "--name-rule",
             "name_rules",
             multiple=True,
@@ -124,6 +133,7 @@ class Given:
     reach: tuple[str, ...]
     inbound: bool | None
     sign_in: str | None
+    weak_sign_ins: tuple[str, ...]
     name_rules: tuple[str, ...]
     trigger_apps: tuple[str, ...]
     trusted_networks: tuple[str, ...]
@@ -176,6 +186,9 @@ class Given:
             changes["sessions"] = self.sessions
         if self.reach:
             changes["reach"] = frozenset[Reach]().union(*map(parse_reach, self.reach))
+        if self.weak_sign_ins:
+            weak = map(parse_weak_sign_ins, self.weak_sign_ins)
+            changes["weak_sign_ins"] = frozenset[WeakSignIn]().union(*weak)
         if self.inbound is not None:
             changes["inbound"] = self.inbound
         return changes

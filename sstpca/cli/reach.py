@@ -10,7 +10,16 @@ from .output import counted, talk
 
 # What a session keeps from its login to its end.
 _AT_LOGIN: Final = frozenset(
-    {"local_address", "pools", "ipv6", "dns", "sessions", "reach", "inbound"}
+    {
+        "local_address",
+        "pools",
+        "ipv6",
+        "dns",
+        "sessions",
+        "reach",
+        "inbound",
+        "weak_sign_ins",
+    }
 )
 
 _WORDS: Final = {

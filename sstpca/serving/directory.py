@@ -1,27 +1,42 @@
 """Who may log in: the users and their certificates, as the server asks for them."""
 
+import functools
 import hashlib
+import operator
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from sstpca.server.contracts import Account, CertificateRefused, Standing
+from sstpca.server.contracts import (
+    NO_WEAK_SIGN_IN,
+    Account,
+    CertificateRefused,
+    Standing,
+    WeakSignIn,
+)
 
+from ..access import weak_sign_ins as access
 from ..authority.authority import client_roots
 from ..errors import SstpcaError
 from ..home import Home
 from ..names import quoted
 from ..secrets import Sealer
 from ..settings import LockoutSettings
-from ..store import Store, attempts, certificates, users
+from ..store import Store, attempts, certificates, logins, profiles, users
 
 #: Seconds between two looks for what is forgotten.
 _SWEEP: Final = 60.0
 
 #: How much longer a refusal takes, in seconds, by how much of what there may be is used up.
 _DELAYS: Final = ((1.0, 7.5), (0.75, 3.5), (0.5, 1.5), (0.25, 0.5), (0.0, 0.0))
+
+_WEAK: Final = {
+    access.WeakSignIn.PAP: WeakSignIn.PAP,
+    access.WeakSignIn.CHAP_MD5: WeakSignIn.CHAP_MD5,
+}
 
 
 class StoreDirectory:
@@ -39,7 +54,11 @@ class StoreDirectory:
 
     def account(self, name: str) -> Account | None:
         """Return the user whom a client means by that name, or None."""
-        return _account(users.login_as_typed(self._store, self._sealer, name))
+        return _account(logins.login_as_typed(self._store, self._sealer, name))
+
+    def weak_sign_ins(self) -> WeakSignIn:
+        """Return what at least one access profile takes."""
+        return _weak(profiles.weak_sign_ins(self._store))
 
     def change_password(self, account: Account, password: str) -> str:
         """Give a user another password; return why it cannot be, or nothing."""
@@ -70,7 +89,7 @@ class StoreDirectory:
         """
         name = self._holder(hashlib.sha256(der).hexdigest())
         # a certificate has the name that it was issued for, and nobody else is meant
-        account = _account(users.login(self._store, self._sealer, name))
+        account = _account(logins.login(self._store, self._sealer, name))
         if account is None:
             raise CertificateRefused(f"is for {quoted(name)}, and there is no such user")
         if not account.enabled:
@@ -92,7 +111,7 @@ class StoreDirectory:
         return entry.name
 
 
-def _account(found: users.Login | None) -> Account | None:
+def _account(found: logins.Login | None) -> Account | None:
     if found is None:
         return None
     user = found.user
@@ -103,4 +122,10 @@ def _account(found: users.Login | None) -> Account | None:
         user.enabled,
         password_expired=user.password_expired,
         certificate_only=not found.sign_in.with_password,
+        weak_sign_ins=_weak(found.weak_sign_ins),
+        password=found.password,
     )
+
+
+def _weak(found: Iterable[access.WeakSignIn]) -> WeakSignIn:
+    return functools.reduce(operator.or_, map(_WEAK.__getitem__, found), NO_WEAK_SIGN_IN)

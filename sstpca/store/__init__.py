@@ -7,6 +7,7 @@ sqlite        what is SQLite's alone
 prepared      statements that each login takes, run by the driver itself
 users         who may log in, by which password
 static        whether a user may always get an address or a prefix
+logins        what a login is checked against
 profiles      access profiles, and their pools of addresses
 certificates  every certificate that was issued or taken in
 bundles       every bundle that was made

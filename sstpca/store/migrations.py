@@ -140,7 +140,7 @@ def _to_7(connection: sa.Connection) -> None:
 
 
 def _to_8(connection: sa.Connection) -> None:
-    """IPv6 in the tunnel; passwords that have to be changed; wrong ones."""
+    """IPv6 in the tunnel; passwords that have to be changed; wrong ones; weaker ways to log in."""
     _add(connection, "profiles", sa.Column("ipv6", sa.JSON, nullable=False, server_default="{}"))
     static, prefix = sa.Column("static_prefix", sa.String(16)), sa.Column("prefix", sa.String(16))
     _add(connection, "users", static)
@@ -165,6 +165,9 @@ def _to_8(connection: sa.Connection) -> None:
         sa.UniqueConstraint("key", "source"),
     )
     attempts.create(connection, checkfirst=True)
+    weak = sa.Column("weak_sign_ins", sa.JSON, nullable=False, server_default="[]")
+    _add(connection, "profiles", weak)
+    _add(connection, "users", sa.Column("password", sa.LargeBinary))
 
 
 #: the first takes version 1 to 2

@@ -3,17 +3,22 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from ..access import connection_settings, ipv6
 from ..access.profiles import AccessProfile, Pool, check_disjoint, checked
 from ..access.reach import Reach
+from ..access.weak_sign_ins import WeakSignIn
 from ..errors import InUse, InvalidInput, NameTaken, NotFound, command
 from ..names import quoted, some
 from .database import Store, Transaction
+from .prepared import Prepared
 from .schema import pools, profiles, users
+
+# built once: a server asks for it each second
+_WEAK: Final = Prepared(sa.select(profiles.c.weak_sign_ins))
 
 
 def add(store: Store, profile: AccessProfile) -> AccessProfile:
@@ -56,6 +61,10 @@ def change(store: Store, name: str, **changes: Any) -> AccessProfile:
         )
         transaction.execute(pools.delete().where(pools.c.profile_id == number))
         _insert_pools(transaction, number, profile)
+        if WeakSignIn.CHAP_MD5 not in profile.weak_sign_ins:
+            from .users import forget_passwords  # which knows this module
+
+            forget_passwords(transaction, number)
     return profile
 
 
@@ -73,6 +82,19 @@ def list_all(store: Store) -> list[AccessProfile]:
     """Return all access profiles, by name."""
     with store.reading() as transaction:
         return sorted(_all(transaction).values(), key=lambda profile: profile.name)
+
+
+def weak_sign_ins(store: Store) -> frozenset[WeakSignIn]:
+    """Return what at least one access profile takes."""
+    with store.directly(writing=False) as transaction:
+        rows = transaction.all(_WEAK)
+    return frozenset(WeakSignIn(one) for row in rows for one in row.weak_sign_ins)
+
+
+def keeps_passwords(transaction: Transaction, number: int) -> bool:
+    """Return whether the passwords of this access profile's users are kept: CHAP-MD5 needs them."""
+    found = transaction.scalar(sa.select(profiles.c.weak_sign_ins).where(profiles.c.id == number))
+    return WeakSignIn.CHAP_MD5.value in (found or ())
 
 
 def remove(store: Store, name: str) -> None:
@@ -149,6 +171,7 @@ def _all(transaction: Transaction) -> dict[int, AccessProfile]:
             reach=frozenset(map(Reach, row.reach)),
             inbound=row.inbound,
             ipv6=ipv6.from_json(row.ipv6),
+            weak_sign_ins=frozenset(map(WeakSignIn, row.weak_sign_ins)),
         )
         for row in transaction.execute(sa.select(profiles))
     }
@@ -167,6 +190,7 @@ def _columns(profile: AccessProfile) -> dict[str, Any]:
         "reach": sorted(one.value for one in profile.reach),
         "inbound": profile.inbound,
         "ipv6": ipv6.to_json(profile.ipv6),
+        "weak_sign_ins": sorted(one.value for one in profile.weak_sign_ins),
     }
 
 

@@ -35,6 +35,8 @@ profiles = sa.Table(
     # JSON array of text, see access/reach.py
     sa.Column("reach", sa.JSON, nullable=False, server_default="[]"),
     sa.Column("inbound", sa.Boolean, nullable=False, server_default=sa.false()),
+    # JSON array of text, see access/weak_sign_ins.py
+    sa.Column("weak_sign_ins", sa.JSON, nullable=False, server_default="[]"),
     # JSON object, see access/ipv6.py
     sa.Column("ipv6", sa.JSON, nullable=False, server_default="{}"),
 )
@@ -57,6 +59,8 @@ users = sa.Table(
     sa.Column("key", sa.String(192), nullable=False, unique=True),
     # AES-256-GCM: 12 bytes of nonce, ciphertext, 16 bytes of tag; see secrets.py
     sa.Column("nt_hash", sa.LargeBinary, nullable=False),
+    # the same of the password itself; NULL unless the access profile takes CHAP-MD5
+    sa.Column("password", sa.LargeBinary),
     sa.Column("enabled", sa.Boolean, nullable=False),
     sa.Column("profile_id", sa.ForeignKey("profiles.id"), nullable=False),
     sa.Column("static_address", sa.BigInteger, unique=True),

@@ -1,30 +1,28 @@
 """Users: who may log in, with which password, address and access profile."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Network
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ..access import connection_settings, ipv6
-from ..access.connection_settings import SignIn
+from ..access import ipv6
 from ..access.profiles import DEFAULT
 from ..errors import InvalidInput, NameTaken, NotFound, Refused, command
-from ..names import check_user_name, is_text, login_names, quoted, user_key
+from ..names import check_user_name, is_text, quoted, user_key
 from ..secrets import Sealer, check_password
 from . import profiles, schema, sessions, static
 from .database import Store, Transaction, now
-from .prepared import Prepared
 from .schema import users
 
 #: RFC 5280 5.3.1, of the certificates of a removed user
 _REMOVED: Final = "cessationOfOperation"
 _SEE_USERS: Final = ("see '", command("user list"), "'")
 
-# built once: a server asks for each login
-_USERS: Final[sa.Select[Any]] = sa.select(
+# built once: a server asks for each login (logins.py)
+USERS: Final[sa.Select[Any]] = sa.select(
     users.c.id,
     users.c.name,
     users.c.key,
@@ -36,8 +34,7 @@ _USERS: Final[sa.Select[Any]] = sa.select(
     users.c.password_set,
     users.c.password_expired,
 ).join(schema.profiles, schema.profiles.c.id == users.c.profile_id)
-_USER: Final = _USERS.where(users.c.key == sa.bindparam("of"))
-_LOGIN: Final = Prepared(_USER.add_columns(users.c.nt_hash, schema.profiles.c.client))
+USER: Final = USERS.where(users.c.key == sa.bindparam("of"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +100,13 @@ def insert(
 ) -> User:
     """Do what :func:`add` does in the caller's transaction (Store.writing)."""
     name = check_user_name(name)
-    sealed = _sealed(sealer, name, password)
+    password = check_password(password)
     number = _check_addable(transaction, name, profile, static_address, static_prefix)
     transaction.execute(
         users.insert().values(
             name=name,
             key=user_key(name),
-            nt_hash=sealed,
+            **_sealed(transaction, sealer, name, number, password),
             enabled=True,
             profile_id=number,
             static_address=None if static_address is None else int(static_address),
@@ -151,42 +148,8 @@ def get(store: Store, name: str) -> User:
 def list_all(store: Store) -> list[User]:
     """Return all users, by name."""
     with store.reading() as transaction:
-        rows = transaction.execute(_USERS.order_by(users.c.key)).all()
-    return [_user(row) for row in rows]
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """What a login is checked against.
-
-    :param nt_hash: of the password, 16 bytes.
-    :param sign_in: how users of this access profile prove who they are.
-    """
-
-    user: User
-    nt_hash: bytes = field(repr=False)
-    sign_in: SignIn
-
-
-def login(store: Store, sealer: Sealer, name: str) -> Login | None:
-    """Return what a login as ``name`` is checked against; None if there is no such user.
-
-    One query, so that an access profile that is changed meanwhile lets nobody in by another way.
-
-    :raises SstpcaError: if the hash does not open: another database key.
-    """
-    with store.directly(writing=False) as transaction:
-        row = transaction.first(_LOGIN, of=user_key(name))
-    if row is None:
-        return None
-    sign_in = connection_settings.from_json(row.client).sign_in
-    return Login(_user(row), sealer.open(row.nt_hash, row.key), sign_in)
-
-
-def login_as_typed(store: Store, sealer: Sealer, typed: str) -> Login | None:
-    """Return what :func:`login` does, for a name as people type it; see names.login_names."""
-    found = (login(store, sealer, name) for name in login_names(typed))
-    return next((one for one in found if one is not None), None)
+        rows = transaction.execute(USERS.order_by(users.c.key)).all()
+    return [user_of(row) for row in rows]
 
 
 def set_password(store: Store, sealer: Sealer, name: str, password: str) -> User:
@@ -202,9 +165,16 @@ def set_password(store: Store, sealer: Sealer, name: str, password: str) -> User
 def update_password(transaction: Transaction, sealer: Sealer, name: str, password: str) -> User:
     """Do what :func:`set_password` does in the caller's transaction (Store.writing)."""
     user = _get(transaction, name)
-    sealed = _sealed(sealer, user.name, password)
-    _update(transaction, user, nt_hash=sealed, password_set=now(), password_expired=False)
+    number = profiles.number_of(transaction, user.profile)
+    sealed = _sealed(transaction, sealer, user.name, number, check_password(password))
+    _update(transaction, user, **sealed, password_set=now(), password_expired=False)
     return _get(transaction, user.name)
+
+
+def forget_passwords(transaction: Transaction, profile: int) -> None:
+    """Keep the hashes alone of the passwords of an access profile's users."""
+    having = users.c.profile_id == profile
+    transaction.execute(users.update().where(having).values(password=None))
 
 
 def replace_password(
@@ -287,6 +257,8 @@ def change(
         values: dict[str, Any] = {}
         if profile is not None:
             values["profile_id"] = profiles.number_of(transaction, profile)
+            if not profiles.keeps_passwords(transaction, values["profile_id"]):
+                values["password"] = None
         if no_static_address:
             values["static_address"] = None
         elif static_address is not None:
@@ -351,13 +323,22 @@ def check_holders(store: Store, holders: Mapping[str, int | None]) -> None:
             )
 
 
-def _sealed(sealer: Sealer, name: str, password: str) -> bytes:
+def _sealed(
+    transaction: Transaction, sealer: Sealer, name: str, profile: int, password: str
+) -> dict[str, bytes | None]:
+    """Return what is kept of a password: its hash, and itself if the access profile needs that."""
     from sstpca.server.ppp.mschapv2 import nt_hash  # so do its ciphers
 
-    return sealer.seal(nt_hash(check_password(password)), user_key(name))
+    key = user_key(name)
+    kept = profiles.keeps_passwords(transaction, profile)
+    return {
+        "nt_hash": sealer.seal(nt_hash(password), key),
+        "password": sealer.seal_password(password, key) if kept else None,
+    }
 
 
-def _user(row: sa.Row[Any]) -> User:
+def user_of(row: Any) -> User:
+    """Return the user in a row that ``USERS`` or ``USER`` has found."""
     address, prefix = row.static_address, row.static_prefix
     return User(
         id=row.id,
@@ -375,8 +356,8 @@ def _user(row: sa.Row[Any]) -> User:
 def _find(transaction: Transaction, name: str) -> User | None:
     if not is_text(name):
         return None
-    row = transaction.execute(_USER, {"of": user_key(name)}).first()
-    return None if row is None else _user(row)
+    row = transaction.execute(USER, {"of": user_key(name)}).first()
+    return None if row is None else user_of(row)
 
 
 def _get(transaction: Transaction, name: str) -> User:

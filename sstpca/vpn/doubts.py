@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, IPv4Network
 from .. import surroundings
 from ..access.ipv6 import SESSION_PREFIX
 from ..access.profiles import AccessProfile
+from ..access.weak_sign_ins import WeakSignIn
 
 
 def doubts(one: AccessProfile, changed: Set[str], routes: Iterable[str] = ()) -> Iterator[str]:
@@ -18,6 +19,8 @@ def doubts(one: AccessProfile, changed: Set[str], routes: Iterable[str] = ()) ->
     yield from _of_dns(one)
     yield from _of_addresses(one, changed)
     yield from _of_ipv6(one, changed)
+    if "weak_sign_ins" in changed:
+        yield from _of_weak_sign_ins(one)
 
 
 def _of_routes(one: AccessProfile, typed: Iterable[str]) -> Iterator[str]:
@@ -47,6 +50,20 @@ def _of_dns(one: AccessProfile) -> Iterator[str]:
         yield (
             "a full tunnel without DNS: users' machines go on asking the resolver of their own "
             "network, which often does not answer through the tunnel; give --dns"
+        )
+
+
+def _of_weak_sign_ins(one: AccessProfile) -> Iterator[str]:
+    if one.weak_sign_ins:
+        which = " and ".join(sorted(weak.value for weak in one.weak_sign_ins))
+        yield (
+            f"{which}: weaker than mschapv2. The crypto binding then proves the certificate alone, "
+            "not that the login is of this connection; only for clients that know nothing better"
+        )
+    if WeakSignIn.CHAP_MD5 in one.weak_sign_ins:
+        yield (
+            "chap-md5 needs the passwords themselves: of this profile's users they are kept, "
+            "encrypted, from when each is next set"
         )
 
 

@@ -21,7 +21,7 @@ from sstpca.errors import SstpcaError
 from sstpca.home import Home
 from sstpca.secrets import Sealer
 from sstpca.server.ppp.mschapv2 import nt_hash
-from sstpca.store import Store, bundles, certificates, users
+from sstpca.store import Store, bundles, certificates, logins, users
 from sstpca.x509.certificates import digest, sha256_fingerprint
 from tests.bundle import authenticode
 from tests.bundle.samples import add_profile, issue_for
@@ -46,7 +46,7 @@ def staff(store: Store, sealer: Sealer) -> list[str]:
 
 
 def opens(store: Store, sealer: Sealer, name: str, password: str) -> bool:
-    found = users.login(store, sealer, name)
+    found = logins.login(store, sealer, name)
     return found is not None and found.nt_hash == nt_hash(password)
 
 

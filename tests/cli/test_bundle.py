@@ -20,7 +20,7 @@ from sstpca.home import Home
 from sstpca.secrets import Sealer
 from sstpca.server.ppp.mschapv2 import nt_hash
 from sstpca.serving import server
-from sstpca.store import Store, bundles, certificates, users
+from sstpca.store import Store, bundles, certificates, logins, users
 from tests.bundle.samples import add_profile, issue_for
 from tests.conftest import Run
 
@@ -33,7 +33,7 @@ STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 
 
 def opens(store: Store, sealer: Sealer, name: str, password: str) -> bool:
-    found = users.login(store, sealer, name)
+    found = logins.login(store, sealer, name)
     return found is not None and found.nt_hash == nt_hash(password)
 
 

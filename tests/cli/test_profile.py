@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Address
 
@@ -129,6 +130,7 @@ def test_the_lists(run: Run) -> None:
         "reach": [],
         "inbound": False,
         "ipv6": {"prefix": None, "dns": [], "routes": []},
+        "weak_sign_ins": [],
         "sign_in": "mschapv2",
         "name_rules": [],
         "proxy": "",
@@ -401,3 +403,32 @@ def test_remove(run: Run, store: Store) -> None:
     assert run("profile", "remove", "default").stderr == "access profile 'default' removed\n"
     assert profiles.list_all(store) == []
     assert run("profile", "list").stdout == "there are no access profiles\n"
+
+
+def test_weaker_ways_to_log_in(run: Run, refused: Refused) -> None:
+    result = run("profile", "set", "default", "--weak-sign-in", "pap,chap-md5")
+    assert result.exit_code == 0
+    said = " ".join(result.stderr.split())
+    assert "chap-md5 and pap: weaker than mschapv2. The crypto binding then proves" in said
+    assert "of this profile's users they are kept, encrypted" in said
+    shown = run("profile", "show", "default")
+    assert re.search(r"weaker sign-in +chap-md5, pap", shown.stdout)
+    found = json.loads(run("profile", "show", "default", "--json").stdout)
+    assert found["weak_sign_ins"] == ["chap-md5", "pap"]
+    assert run("profile", "set", "default", "--weak-sign-in", "").exit_code == 0
+    found = json.loads(run("profile", "show", "default", "--json").stdout)
+    assert found["weak_sign_ins"] == []
+    assert "weaker" not in run("profile", "show", "default").stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--weak-sign-in", "mschap"), "'mschap' is not a weaker way to log in"),
+        (("--weak-sign-in", "pap", "--sign-in", "eap-tls"), "have no weaker way to log in"),
+    ],
+)
+def test_weaker_ways_that_cannot_be(
+    run: Run, refused: Refused, options: tuple[str, ...], why: str
+) -> None:
+    assert why in refused(run("profile", "set", "default", *options), 2)

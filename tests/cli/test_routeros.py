@@ -13,7 +13,7 @@ from sstpca.cli import ask
 from sstpca.home import Home
 from sstpca.secrets import Sealer
 from sstpca.server.ppp.mschapv2 import nt_hash
-from sstpca.store import Store, users
+from sstpca.store import Store, logins, users
 
 Run = Callable[..., Result]
 Refused = Callable[[Result, int], str]
@@ -48,7 +48,7 @@ def people(store: Store, sealer: Sealer) -> None:
 
 
 def hashes(store: Store, sealer: Sealer) -> list[bytes]:
-    found = [users.login(store, sealer, name) for name in ("alice", "bob", "carol")]
+    found = [logins.login(store, sealer, name) for name in ("alice", "bob", "carol")]
     return [one.nt_hash for one in found if one is not None]
 
 

@@ -12,7 +12,7 @@ from sstpca.access.profiles import AccessProfile, parse_pool
 from sstpca.home import Home
 from sstpca.names import check_ipv4
 from sstpca.secrets import Sealer
-from sstpca.store import Store, profiles, users
+from sstpca.store import Store, logins, profiles, users
 
 Run = Callable[..., Result]
 Refused = Callable[[Result, int], str]
@@ -27,7 +27,7 @@ def alice(run: Run) -> str:
 
 
 def opens(store: Store, sealer: Sealer, name: str, password: str) -> bool:
-    found = users.login(store, sealer, name)
+    found = logins.login(store, sealer, name)
     assert found is not None
     from sstpca.server.ppp.mschapv2 import nt_hash
 

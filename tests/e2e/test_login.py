@@ -8,8 +8,16 @@ from datetime import datetime
 import pytest
 
 from tests.support.client import Client, Spoil
-from tests.support.faults import Aborted, Closed, LoginRefused, Terminated
-from tests.support.manner import SSTPC, WINDOWS, Manner
+from tests.support.faults import (
+    Aborted,
+    Closed,
+    Disconnected,
+    LoginRefused,
+    Terminated,
+    TimedOut,
+    WeaklyRefused,
+)
+from tests.support.manner import CHAP_MD5, PAP, SSTPC, WINDOWS, Manner
 from tests.support.netns import wait_for
 from tests.support.server import DNS, LOCAL, PASSWORDS, POOL, PORT, Vpn
 
@@ -171,6 +179,46 @@ def test_a_new_password_that_is_too_short(vpn: Vpn, expired: str) -> None:
         assert (refused.value.code, refused.value.retry) == (709, False)
         assert client.endings()[0] is Terminated
     assert vpn.server.said("no new password: the password is shorter than 8 characters") == 1
+
+
+@pytest.fixture
+def weakly(vpn: Vpn) -> Iterator[None]:
+    """PAP and CHAP-MD5 are open, for as long as a test takes."""
+
+    def set_to(weak: str) -> None:
+        vpn.home.run("profile", "set", "default", "--weak-sign-in", weak)
+        vpn.home.run("user", "passwd", "alice", "--password-stdin", typed=PASSWORDS["alice"])
+        time.sleep(1.5)  # the workers look once a second
+
+    set_to("pap,chap-md5")
+    yield
+    set_to("")
+
+
+@pytest.mark.usefixtures("weakly")
+@pytest.mark.parametrize("how", [PAP, CHAP_MD5], ids=["pap", "chap-md5"])
+def test_a_weaker_login_where_it_is_open(vpn: Vpn, how: bytes) -> None:
+    before = vpn.server.said("which is weaker: the crypto binding proves the certificate alone")
+    with vpn.client(weak=how).login() as client:
+        client.ping(vpn.network.host)
+        assert vpn.session(client).user == "alice"
+        client.hang_up()
+    wait_for(vpn.idle, 5.0, "the end of the session")
+    assert vpn.server.said("the crypto binding proves the certificate alone") == before + 1
+    with vpn.client(weak=how, password="wrong") as client:
+        client.open()
+        with pytest.raises(WeaklyRefused):
+            client.authenticate()
+        assert client.endings()[0] is Terminated
+
+
+@pytest.mark.parametrize("how", [PAP, CHAP_MD5], ids=["pap", "chap-md5"])
+def test_a_weaker_login_where_it_is_not(vpn: Vpn, how: bytes) -> None:
+    with vpn.client(weak=how) as client:
+        client.open()
+        with pytest.raises((Terminated, Disconnected, TimedOut)):
+            client.authenticate()
+    wait_for(lambda: vpn.server.said("the client refuses MS-CHAPv2 and EAP") > 0, 5.0, "the log")
 
 
 def refusal(client: Client) -> float:

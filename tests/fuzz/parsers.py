@@ -8,6 +8,7 @@ import contextlib
 import re
 import struct
 
+from sstpca.server.contracts import UNHINDERED
 from sstpca.server.dataplane.inbound import SCRATCH, Inbound
 from sstpca.server.net.hello import ClientHello, Group, HelloError, HelloReader
 from sstpca.server.ppp import frames
@@ -117,10 +118,10 @@ def response(data: bytes) -> None:
     """A Response of MS-CHAPv2: RFC 2759 4. Nobody gets in by chance."""
     exchange = Exchange(bytes(16), "vpn")
     exchange.challenge()
-    asked = exchange.take(data, 0.0)
+    asked = exchange.take(1, data, 0.0)
     if asked is not None:
         assert asked.name.isprintable() or "\ufffd" in asked.name or asked.name
-        exchange.judge(None, 0.1)
+        exchange.judge(None, UNHINDERED, 0.1)
         assert len(exchange.user) <= 200
 
 

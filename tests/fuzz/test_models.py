@@ -35,8 +35,8 @@ def a_binding_that_is_not_looked_at(patch: Patch) -> None:
 def any_password_is_right(patch: Patch) -> None:
     judge = password.Exchange.judge
 
-    def always(self: Any, account: Any, now: float) -> Any:
-        verdict = judge(self, account, now)
+    def always(self: Any, account: Any, standing: Any, now: float) -> Any:
+        verdict = judge(self, account, standing, now)
         right = Right(account, b"S=0 M=", bytes(32)) if account is not None else verdict
         return right if not isinstance(verdict, Right) else verdict
 
@@ -47,8 +47,8 @@ def any_password_is_right(patch: Patch) -> None:
 def success_in_eap_before_the_client_believes_us(patch: Patch) -> None:
     judged = eap_mschapv2.MsChapV2.account
 
-    def at_once(self: Any, account: Any, now: float) -> Any:
-        done = judged(self, account, now)
+    def at_once(self: Any, account: Any, standing: Any, now: float) -> Any:
+        done = judged(self, account, standing, now)
         return [Admit(account, "EAP")] if account is not None else done
 
     patch.setattr(eap_mschapv2.MsChapV2, "account", at_once)

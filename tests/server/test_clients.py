@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from OpenSSL import SSL
 
-from sstpca.server.contracts import Account, Lease, Standing
+from sstpca.server.contracts import NO_WEAK_SIGN_IN, Account, Lease, Standing, WeakSignIn
 from sstpca.server.net.eap_handshake import Contexts, EapHandshake
 from tests.support import eap, ppp, sstp
 from tests.support.handshake import certificate_of
@@ -289,6 +289,9 @@ class Smartcards:
 
     def account(self, name: str) -> Account | None:
         raise AssertionError("nobody is looked up by name")
+
+    def weak_sign_ins(self) -> WeakSignIn:
+        return NO_WEAK_SIGN_IN
 
     def change_password(self, account: Account, password: str) -> str:
         raise AssertionError("nobody changes a password")

@@ -13,7 +13,7 @@ from sstpca.access.connection_settings import ConnectionSettings
 from sstpca.errors import InvalidInput, SstpcaError
 from sstpca.home import Home
 from sstpca.secrets import Sealer
-from sstpca.store import Store, bundles, migrations, profiles, users
+from sstpca.store import Store, bundles, logins, migrations, profiles, users
 from sstpca.store.bundles import Made
 from sstpca.store.migrations import SCHEMA_VERSION
 from tests.support.files import open_files
@@ -79,7 +79,7 @@ def test_what_an_older_release_made_is_kept(home: Home, sealer: Sealer, version:
         assert before[0].client == ConnectionSettings()
         assert (before[0].reach, before[0].inbound) == (frozenset(), False)
         assert [user.name for user in users.list_all(store)] == ["alice"]
-        assert users.login(store, sealer, "alice") is not None
+        assert logins.login(store, sealer, "alice") is not None
         assert bundles.latest(store) == []
         store.close()
     assert shape(home) == new

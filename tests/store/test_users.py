@@ -6,10 +6,11 @@ import pytest
 import sqlalchemy as sa
 
 from sstpca.access.profiles import AccessProfile
+from sstpca.access.weak_sign_ins import WeakSignIn
 from sstpca.errors import InvalidInput, SstpcaError
 from sstpca.home import Home
 from sstpca.secrets import Sealer
-from sstpca.store import Store, profiles, users
+from sstpca.store import Store, logins, profiles, users
 from sstpca.store import schema as tables
 
 PASSWORD = "correct horse"
@@ -66,10 +67,10 @@ def test_a_user_is_found_in_any_case_and_shows_no_password(store: Store, sealer:
 
 def test_login_gives_the_nt_hash(store: Store, sealer: Sealer) -> None:
     users.add(store, sealer, "User", "clientPass")
-    found = users.login(store, sealer, "USER")
+    found = logins.login(store, sealer, "USER")
     assert found is not None
     assert found.nt_hash.hex().upper() == CLIENT_PASS
-    assert users.login(store, sealer, "nobody") is None
+    assert logins.login(store, sealer, "nobody") is None
 
 
 def test_the_password_is_in_no_file(store: Store, sealer: Sealer) -> None:
@@ -89,7 +90,7 @@ def test_a_hash_copied_to_another_user_does_not_open(store: Store, sealer: Seale
         blob = connection.scalar(sa.select(column.nt_hash).where(column.name == "mallory"))
         connection.execute(tables.users.update().where(column.name == "alice").values(nt_hash=blob))
     with pytest.raises(SstpcaError, match="does not open the password of user 'alice'"):
-        users.login(store, sealer, "alice")
+        logins.login(store, sealer, "alice")
 
 
 def test_names_are_taken_without_regard_to_case(store: Store, sealer: Sealer) -> None:
@@ -157,7 +158,7 @@ def test_another_password_opens(store: Store, sealer: Sealer) -> None:
     before = add(store, sealer, "alice")
     after = users.set_password(store, sealer, "Alice", "clientPass")
     assert after.password_set >= before.password_set
-    found = users.login(store, sealer, "alice")
+    found = logins.login(store, sealer, "alice")
     assert found is not None
     assert found.nt_hash.hex().upper() == CLIENT_PASS
 
@@ -211,7 +212,7 @@ def test_a_password_that_has_to_be_changed(store: Store, sealer: Sealer) -> None
     add(store, sealer, "alice")
     add(store, sealer, "bob")
     assert [one.password_expired for one in users.expire_passwords(store, ["ALICE"])] == [True]
-    found = users.login(store, sealer, "alice")
+    found = logins.login(store, sealer, "alice")
     assert found is not None
     assert found.user.password_expired
     assert not users.get(store, "bob").password_expired
@@ -224,7 +225,7 @@ def test_a_password_that_has_to_be_changed(store: Store, sealer: Sealer) -> None
 
 def proven(store: Store, sealer: Sealer, name: str) -> tuple[int, bytes]:
     """Return what somebody has who knows the password: number and hash."""
-    found = users.login(store, sealer, name)
+    found = logins.login(store, sealer, name)
     assert found is not None
     return found.user.id, found.nt_hash
 
@@ -267,3 +268,79 @@ def test_what_an_administrator_did_meanwhile_holds(store: Store, sealer: Sealer)
         with pytest.raises(SstpcaError, match="changed meanwhile"):
             users.replace_password(store, sealer, number, before, "of the user herself")
     assert proven(store, sealer, "carol")[1] == seen["carol"][1]
+
+
+def kept(store: Store, name: str) -> bytes | None:
+    """Return what the database has of a password beside its hash."""
+    with store.reading() as connection:
+        column = tables.users.c
+        found: bytes | None = connection.scalar(
+            sa.select(column.password).where(column.name == name)
+        )
+    return found
+
+
+def open_weakly(store: Store, *weak: WeakSignIn, profile: str = "default") -> None:
+    profiles.change(store, profile, weak_sign_ins=frozenset(weak))
+
+
+def test_a_password_itself_is_kept_for_chap_md5_alone(store: Store, sealer: Sealer) -> None:
+    """And encrypted; from when it is next set."""
+    add(store, sealer, "alice")
+    open_weakly(store, WeakSignIn.PAP)
+    users.set_password(store, sealer, "alice", "with PAP alone")
+    assert kept(store, "alice") is None
+    open_weakly(store, WeakSignIn.PAP, WeakSignIn.CHAP_MD5)
+    found = logins.login(store, sealer, "alice")
+    assert found is not None
+    assert (found.password, found.weak_sign_ins) == ("", frozenset(WeakSignIn))
+    users.set_password(store, sealer, "alice", "Grüner Tee")
+    add(store, sealer, "bob")
+    sealed = kept(store, "alice")
+    assert sealed is not None
+    assert b"Tee" not in sealed
+    found = logins.login(store, sealer, "alice")
+    assert found is not None
+    assert found.password == "Grüner Tee"
+    assert "Tee" not in repr(found)
+    assert kept(store, "bob") is not None
+
+
+def test_a_password_is_forgotten_with_chap_md5(store: Store, sealer: Sealer) -> None:
+    """Where the access profile gives it up, and where a user gets another access profile."""
+    pool = (IPv4Address("10.98.0.10"), IPv4Address("10.98.0.20"))
+    office = AccessProfile("office", IPv4Address("10.98.0.1"), (pool,))
+    profiles.add(store, office)
+    open_weakly(store, WeakSignIn.CHAP_MD5)
+    for name in ("alice", "bob"):
+        add(store, sealer, name)
+    users.change(store, "bob", profile="office")
+    assert (kept(store, "alice") is None, kept(store, "bob")) == (False, None)
+    open_weakly(store)
+    assert kept(store, "alice") is None
+
+
+def test_a_kept_password_opens_neither_for_another_user_nor_as_a_hash(
+    store: Store, sealer: Sealer
+) -> None:
+    open_weakly(store, WeakSignIn.CHAP_MD5)
+    for name in ("alice", "mallory"):
+        users.add(store, sealer, name, "sixteen letters!" if name == "mallory" else PASSWORD)
+    column = tables.users.c
+    blob = kept(store, "mallory")
+    with store.writing() as connection:
+        alice = tables.users.update().where(column.name == "alice")
+        connection.execute(alice.values(password=blob))
+    with pytest.raises(SstpcaError, match="does not open the password of user 'alice'"):
+        logins.login(store, sealer, "alice")
+    with store.writing() as connection:
+        own = tables.users.update().where(column.name == "mallory")
+        connection.execute(own.values(nt_hash=blob))
+    with pytest.raises(SstpcaError, match="does not open the password of user 'mallory'"):
+        logins.login(store, sealer, "mallory")
+
+
+def test_what_at_least_one_access_profile_takes(store: Store) -> None:
+    assert profiles.weak_sign_ins(store) == frozenset()
+    open_weakly(store, WeakSignIn.PAP)
+    assert profiles.weak_sign_ins(store) == {WeakSignIn.PAP}

@@ -8,6 +8,7 @@ server.
 
 import contextlib
 import enum
+import hashlib
 import os
 import socket
 import struct
@@ -31,6 +32,7 @@ from tests.support.faults import (
     LoginRefused,
     Terminated,
     TimedOut,
+    WeaklyRefused,
     WrongProof,
 )
 from tests.support.manner import (
@@ -43,6 +45,7 @@ from tests.support.manner import (
     MRU,
     MSCHAPV2,
     NOWHERE,
+    PAP,
     WINDOWS,
     Manner,
 )
@@ -85,6 +88,7 @@ class Client:
     :param plain: a connected TCP socket; the client closes it.
     :param ca: PEM of the authority to trust, or None to accept any certificate.
     :param method: how to log in by EAP; by default it is MS-CHAPv2 in CHAP.
+    :param weak: how else it logs in: PAP, or MD5 in CHAP, as the option of LCP has it.
     :param name: what the certificate must be for.
     :param patience: seconds each step may take.
     """
@@ -99,12 +103,14 @@ class Client:
         name: str = "vpn.example.com",
         manner: Manner = WINDOWS,
         method: eap.Method | None = None,
+        weak: bytes = b"",
         patience: float = 10.0,
     ) -> None:
         self.user = user.encode()
         self.password = password
         self.manner = manner
         self.method = method
+        self.weak = weak
         self.patience = patience
         self.heard = Heard()
         self.key = bytes(32)
@@ -188,6 +194,8 @@ class Client:
             self._send_link(Code.IDENTIFICATION, self._magic + text)
         if self.method is not None:
             return self._authenticate_by(self.method)
+        if self.weak:
+            return self._authenticate_weakly()
         self._until(lambda: self.heard.challenge is not None, "CHAP Challenge")
         began = time.monotonic()
         login = self._respond()
@@ -227,6 +235,25 @@ class Client:
         assert self.heard.verdict is not None
         method.finished(success=self.heard.verdict[0] == eap.SUCCESS)
         self.key = method.key
+
+    def _authenticate_weakly(self) -> None:
+        """Show the password (RFC 1334), or an MD5 of it (RFC 1994); there is no key."""
+        password = self.password.encode()
+        if self.weak == PAP:
+            data = bytes([len(self.user)]) + self.user + bytes([len(password)]) + password
+            self._send(ppp.PAP, ppp.packet(1, 1, data))
+        else:
+            self._until(lambda: self.heard.challenge is not None, "CHAP Challenge")
+            assert self.heard.challenge is not None
+            identifier, challenge = self.heard.challenge
+            digest = hashlib.md5(bytes([identifier]) + password + challenge).digest()
+            body = b"\x10" + digest + self.user
+            self._send(ppp.CHAP, ppp.packet(2, identifier, body))
+        self._until(lambda: self.heard.verdict is not None, "an answer to the login")
+        assert self.heard.verdict is not None
+        code, text = self.heard.verdict
+        if code != (2 if self.weak == PAP else 3):
+            raise WeaklyRefused(text.decode())
 
     def _respond(self) -> mschap.Login:
         assert self.heard.challenge is not None
@@ -397,7 +424,7 @@ class Client:
 
     def _judge_link(self, kind: int, value: bytes) -> bytes | None:
         if kind == AUTH:
-            return MSCHAPV2 if self.method is None else EAP
+            return self.weak or (MSCHAPV2 if self.method is None else EAP)
         return value if kind in (MRU, MAGIC) else None
 
     def _reply(self, packet: sstp.Control | sstp.Data) -> None:
@@ -463,6 +490,8 @@ class Client:
         code, identifier, body = ppp.unpack(payload)
         if protocol == ppp.CHAP:
             self._take_chap(code, identifier, body)
+        elif protocol == ppp.PAP:
+            self.heard.verdict = code, body[1:]
         elif protocol == ppp.EAP and self.method is not None:
             self._take_eap(self.method, code, identifier, body)
         elif protocol == ppp.LCP and code > Code.REJECT:

@@ -40,6 +40,10 @@ class LoginRefused(ClientError):
         self.challenge = bytes.fromhex(words.get("C", ""))
 
 
+class WeaklyRefused(ClientError):
+    """The server refused in PAP, or in CHAP with MD5; the message is all that it said."""
+
+
 class WrongProof(ClientError):
     """The server's ``S=`` is wrong: it does not know the password."""
 

@@ -15,6 +15,8 @@ VJ, ADDRESS, DNS1, WINS1, DNS2, WINS2 = 2, 3, 129, 130, 131, 132
 NOWHERE = bytes(4)
 MSCHAPV2 = b"\xc2\x23\x81"
 EAP = b"\xc2\x27"
+PAP = b"\xc0\x23"
+CHAP_MD5 = b"\xc2\x23\x05"
 
 
 @dataclass(frozen=True, slots=True)

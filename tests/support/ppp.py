@@ -5,6 +5,7 @@ import struct
 from collections.abc import Callable, Mapping
 
 LCP = 0xC021
+PAP = 0xC023
 CHAP = 0xC223
 EAP = 0xC227
 IPCP = 0x8021

@@ -214,6 +214,7 @@ class Vpn:
         *,
         manner: Manner = WINDOWS,
         method: eap.Method | None = None,
+        weak: bytes = b"",
         address: str = str(Network.server_address),
     ) -> Client:
         """Return a client that has done its TLS handshake, verifying name and authority."""
@@ -225,6 +226,7 @@ class Vpn:
             name=NAME,
             manner=manner,
             method=method,
+            weak=weak,
         )
 
     def session(self, client: Client) -> Session:

@@ -11,7 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from OpenSSL import SSL
 
-from sstpca.server.contracts import Account, CertificateRefused, Standing
+from sstpca.server.contracts import (
+    NO_WEAK_SIGN_IN,
+    Account,
+    CertificateRefused,
+    Standing,
+    WeakSignIn,
+)
 from sstpca.server.net.eap_handshake import Contexts, EapHandshake
 from sstpca.server.net.tls import Certificate
 from sstpca.server.ppp.eap_tls import MESSAGE_MAX
@@ -36,6 +42,9 @@ class People:
 
     def account(self, name: str) -> Account | None:
         raise AssertionError("nobody is looked up by name")
+
+    def weak_sign_ins(self) -> WeakSignIn:
+        return NO_WEAK_SIGN_IN
 
     def change_password(self, account: Account, password: str) -> str:
         raise AssertionError("nobody changes a password")

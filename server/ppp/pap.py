@@ -1,0 +1,174 @@
+"""The server's side of PAP (RFC 1334 2), for access profiles that take it.
+
+It is weaker than the others: the password itself is shown to the server, and there is no key of the
+login, so that the crypto binding proves the certificate alone ([MS-SSTP] 3.3.5.2.2).
+"""
+
+import enum
+import functools
+import hmac
+
+from ..contracts import Account, Standing, WeakSignIn
+from . import frames, mschapv2, verdict
+from .effects import Admit, Authenticated, Handshaken, LookUp, SendFrame
+from .frames import Packet, Protocol
+from .login import FAREWELL, Output
+from .negotiation import GiveUp
+from .password import decode_name, shown_name
+from .verdict import NO_KEY
+
+_NOBODY = bytes(16)  # the hash of no password that can be typed
+
+
+@enum.unique
+class PapCode(enum.IntEnum):
+    """RFC 1334 2.2."""
+
+    REQUEST = 1
+    ACK = 2
+    NAK = 3
+
+
+@enum.unique
+class PapState(enum.Enum):
+    """Where the login is."""
+
+    IDLE = "not begun"
+    WAITING = "waiting for the client's request"
+    LOOKING = "waiting for the account"
+    ADMITTED = "waiting for the lease"
+    REFUSING = "waiting for the time of the Nak"
+    SUCCEEDED = "Ack sent"
+    REFUSED = "Nak sent"
+
+
+class Pap:
+    """A login by PAP; see :class:`.login.Login`. It is the client that asks, and asks again."""
+
+    protocol = Protocol.PAP
+
+    def __init__(self) -> None:
+        self.deadline: float | None = None
+        self.failure = ""
+        self._state = PapState.IDLE
+        self._name = b""
+        self._password = b""
+        self._asked = 0.0
+        self._reply = Packet(PapCode.NAK, 0)
+
+    @property
+    def user(self) -> str:
+        """The name the client logs in with, fit for a log."""
+        return shown_name(self._name)
+
+    @property
+    def untouched(self) -> bool:
+        """Whether there is no request yet."""
+        return self._state is PapState.WAITING
+
+    @property
+    def admitted(self) -> bool:
+        """Whether the password is right, and Ack not sent yet."""
+        return self._state is PapState.ADMITTED
+
+    def begin(self, mru: int, patience: float, now: float) -> list[Output]:
+        """Wait for the client: LCP is open."""
+        self._state, self.deadline = PapState.WAITING, None
+        return []
+
+    def stop(self) -> None:
+        """Forget the login: LCP is no longer open."""
+        self._state = PapState.IDLE
+        self.deadline = None
+
+    def receive(self, packet: Packet, now: float) -> list[Output]:
+        """Take a PAP packet of the client."""
+        if packet.code != PapCode.REQUEST:
+            return []
+        if self._state in (PapState.SUCCEEDED, PapState.REFUSED):
+            # RFC 1334 2.2.1: the same answer to whatever it asks now, under the identifier of that
+            return [_frame(Packet(self._reply.code, packet.id, self._reply.data))]
+        request = decode_request(packet.data)
+        if self._state is not PapState.WAITING or request is None:
+            return []
+        self._name, self._password = request
+        self._reply = Packet(PapCode.NAK, packet.id)
+        self._asked, self._state = now, PapState.LOOKING
+        return [LookUp(decode_name(self._name), functools.partial(_proves, self._password))]
+
+    def account(self, account: Account | None, standing: Standing, now: float) -> list[Output]:
+        """Judge the request by the account that was looked up, None if there is none."""
+        if self._state is not PapState.LOOKING:
+            return []
+        right = _is_password(self._password, account.nt_hash if account else _NOBODY)
+        self._password = b""
+        mistake = "" if right else "the password is wrong"
+        against = verdict.objection(account, standing=standing, mistake=mistake, by=WeakSignIn.PAP)
+        if against is None and account is not None:
+            self._reply = Packet(PapCode.ACK, self._reply.id, _message("Welcome"))
+            self._state = PapState.ADMITTED
+            return [Admit(account, f"PAP, which is weaker: {NO_KEY}")]
+        assert against is not None
+        text = _message(verdict.TEXTS[against.error])
+        self._reply = Packet(PapCode.NAK, self._reply.id, text)
+        self.failure = f"login failed for '{self.user}'"
+        self._state, self.deadline = PapState.REFUSING, verdict.when(self._asked, now, standing)
+        return [verdict.refused(self.user, against)]
+
+    def changed(self, account: Account, refusal: str, now: float) -> list[Output]:
+        """PAP changes no password."""
+        return []
+
+    def handshaken(self, answer: Handshaken, now: float) -> list[Output]:
+        """PAP asks for no handshake."""
+        return []
+
+    def succeed(self) -> list[Output]:
+        """Tell the client that it is in: a lease was asked for."""
+        self._state = PapState.SUCCEEDED
+        return [_frame(self._reply), Authenticated((verdict.NO_HLAK,))]
+
+    def tick(self, now: float) -> list[Output]:
+        """Take the time."""
+        if self.deadline is None or now < self.deadline:
+            return []
+        if self._state is PapState.REFUSING:
+            self._state, self.deadline = PapState.REFUSED, now + FAREWELL
+            return [_frame(self._reply)]
+        self.deadline = None
+        return [GiveUp(self.failure)]
+
+
+def decode_request(data: bytes) -> tuple[bytes, bytes] | None:
+    """Return name and password in the data of an Authenticate-Request (RFC 1334 2.2.1).
+
+    :returns: None if it is none.
+    """
+    name, rest = data[1 : 1 + data[0]] if data else b"", data[1 + data[0] :] if data else b""
+    password = rest[1 : 1 + rest[0]] if rest else b""
+    if not rest or len(password) != rest[0]:
+        return None
+    return name, password
+
+
+def _proves(password: bytes, account: Account | None) -> bool:
+    """Whether the password is right, and may be used so."""
+    if account is None or WeakSignIn.PAP not in account.weak_sign_ins:
+        return False
+    return _is_password(password, account.nt_hash)
+
+
+def _is_password(sent: bytes, nt_hash: bytes) -> bool:
+    """Return whether ``sent`` is the password, in UTF-8 or as Windows sends it (:func:`decode_name`)."""
+    texts = (sent.decode("utf-8", "replace"), sent.decode("cp1252", "replace"))
+    made = [mschapv2.nt_hash(text) for text in texts]
+    return bool([one for one in made if hmac.compare_digest(one, nt_hash)])
+
+
+def _message(text: str) -> bytes:
+    """Return the data of Ack and Nak (RFC 1334 2.2.2)."""
+    return bytes([len(text)]) + text.encode()
+
+
+def _frame(packet: Packet) -> SendFrame:
+    return SendFrame(frames.encode(Protocol.PAP, frames.encode_packet(packet)))
