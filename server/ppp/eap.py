@@ -63,6 +63,19 @@ class EapState(enum.Enum):
 # The first is proposed first. Windows knows one of them and asks for that. pppd without a password
 # asks for SRP, which nobody has; proposed EAP-TLS while it has no certificate, 2.5 crashes.
 _METHODS: Final = (EapType.MS_CHAP_V2, EapType.TLS)
+# What clients ask for beside them (IANA, EAP Method Types)
+_NAMES: Final = {
+    0: "none of these",
+    4: "EAP-MD5",
+    6: "EAP-GTC",
+    13: "EAP-TLS",
+    19: "SRP",
+    21: "EAP-TTLS",
+    25: "PEAP",
+    26: "EAP-MSCHAPv2",
+    43: "EAP-FAST",
+    55: "TEAP",
+}
 
 
 class Eap:
@@ -211,8 +224,8 @@ class Eap:
         left = [type_ for type_ in _METHODS if type_ not in self._refused]
         if left and wanted.strip(b"\0"):  # zero: there is nothing that it would have
             return self._start(next((type_ for type_ in left if type_ in wanted), left[0]), now)
-        types = ", ".join(map(str, wanted[:8]))
-        why = f"the client wants EAP type {types}; there are 13 (TLS) and 26 (MSCHAPv2)"
+        types = ", ".join(_NAMES.get(type_, f"EAP type {type_}") for type_ in wanted[:8])
+        why = f"the client wants {types or 'nothing'}; there are EAP-MSCHAPv2 and EAP-TLS"
         return [Note(f"login failed for '{self.user}': {why}", warning=True), *self._refuse(now)]
 
     def _obey(self, outputs: list[MethodOutput], now: float) -> list[Output]:

@@ -8,6 +8,7 @@ import click
 from ..access.ipv6 import parse_static_prefix
 from ..errors import InvalidInput, command
 from ..names import check_ipv4
+from ..vpn.sendable import of_passwords
 from ..vpn.users import User
 from . import ask
 from .context import Context
@@ -102,6 +103,8 @@ def passwd(context: Context, name: str, from_stdin: bool, generate: bool) -> Non
     password = ask.password(found.name, from_stdin=from_stdin, generate=generate)
     context.vpn.users.set_password(found.name, password)
     talk(f"the password of user '{found.name}' is changed")
+    for line in of_passwords([(found.name, password)]):
+        warn(line)
     if generate:
         click.echo(password)
 

@@ -1,6 +1,6 @@
 """``sstpca user add``: one user, or all of a list at once."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import click
 from ..access.ipv6 import parse_static_prefix
 from ..errors import InvalidInput, command, option
 from ..names import check_ipv4, quoted, user_key
+from ..vpn.sendable import of_names, of_passwords
 from ..vpn.users import DEFAULT, NewUser
 from . import ask, usage
 from .bundle_make import (
@@ -164,7 +165,9 @@ def _names(whom: _Whom, *, from_stdin: bool) -> list[str]:
 def _add_alone(context: Context, new: Sequence[NewUser], given: _Given) -> None:
     vpn = context.vpn
     vpn.users.check_key()
-    added = vpn.users.add_all(given.asked(context, new))
+    new = given.asked(context, new)
+    added = vpn.users.add_all(new)
+    _warn_of_letters(new)
     _tell_added(new)
     if given.generate:
         for one in added:
@@ -190,33 +193,27 @@ def _add_with_bundles(
         issue_missing(context, making, asked.passphrase_file)
     making.check("say ", option("--issue"), " as well, and it is issued first")
     context.vpn.users.check_key()
-    made = making.make_with_users(given.asked(context, new))
+    new = given.asked(context, new)
+    made = making.make_with_users(new)
     handing_out.tell_new(making, made, passwords=given.generate)
+    _warn_of_letters(new, wish.platforms)
     _tell_added(new)
     talk(*handing_out.next_step(making, len(new)))
 
 
+def _warn_of_letters(new: Sequence[NewUser], platforms: Collection[str] = ()) -> None:
+    """Say what clients cannot send of names and passwords."""
+    typed = [(one.name, one.password) for one in new if one.password is not None]
+    for line in (
+        *of_names((one.name for one in new), platforms),
+        *of_passwords(typed, platforms),
+    ):
+        warn(line)
+
+
 def _tell_added(new: Sequence[NewUser]) -> None:
-    for one in new:
-        _warn_of_letters(one.name)
     if len(new) > MANY:
         talk(f"{len(new)} users added")
         return
     for one in new:
         talk(f"user '{one.name}' added")
-
-
-def _warn_of_letters(name: str) -> None:
-    if name.isascii():
-        return
-    try:
-        name.encode("cp1252")
-    except UnicodeEncodeError:
-        warn(
-            f"'{name}' cannot log in from Windows, which sends names in an old code page: take a-z"
-        )
-    else:
-        warn(
-            f"'{name}' is not plain ASCII: Windows sends it in the code page of the user's "
-            "machine, which has to be the Western one (1252)"
-        )

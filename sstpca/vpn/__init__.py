@@ -12,4 +12,5 @@ What some of them rest on::
     renaming        the steps of a renaming, and their order
     linting         what Windows objects to, as a home knows it
     doubts          what may not be meant about an access profile
+    sendable        which names and passwords the clients of a platform cannot send
 """

@@ -29,6 +29,7 @@ from ..store.certificates import Entry
 from ..store.users import User
 from ..x509.keys import KeyType
 from .opened import Opened, Passphrase
+from .sendable import of_names
 from .untold import Kept, left
 from .users import NewUser
 
@@ -331,6 +332,8 @@ class Making:
 
     def notes(self) -> Iterator[Remedy]:
         """Yield what is no fault, and good to know of bundles for these systems."""
+        for line in of_names((one.name for one in self.people), self.wish.platforms):
+            yield (line,)
         home = self._home
         leaf = load_server_certificate(home)
         if "routeros" not in self.wish.platforms or isinstance(leaf.public_key(), rsa.RSAPublicKey):

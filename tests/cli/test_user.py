@@ -365,3 +365,59 @@ def test_expire_warns_of_who_has_a_certificate(run: Run, alice: str) -> None:
 def test_expire_knows_all_or_changes_none(run: Run, refused: Refused, alice: str) -> None:
     assert "no user 'nobody'" in refused(run("user", "expire", "alice", "nobody"), 1)
     assert json.loads(run("user", "show", "alice", "--json").stdout)["password_expired"] is False
+
+
+def lines(result: Result) -> str:
+    """Return what was said, without the ends of lines."""
+    return " ".join(result.stderr.split())
+
+
+def test_add_names_what_a_platform_cannot_send(run: Run) -> None:
+    """Names and passwords, each for its platform; the password itself is not shown."""
+    result = run("user", "add", "J\u00f6rg", "--password-stdin", stdin="gr\u00fcner Tee")
+    assert result.exit_code == 0
+    said = lines(result)
+    for line in (
+        "'J\u00f6rg' is not plain ASCII: Windows sends it in the code page",
+        "'J\u00f6rg' cannot log in from Android: Open SSTP Client sends names in ASCII only",
+        "'J\u00f6rg' is not plain ASCII, and RouterOS is not known",
+        "the password of 'J\u00f6rg' does not work on Linux: pppd takes each byte",
+        "the password of 'J\u00f6rg' is not plain ASCII, and RouterOS",
+    ):
+        assert line in said
+    assert "Tee" not in said
+
+
+def test_add_says_nothing_of_what_all_can_send(run: Run) -> None:
+    result = run("user", "add", "alice", "--password-stdin", stdin="plain and long")
+    assert "warning" not in result.stderr
+
+
+def test_several_are_named_in_one_line(run: Run) -> None:
+    result = run(
+        "user", "add", "\u0438\u0432\u0430\u043d", "\u043e\u043b\u044c\u0433\u0430", "--generate"
+    )
+    said = lines(result)
+    names = "'\u0438\u0432\u0430\u043d', '\u043e\u043b\u044c\u0433\u0430'"
+    assert said.count(f"{names} cannot log in from Windows, which sends names in an old") == 1
+    assert "password of" not in said, "made ones are ASCII"
+
+
+def test_passwd_names_what_a_platform_cannot_send(run: Run, alice: str) -> None:
+    result = run("user", "passwd", "alice", "--password-stdin", stdin="gr\u00fcner Tee")
+    assert "the password of 'alice' does not work on Linux" in lines(result)
+
+
+def test_a_bundle_names_what_its_platforms_cannot_send(run: Run) -> None:
+    assert run("user", "add", "J\u00f6rg", "--generate").exit_code == 0
+    said = lines(run("bundle", "J\u00f6rg", "--for", "windows,linux"))
+    assert "'J\u00f6rg' is not plain ASCII: Windows sends it in the code page" in said
+    assert "Android" not in said
+    added = run(
+        *("user", "add", "J\u00fcrgen", "--bundle", "--for", "linux", "--password-stdin"),
+        stdin="gr\u00fcner Tee",
+    )
+    assert added.exit_code == 0
+    said = lines(added)
+    assert "the password of 'J\u00fcrgen' does not work on Linux" in said
+    assert "Windows" not in said

@@ -118,14 +118,13 @@ def test_the_client_chooses_the_method(wanted: str) -> None:
     assert requests(link.receive(eap(2, 2, f"03 {wanted}"), 1)) == [Packet(1, 3, TLS_START)]
 
 
-@pytest.mark.parametrize(("wanted", "text"), [("00", "0"), ("", "")])
+@pytest.mark.parametrize(("wanted", "text"), [("00", "none of these"), ("", "nothing")])
 def test_a_client_that_wants_nothing_else(wanted: str, text: str) -> None:
     link = challenging()
     note, *effects = link.receive(eap(2, 2, f"03 {wanted}"), 1)
     assert isinstance(note, Note)
     assert note.text == (
-        f"login failed for 'User': the client wants EAP type {text}; "
-        "there are 13 (TLS) and 26 (MSCHAPv2)"
+        f"login failed for 'User': the client wants {text}; there are EAP-MSCHAPv2 and EAP-TLS"
     )
     assert requests(effects) == [Packet(4, 2)]
     assert link.deadline == 2
@@ -139,6 +138,24 @@ def test_each_method_is_proposed_once(wanted: str) -> None:
     note, *effects = link.receive(eap(2, 3, f"03 {wanted}"), 1)
     assert isinstance(note, Note)
     assert requests(effects) == [Packet(4, 3)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text"),
+    [("19", "PEAP"), ("19 15", "PEAP, EAP-TTLS"), ("04 FE", "EAP-MD5, EAP type 254")],
+)
+def test_peap_and_its_like_are_refused_by_name(wanted: str, text: str) -> None:
+    """RFC 3748 5.3.1: what there is is proposed, and then comes Failure; nothing is left hanging."""
+    link = challenging()
+    assert requests(link.receive(eap(2, 2, f"03 {wanted}"), 1)) == [Packet(1, 3, TLS_START)]
+    note, *effects = link.receive(eap(2, 3, f"03 {wanted}"), 1.1)
+    assert note == Note(
+        f"login failed for 'User': the client wants {text}; there are EAP-MSCHAPv2 and EAP-TLS",
+        warning=True,
+    )
+    assert requests(effects) == [Packet(4, 3)]
+    assert [packet.code for _, packet in sent(link.tick(2.1))] == [Code.TERMINATE_REQUEST]
+    assert reason(link, 2.1) == "login failed for 'User'"
 
 
 def test_nak_counts_only_as_the_first_answer() -> None:
