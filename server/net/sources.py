@@ -5,7 +5,7 @@ grows with time and ends at a limit, the burst. The numbers are for one worker p
 """
 
 from collections.abc import Callable
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
 #: Handshakes that one source may begin a second, and at once. An office of 300 people behind one
@@ -23,6 +23,13 @@ _REMEMBERED: Final = 4096
 
 #: Seconds for which a login speaks for its source.
 _FAMILIAR: Final = 86400.0
+
+
+def name_of(address: IPv4Address | IPv6Address) -> str:
+    """Return what the source is called that ``address`` is of: that itself, or its /64."""
+    if address.version == 4:
+        return str(address)
+    return str(ip_network((int(address) >> 64 << 64, 64)))
 
 
 class TokenBucket:
@@ -118,8 +125,7 @@ class Sources:
         source = self._known.pop(key, None)
         if source is None:
             self._forget()
-            name = host if address.version == 4 else str(ip_network((address, 64), strict=False))
-            source = Source(self._clock(), name)
+            source = Source(self._clock(), name_of(address))
         self._known[key] = source  # the last one is the one that came last
         return source
 

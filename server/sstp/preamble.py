@@ -16,15 +16,23 @@ METHOD: Final = "SSTP_DUPLEX_POST"
 #: [MS-SSTP] 3.2.4.1; clients differ in its case.
 PATH: Final = "/sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/"
 
-# 2**64-1, [MS-SSTP] 4.1: "without end". A client's own Content-Length is not looked at: for the
-# same reason no number in it would mean anything.
+# 2**64-1, [MS-SSTP] 4.1: "without end". A client's own Content-Length has to be a number, and means
+# nothing, for the same reason.
 _ENDLESS: Final = "18446744073709551615"
 _SERVER: Final = "Microsoft-HTTPAPI/2.0"  # [MS-SSTP] 4.1
 
 _REQUEST: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]+) HTTP/([0-9]\.[0-9])")
 # RFC 9112 5.1: nothing between name and colon, and no folded lines.
 _HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t -~\x80-\xff]*)")
-_AUTHORITY: Final = re.compile(r"https?://[^/?#]*", re.IGNORECASE)  # of an absolute target
+# RFC 3986 3.2.2 and 3.2.3: a name or an IPv4 address, or an IPv6 one in brackets; and a port. What
+# has no authority sends an empty one (RFC 9112 3.2).
+_HOST: Final = re.compile(
+    r"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*(?::[0-9]*)?"
+    r"|\[[0-9A-Fa-f:.]+(?:%25[A-Za-z0-9._~-]+)?\](?::[0-9]*)?"
+)
+# An absolute target (RFC 9112 3.2.2): host, which must not be empty (RFC 9110 4.2.1), and port; and
+# what follows them.
+_ABSOLUTE: Final = re.compile(r"https?://(?:[^/?#@]*@)?([^/?#]*)(.*)", re.IGNORECASE)
 # [MS-DTYP] 2.3.4.3, as Windows sends it
 _GUID: Final = re.compile(r"\{[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}")
 
@@ -97,31 +105,58 @@ def _parse(lines: list[str], rest: bytes) -> Request:
     if first is None or headers is None:
         return Request(Kind.GARBAGE, rest=rest)
     method, target, version = first.groups()
+    kind = _kind(method, target, version)
+    one_host = _names_one_host(version, headers.get("host", []), target)
+    if kind is not Kind.VERSION and not (one_host and _is_framed(headers)):
+        kind = Kind.GARBAGE
     return Request(
-        kind=_kind(method, target, version),
+        kind=kind,
         method=method,
         target=target,
-        headers=headers,
-        coalesce=_GUID.fullmatch(headers.get("sstpcorrelationid", "")) is not None,
+        headers={name: ", ".join(values) for name, values in headers.items()},
+        coalesce=_GUID.fullmatch(", ".join(headers.get("sstpcorrelationid", []))) is not None,
         rest=rest,
     )
 
 
-def _headers(lines: list[str]) -> dict[str, str] | None:
+def _headers(lines: list[str]) -> dict[str, list[str]] | None:
     found: dict[str, list[str]] = {}
     for line in lines:
         header = _HEADER.fullmatch(line)
         if header is None:
             return None
         found.setdefault(header[1].lower(), []).append(header[2].strip(" \t"))
-    return {name: ", ".join(values) for name, values in found.items()}
+    return found
+
+
+def _names_one_host(version: str, hosts: list[str], target: str) -> bool:
+    """Whether a request says for which host it is, as RFC 9112 3.2 wants it."""
+    if len(hosts) != 1 and (hosts or version != "1.0"):
+        return False
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None:
+        return all(map(_HOST.fullmatch, hosts))
+    host, _, _ = absolute[1].partition(":")
+    return host != "" and all(map(_HOST.fullmatch, (*hosts, absolute[1])))
+
+
+def _is_framed(headers: dict[str, list[str]]) -> bool:
+    """Whether it is clear where the content of a request ends.
+
+    RFC 9112 6.3: by one Content-Length at most, which is a number. Nothing that comes in chunks, or in
+    another Transfer-Encoding (6.1), is for us.
+    """
+    lengths = headers.get("content-length", ["0"])
+    numbers = len(lengths) == 1 and lengths[0].isascii() and lengths[0].isdigit()
+    return numbers and "transfer-encoding" not in headers
 
 
 def _kind(method: str, target: str, version: str) -> Kind:
     if version not in ("1.0", "1.1"):
         return Kind.VERSION
     # The query (?tenantid=) is for a proxy in front of us: [MS-SSTP] 3.2.4.1
-    path, _, _ = _AUTHORITY.sub("", target, count=1).partition("?")
+    absolute = _ABSOLUTE.fullmatch(target)
+    path, _, _ = (absolute[2] if absolute else target).partition("?")
     if unquote(path).lower() != PATH.lower():
         return Kind.OTHER
     if method == METHOD:

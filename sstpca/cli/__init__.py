@@ -38,6 +38,7 @@ _COMMANDS: Final = {
     "cert": Later("Issue, show, renew and revoke certificates.", ("cert", "cert_files", "lint")),
     "deploy": Later("Make what administrators need to set up the VPN on many PCs.", ("deploy",)),
     "init": Later("Make the home of a VPN.", ("init",)),
+    "lockout": Later("See and forget wrong passwords.", ("lockout",)),
     "profile": Later("Add, show, change and remove access profiles.", ("profile",)),
     "quickstart": Later(
         "Make everything that is missing, and run the VPN server.", ("quickstart",)

@@ -2,7 +2,7 @@
 
     vpn             the VPN itself, with all these as its groups
     opened          what they share: home, settings, database, keys
-    users, profiles, sessions, bundles, administrators, certificates, transfer, authority,
+    users, profiles, sessions, lockouts, bundles, administrators, certificates, transfer, authority,
     rollover, rename   a group of verbs each
 
 What some of them rest on::

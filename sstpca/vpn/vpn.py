@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .authority import TheAuthority
     from .bundles import Bundles
     from .certificates import Certificates
+    from .lockouts import Lockouts
     from .profiles import AccessProfiles
     from .rename import Rename
     from .rollover import Rollover
@@ -107,6 +108,13 @@ class Vpn:
         from .sessions import Sessions
 
         return Sessions(self._opened)
+
+    @cached_property
+    def lockouts(self) -> "Lockouts":
+        """Who gave too many wrong passwords."""
+        from .lockouts import Lockouts
+
+        return Lockouts(self._opened)
 
     @cached_property
     def bundles(self) -> "Bundles":

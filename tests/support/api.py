@@ -30,6 +30,7 @@ MODULES = (
     "vpn.rename",
     "vpn.linting",
     "vpn.sessions",
+    "vpn.lockouts",
     "settings",
     "errors",
 )

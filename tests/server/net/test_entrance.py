@@ -22,7 +22,9 @@ from tests.support.door import Door, enter
 from tests.support.handshake import certificates_of, client_hello
 from tests.support.hello import FFDHE8192, expensive
 
-REQUEST = b"SSTP_DUPLEX_POST /sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/ HTTP/1.1\r\n\r\n"
+REQUEST = (
+    b"SSTP_DUPLEX_POST /sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/ HTTP/1.1\r\nHost: x\r\n\r\n"
+)
 
 
 @pytest.fixture
