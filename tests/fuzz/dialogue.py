@@ -8,17 +8,17 @@ import dataclasses
 import functools
 import pickle
 from collections.abc import Callable
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 
 from sstpca.server import effects
-from sstpca.server.contracts import Account, Lease
+from sstpca.server.contracts import Account, Ipv6Lease, Lease
 from sstpca.server.ppp.effects import Handshaken
 from sstpca.server.ppp.link import Link
 from sstpca.server.session import Session
 from sstpca.server.sstp.binding import CertificateHashes
 from sstpca.server.sstp.call import Call
 from tests.fuzz.call_model import CARRYING, CallModel, Fault, Message, State, Wrong, read
-from tests.fuzz.link_model import LinkModel, Person
+from tests.fuzz.link_model import LinkModel, Person, unframe
 from tests.support import mschap
 from tests.support.sstp import Kind
 
@@ -51,7 +51,8 @@ _SHAKES = (
     Handshaken(b"done", ACCOUNT, _KEY),
     Handshaken(bytes(5000), ACCOUNT, _KEY),
 )
-_IPV4 = 0x0021
+_IPV4, _IPV6_PROTOCOL = 0x0021, 0x0057
+_IPV6 = Ipv6Lease(IPv6Network("2001:db8:1::/64"), IPv6Address("fe80::1"))
 
 
 @dataclasses.dataclass
@@ -74,7 +75,8 @@ class Dialogue:
         self.link = LinkModel(ALICE)
         self.sent: list[bytes] = []  # what the server has said last, whole packets
         self.frames: list[bytes] = []  # all its frames
-        self.up = self.bound = self.closed = False
+        self.up: effects.Up | None = None
+        self.bound = self.closed = False
         self.admitted = 0
         self._questions: list[Callable[[], None]] = []
         self._session = Session(
@@ -191,7 +193,7 @@ class Dialogue:
                 case effects.Bind():
                     self._bind()
                 case effects.Up():
-                    self._raised()
+                    self._raised(effect)
                 case effects.Down():
                     self._lowered()
                 case effects.Close():
@@ -233,12 +235,14 @@ class Dialogue:
     def _lease(self) -> None:
         if self.closed:
             return
-        given = self.answers.lease % 4 != 3
-        done = self._session.leased(LEASE if given else None, self.now)
+        given, ipv6 = self.answers.lease % 4 != 3, self.answers.lease % 4 == 2
+        lease = dataclasses.replace(LEASE, ipv6=_IPV6 if ipv6 else None)
+        done = self._session.leased(lease if given else None, self.now)
         messages, frames = self._sent(done)
         before = self.link.succeeded
         # a Call-Connected that has waited for the key may be a bad one: then nothing is carried
-        self.link.leased(frames, given=given and Kind.ABORT not in dict(messages))
+        given = given and Kind.ABORT not in dict(messages)
+        self.link.leased(frames, given=given, ipv6=ipv6)
         if self.link.succeeded and not before:
             self.call.keyed(self.link.keys, messages)
         else:
@@ -255,22 +259,23 @@ class Dialogue:
         if not self.closed:
             self._other(self._session.bound(), "the interface")
 
-    def _raised(self) -> None:
-        if self.up or not self.bound or self.call.state is not State.UP:
-            raise Wrong("IP may flow before the binding holds")
-        if not self.link.carries_ip:
-            raise Wrong("IP may flow before IPCP is open")
-        self.up = True
+    def _raised(self, up: effects.Up) -> None:
+        if not self.bound or self.call.state is not State.UP or self.up == up:
+            raise Wrong("IP may flow before the binding holds, or for no reason")
+        if (up.ipv4, up.ipv6) != (self.link.carries_ip, self.link.carries_ipv6):
+            raise Wrong(f"{up}, and neither IPCP nor IPV6CP says so")
+        self.up = up
 
     def _lowered(self) -> None:
-        if not self.up:
+        if self.up is None:
             raise Wrong("IP is stopped that did not flow")
-        self.up = False
+        self.up = None
 
     def _delivered(self, frame: bytes, done: list[effects.Effect]) -> None:
         """A packet goes on to the network if the session is up, and only then."""
         count = sum(isinstance(effect, effects.Deliver) for effect in done)
-        body = frame.removeprefix(b"\xff\x03")
-        packet = body[:1] == b"\x21" or int.from_bytes(body[:2], "big") == _IPV4
-        if count != (packet and len(body) > 0 and self.up):
+        protocol, packet = unframe(frame) or (0, b"")
+        version = packet[0] >> 4 if packet else 0
+        ipv4, ipv6 = (self.up.ipv4, self.up.ipv6) if self.up else (False, False)
+        if count != ((protocol, version, True) in ((_IPV4, 4, ipv4), (_IPV6_PROTOCOL, 6, ipv6))):
             raise Wrong(f"{count} packets went on, of {frame[:24].hex()}")

@@ -111,6 +111,8 @@ class LayerModel:
         if self.state < CLOSED:
             return sent
         sent = self._without_repetition(sent)
+        if self.state in (CLOSING, STOPPING) and self._has_waited(packet, sent):
+            self.state -= 2
         event = self._event(packet, sent)
         if event is None:
             return sent
@@ -139,6 +141,13 @@ class LayerModel:
             if asked:
                 return self.happen("TO+", sent)
         return sent
+
+    @staticmethod
+    def _has_waited(packet: Packet, sent: list[Packet]) -> bool:
+        """Whether TO- has come meanwhile, which nobody sees: there are answers now."""
+        return packet.code != Code.TERMINATE and any(
+            one.code in (Code.REQUEST, Code.TERMINATE_ACK) for one in sent
+        )
 
     def _gives_up(self, sent: list[Packet]) -> bool:
         return [one.code for one in sent] == [Code.TERMINATE] and self.state != CLOSING

@@ -50,6 +50,7 @@ class LinkModel:
         self.begun = False
         self.lcp = LayerModel("LCP")
         self.ipcp: LayerModel | None = None
+        self.ipv6cp: LayerModel | None = None  # begins when the client asks for it
         self.succeeded = False
         self.keys: tuple[bytes, ...] = ()  # of the login, once it has succeeded
         self._by_eap = False
@@ -78,7 +79,7 @@ class LinkModel:
         if found is not None and packet is not None:
             self._take(found[0], packet, mine)
         elif found is not None and self.succeeded and self.lcp.opened:
-            self._may_reject(found[0], found[1], mine)
+            self._may_reject(found[0], mine)
         self._rest(mine, f"upon {frame[:24].hex()}")
 
     def tick(self, sent: list[bytes]) -> None:
@@ -87,8 +88,9 @@ class LinkModel:
         if self.lcp.state == layer_model.STARTING and mine.get(ppp.LCP):
             mine[ppp.LCP] = self.lcp.happen("Up", mine[ppp.LCP])
         mine[ppp.LCP] = self.lcp.timed(mine.get(ppp.LCP, []))
-        if self.ipcp is not None:
-            mine[ppp.IPCP] = self.ipcp.timed(mine.get(ppp.IPCP, []))
+        for protocol, layer in ((ppp.IPCP, self.ipcp), (ppp.IPV6CP, self.ipv6cp)):
+            if layer is not None:
+                mine[protocol] = layer.timed(mine.get(protocol, []))
         self._rest(mine, "by itself")
 
     def looked_up(self) -> None:
@@ -117,8 +119,8 @@ class LinkModel:
         """
         self._proof, self._keys = _CERTIFICATE, (key[:32], key[:16] + key[32:48])
 
-    def leased(self, sent: list[bytes], *, given: bool) -> None:
-        """The driver has given the client an address, or none."""
+    def leased(self, sent: list[bytes], *, given: bool, ipv6: bool) -> None:
+        """The driver has given the client an address, or none; maybe a prefix of IPv6, too."""
         mine = self._sorted(sent)
         login = mine.get(ppp.EAP if self._by_eap else ppp.CHAP, [])
         if [one.code for one in login] == [3]:
@@ -126,6 +128,7 @@ class LinkModel:
         if given and self.succeeded and self.ipcp is None:
             self.ipcp = LayerModel("IPCP")
             mine[ppp.IPCP] = self.ipcp.happen("Up", mine.get(ppp.IPCP, []))
+            self.ipv6cp = LayerModel("IPV6CP") if ipv6 else None
         self._rest(mine, "upon the lease")
 
     # What the client may have now
@@ -136,6 +139,18 @@ class LinkModel:
         if not self._by_eap:
             return "CHAP"
         return "EAP-TLS" if len(self.keys) > 1 else "EAP-MSCHAPv2"
+
+    @property
+    def carries_ipv6(self) -> bool:
+        """Whether IPV6CP is open, with an identifier of the client's own (RFC 5072 4.1)."""
+        layer = self.ipv6cp
+        mine = b"\x01\x0a" + bytes(8)
+        return (
+            layer is not None
+            and layer.opened
+            and [one[:2] for one in layer.granted] == [mine[:2]]
+            and layer.granted != [mine]
+        )
 
     @property
     def carries_ip(self) -> bool:
@@ -160,18 +175,40 @@ class LinkModel:
                 self._take_chap(packet)
             case ppp.EAP:
                 self._take_eap(packet)
-            case ppp.IPCP if self.ipcp is not None and self.lcp.opened:
-                mine[ppp.IPCP] = self.ipcp.receive(packet, mine.get(ppp.IPCP, []))
+            case ppp.IPCP | ppp.IPV6CP if self.lcp.opened and self._layer(protocol):
+                self._take_network(protocol, packet, mine)
             case _ if self.succeeded and self.lcp.opened:
-                information = bytes((packet.code, packet.id)) + b"\0\0" + packet.data
-                self._may_reject(protocol, information, mine)
+                self._may_reject(protocol, mine)
+
+    def _layer(self, protocol: int) -> LayerModel | None:
+        return self.ipcp if protocol == ppp.IPCP else self.ipv6cp
+
+    def _take_network(self, protocol: int, packet: Packet, mine: dict[int, list[Packet]]) -> None:
+        layer, sent = self._layer(protocol), mine.get(protocol, [])
+        assert layer is not None
+        if not layer.opened and self._rejects(protocol, mine):
+            # the other one is open; this one has come to an end, and is not spoken any more
+            return self._drop(protocol)
+        if layer.state == layer_model.STARTING and packet.code == Code.REQUEST:
+            sent = layer.happen("Up", sent)
+        mine[protocol] = layer.close(layer.receive(packet, sent))
+        return None
+
+    def _drop(self, protocol: int) -> None:
+        if protocol == ppp.IPCP:
+            self.ipcp = None
+        elif protocol == ppp.IPV6CP:
+            self.ipv6cp = None
 
     def _take_lcp(self, packet: Packet, mine: dict[int, list[Packet]]) -> None:
         sent = mine.get(ppp.LCP, [])
         if self.lcp.state == layer_model.STARTING:
             # ours waits for the client's first packet
             sent = self.lcp.happen("Up", sent)
-        if packet.code not in _NOT_FOR_THE_AUTOMATON:
+        if packet.code == Code.PROTOCOL_REJECT and self.ipv6cp is not None:
+            # RFC 1661 5.7: what is rejected gets no more packets; the other one goes on
+            self._drop(int.from_bytes(packet.data[:2], "big"))
+        elif packet.code not in _NOT_FOR_THE_AUTOMATON:
             sent = self.lcp.receive(packet, sent)
         elif packet.code == Code.ECHO and self.lcp.opened and len(packet.data) >= 4:
             sent = self.lcp.happen("RXR", sent, packet)
@@ -315,9 +352,15 @@ class LinkModel:
             raise Wrong(f"Success without the server's own proof: {packet}")
         self.succeeded, self.keys = True, self._keys
 
-    def _may_reject(self, protocol: int, _: bytes, mine: dict[int, list[Packet]]) -> None:
+    def _may_reject(self, protocol: int, mine: dict[int, list[Packet]]) -> None:
         """RFC 1661 5.7: of a protocol that there is not; once the client is in."""
-        sent = mine.get(ppp.LCP, [])
-        about = protocol.to_bytes(2, "big")
-        if [(one.code, one.data[:2]) for one in sent] == [(Code.PROTOCOL_REJECT, about)]:
-            mine[ppp.LCP] = []
+        self._rejects(protocol, mine)
+
+    @staticmethod
+    def _rejects(protocol: int, mine: dict[int, list[Packet]]) -> bool:
+        """Take the Protocol-Reject about ``protocol`` out, if it is all that LCP has sent."""
+        about = Code.PROTOCOL_REJECT, protocol.to_bytes(2, "big")
+        if [(one.code, one.data[:2]) for one in mine.get(ppp.LCP, [])] != [about]:
+            return False
+        mine[ppp.LCP] = []
+        return True

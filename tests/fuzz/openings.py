@@ -97,6 +97,19 @@ OPENINGS: dict[str, bytes] = {
     + steps("answers", 4, 0, "respond", 0, "wait", 1, "change", 0, "wait", 1),
     "another password without the old one": _LCP
     + steps("answers", 4, 1, "respond", 0, "wait", 1, "change", 4, "wait", 1),
+    "IPv6": _LCP
+    + steps("answers", 24, 0, "respond", 0)
+    + _BIND
+    + _IPCP
+    + steps("configure", 128, "acknowledge", 64, "bare", 20, b"\x57\x60" + bytes(18)),
+    "IPv6 with no identifier": _LCP
+    + steps("answers", 24, 0, "respond", 0, "bind", 0)
+    + steps("configure", 130, "configure", 132, "configure", 134, "acknowledge", 68)
+    + steps("packet", 0, 8, 1, 2, b"\x80\x21", 0, "configure", 128, "acknowledge", 64),
+    "IPv4 ends before IPv6": _LCP
+    + steps("answers", 24, 0, "respond", 0, "bind", 0, "acknowledge", 1, "configure", 1)
+    + steps("configure", 128, "acknowledge", 64, "packet", 3, 5, 9, 0, 0, "wait", 3)
+    + steps("configure", 1, "packet", 4, 5, 9, 0, 0, "wait", 3, "configure", 128),
     "a disabled account": _LCP + steps("answers", 3, 0, "respond", 0),
 }
 """By what they are about."""

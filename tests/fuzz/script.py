@@ -22,6 +22,7 @@ _OPTIONS = {
         b"\x02\x06\0\x2d\x0f\1\x82\x06\0\0\0\0",
         b"",
     ),
+    ppp.IPV6CP: (b"\x01\x0a" + bytes(range(8)), b"\x01\x0a" + bytes(8), b"", b"\x02\x04\0\1"),
 }
 _LOGINS = (
     b"\x03\x04\xc2\x27",
@@ -107,7 +108,7 @@ class Client:
     def acknowledge(self, given: Input) -> None:
         """Agree to what the server asked last, or refuse it."""
         how = given.byte()
-        protocol = _PROTOCOLS[how % 2 * 3]
+        protocol = ppp.IPV6CP if how & 64 else _PROTOCOLS[how % 2 * 3]
         asked = self.asked(protocol)
         if asked is not None:
             code = (Code.ACK, Code.ACK, Code.NAK, Code.REJECT)[how // 2 % 4]
@@ -118,9 +119,9 @@ class Client:
     def configure(self, given: Input) -> None:
         """Ask for options."""
         how = given.byte()
-        protocol = (ppp.LCP, ppp.IPCP)[how % 2]
+        protocol = ppp.IPV6CP if how & 128 else (ppp.LCP, ppp.IPCP)[how % 2]
         data = _OPTIONS[protocol][how // 2 % 4]
-        self.frame(protocol, ppp.packet(Code.REQUEST, how // 8, data))
+        self.frame(protocol, ppp.packet(Code.REQUEST, how // 8 % 16, data))
 
     def respond(self, given: Input) -> None:
         """Answer the Challenge in CHAP, or that of a Failure, rightly or wrongly."""

@@ -49,6 +49,13 @@ def test_the_openings_reach_the_end_of_a_login(opening: str, way: str) -> None:
     assert done.link.way == way
 
 
+def test_the_openings_reach_ipv6() -> None:
+    assert play(OPENINGS["IPv6"]).link.carries_ipv6
+    without = play(OPENINGS["IPv6 with no identifier"]).link
+    assert without.carries_ipv6
+    assert without.ipcp is None
+
+
 @settings(max_examples=300, deadline=None)
 @given(data=st.binary(max_size=200))
 def test_a_dialogue_of_any_bytes(data: bytes) -> None:

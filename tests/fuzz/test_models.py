@@ -7,7 +7,7 @@ import pytest
 
 from sstpca.server import session
 from sstpca.server.ppp import chap, eap_mschapv2, ipcp, link, negotiation, password
-from sstpca.server.ppp.effects import Admit
+from sstpca.server.ppp.effects import Admit, NetworkUp
 from sstpca.server.ppp.frames import Code
 from sstpca.server.ppp.negotiation import Reply
 from sstpca.server.ppp.verdict import Right
@@ -69,7 +69,7 @@ def ip_flows_without_ipcp(patch: Patch) -> None:
     raised = session.Session._raise
 
     def early(self: Any) -> Any:
-        self._mtu = 1400
+        self._network = NetworkUp(1400)
         return raised(self)
 
     patch.setattr(session.Session, "_raise", early)
