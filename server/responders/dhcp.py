@@ -116,6 +116,24 @@ def respond(packet: bytes, known: Known) -> list[bytes]:
     return [udp.encode(answer)]
 
 
+def carried(lease: Lease, mtu: int) -> int:
+    """Return how many of its routes a client is told that asks as Windows does.
+
+    :param mtu: the largest IP packet that the client takes, in bytes.
+    """
+    asked = bytes((Option.SUFFIX, Option.DNS, Option.ROUTES))
+    hardware = bytes(7)
+    options = {int(Option.ASKED): asked, int(Option.CLIENT_ID): hardware}
+    head = (_REQUEST, 0, 0, 0, 0, 0, 0, *(4 * (bytes(4),)), bytes(16))
+    message = _acknowledgment(_Inform(head, options), lease, mtu - udp.HEADERS)
+    told = (_read_options(message[_OPTIONS:]) or {}).get(Option.ROUTES, b"")
+    count = 0
+    while told:
+        count += 1
+        told = told[1 + _significant(told[0]) + 4 :]
+    return count
+
+
 def _decode(message: bytes) -> _Inform | None:
     """Return the DHCPINFORM that ``message`` is; None if it is anything else."""
     if len(message) < _OPTIONS or message[_OPTIONS - len(_COOKIE) : _OPTIONS] != _COOKIE:
@@ -205,10 +223,15 @@ def _labels(name: str) -> bytes:
 def _routes(lease: Lease) -> Iterator[bytes]:
     """Yield routes: the length of the prefix, its significant bytes, the router (RFC 3442)."""
     for route in lease.routes:
-        yield descriptor(route) + lease.local_address.packed
+        yield _descriptor(route) + lease.local_address.packed
 
 
-def descriptor(route: IPv4Network) -> bytes:
+def _descriptor(route: IPv4Network) -> bytes:
     """Return the destination descriptor of a route (RFC 3442)."""
-    size = -(-route.prefixlen // 8)
-    return bytes((route.prefixlen,)) + route.network_address.packed[:size]
+    significant = route.network_address.packed[: _significant(route.prefixlen)]
+    return bytes((route.prefixlen,)) + significant
+
+
+def _significant(length: int) -> int:
+    """Return of how many bytes a prefix of ``length`` bits is."""
+    return -(-length // 8)

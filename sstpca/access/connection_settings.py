@@ -54,6 +54,8 @@ class ConnectionSettings:
     :param proxy_bypass: what does not go through the proxy: names, ``*.suffix``, addresses.
     :param trigger_apps: what starts the VPN: paths of programs, or package family names.
     :param trusted_networks: the DNS suffixes of networks where nothing starts it.
+    :param routes_at_login: whether Windows has the routes of a split tunnel of the server, which it
+        asks at each login (DHCPINFORM), and not of its bundle.
     """
 
     sign_in: SignIn = SignIn.MSCHAPV2
@@ -62,6 +64,7 @@ class ConnectionSettings:
     proxy_bypass: tuple[str, ...] = ()
     trigger_apps: tuple[str, ...] = ()
     trusted_networks: tuple[str, ...] = ()
+    routes_at_login: bool = False
 
     @property
     def triggered(self) -> bool:
@@ -196,6 +199,7 @@ def to_json(client: ConnectionSettings) -> dict[str, Any]:
         "proxy_bypass": list(client.proxy_bypass),
         "trigger_apps": list(client.trigger_apps),
         "trusted_networks": list(client.trusted_networks),
+        "routes_at_login": client.routes_at_login,
     }
 
 
@@ -211,4 +215,5 @@ def from_json(value: dict[str, Any]) -> ConnectionSettings:
         proxy_bypass=tuple(value.get("proxy_bypass", ())),
         trigger_apps=tuple(value.get("trigger_apps", ())),
         trusted_networks=tuple(value.get("trusted_networks", ())),
+        routes_at_login=value.get("routes_at_login", False),
     )

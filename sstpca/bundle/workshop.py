@@ -21,7 +21,7 @@ from .authenticode import Signer, signed
 from .content import logo, trust, user_certificate
 from .content.bundle import Bundle, Deployment, Secrets, address_of, bundle_for, deployment_for
 from .content.render import Renderer
-from .content.told import told
+from .content.told import WINDOWS, told
 from .platforms import systems
 
 
@@ -247,7 +247,12 @@ class Workshop:
             connection=self._settings.connection,
             language=self._language,
             templates=None if templates is None else str(templates.resolve()),
-            told=told(order.profile, self._settings, self._logo),
+            told=told(
+                order.profile,
+                self._settings,
+                self._logo,
+                windows=self.wish.platforms == WINDOWS,
+            ),
             certificate=None if order.certificate is None else order.certificate.sha256,
             sha256=None if self._saves_password(order) else written.sha256,
             mark=self._sealer.mark(written.sha256),

@@ -111,13 +111,15 @@ def set_(context: Context, name: str, given: Given, taken: _Taken, yes: bool) ->
 
     Addresses, IPv6, DNS servers, sign-in, --weak-sign-in, --sessions, --reach and --inbound count from
     the next login of its users. Routes, DNS suffix, tunnel, sign-in, whether there is IPv6, and the
-    options below are in their bundles, which have to be made and installed again. Options that can be
-    repeated replace what was there. An empty value takes away (--dns-suffix ""), but for --ipv6, --dns
-    and --route there are --no-ipv6, --no-dns and --no-routes.
+    options below are in their bundles, which have to be made and installed again; with
+    --routes-at-login, Windows has IPv4 routes without that. Options that can be repeated replace what
+    was there. An empty value takes away (--dns-suffix ""), but for --ipv6, --dns and --route there are
+    --no-ipv6, --no-dns and --no-routes.
 
     \b
         sstpca profile set default --dns 10.1.0.53
         sstpca profile set default --split-tunnel --route 10.1.0.0/16
+        sstpca profile set default --routes-at-login
         sstpca profile set default --name-rule corp.example.com=10.1.0.53
         sstpca profile set default --sign-in eap-tls
         sstpca profile set default --ipv6 2001:db8:98::/48
@@ -198,6 +200,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
                 ("tunnel", _tunnel(found)),
                 *_left_out(found),
                 ("routes", _joined((*found.routes, *found.ipv6.routes))),
+                *_at_login(found),
                 *reach_rows(found),
                 *_client_rows(found.client),
                 *_weak_rows(found),
@@ -221,6 +224,8 @@ def remove(context: Context, name: str) -> None:
 
 def _name_outdated(context: Context, one: AccessProfile, changes: dict[str, Any]) -> None:
     """Say whose bundles no longer fit: what Windows has to know comes in them, not at login."""
+    if changes.keys() & {"routes"} and not one.full_tunnel and one.client.routes_at_login:
+        talk("Windows has the routes of the server from its next login on, without a new bundle")
     count = sum(user.profile == one.name for user in context.vpn.users.all())
     told = set(_IN_BUNDLES)
     if any(rule.servers for rule in one.client.name_rules):
@@ -228,8 +233,10 @@ def _name_outdated(context: Context, one: AccessProfile, changes: dict[str, Any]
     # the certificates that are missing are issued in the same go
     issue = [] if one.client.sign_in.with_password else ["--issue"]
     if count and changes.keys() & told:
+        at_login = one.client.routes_at_login and changes.keys() & told == {"routes"}
+        where = "bundles for other systems" if at_login else "bundles"
         talk(
-            f"next, as this is in the bundles, for {count} to install again:\n  ",
+            f"next, as this is in the {where}, for {count} to install again:\n  ",
             command(f"bundle --profile {{}}{' {}' * len(issue)}", one.name, *issue),
         )
 
@@ -285,6 +292,13 @@ def _left_out(one: AccessProfile) -> list[tuple[str, str]]:
     if not one.full_tunnel or one.ipv6.prefix is not None:
         return []
     return [("", "IPv6 of the clients goes past it")]
+
+
+def _at_login(one: AccessProfile) -> list[tuple[str, str]]:
+    """Return from where Windows has the routes, if it is not from the bundle."""
+    if one.full_tunnel or not one.client.routes_at_login:
+        return []
+    return [("", "Windows has them of the server, at each login")]
 
 
 def _as_json(one: AccessProfile) -> dict[str, Any]:

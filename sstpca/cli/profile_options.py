@@ -110,6 +110,14 @@ def _client_options() -> tuple[Option, ...]:
             help="A network, by its DNS suffix, in which nothing starts the VPN.",
         ),
         click.option(
+            "--routes-at-login/--routes-in-bundle",
+            "routes_at_login",
+            default=None,
+            help="Windows has the routes of a split tunnel of the server, by DHCP at each login, or of "
+            "its bundle (default); the server is 'sstpca serve' then. The bundles for other systems "
+            "have them either way.",
+        ),
+        click.option(
             "--proxy", metavar="PROXY", help="HOST:PORT, or the URL of a script; full tunnel only."
         ),
         click.option(
@@ -137,6 +145,7 @@ class Given:
     name_rules: tuple[str, ...]
     trigger_apps: tuple[str, ...]
     trusted_networks: tuple[str, ...]
+    routes_at_login: bool | None
     proxy: str | None
     proxy_bypass: tuple[str, ...]
 
@@ -211,6 +220,8 @@ class Given:
         changes: dict[str, Any] = {}
         if self.sign_in is not None:
             changes["sign_in"] = SignIn(self.sign_in)
+        if self.routes_at_login is not None:
+            changes["routes_at_login"] = self.routes_at_login
         if self.proxy is not None:
             changes["proxy"] = self.proxy
         if self.name_rules:

@@ -2,11 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Set
 from ipaddress import IPv4Address, IPv4Network
+from typing import Final
+
+from sstpca.server.contracts import Lease
+from sstpca.server.responders import dhcp
 
 from .. import surroundings
 from ..access.ipv6 import SESSION_PREFIX
 from ..access.profiles import AccessProfile
 from ..access.weak_sign_ins import WeakSignIn
+
+# what a tunnel has unless the settings or the client say otherwise
+_MTU: Final = 1400
 
 
 def doubts(one: AccessProfile, changed: Set[str], routes: Iterable[str] = ()) -> Iterator[str]:
@@ -26,6 +33,10 @@ def doubts(one: AccessProfile, changed: Set[str], routes: Iterable[str] = ()) ->
 def _of_routes(one: AccessProfile, typed: Iterable[str]) -> Iterator[str]:
     if one.full_tunnel and one.routes:
         yield "the routes matter only with --split-tunnel: now all traffic goes through the tunnel"
+    if one.full_tunnel and one.client.routes_at_login:
+        yield "--routes-at-login matters only with --split-tunnel"
+    if not one.full_tunnel:
+        yield from _of_many_routes(one)
     if not one.full_tunnel and not one.routes:
         yield (
             "a split tunnel without --route: Windows sends only the address class of the pool "
@@ -36,6 +47,19 @@ def _of_routes(one: AccessProfile, typed: Iterable[str]) -> Iterator[str]:
         if "/" not in text and text.endswith(".0"):
             meant = _meant(IPv4Address(text))
             yield f"the route {text} is this one address; the network: --route {meant}"
+
+
+def _of_many_routes(one: AccessProfile) -> Iterator[str]:
+    routes = (*one.routes, *map(IPv4Network, one.dns_routes))
+    lease = Lease(
+        1, one.pools[0][0], one.local_address, one.dns, routes=routes, dns_suffix=one.dns_suffix
+    )
+    count = dhcp.carried(lease, _MTU)
+    if count < len(routes):
+        yield (
+            f"a client that asks for the routes at its login is told {count} of {len(routes)}: more "
+            "do not go into one message of DHCP; put networks together that are beside each other"
+        )
 
 
 def _meant(address: IPv4Address) -> IPv4Network:

@@ -58,6 +58,23 @@ def test_the_list_says_who_has_which(run: Run, alice: str, store: Store, sealer:
     assert line.endswith("outdated: the access profile is 'office' now")
 
 
+def test_a_route_of_the_server_outdates_no_bundle_for_windows(
+    run: Run, alice: str, store: Store, sealer: Sealer
+) -> None:
+    users.add(store, sealer, "bob", PASSWORD)
+    run(
+        "profile", "set", "default", "--split-tunnel", "--route", "10.1.0.0/16", "--routes-at-login"
+    )
+    run("bundle", alice)
+    run("bundle", "bob", "--for", "windows,linux")
+    run("profile", "set", "default", "--route", "10.2.0.0/16")
+    _, first, second = run("bundle", "list").stdout.splitlines()
+    assert first.split()[-2:] == ["windows", "current"]
+    assert second.endswith("outdated: the access profile or the settings have changed")
+    run("profile", "set", "default", "--routes-in-bundle")
+    assert "outdated" in run("bundle", "list").stdout.splitlines()[1]
+
+
 def test_the_list_for_machines(run: Run, home: Home, alice: str, store: Store) -> None:
     assert json.loads(run("bundle", "list", "--json").stdout) == [
         {"user": "alice", "profile": "default", "state": "none", "why": []}

@@ -137,6 +137,7 @@ def test_the_lists(run: Run) -> None:
         "proxy_bypass": [],
         "trigger_apps": [],
         "trusted_networks": [],
+        "routes_at_login": False,
     }
 
 
@@ -342,6 +343,43 @@ def test_what_is_as_it_should_be_is_no_warning(
     around = [IPv4Network(SURROUNDINGS), IPv4Network("10.98.0.12/32")]
     monkeypatch.setattr(surroundings, "networks", lambda: around)
     assert run("profile", "add", "office", *options).stderr == "access profile 'office' added\n"
+
+
+def many(count: int) -> list[str]:
+    networks = (IPv4Network((0x0A000000 + 512 * n, 24)) for n in range(count))
+    return [word for network in networks for word in ("--route", str(network))]
+
+
+def test_more_routes_than_a_client_can_be_told_are_warned_about(run: Run) -> None:
+    result = run("profile", "set", "default", "--split-tunnel", "--no-dns", *many(130))
+    assert "warning" not in result.stderr
+    result = run("profile", "set", "default", *many(200))
+    assert "is told 137 of 200: more do not go into one message of DHCP" in result.stderr
+    options = ("--full-tunnel", "--no-routes", "--dns", "10.1.0.53")
+    assert "warning" not in run("profile", "set", "default", *options).stderr
+
+
+def test_windows_has_its_routes_at_login_if_the_profile_says_so(run: Run) -> None:
+    assert run("user", "add", "alice", "--generate").exit_code == 0
+    split = ["--split-tunnel", "--route", "10.1.0.0/16", "--no-dns"]
+    assert "Windows has the routes" not in run("profile", "set", "default", *split).stderr
+    result = run("profile", "set", "default", "--routes-at-login")
+    assert "next, as this is in the bundles, for 1 to install again" in result.stderr
+    assert json.loads(run("profile", "show", "default", "--json").stdout)["routes_at_login"] is True
+    shown = run("profile", "show", "default").stdout
+    assert "10.1.0.0/16\n               Windows has them of the server, at each login\n" in shown
+    result = run("profile", "set", "default", "--route", "10.2.0.0/16")
+    assert "Windows has the routes of the server from its next login on" in result.stderr
+    assert "as this is in the bundles for other systems, for 1" in result.stderr
+    result = run("profile", "set", "default", "--route", "10.3.0.0/16", "--dns-suffix", "corp")
+    assert "as this is in the bundles, for 1" in result.stderr
+    result = run("profile", "set", "default", "--full-tunnel", "--no-routes")
+    assert "--routes-at-login matters only with --split-tunnel" in result.stderr
+    assert "Windows has" not in run("profile", "show", "default").stdout
+    assert run("profile", "set", "default", "--routes-in-bundle").exit_code == 0
+    assert (
+        json.loads(run("profile", "show", "default", "--json").stdout)["routes_at_login"] is False
+    )
 
 
 def test_dns_outside_the_routes_is_told(run: Run) -> None:

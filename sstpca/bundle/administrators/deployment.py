@@ -89,7 +89,7 @@ def _phonebook_script(renderer: Renderer, deployment: Deployment, section: bytes
         "admin/phonebook.ps1.j2",
         deployment,
         failures=FAILURES,
-        fingerprint=_digest(*lines, *deployment.all_routes),
+        fingerprint=_digest(*lines, *deployment.windows_routes),
         section=lines,
     )
 
@@ -122,6 +122,8 @@ def _readme(
 def _traffic(deployment: Deployment) -> str:
     if not deployment.split_tunnel:
         return "all of it goes through the VPN"
+    if deployment.routes_at_login:
+        return "through the VPN only to the networks that the server names at each login"
     return f"through the VPN only to {', '.join(deployment.routes) or 'its own network'}"
 
 

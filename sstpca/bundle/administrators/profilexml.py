@@ -46,7 +46,7 @@ def profile_xml(renderer: Renderer, deployment: Deployment, protocol: Protocol) 
         client=deployment.client,
         protocol=protocol.value,
         eap=Markup(eap_config(deployment) or ""),  # noqa: S704 it is XML, with its values escaped
-        routes=[tuple(route.split("/")) for route in deployment.all_routes],
+        routes=[tuple(route.split("/")) for route in deployment.windows_routes],
     )
     if _NO_CHAR.search(content.decode()):
         raise InvalidInput("a value has a character that cannot be in XML")

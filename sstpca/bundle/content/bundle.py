@@ -135,6 +135,17 @@ class Deployment:
         return self.routes + self.dns_routes
 
     @property
+    def routes_at_login(self) -> bool:
+        """Whether Windows has what it sends through the VPN of the server, at each login."""
+        return self.split_tunnel and self.client.routes_at_login
+
+    @property
+    def windows_routes(self) -> tuple[str, ...]:
+        """What Windows is told by its files of what it has to send through the VPN."""
+        # DHCPINFORM is IPv4's
+        return tuple(one for one in self.all_routes if ":" in one or not self.routes_at_login)
+
+    @property
     def login(self) -> str:
         """What people call the sign-in."""
         return _LOGINS[self.client.sign_in]

@@ -15,7 +15,7 @@ from ...store.users import User
 from ...x509.certificates import digest
 from ..content import logo, trust
 from ..content.bundle import address_of
-from ..content.told import told
+from ..content.told import WINDOWS, told
 
 
 def user_certificates(store: Store) -> dict[str, Entry]:
@@ -30,13 +30,14 @@ class Present:
 
     :param authorities: SHA-256 of those in a new bundle, lower-case hexadecimal.
     :param server: what clients connect to, as Windows' ServerAddress.
-    :param told: see :func:`~sstpca.bundle.content.told.told`, by access profile.
+    :param told: see :func:`~sstpca.bundle.content.told.told`, by access profile and whether the
+        bundle is for Windows and nothing else.
     """
 
     authorities: tuple[str, ...]
     server: str
     connection: str
-    told: Mapping[str, str]
+    told: Mapping[tuple[str, bool], str]
     users: Mapping[str, User]
     certificates: Mapping[str, Entry]
     sign_in: Mapping[str, SignIn]
@@ -54,7 +55,11 @@ class Present:
             authorities=tuple(map(digest, trust.load(home).authorities)),
             server=address_of(settings),
             connection=settings.connection,
-            told={one.name: told(one, settings, picture) for one in known},
+            told={
+                (one.name, windows): told(one, settings, picture, windows=windows)
+                for one in known
+                for windows in (False, True)
+            },
             users={user_key(one.name): one for one in users.list_all(store)},
             certificates=user_certificates(store),
             sign_in={one.name: one.client.sign_in for one in known},
@@ -73,7 +78,7 @@ class Present:
             yield "connection", f"the connection is called '{self.connection}' now"
         if made.profile != user.profile:
             yield "profile", f"the access profile is '{user.profile}' now"
-        elif made.told != self.told[user.profile]:
+        elif made.told != self.told[user.profile, made.platforms == WINDOWS]:
             yield "profile", "the access profile or the settings have changed"
         if made.certificate is not None and self.sign_in[user.profile] is SignIn.EAP_TLS:
             yield from self._of_certificate(made)

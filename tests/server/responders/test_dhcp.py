@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sstpca.server.contracts import Lease
-from sstpca.server.responders.dhcp import respond
+from sstpca.server.responders.dhcp import carried, respond
 from sstpca.server.responders.known import Known
 from tests.support import dhcp, packets
 from tests.support.dhcp import ACK, EVERYBODY, Message, inform
@@ -128,8 +128,15 @@ def test_many_routes_are_as_many_as_fit(count: int, mtu: int) -> None:
     assert len(found) == count or room - 8 * len(found) < 40
     assert answer.addresses(6) == list(lease.dns)
     assert all(len(value) <= 255 for _, value in answer.options)
+    windows = told(inform(OURS, bytes((15, 6, 121))), Known(lease, mtu))
+    assert carried(lease, mtu) == len(windows.routes(121))
     # the same again as far as there is room, and no half of a route
     assert [route for route, _ in answer.routes(249)] == found[: len(answer.routes(249))]
+
+
+def test_all_routes_of_a_few_are_carried() -> None:
+    assert carried(LEASE, 576) == len(ROUTES)
+    assert carried(replace(LEASE, routes=()), 576) == 0
 
 
 @pytest.mark.parametrize(("largest", "size"), [(576, 576), (1000, 1000), (100, 576), (9000, 1400)])
