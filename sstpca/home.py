@@ -25,6 +25,9 @@ from .names import quoted, some
 
 #: the pair that this home's own server shows
 SERVER: Final = "server"
+#: another with an ECDSA key, beside that one with an RSA key; no user and no pair can be called so
+SERVER_ECDSA: Final = "server/ecdsa"
+SERVERS: Final = (SERVER, SERVER_ECDSA)
 
 _ANOTHER_HOME: Final = "name another with --home or SSTPCA_HOME"
 
@@ -45,6 +48,8 @@ def _way_back(path: Path) -> Remedy:
     match path.name:
         case "server.pem":
             return "make another: ", command("cert rekey server")
+        case "server-ecdsa.pem":
+            return "make another: ", command("cert rekey server/ecdsa")
         case "ca.crt":
             return (
                 "restore it from a backup of the home; bundles have it as well, in their .cer file",
@@ -122,6 +127,16 @@ class Home:
         return self.root / "server.pem"
 
     @property
+    def server_ecdsa_identity(self) -> Path:
+        """The same for another certificate, with an ECDSA key; mostly, there is none."""
+        return self.root / "server-ecdsa.pem"
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The names of the pairs that this home's own server shows, whether or not it can."""
+        return SERVERS if self.server_ecdsa_identity.exists() else (SERVER,)
+
+    @property
     def certificates(self) -> Path:
         """The folder of all other pairs of key and certificate; secret."""
         return self.root / "certificates"
@@ -129,10 +144,12 @@ class Home:
     def pair(self, name: str) -> Path:
         """Return the file of the pair ``name``: key, certificate and chain in one PEM; secret.
 
-        :param name: "server", or one that authority.pairs.check_pair_name has passed.
+        :param name: one of SERVERS, or one that authority.pairs.check_pair_name has passed.
         """
         if name == SERVER:
             return self.server_identity
+        if name == SERVER_ECDSA:
+            return self.server_ecdsa_identity
         return self.certificates / f"{name}.pem"
 
     @property

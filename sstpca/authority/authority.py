@@ -1,6 +1,7 @@
 """The authority: a certificate and its key, made or loaded, that issues server certificates."""
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -189,15 +190,15 @@ def load_next_certificate(home: Home) -> x509.Certificate | None:
 def trusted(home: Home) -> tuple[x509.Certificate, ...]:
     """Return whom clients are to trust now: the authority and, during a rollover, the next one.
 
-    First comes the one that issued the server's certificate, if one of this home's did. That is
+    First come those that issued the server's certificates, if ones of this home's did. That is
     the authority before only where somebody put a pair of its back.
 
     :raises SstpcaError: if a file is damaged, or the authority's is missing.
     """
     found = _load_all(home)
-    leaf = _server_leaf(home)
-    issuer = [one for one in found.all if leaf is not None and issued(leaf, one)]
-    return tuple(dict.fromkeys((*issuer, *found.trusted)))
+    leaves = list(_server_leaves(home))
+    issuers = [one for one in found.all if any(issued(leaf, one) for leaf in leaves)]
+    return tuple(dict.fromkeys((*issuers, *found.trusted)))
 
 
 def client_roots(home: Home) -> tuple[x509.Certificate, ...]:
@@ -273,12 +274,10 @@ def _load_all(home: Home) -> _Authorities:
             return found
 
 
-def _server_leaf(home: Home) -> x509.Certificate | None:
-    try:
-        pem = read_own(home.server_identity, "the server certificate")
-        return certificates_from_pem(pem, home.server_identity)[0]
-    except SstpcaError:
-        return None
+def _server_leaves(home: Home) -> Iterator[x509.Certificate]:
+    for path in map(home.pair, home.shown):
+        with contextlib.suppress(SstpcaError):
+            yield certificates_from_pem(read_own(path, "the server certificate"), path)[0]
 
 
 def _load_one(path: Path) -> x509.Certificate:

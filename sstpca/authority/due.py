@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ..errors import Remedy, SstpcaError, command
-from ..home import SERVER, Home
+from ..home import SERVER, SERVERS, Home
 from ..names import quoted
 from ..store import Store
 from ..store.certificates import AUTHORITY, NEXT, CertificateState, Entry, list_all
@@ -15,7 +15,7 @@ from ..x509.certificate_profiles import SERVER_DAYS
 from ..x509.certificates import digest
 from ..x509.chains import root_of
 from .authority import former_authorities
-from .identity import load_identity
+from .identity import load_identities
 from .pairs import tidy
 
 # from then on, an authority's end cuts short what it issues; and users need new bundles in time
@@ -62,11 +62,12 @@ def due(home: Home, store: Store, within: timedelta, now: datetime) -> list[Due]
     :raises SstpcaError: if a file or the database cannot be read.
     """
     tidy(home, store)
-    current = [entry for entry in list_all(store) if entry.replaced is None]
+    gone = {*SERVERS} - {*home.shown}
+    current = [one for one in list_all(store) if one.replaced is None and one.name not in gone]
     found = [one for entry in current for one in _judge(entry, within, now)]
-    if not any(one.name == SERVER for one in found):
+    if not any(one.name in SERVERS for one in found):
         found += _former(home, current)
-    if not any(one.name == SERVER and one.urgency is Urgency.WRONG for one in found):
+    if not any(one.name in SERVERS and one.urgency is Urgency.WRONG for one in found):
         found += _serving(home, now)
     return sorted(found, key=lambda one: one.not_after or 0)
 
@@ -77,16 +78,17 @@ def unknown_end(home: Home, now: datetime) -> str:
     It is no fault: what users' machines trust, nobody here knows.
     """
     try:
-        identity = load_identity(home, now)
+        identities = load_identities(home, now)
     except SstpcaError:
         return ""  # there is more to say of it than this
-    chain = (identity.certificate, *identity.chain)
-    if identity.own or root_of(chain) is not None:
-        return ""
-    return (
-        f"the issuer {quoted(chain[-1].issuer.rfc4514_string())} of the server's chain is no root "
-        "that is known here: users' machines have to trust it"
-    )
+    for identity in identities:
+        chain = (identity.certificate, *identity.chain)
+        if not identity.own and root_of(chain) is None:
+            return (
+                f"the issuer {quoted(chain[-1].issuer.rfc4514_string())} of the server's chain is "
+                "no root that is known here: users' machines have to trust it"
+            )
+    return ""
 
 
 def _judge(entry: Entry, within: timedelta, now: datetime) -> Iterator[Due]:
@@ -101,7 +103,7 @@ def _judge(entry: Entry, within: timedelta, now: datetime) -> Iterator[Due]:
         case CertificateState.NOT_YET:
             why = "begins only later; is this machine's clock right?"
             yield Due(entry.name, Urgency.WRONG, entry.not_after, why, ("correct the clock",))
-        case CertificateState.REVOKED if entry.name in (SERVER, AUTHORITY):
+        case CertificateState.REVOKED if entry.name in (*SERVERS, AUTHORITY):
             yield _due(entry, Urgency.WRONG, "is revoked")
         case CertificateState.VALID if left < entry.due_before(within):
             yield _due(entry, Urgency.DUE, f"ends on {end}, in {left.days} days")
@@ -125,7 +127,7 @@ def _due(entry: Entry, urgency: Urgency, why: str) -> Due:
 def _serving(home: Home, now: datetime) -> Iterator[Due]:
     """Look at what the server would refuse to start with."""
     try:
-        load_identity(home, now)
+        load_identities(home, now)
     except SstpcaError as error:
         yield Due(SERVER, Urgency.WRONG, None, str(error), error.remedy)
 
@@ -134,5 +136,5 @@ def _former(home: Home, current: Sequence[Entry]) -> Iterator[Due]:
     """Look whether the server shows what only old bundles make clients believe."""
     former = {digest(one) for one in former_authorities(home)}
     for entry in current:
-        if entry.name == SERVER and entry.issuer_sha256 in former:
+        if entry.name in SERVERS and entry.issuer_sha256 in former:
             yield _due(entry, Urgency.DUE, "is of a former authority, which not every bundle has")

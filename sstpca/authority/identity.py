@@ -1,4 +1,7 @@
-"""The server's identity: key, certificate and chain in one file, checked before they are used."""
+"""The server's identity: key, certificate and chain in one file, checked before they are used.
+
+There may be two, for clients that take only one kind of key: one RSA, one ECDSA.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -6,25 +9,25 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from .. import settings
-from ..errors import Damaged, Refused, Remedy, SstpcaError, command
-from ..home import Home, read_own
+from ..errors import Damaged, InvalidInput, Refused, Remedy, SstpcaError, command, option
+from ..home import SERVER, SERVER_ECDSA, Home, read_own
 from ..lint import leaf
 from ..lint.checks import Presented, lint
 from ..lint.findings import Finding, Severity
 from ..lint.readable import read
 from ..names import Hosts, parse_hosts
 from ..x509.certificates import Certificate, certificate_to_der
-from ..x509.keys import PrivateKey, key_from_pem
+from ..x509.keys import KeyType, PrivateKey, key_from_pem
 from ..x509.loading import certificates_from_pem
-from .authority import client_roots
+from .authority import client_roots, issuer_of
 
 # Windows takes these names, other clients that bundles are for do not
 _REFUSED: Final = frozenset({"name-cn-only", "address-as-name"})
 _SOON: Final = timedelta(days=30)
-_RENEW: Final[Remedy] = (command("cert renew server"),)
 _REPLACE: Final[Remedy] = (
     "get a new one from whoever issued it, then ",
     command("cert import FILE..."),
@@ -56,37 +59,124 @@ class Identity:
     key: PrivateKey = field(repr=False)
 
 
-def load_server_certificate(home: Home) -> x509.Certificate:
+def load_server_certificate(home: Home, name: str = SERVER) -> x509.Certificate:
     """Return the server's certificate as it is, unchecked: for looking at it.
 
+    :param name: one of SERVERS.
     :raises SstpcaError: if the file is missing or has no certificate.
     """
-    pem = read_own(home.server_identity, "the server certificate")
-    return certificates_from_pem(pem, home.server_identity)[0]
+    path = home.pair(name)
+    return certificates_from_pem(read_own(path, called(name)), path)[0]
 
 
-def load_identity(home: Home, now: datetime | None = None) -> Identity:
+def load_server_certificates(home: Home) -> dict[str, x509.Certificate]:
+    """Return every certificate that the server shows, unchecked, by the names of their pairs.
+
+    :raises SstpcaError: if a file is missing or has no certificate.
+    """
+    return {name: load_server_certificate(home, name) for name in home.shown}
+
+
+def called(name: str) -> str:
+    """Return what messages call the certificate of the pair ``name``, one of SERVERS."""
+    return "the server certificate" if name == SERVER else "the server's ECDSA certificate"
+
+
+def load_identities(home: Home, now: datetime | None = None) -> tuple[Identity, ...]:
+    """Return what the server shows: one identity, or one for each kind of key, RSA first.
+
+    :raises SstpcaError: as :func:`load_identity` does for each, or if they do not go together.
+    """
+    found = tuple(load_identity(home, now, name) for name in home.shown)
+    for other in found[1:]:
+        check_beside(home, found[0].certificate, other.certificate)
+    return found
+
+
+def check_beside(home: Home, first: x509.Certificate, other: x509.Certificate) -> None:
+    """Make sure that the server can show ``other`` beside its ``first`` certificate.
+
+    :raises Refused: if they have keys of the same kind, or clients that believe one of them would not
+        believe the other.
+    """
+    path = home.server_ecdsa_identity
+    if not _is_rsa(first) or _is_rsa(other):
+        raise Refused(
+            f"{path.name} is for a certificate with an ECDSA key, beside one with an RSA key",
+            "give the first one an RSA key ('",
+            command("cert rekey server --key-type rsa"),
+            "'), or take the second one away: ",
+            command("cert revoke server/ecdsa"),
+        )
+    if (issuer_of(home, first) is None) is not (issuer_of(home, other) is None):
+        raise Refused(
+            f"{home.server_identity.name} and {path.name} would be of different authorities: a "
+            "client that trusts one of them would not believe the other",
+            "get both from the same authority; to take the second one away: ",
+            command("cert revoke server/ecdsa"),
+        )
+
+
+def check_kind(home: Home, name: str, kind: KeyType) -> None:
+    """Make sure that this home's authority can give the server's pair ``name`` a key of ``kind``.
+
+    :param name: one of SERVERS.
+    :raises InvalidInput: if there would be two of the same kind, or of different authorities.
+    """
+    is_rsa = kind.value.startswith("rsa")
+    if name == SERVER and not is_rsa and SERVER_ECDSA in home.shown:
+        raise InvalidInput(
+            "there is a server certificate with an ECDSA key already, beside this one with RSA",
+            "to have that one alone: ",
+            command("cert revoke server/ecdsa"),
+        )
+    if name == SERVER_ECDSA and is_rsa:
+        raise InvalidInput(
+            f"{SERVER_ECDSA} has an ECDSA key", "give ", option("--key-type"), " ecdsa"
+        )
+    if name == SERVER_ECDSA and not _is_rsa(load_server_certificate(home)):
+        raise InvalidInput(
+            "the server's certificate has an ECDSA key already",
+            "for one with RSA beside one with ECDSA, first: ",
+            command("cert rekey server --key-type rsa"),
+        )
+    for other in home.shown:
+        if other != name and issuer_of(home, load_server_certificate(home, other)) is None:
+            raise InvalidInput(
+                f"{called(other)} is another authority's: a client that trusts one of the two "
+                "would not believe the other",
+                "get both from the same authority",
+            )
+
+
+def _is_rsa(certificate: x509.Certificate) -> bool:
+    return isinstance(certificate.public_key(), rsa.RSAPublicKey)
+
+
+def load_identity(home: Home, now: datetime | None = None, name: str = SERVER) -> Identity:
     """Return the server's identity, once Windows would find nothing wrong with it.
 
     :param now: an aware time; by default the present.
+    :param name: of its pair, one of SERVERS.
     :raises SstpcaError: with Windows' error code where there is one: the key does not fit, the
         certificate has expired or has not begun (0x800B0101), is not for a server (0x800B0110),
         lacks a name of the settings (0x800B010F), has one that its authority may not give
         (0x800B0114), does not verify (0x800B010A), or whatever else lint calls an error.
     """
     now = datetime.now(UTC) if now is None else now
-    hosts = served_hosts(home)
-    pem = read_own(home.server_identity, "the server's key and certificate")
-    leaf, *chain = certificates_from_pem(pem, home.server_identity)
-    key = key_from_pem(pem, home.server_identity)
+    hosts, path = served_hosts(home), home.pair(name)
+    pem = read_own(path, "the server's key and certificate")
+    leaf, *chain = certificates_from_pem(pem, path)
+    key = key_from_pem(pem, path)
     if key.public_key() != leaf.public_key():
         raise Damaged(
-            f"the key in {home.server_identity} does not fit its certificate",
+            f"the key in {path} does not fit its certificate",
             "put key and certificate of the same pair into it, restore it from a backup, or make "
             "another: ",
-            command("cert rekey server"),
+            command("cert rekey {}", name),
         )
-    return Identity(leaf, tuple(chain), check_leaf(home, leaf, hosts, now, chain), key)
+    own = check_leaf(home, leaf, hosts, now, chain, name=name)
+    return Identity(leaf, tuple(chain), own, key)
 
 
 def check_leaf(
@@ -95,18 +185,21 @@ def check_leaf(
     hosts: Hosts,
     now: datetime,
     chain: Iterable[x509.Certificate] = (),
+    *,
+    name: str = SERVER,
 ) -> bool:
     """Check what Windows checks in a server's certificate, and return whether it is our own.
 
     Our own is what says that an authority of this home issued it. Another authority's root is not known here: how its chain ends is not looked at.
 
+    :param name: of its pair, one of SERVERS.
     :raises SstpcaError: as :func:`load_identity` does, whatever file it came from.
     """
     roots = [one for one in client_roots(home) if one.subject == leaf.issuer]
     report = lint(
         Presented(
             [certificate_to_der(one) for one in (leaf, *chain)],
-            "the server certificate",
+            called(name),
             sent=True,
         ),
         hosts=hosts,
@@ -116,8 +209,12 @@ def check_leaf(
     )
     for finding in report.findings:
         if finding.severity is Severity.ERROR or finding.check in _REFUSED:
-            raise _refusal(finding, _RENEW if roots else _REPLACE)
+            raise _refusal(finding, _renewal(name) if roots else _REPLACE)
     return bool(roots)
+
+
+def _renewal(name: str) -> Remedy:
+    return (command("cert renew {}", name),)
 
 
 def _refusal(finding: Finding, renewal: Remedy = ()) -> SstpcaError:
@@ -138,7 +235,12 @@ def ending(home: Home, now: datetime) -> str:
     :param now: an aware time.
     :raises SstpcaError: if the file cannot be read.
     """
-    leaf = Certificate.of(load_server_certificate(home))
+    lines = [_ending(home, name, one, now) for name, one in load_server_certificates(home).items()]
+    return "; ".join(filter(None, lines))
+
+
+def _ending(home: Home, name: str, certificate: x509.Certificate, now: datetime) -> str:
+    leaf = Certificate.of(certificate)
     if not leaf.is_due(now, _SOON):
         return ""
     own = any(one.subject == leaf.issuer for one in client_roots(home))
@@ -147,7 +249,8 @@ def ending(home: Home, now: datetime) -> str:
         when = (
             f"expired on {leaf.end:%Y-%m-%d %H:%M} UTC, and Windows does not connect (0x800B0101)"
         )
-    return f"the server's certificate {when}: " + "".join(map(str, _RENEW if own else _REPLACE))
+    what = "the server's certificate" if name == SERVER else called(name)
+    return f"{what} {when}: " + "".join(map(str, _renewal(name) if own else _REPLACE))
 
 
 def served_hosts(home: Home) -> Hosts:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from ..disk.reading import read_file
 from ..disk.writing import SECRET, write_file
-from ..errors import NotFound, Refused, SstpcaError, command
-from ..home import SERVER, Home
+from ..errors import NotFound, Refused, SstpcaError, command, option
+from ..home import SERVER, SERVER_ECDSA, SERVERS, Home
 from ..names import quoted
 from ..server.net.tls import load_chain
 from ..store import Store, certificates
@@ -24,7 +25,7 @@ from ..x509.pair import Pair, identity_to_pem
 from ..x509.parsing import Contents, Password, merge, parse
 from . import pairs, requests
 from .authority import client_roots, issuer_of
-from .identity import check_leaf, served_hosts
+from .identity import check_beside, check_leaf, load_server_certificate, served_hosts
 from .reconciliation import reconcile
 
 _SHOWN_MAX: Final = 3
@@ -34,6 +35,7 @@ _SHOWN_MAX: Final = 3
 class Import:
     """What the files come to, checked.
 
+    :param pair: under the name of the server's pair whose place it takes, one of SERVERS.
     :param own: whether the home's own authority issued it.
     :param unused: certificates that are no part of the chain.
     :param revocation: where clients ask whether it is revoked.
@@ -53,23 +55,26 @@ def read_files(paths: Sequence[Path], password: Password) -> Contents:
     return merge([parse(path, read_file(path, "the file"), password) for path in paths])
 
 
-def prepare(home: Home, contents: Contents, now: datetime) -> Import:
+def prepare(home: Home, contents: Contents, now: datetime, *, beside: bool = False) -> Import:
     """Put the server's certificate, its key and its chain together.
 
     The key is one of ``contents``, the one of the last request, or the one the server has.
 
     :param now: an aware time.
+    :param beside: whether it is to be another one, with an ECDSA key beside one with RSA. If there
+        are two, it takes the place of the one with the same kind of key.
     :raises SstpcaError: saying what does not fit, with Windows' error code where there is one.
     """
     leaf, key = match(contents, _sources(home, contents))
-    hosts = served_hosts(home)
-    check_leaf(home, leaf, hosts, now)
+    hosts, name = served_hosts(home), _place(home, leaf, beside=beside)
+    check_leaf(home, leaf, hosts, now, name=name)
     chain = order_chain(leaf, contents.certificates, client_roots(home), now)
     used = (leaf, *chain)
-    own = check_leaf(home, leaf, hosts, now, chain)
+    own = check_leaf(home, leaf, hosts, now, chain, name=name)
+    _check_other(home, name, leaf)
     _try_out(identity_to_pem(key, used))
     return Import(
-        pair=Pair(SERVER, SERVER, used, key),
+        pair=Pair(name, SERVER, used, key),
         own=own,
         unused=tuple(
             one for one in contents.certificates if one not in used and not _ends(one, used)
@@ -78,6 +83,31 @@ def prepare(home: Home, contents: Contents, now: datetime) -> Import:
             url for one in used for url in Certificate.of(one).revocation_addresses if url
         ),
     )
+
+
+def _place(home: Home, leaf: x509.Certificate, *, beside: bool) -> str:
+    """Return the name of the server's pair whose place ``leaf`` takes."""
+    is_ecdsa = isinstance(leaf.public_key(), ec.EllipticCurvePublicKey)
+    if beside and not is_ecdsa:
+        raise Refused(
+            "the certificate has an RSA key; beside the server's certificate goes one with ECDSA",
+            "leave ",
+            option("--beside"),
+            " out, and it takes that one's place",
+        )
+    return SERVER_ECDSA if is_ecdsa and (beside or SERVER_ECDSA in home.shown) else SERVER
+
+
+def _check_other(home: Home, name: str, leaf: x509.Certificate) -> None:
+    """Make sure that ``leaf`` and what else the server shows go together.
+
+    :raises SstpcaError: if clients that believe one of them would not believe the other.
+    """
+    if name == SERVER_ECDSA:
+        check_beside(home, load_server_certificate(home), leaf)
+    elif SERVER_ECDSA in home.shown:
+        # of the same kind as the one before, or it would take the other's place
+        check_beside(home, leaf, load_server_certificate(home, SERVER_ECDSA))
 
 
 # OpenSSL's SSL_R_... constants
@@ -111,8 +141,9 @@ def _sources(home: Home, contents: Contents) -> list[tuple[PrivateKey, ...]]:
     waiting = requests.load_next_key(home)
     sources = [contents.keys, () if waiting is None else (waiting,)]
     # the server's own may be damaged, and be replaced for that
-    with contextlib.suppress(SstpcaError):
-        sources.append((pairs.load(home, SERVER, SERVER).key,))
+    for name in home.shown:
+        with contextlib.suppress(SstpcaError):
+            sources.append((pairs.load(home, name, SERVER).key,))
     return sources
 
 
@@ -178,11 +209,11 @@ def install(home: Home, store: Store, found: Import, now: datetime) -> Path | No
     """
     with pairs.changing(home, store):
         known = _is_known(store, found.pair.leaf)
-        kept = pairs.keep_server(home, now)
+        kept = pairs.keep_server(home, found.pair.name, now)
         if known:
             # its chain is new, or it was replaced; the inventory follows the file
             pem = identity_to_pem(found.pair.key, found.pair.certificates)
-            write_file(home.server_identity, pem, SECRET)
+            write_file(home.pair(found.pair.name), pem, SECRET)
             reconcile(home, store)
         else:
             issuer = issuer_of(home, found.pair.leaf)
@@ -207,7 +238,7 @@ def _is_known(store: Store, leaf: x509.Certificate) -> bool:
             f"the inventory has another certificate with the serial {serial}",
             "have it issued again: an authority should give each a serial of its own",
         )
-    if entry.name != SERVER:
+    if entry.name not in SERVERS:
         raise Refused(
             f"the certificate is this home's own pair '{entry.name}'",
             "to serve with one of this home's authority: ",

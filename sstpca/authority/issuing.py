@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from ..errors import InvalidInput, NameTaken, Refused, SstpcaError, command, option
-from ..home import SERVER, Home
+from ..home import SERVER_ECDSA, SERVERS, Home
 from ..names import quoted, user_key
 from ..store import Store, certificates
 from ..store.certificates import CertificateState, Entry
@@ -25,7 +25,7 @@ from ..x509.pair import Pair
 from ..x509.subjects import Subject
 from . import pairs
 from .authority import Authority, check_alive, load_ca_certificate
-from .identity import served_hosts
+from .identity import check_kind, served_hosts
 from .pairs import changing
 
 _Item = TypeVar("_Item")
@@ -108,13 +108,14 @@ def server_wish(
 ) -> CertificateWish:
     """Return the wish for a server's certificate.
 
-    :param name: "server" is this home's own, by default for the hosts of the settings; of another
-        pair the name is the host, if no other is given.
+    :param name: one of SERVERS is this home's own, by default for the hosts of the settings; of
+        another pair the name is the host, if no other is given.
     :param hosts: what people typed for host names, wildcards included.
     :raises InvalidInput: if a name cannot be used, or "server" would not be for a host of the
         settings, whatever a wildcard covers.
     """
-    if name == SERVER:
+    if name in SERVERS:
+        check_kind(home, name, kind)
         served = served_hosts(home)
         hosts = hosts or served.names
         addresses = addresses or [str(address) for address in served.addresses]
@@ -122,7 +123,7 @@ def server_wish(
         name = pairs.check_pair_name(name)
         hosts = hosts or ([] if addresses else [name])
     subject = Subject.parse(hosts, addresses)
-    if name == SERVER:
+    if name in SERVERS:
         _check_served(home, subject)
     return CertificateWish(name, certificate_profiles.SERVER, subject, kind)
 
@@ -319,7 +320,10 @@ def rekey(
         check_holders(store, {name: holder})
         entry = _ours(store, certificates.current(store, name))
         _check_days(certificate_profiles.PROFILES[entry.profile], days)
-        key = make_key(kind or key_type(entry.certificate.public_key()))
+        kind = kind or key_type(entry.certificate.public_key())
+        if entry.name in SERVERS:
+            check_kind(home, entry.name, kind)
+        key = make_key(kind)
         leaf = _signed_again(authority, entry, key.public_key(), now, days)
         pair = Pair(entry.name, entry.profile, (leaf,), key)
         pairs.put(home, store, [pair], issuer=authority.certificate, now=now)
@@ -386,4 +390,5 @@ def due(home: Home, store: Store, within: timedelta, now: datetime) -> list[Entr
         and entry.state(now.timestamp()) is not CertificateState.REVOKED
         and entry.not_after <= (now + entry.due_before(within)).timestamp()
         and entry.not_after + _WORTH_IT.total_seconds() < last
+        and (entry.name != SERVER_ECDSA or SERVER_ECDSA in home.shown)
     ]

@@ -20,7 +20,7 @@ from ..disk.folders import listed, make_folder
 from ..disk.staged import Change
 from ..disk.writing import SECRET, File, write_file
 from ..errors import Damaged, InvalidInput, SstpcaError, command
-from ..home import SERVER, Home, read_own
+from ..home import SERVERS, Home, read_own
 from ..names import check_user_name, quoted, user_key
 from ..store import Store, certificates
 from ..x509.certificates import digest
@@ -32,7 +32,7 @@ from .reconciliation import reconcile
 
 # of a file name's 255 bytes some are for the ending, and for a temporary name
 NAME_BYTES_MAX: Final = 200
-_RESERVED: Final = frozenset({SERVER, certificates.AUTHORITY, certificates.NEXT})
+_RESERVED: Final = frozenset({*SERVERS, certificates.AUTHORITY, certificates.NEXT})
 
 
 def check_pair_name(name: str) -> str:
@@ -114,7 +114,7 @@ def stage(home: Home, pairs: Sequence[Pair]) -> None:
 
     :raises SstpcaError: if a file cannot be written.
     """
-    if any(pair.name != SERVER for pair in pairs):
+    if any(pair.name not in SERVERS for pair in pairs):
         make_folder(home.certificates)
     staged.stage(
         [
@@ -124,16 +124,19 @@ def stage(home: Home, pairs: Sequence[Pair]) -> None:
     )
 
 
-def keep_server(home: Home, now: datetime) -> Path | None:
-    """Copy server.pem beside the other pairs, under a name that no pair has; return it.
+def keep_server(home: Home, name: str, now: datetime) -> Path | None:
+    """Copy the file of a pair of the server beside the others, under a name that no pair has.
 
+    :param name: one of SERVERS.
+    :returns: the copy; None if there is nothing to copy.
     :raises SstpcaError: if it cannot be read or written.
     """
-    if not home.server_identity.exists():
+    place = home.pair(name)
+    if not place.exists():
         return None
-    content = read_own(home.server_identity, "the server's key and certificate")
+    content = read_own(place, "the server's key and certificate")
     make_folder(home.certificates)
-    path = home.certificates / f"server.pem.{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    path = home.certificates / f"{place.name}.{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     while path.exists():  # of the same second
         path = path.with_name(f"{path.name}+")
     write_file(path, content, SECRET)
@@ -194,6 +197,6 @@ def _recorded(store: Store, path: Path) -> bool:
 def _leftovers(home: Home) -> list[Path]:
     """Return the pending and the temporary files of pairs."""
     # a temporary name of a pending one begins with two dots
-    server = f"{home.server_identity.name}."
-    own = [one for one in listed(home.root) if one.name.lstrip(".").startswith(server)]
+    servers = tuple(f"{home.pair(name).name}." for name in SERVERS)
+    own = [one for one in listed(home.root) if one.name.lstrip(".").startswith(servers)]
     return [one for one in [*own, *listed(home.certificates)] if one.name.startswith(".")]

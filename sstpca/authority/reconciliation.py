@@ -4,15 +4,16 @@ import contextlib
 from datetime import UTC, datetime
 
 from ..errors import SstpcaError
-from ..home import SERVER, Home
+from ..home import SERVERS, Home
 from ..store import Store, certificates
 from ..store.certificates import AUTHORITY, NEXT
+from ..x509.certificate_profiles import SERVER
 from .authority import issuer_of, load_ca_certificate, load_next_certificate
 from .identity import load_server_certificate
 
 
 def reconcile(home: Home, store: Store) -> None:
-    """Make the authority's and the server's certificate the current ones if they are not.
+    """Make the authority's and the server's certificates the current ones if they are not.
 
     So is the next authority's, if there is one. A server certificate that is missing or damaged is
     left out. The caller holds ``home.changing_certificates()``.
@@ -23,8 +24,9 @@ def reconcile(home: Home, store: Store) -> None:
     following = load_next_certificate(home)
     if following is not None:
         found[NEXT] = following
-    with contextlib.suppress(SstpcaError):
-        found[SERVER] = load_server_certificate(home)
+    for name in home.shown:
+        with contextlib.suppress(SstpcaError):
+            found[name] = load_server_certificate(home, name)
     strange = {
         name: certificate
         for name, certificate in found.items()
@@ -37,7 +39,7 @@ def reconcile(home: Home, store: Store) -> None:
             if not certificates.put_back(transaction, certificate, name):
                 certificates.record(
                     transaction,
-                    [(name, SERVER if name == SERVER else AUTHORITY, certificate)],
+                    [(name, SERVER.name if name in SERVERS else AUTHORITY, certificate)],
                     issuer=issuer_of(home, certificate),
                     requested_by="",
                     now=datetime.now(UTC),

@@ -9,10 +9,11 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
+from ..disk.folders import remove
 from ..disk.reading import MissingFile, read_file
 from ..disk.writing import PUBLIC, write_file
 from ..errors import Refused, option
-from ..home import Home
+from ..home import SERVER_ECDSA, Home
 from ..store import Store, certificates
 from ..store.certificates import Entry
 from ..x509.certificates import digest
@@ -44,7 +45,7 @@ def revoke(home: Home, store: Store, entry: Entry, reason: str, now: datetime) -
     """Revoke ``entry`` for good, and what was issued for its key while somebody decided to.
 
     A renewal that has begun is waited for: its certificate has the same key. Of a key that others
-    may have, every certificate is revoked.
+    may have, every certificate is revoked. What is shown beside the server's certificate is taken away.
 
     :param entry: as it was when it was chosen.
     :param reason: one of REASONS.
@@ -56,6 +57,8 @@ def revoke(home: Home, store: Store, entry: Entry, reason: str, now: datetime) -
         with store.writing(durable=True) as connection:
             for one in chosen:
                 certificates.revoke(connection, one, reason, now)
+        if entry.name == SERVER_ECDSA and entry.replaced is None:
+            remove(home.server_ecdsa_identity)  # the server does without it
     return tuple(chosen)
 
 

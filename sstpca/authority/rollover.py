@@ -4,6 +4,7 @@ Until it does, the present one issues, and the server keeps its chain; bundles c
 changes on disk and in what order is succession.py's.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from ..disk import staged
 from ..disk.writing import PUBLIC, SECRET, File
 from ..errors import InUse, InvalidInput, NotFound, command
-from ..home import SERVER, Home
+from ..home import Home
 from ..lint.findings import Finding
 from ..lint.host_names import check_names
 from ..lint.readable import read
@@ -30,7 +31,12 @@ from ..x509.pair import Pair
 from ..x509.subjects import Subject
 from . import pairs
 from .authority import Authority, check_alive, issuer_of, load_next_certificate
-from .identity import check_leaf, load_server_certificate, served_hosts
+from .identity import (
+    check_leaf,
+    load_server_certificate,
+    load_server_certificates,
+    served_hosts,
+)
 
 
 class UnderWay(InUse, InvalidInput):
@@ -46,12 +52,12 @@ class Finished:
     """What the end of a rollover has changed.
 
     :param server: the server's new certificate; None if it is another authority's, and stays.
-    :param kept: where the server's pair from before is.
+    :param kept: where the server's pairs from before are.
     :param left: how many certificates are a former authority's.
     """
 
     server: x509.Certificate | None
-    kept: Path | None
+    kept: tuple[Path, ...]
     left: int
 
 
@@ -133,7 +139,15 @@ def lacks_names(home: Home) -> bool:
 
     :raises SstpcaError: if the certificate or the settings cannot be read.
     """
-    return not is_for(load_server_certificate(home), served_hosts(home))
+    return not serves(home, served_hosts(home))
+
+
+def serves(home: Home, hosts: Hosts) -> bool:
+    """Return whether Windows would find all of ``hosts`` in each certificate of the server.
+
+    :raises SstpcaError: if one cannot be read.
+    """
+    return all(is_for(one, hosts) for one in load_server_certificates(home).values())
 
 
 def is_for(leaf: x509.Certificate, hosts: Hosts) -> bool:
@@ -148,7 +162,8 @@ def keeps_names(home: Home, successor: x509.Certificate) -> bool:
 
     :raises SstpcaError: if the server's certificate cannot be read.
     """
-    return may(successor, Subject.of_certificate(load_server_certificate(home)))
+    leaves = load_server_certificates(home).values()
+    return all(may(successor, Subject.of_certificate(one)) for one in leaves)
 
 
 def unserved(home: Home, successor: x509.Certificate) -> list[str]:
@@ -176,13 +191,13 @@ def finish(
     with pairs.changing(home, store), staged.recovering(partial(pairs.recover, home, store)):
         if load_next_certificate(home) != successor.certificate:
             raise InUse("another command has changed the next authority", "try again")
-        pair = _server_pair(home, successor, now, hosts or served_hosts(home))
-        kept = None if pair is None else pairs.keep_server(home, now)
-        if pair is not None:
-            pairs.stage(home, [pair])
+        made = _server_pairs(home, successor, now, hosts or served_hosts(home))
+        kept = [pairs.keep_server(home, pair.name, now) for pair in made]
+        pairs.stage(home, made)
         with store.writing(durable=True) as transaction:
-            _take_over(transaction, successor, pair, now)
-    return Finished(None if pair is None else pair.leaf, kept, len(of_former(store)))
+            _take_over(transaction, successor, made, now)
+    places = tuple(path for path in kept if path is not None)
+    return Finished(made[0].leaf if made else None, places, len(of_former(store)))
 
 
 def of_former(store: Store) -> list[Entry]:
@@ -199,30 +214,33 @@ def of_former(store: Store) -> list[Entry]:
 
 
 def _take_over(
-    transaction: Transaction, successor: Authority, pair: Pair | None, now: datetime
+    transaction: Transaction, successor: Authority, made: Sequence[Pair], now: datetime
 ) -> None:
     certificates.succeed(transaction, now)
-    if pair is not None:
+    if made:
         certificates.record(
             transaction,
-            [(pair.name, pair.profile, pair.leaf)],
+            [(pair.name, pair.profile, pair.leaf) for pair in made],
             issuer=successor.certificate,
             requested_by=certificates.login(),
             now=now,
         )
 
 
-def _server_pair(home: Home, successor: Authority, now: datetime, hosts: Hosts) -> Pair | None:
-    """Return the server's next pair; None if another authority's certificate serves."""
-    leaf = load_server_certificate(home)
-    if issuer_of(home, leaf) is None:
-        return None
-    key = make_key(key_type(leaf.public_key()))
-    url = Certificate.of(leaf).list_url
-    subject = server_subject(hosts, leaf, successor.certificate)
-    made = successor.sign(certificate_profiles.SERVER, subject, key.public_key(), now, cdp=url)
-    check_leaf(home, made, hosts, now)
-    return Pair(SERVER, SERVER, (made,), key)
+def _server_pairs(home: Home, successor: Authority, now: datetime, hosts: Hosts) -> list[Pair]:
+    """Return the server's next pairs; none if another authority's certificate serves."""
+    made = []
+    for name, leaf in load_server_certificates(home).items():
+        if issuer_of(home, leaf) is None:
+            continue
+        key = make_key(key_type(leaf.public_key()))
+        url = Certificate.of(leaf).list_url
+        subject = server_subject(hosts, leaf, successor.certificate)
+        profile = certificate_profiles.SERVER
+        new = successor.sign(profile, subject, key.public_key(), now, cdp=url)
+        check_leaf(home, new, hosts, now, name=name)
+        made.append(Pair(name, profile.name, (new,), key))
+    return made
 
 
 def server_subject(hosts: Hosts, leaf: x509.Certificate, successor: x509.Certificate) -> Subject:

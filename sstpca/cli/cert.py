@@ -99,7 +99,7 @@ def show(context: Context, name: str | None, as_json: bool) -> None:
     """Show one certificate, or the authority's and the server's.
 
     NAME is what 'sstpca cert list' shows, a serial number, or the first eight digits or more of a
-    fingerprint. Without it, both are shown, and what Windows would object to.
+    fingerprint. Without it, these are shown, and what Windows would object to.
 
     \b
         sstpca cert show
@@ -110,14 +110,16 @@ def show(context: Context, name: str | None, as_json: bool) -> None:
         _show_one(context, name, as_json)
         return
     home = context.vpn.home
-    authority, server = context.vpn.certificates.authority_and_server()
+    authority, shown = context.vpn.certificates.authority_and_server()
     if as_json:
-        echo_json({"authority": _as_json(authority), "server": _as_json(server)})
+        each = {name: _as_json(one) for name, one in shown.items()}
+        echo_json({"authority": _as_json(authority), **each})
     else:
         click.echo(f"Authority ({home.ca_certificate})")
         click.echo(lines_of(description(authority), indent="  "))
-        click.echo(f"\nServer ({home.server_identity})")
-        click.echo(lines_of(description(server), indent="  "))
+        for pair, server in shown.items():
+            click.echo(f"\nServer ({home.pair(pair)})")
+            click.echo(lines_of(description(server), indent="  "))
     objection = context.vpn.certificates.objection()
     if objection is not None:
         warn(str(objection))

@@ -13,9 +13,12 @@ from ..errors import InvalidInput, SstpcaError, command
 from ..names import quoted
 from ..vpn.certificates import (
     AUTHORITY_DAYS,
+    KEY_TYPES,
     REASONS,
     SERVER,
     SERVER_DAYS,
+    SERVER_ECDSA,
+    SERVERS,
     CertificateWish,
     Existing,
     KeyType,
@@ -57,7 +60,7 @@ _replace_option = click.option("--replace", is_flag=True, help="In the place of 
 class _How:
     """How a certificate is to be issued."""
 
-    key_type: str
+    key_type: str | None
     days: int | None
     cdp: str | None
     replace: bool
@@ -78,7 +81,11 @@ def issue() -> None:
 @click.argument("name")
 @click.option("--dns", "hosts", multiple=True, metavar="NAME", help="A host name, or *.NAME.")
 @click.option("--ip", "addresses", multiple=True, metavar="ADDR", help="An address.")
-@key_type_option("rsa")
+@click.option(
+    "--key-type",
+    type=click.Choice(KEY_TYPES),
+    help="The kind of key: rsa is rsa-2048, ecdsa is ecdsa-p256.  [default: rsa]",
+)
 @_days_option(SERVER_DAYS)
 @_cdp_option
 @_replace_option
@@ -92,15 +99,18 @@ def server(
 
     Without --dns and --ip, NAME is its host name. The authority can issue for the hosts it was
     made for, and for names below them. The NAME "server" is this home's own, for the hosts of the
-    settings; with --replace it gets others.
+    settings; with --replace it gets others. "server/ecdsa" is another with an ECDSA key, beside that
+    one with an RSA key: each client is shown the one that it takes, ECDSA if it takes both.
 
     \b
         sstpca cert issue server eu.vpn.example.com
         sstpca cert issue server router --dns vpn.example.com --ip 203.0.113.5
         sstpca cert issue server server --replace --key-type ecdsa
+        sstpca cert issue server server/ecdsa
     """
+    kind = None if how.key_type is None else KeyType(how.key_type)
     wish = context.vpn.certificates.wish_for_server(
-        name, hosts, addresses, KeyType(how.key_type), days=how.days, cdp=_checked(how.cdp)
+        name, hosts, addresses, kind, days=how.days, cdp=_checked(how.cdp)
     )
     _issue(context, [wish], Existing.REFUSE, how)
 
@@ -135,7 +145,7 @@ def user(
         raise InvalidInput("--upn is one user's; --from is for many")
     names = [name] if name is not None else ask.names(source or "")
     wishes = context.vpn.certificates.wishes_for_users(
-        names, KeyType(how.key_type), upn=upn, days=how.days, cdp=_checked(how.cdp)
+        names, KeyType(how.key_type or "rsa"), upn=upn, days=how.days, cdp=_checked(how.cdp)
     )
     _issue(context, wishes, Existing.REFUSE if source is None else Existing.SKIP, how)
 
@@ -200,7 +210,7 @@ class _Made:
         end = self._certificates.authority_ends()
         if self._latest == end:
             warn(f"the authority ends on {end:%Y-%m-%d}, and all that it issues with it")
-        if SERVER in self.names:
+        if {*SERVERS} & {*self.names}:
             talk(RUNNING)
 
 
@@ -332,11 +342,14 @@ def revoke(context: Context, name: str, reason: str, yes: bool) -> None:
             "this is the certificate that this home's server shows; clients go on believing it "
             "until it ends, and revoking it does not give the server another"
         )
+    shown = entry.name == SERVER_ECDSA and entry.replaced is None
     if not ask.confirm(f"Revoke the certificate {entry.serial} of '{entry.name}'?", yes=yes):
         talk("nothing was changed")
         return
     for one in certificates.revoke(entry, reason):
         talk(f"certificate {one.serial} of '{one.name}' revoked")
+    if shown:
+        talk("its file is removed; a running server shows it to no new connection in a moment")
     if entry.replaced is None:
         own = command("cert rekey {}", entry.name)
         talk("for a new pair: ", own if entry.issuer_sha256 else command("cert import FILE..."))

@@ -175,11 +175,20 @@ def _say_routeros(target: Path, pair: Pair) -> None:
     metavar="FILE...",
     type=click.Path(path_type=Path, readable=False),
 )
+@click.option(
+    "--beside",
+    is_flag=True,
+    help="Another one, with an ECDSA key, beside the one with an RSA key; later, it is known by that.",
+)
 @password_file_option("A file with the password of encrypted files.")
 @yes_option
 @click.pass_obj
 def import_(
-    context: Context, files: tuple[Path, ...], password_file: Path | None, yes: bool
+    context: Context,
+    files: tuple[Path, ...],
+    beside: bool,
+    password_file: Path | None,
+    yes: bool,
 ) -> None:
     """Take a certificate made elsewhere as the server's, for example a publicly trusted one.
 
@@ -191,15 +200,16 @@ def import_(
         sstpca cert import fullchain.pem privkey.pem
         sstpca cert import vpn.pfx --password-file FILE
         sstpca cert import answer.cer intermediate.cer
+        sstpca cert import ecdsa-fullchain.pem ecdsa-key.pem --beside
     """
     transfer = context.vpn.transfer
-    found = transfer.prepare_import(files, _password_of(password_file))
+    found = transfer.prepare_import(files, _password_of(password_file), beside=beside)
     _describe(found)
     if not ask.confirm("Make it the server's certificate?", yes=yes):
         talk("nothing was changed")
         return
     kept = transfer.install(found)
-    click.echo(context.vpn.home.server_identity)
+    click.echo(context.vpn.home.pair(found.pair.name))
     if kept is not None:
         talk(f"the one before is kept as {kept}")
     talk(RUNNING)

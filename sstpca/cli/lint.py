@@ -56,21 +56,20 @@ def lint_command(
     """Say what the Windows SSTP client objects to: in FILEs, in a server, or in this home.
 
     FILEs are one server's certificate and its chain, PEM or DER, in any order. Without any, the
-    home's own server certificate is looked at. Exit status 1 means that Windows would refuse.
+    home's own server certificates are looked at. Exit status 1 means that Windows would refuse.
 
     \b
         sstpca cert lint
         sstpca cert lint cert.pem chain.pem --name vpn.example.com
         sstpca cert lint --connect vpn.example.com
     """
-    case, report = linting.look(
-        ctx.obj.home_path, files, connect=connect, name=name, ca_file=ca_file
-    )
+    found = linting.look(ctx.obj.home_path, files, connect=connect, name=name, ca_file=ca_file)
     if as_json:
-        echo_json(_as_json(case, report))
+        first, *beside = [_as_json(case, report) for case, report in found]
+        echo_json(first | ({"beside": beside} if beside else {}))
     else:
-        click.echo(_as_text(case, report))
-    ctx.exit(1 if report.failed else 0)
+        click.echo("\n\n".join(_as_text(case, report) for case, report in found))
+    ctx.exit(1 if any(report.failed for _, report in found) else 0)
 
 
 def _as_text(case: Case, report: Report) -> str:

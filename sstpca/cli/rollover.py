@@ -193,7 +193,8 @@ def finish(context: Context, force: bool, passphrase_file: Path | None) -> None:
     done = vpn.rollover.finish(ask.passphrase(passphrase_file, following=True), force=force)
     click.echo(vpn.home.ca_certificate)
     if done.outcome.server is not None:
-        click.echo(vpn.home.server_identity)
+        for name in vpn.home.shown:
+            click.echo(vpn.home.pair(name))
     for line in _outcome(done):
         talk(*line)
     if vpn.certificates.has_revocation_list:
@@ -214,9 +215,10 @@ def _outcome(done: Done) -> Iterator[Remedy]:
     yield (f"the key of {before} is deleted; backups made before have it",)
     if done.outcome.left:
         yield _left(done.outcome.left)
-    if kept is not None:
-        behind = f"should users be left behind ({done.without} are known), go back for a while: "
-        yield (behind, command("cert import {}", str(kept)))
+    behind = f"should users be left behind ({done.without} are known), go back for a while: "
+    for path in kept:
+        yield (behind, command("cert import {}", str(path)))
+        behind = "and: "
 
 
 def _left(count: int) -> Remedy:

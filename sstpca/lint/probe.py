@@ -1,7 +1,7 @@
 """What a running server shows to a client: certificates, TLS versions, an HTTP answer.
 
-TLS is tried once for each kind of client, see :class:`Hello`. What the OpenSSL of this machine
-cannot speak, it cannot try.
+TLS is tried once for each kind of client, see :class:`Hello`, and once for each kind of key: a server
+may have several certificates. What the OpenSSL of this machine cannot speak, it cannot try.
 """
 
 import enum
@@ -40,11 +40,16 @@ class Hello(enum.Enum):
     NO_PFS = (ssl.TLSVersion.TLSv1_2, "kRSA+AES")
 
 
+# clients that take only one kind of key; in TLS 1.3, the suites do not say
+_KINDS: Final = ("ECDHE+aRSA+AES", "ECDHE+aECDSA+AES")
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """What a server showed.
 
     :param chain: DER, as sent, the leaf first; empty if TLS never came up.
+    :param others: the chains of other certificates, which clients with another kind of key see.
     :param whole: whether ``chain`` is all that was sent, not only the leaf.
     :param suites: what was agreed on with each kind of client; None where TLS did not come up.
     :param status: the first line of the HTTP answer; empty if there was none.
@@ -52,6 +57,7 @@ class Probe:
     """
 
     chain: tuple[bytes, ...] = field(default=(), repr=False)
+    others: tuple[tuple[bytes, ...], ...] = field(default=(), repr=False)
     whole: bool = True
     suites: Mapping[Hello, str | None] = field(default_factory=dict)
     status: str = ""
@@ -73,7 +79,7 @@ def probe(host: str, port: int, name: str, timeout: float = 5.0) -> Probe:
             raw = socket.create_connection((host, port), timeout)
         except (OSError, UnicodeError) as problem:
             return Probe(problem=_unreachable(f"{host} port {port}", problem))
-        connection = _handshake(raw, hello, name)
+        connection = _handshake(raw, *hello.value, name)
         suites[hello] = None
         if connection is not None:
             with connection:
@@ -81,12 +87,31 @@ def probe(host: str, port: int, name: str, timeout: float = 5.0) -> Probe:
                 if not chain:
                     chain, whole = _chain(connection)
                     status = _ask(connection, name, port)
-    return Probe(chain, whole, suites, status)
+    others = tuple(_others(chain, host, port, name, timeout)) if chain else ()
+    return Probe(chain, others, whole, suites, status)
 
 
-def _handshake(raw: socket.socket, hello: Hello, name: str) -> ssl.SSLSocket | None:
+def _others(
+    chain: tuple[bytes, ...], host: str, port: int, name: str, timeout: float
+) -> Iterator[tuple[bytes, ...]]:
+    """Yield the chains with other leaves than ``chain`` that a server shows."""
+    for suites in _KINDS:
+        try:
+            raw = socket.create_connection((host, port), timeout)
+        except OSError:
+            return
+        connection = _handshake(raw, ssl.TLSVersion.TLSv1_2, suites, name)
+        if connection is not None:
+            with connection:
+                found, _ = _chain(connection)
+            if found and found[0] != chain[0]:
+                yield found
+
+
+def _handshake(
+    raw: socket.socket, version: ssl.TLSVersion, suites: str, name: str
+) -> ssl.SSLSocket | None:
     """Return the connection with TLS, or None; ``raw`` is closed then."""
-    version, suites = hello.value
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -9,7 +9,7 @@ from sstpca.server.config import Compat, Config, TlsSettings
 from sstpca.server.errors import ServerError
 from sstpca.server.service import serve as run_server
 
-from ..authority.identity import ending, load_identity
+from ..authority.identity import ending, load_identities
 from ..errors import SstpcaError, Unavailable
 from ..home import Home
 from ..secrets import Sealer
@@ -24,7 +24,7 @@ def serve(home: Home, settings: Settings) -> None:
 
     :raises SstpcaError: if the home or this machine is not fit to serve.
     """
-    load_identity(home)
+    load_identities(home)
     Sealer.load(home)
     Store.open(home.database).close()
     with home.serving():
@@ -43,7 +43,7 @@ def _config(home: Home, settings: Settings) -> Config:
     return Config(
         name=settings.host,
         listen=tuple((address, server.port) for address in server.listen),
-        identities=(home.server_identity,),
+        identities=(home.server_identity, home.server_ecdsa_identity),
         read_identities=functools.partial(_read_identities, home),
         workers=server.workers or len(os.sched_getaffinity(0)),
         interface=server.interface,
@@ -60,9 +60,9 @@ def _due(home: Home) -> str:
 
 
 def _read_identities(home: Home) -> tuple[bytes, ...]:
-    """Return the server's identity in our own writing: the file may be one that was made by hand."""
+    """Return the server's identities in our own writing: a file may be one that was made by hand."""
     try:
-        found = load_identity(home)
+        found = load_identities(home)
     except SstpcaError as error:
         raise ServerError(str(error), error.hint) from error
-    return (identity_to_pem(found.key, (found.certificate, *found.chain)),)
+    return tuple(identity_to_pem(one.key, (one.certificate, *one.chain)) for one in found)

@@ -14,10 +14,10 @@ from ..authority.authority import (
 )
 from ..authority.calendar import make_calendar
 from ..authority.due import Due, unknown_end
-from ..authority.identity import load_identity, load_server_certificate
+from ..authority.identity import load_identities, load_server_certificates
 from ..authority.issuing import CertificateWish, Existing, check_cdp
 from ..errors import InvalidInput, Remedy, SstpcaError
-from ..home import SERVER
+from ..home import SERVER, SERVER_ECDSA, SERVERS
 from ..names import user_key
 from ..store import certificates
 from ..store.certificates import AUTHORITY, NEXT, PREFIX_MIN, USER, CertificateState, Entry
@@ -36,7 +36,9 @@ __all__ = [
     "PREFIX_MIN",
     "REASONS",
     "SERVER",
+    "SERVERS",
     "SERVER_DAYS",
+    "SERVER_ECDSA",
     "CertificateState",
     "CertificateWish",
     "Certificates",
@@ -88,20 +90,20 @@ class Certificates:
         places = {AUTHORITY: home.ca_certificate, NEXT: home.next_ca_certificate}
         return places.get(one.name) or home.pair(one.name)
 
-    def authority_and_server(self) -> tuple[Description, Description]:
-        """Return what the authority's and the server's certificate say.
+    def authority_and_server(self) -> tuple[Description, dict[str, Description]]:
+        """Return what the authority's certificate says, and each of the server's by its pair's name.
 
         :raises SstpcaError: if one of them is missing or damaged.
         """
         home, now = self._opened.home, datetime.now(UTC)
-        return describe(load_ca_certificate(home), now), describe(
-            load_server_certificate(home), now
-        )
+        authority = describe(load_ca_certificate(home), now)
+        shown = load_server_certificates(home)
+        return authority, {name: describe(one, now) for name, one in shown.items()}
 
     def objection(self) -> SstpcaError | None:
         """Return why Windows, or the server itself, would refuse the server's certificate."""
         try:
-            load_identity(self._opened.home)
+            load_identities(self._opened.home)
         except SstpcaError as error:
             return error
         return None
@@ -111,12 +113,16 @@ class Certificates:
         name: str,
         hosts: Sequence[str],
         addresses: Sequence[str],
-        kind: KeyType = KeyType.RSA,
+        kind: KeyType | None = None,
         *,
         days: int | None = None,
         cdp: str = "",
     ) -> CertificateWish:
-        """Return the wish for a server's certificate; see :func:`.issuing.server_wish`."""
+        """Return the wish for a server's certificate; see :func:`.issuing.server_wish`.
+
+        :param kind: by default RSA, and ECDSA for the one that is shown beside one with RSA.
+        """
+        kind = kind or (KeyType.ECDSA if name == SERVER_ECDSA else KeyType.RSA)
         wish = issuing.server_wish(self._opened.home, name, hosts, addresses, kind)
         return replace(wish, days=days, cdp=cdp)
 

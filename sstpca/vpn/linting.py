@@ -10,10 +10,16 @@ from pathlib import Path
 from cryptography import x509
 
 from ..authority.authority import client_roots, former_authorities, issuer_of
-from ..authority.identity import load_server_certificate, served_hosts
+from ..authority.identity import (
+    called,
+    check_beside,
+    load_server_certificate,
+    load_server_certificates,
+    served_hosts,
+)
 from ..disk.reading import read_file
 from ..errors import InvalidInput, Remedy, SstpcaError, command
-from ..home import Home
+from ..home import SERVER, Home
 from ..lint.checks import Presented, Report, lint, split_port
 from ..lint.findings import Finding, Severity, Windows, error, note, warning
 from ..lint.probe import Probe, check_server, probe
@@ -69,8 +75,10 @@ def look(
     connect: str | None = None,
     name: str | None = None,
     ca_file: Path | None = None,
-) -> tuple[Case, Report]:
-    """Look at a server's certificate as Windows would, and as this home knows more than that.
+) -> list[tuple[Case, Report]]:
+    """Look at a server's certificates as Windows would, and as this home knows more than that.
+
+    There is one, or one for each kind of key.
 
     :param root: the home, which need not exist where something else is to be looked at.
     :param files: one certificate and its chain, PEM or DER, in any order; none: the home's own.
@@ -79,26 +87,32 @@ def look(
     :param ca_file: the authority that clients trust; by default the home's.
     :raises SstpcaError: if something cannot be read, or the server cannot be reached.
     """
-    opened, home = Opened(root), Home(root)
+    opened = Opened(root)
     try:
-        trusted = _trusted(home, ca_file)
-        case = dataclasses.replace(_case(opened, files, connect, name), trusted=trusted)
-        report = Report((), None)
-        if case.seen is None or case.seen.chain:
-            report = lint(
-                Presented(case.presented, case.what, case.sent),
-                hosts=case.hosts,
-                trusted=trusted,
-                now=datetime.now(UTC),
-            )
-        more = [*case.findings, *_other_certificate(home, case, report.leaf)]
-        if home.exists:
-            more += [*_former_authority(home, report), *_wide_authority(home, report)]
-        report = report.with_more(more)
+        trusted = _trusted(Home(root), ca_file)
         own = not files and connect is None
-        return case, _with_ways(opened, report, case.what, own=own)
+        cases = [
+            dataclasses.replace(case, trusted=trusted)
+            for case in _cases(opened, files, connect, name)
+        ]
+        return [(case, _look_at(opened, Home(root), case, own=own)) for case in cases]
     finally:
         opened.close()
+
+
+def _look_at(opened: Opened, home: Home, case: Case, *, own: bool) -> Report:
+    report = Report((), None)
+    if case.seen is None or case.presented:
+        report = lint(
+            Presented(case.presented, case.what, case.sent),
+            hosts=case.hosts,
+            trusted=case.trusted,
+            now=datetime.now(UTC),
+        )
+    more = [*case.findings, *_other_certificate(home, case, report.leaf)]
+    if home.exists:
+        more += [*_former_authority(home, report), *_wide_authority(home, report)]
+    return _with_ways(opened, report.with_more(more), case.what, own=own)
 
 
 def _trusted(home: Home, ca_file: Path | None) -> tuple[x509.Certificate, ...]:
@@ -109,24 +123,27 @@ def _trusted(home: Home, ca_file: Path | None) -> tuple[x509.Certificate, ...]:
     return client_roots(home) if home.exists else ()
 
 
-def _case(opened: Opened, files: tuple[Path, ...], connect: str | None, name: str | None) -> Case:
-    """Return what the command line asks to look at."""
+def _cases(
+    opened: Opened, files: tuple[Path, ...], connect: str | None, name: str | None
+) -> Iterator[Case]:
+    """Yield what the command line asks to look at."""
     hosts = None if name is None else split_port(name)[0]
     if connect is not None:
         if files:
             raise InvalidInput("FILE and --connect exclude each other", "give one of them")
-        return _server_case(connect, hosts)
-    if files:
+        yield from _server_cases(connect, hosts)
+    elif files:
         presented = [der for path in files for der in certificates_in(_content(path), str(path))]
-        return Case(", ".join(map(str, files)), presented, hosts, sent=False)
-    return _home_case(opened.home, hosts)
+        yield Case(", ".join(map(str, files)), presented, hosts, sent=False)
+    else:
+        yield from (_home_case(opened.home, hosts, one) for one in opened.home.shown)
 
 
-def _server_case(connect: str, hosts: Hosts | None) -> Case:
+def _server_cases(connect: str, hosts: Hosts | None) -> Iterator[Case]:
     reached, port = split_port(connect)
     hosts = hosts or reached
     seen = probe(reached.first, port, hosts.first)
-    return Case(
+    first = Case(
         f"{reached.first} port {port}",
         seen.chain,
         hosts,
@@ -135,18 +152,22 @@ def _server_case(connect: str, hosts: Hosts | None) -> Case:
         findings=tuple(check_server(seen)),
         seen=seen,
     )
+    yield first
+    for chain in seen.others:
+        source = f"{first.source}, for clients with another kind of key"
+        yield dataclasses.replace(first, source=source, presented=chain, findings=())
 
 
-def _home_case(home: Home, hosts: Hosts | None) -> Case:
-    hosts = hosts or served_hosts(home)
-    content = _content(home.server_identity)
+def _home_case(home: Home, hosts: Hosts | None, name: str) -> Case:
+    hosts, path = hosts or served_hosts(home), home.pair(name)
+    content = _content(path)
     return Case(
-        str(home.server_identity),
-        certificates_in(content, str(home.server_identity)),
+        str(path),
+        certificates_in(content, str(path)),
         hosts,
         sent=True,
-        what="the server certificate",
-        findings=tuple(_key_findings(home, content)),
+        what=called(name),
+        findings=tuple(_key_findings(home, name, content)),
     )
 
 
@@ -154,20 +175,26 @@ def _content(path: Path) -> bytes:
     return read_file(path, "the certificate")
 
 
-def _key_findings(home: Home, content: bytes) -> Iterator[Finding]:
+def _key_findings(home: Home, name: str, content: bytes) -> Iterator[Finding]:
     """Look whether the server could use its certificate."""
+    path = home.pair(name)
     try:
-        leaf = load_server_certificate(home)
-        key = key_from_pem(content, home.server_identity)
+        leaf = load_server_certificate(home, name)
+        key = key_from_pem(content, path)
     except SstpcaError as problem:
         yield error("key", str(problem), problem.remedy)
         return
     if key.public_key() != leaf.public_key():
         yield error(
             "key",
-            f"the key in {home.server_identity} does not fit its certificate",
+            f"the key in {path} does not fit its certificate",
             "put key and certificate of the same pair into it, or restore it from a backup",
         )
+    if name != SERVER:
+        try:
+            check_beside(home, load_server_certificate(home), leaf)
+        except SstpcaError as problem:
+            yield error("beside", str(problem), problem.remedy)
 
 
 def _other_certificate(home: Home, case: Case, leaf: x509.Certificate | None) -> Iterator[Finding]:
@@ -177,10 +204,11 @@ def _other_certificate(home: Home, case: Case, leaf: x509.Certificate | None) ->
     with contextlib.suppress(SstpcaError):
         served = served_hosts(home)
         ours = case.hosts.first in (*served.names, *map(str, served.addresses))
-        if ours and load_server_certificate(home) != leaf:
+        if ours and leaf not in load_server_certificates(home).values():
+            places = " and ".join(str(home.pair(one)) for one in home.shown)
             yield warning(
                 "other-certificate",
-                f"the server shows another certificate than {home.server_identity}",
+                f"the server shows another certificate than {places}",
                 "its log says why if it does not take that one; else something in between "
                 "decrypts TLS, and no client can connect through it (crypto binding)",
             )

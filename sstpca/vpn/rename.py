@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from ..authority import rollover
 from ..authority.authority import issuer_of
-from ..authority.identity import load_identity, load_server_certificate, served_hosts
+from ..authority.identity import load_identities, load_server_certificate, served_hosts
 from ..errors import InvalidInput, Refused, SstpcaError, command, option
 from ..names import parse_hosts, some
 from ..store import users
@@ -87,7 +87,7 @@ class Rename:
         :raises SstpcaError: if it cannot be done, or the server's identity is no good.
         """
         home = self._opened.home
-        load_identity(home)
+        load_identities(home)
         return renaming.steps(home, one)
 
     def missing(self, step: Step) -> list[str]:
@@ -176,7 +176,7 @@ class Rename:
             case Step.END:
                 own = issuer_of(home, load_server_certificate(home)) is not None
                 renaming.end(home, store, opened.authority(passphrase) if own else None, one, now)
-                load_identity(home)
+                load_identities(home)
             case Step.TRUST | Step.BUNDLES:
                 pass  # these are done by people
 

@@ -16,7 +16,11 @@ from typing import Final
 from .. import settings
 from ..authority import issuing, pairs, rollover
 from ..authority.authority import Authority, issuer_of, load_ca_certificate, load_next_certificate
-from ..authority.identity import load_server_certificate, served_hosts
+from ..authority.identity import (
+    load_server_certificate,
+    load_server_certificates,
+    served_hosts,
+)
 from ..authority.issuing import CertificateWish, Existing
 from ..bundle.content.bundle import address_of
 from ..bundle.ledger import distribution
@@ -25,7 +29,7 @@ from ..disk.folders import remove
 from ..disk.reading import read_text
 from ..disk.writing import PUBLIC, write_file
 from ..errors import InvalidInput, SstpcaError, command
-from ..home import SERVER, Home
+from ..home import Home
 from ..names import Hosts, parse_hosts, quoted
 from ..store import Store
 from ..x509 import certificate_profiles
@@ -160,7 +164,7 @@ def steps(home: Home, renaming: Renaming) -> list[Step]:
         return [Step.BUNDLES, Step.END]
     rest = [Step.SETTINGS, Step.BUNDLES, Step.END]
     leaf = load_server_certificate(home)
-    if rollover.is_for(leaf, both):
+    if rollover.serves(home, both):
         return rest
     issuer = issuer_of(home, leaf)
     if issuer is None:
@@ -230,7 +234,7 @@ def switch(home: Home, store: Store, renaming: Renaming) -> None:
     """
     with pairs.changing(home, store):
         hosts = renaming.both(served_hosts(home))
-        if not rollover.is_for(load_server_certificate(home), hosts):
+        if not rollover.serves(home, hosts):
             raise SstpcaError("another command has changed the server's certificate", "try again")
         settings.write_hosts(home.settings, hosts)
 
@@ -260,7 +264,7 @@ def cancel(home: Home, store: Store, renaming: Renaming) -> None:
         hosts = served_hosts(home)
         if renaming.new in (*hosts.names, *map(str, hosts.addresses)):
             wanted = renaming.before(hosts)
-            if not rollover.is_for(load_server_certificate(home), wanted):
+            if not rollover.serves(home, wanted):
                 raise SstpcaError(
                     f"the server's certificate is not for {quoted(renaming.old)} any more",
                     "end this renaming, then rename the server back",
@@ -278,14 +282,16 @@ def _issue(
     *,
     without: str = "",
 ) -> None:
-    """Give the server a new pair of the same kind for ``hosts``, and for what else it was for."""
-    leaf = load_server_certificate(home)
-    subject = rollover.server_subject(hosts, leaf, authority.certificate)
-    subject = Subject(
-        subject.common_name,
-        tuple(one for one in subject.dns if one != without),
-        tuple(one for one in subject.addresses if str(one) != without),
-    )
-    kind, url = key_type(leaf.public_key()), Certificate.of(leaf).list_url
-    wish = CertificateWish(SERVER, certificate_profiles.SERVER, subject, kind, cdp=url)
-    list(issuing.issue(home, store, authority, [wish], now, existing=Existing.REPLACE))
+    """Give the server new pairs of the same kinds for ``hosts``, and for what else they were for."""
+    wishes = []
+    for name, leaf in load_server_certificates(home).items():
+        subject = rollover.server_subject(hosts, leaf, authority.certificate)
+        subject = Subject(
+            subject.common_name,
+            tuple(one for one in subject.dns if one != without),
+            tuple(one for one in subject.addresses if str(one) != without),
+        )
+        kind, url = key_type(leaf.public_key()), Certificate.of(leaf).list_url
+        profile = certificate_profiles.SERVER
+        wishes.append(CertificateWish(name, profile, subject, kind, cdp=url))
+    list(issuing.issue(home, store, authority, wishes, now, existing=Existing.REPLACE))

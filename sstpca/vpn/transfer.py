@@ -63,15 +63,19 @@ class Transfer:
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
 
-    def prepare_import(self, files: Sequence[Path], password: Password) -> Import:
+    def prepare_import(
+        self, files: Sequence[Path], password: Password, *, beside: bool = False
+    ) -> Import:
         """Put a server's certificate made elsewhere, its key and its chain together.
 
         :param files: PEM, DER, PKCS#12 or PKCS#7, in any order.
         :param password: is asked for that of a file.
+        :param beside: whether it is to be another one, with an ECDSA key beside one with RSA.
         :raises SstpcaError: saying what does not fit, with Windows' error code where there is one.
         """
         home, _ = self._opened.recovered()
-        return importing.prepare(home, importing.read_files(files, password), datetime.now(UTC))
+        contents = importing.read_files(files, password)
+        return importing.prepare(home, contents, datetime.now(UTC), beside=beside)
 
     def install(self, found: Import) -> Path | None:
         """Make ``found`` the server's certificate, and return where the one before is kept, if any.

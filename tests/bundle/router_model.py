@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from tests.bundle.rsc import KNOWN, Group, Statement, Text, Token, parse
+from tests.bundle.rsc import KNOWN, Group, Statement, Text, Token, check_known, parse, walk
 
 Item = dict[str, Any]
 
@@ -62,6 +62,8 @@ class Router:
     server: Item = field(default_factory=lambda: dict(NEW_SERVER))
     files: dict[str, str] = field(default_factory=dict)
     globals: dict[str, Any] = field(default_factory=dict)
+    #: Parameters that an older version does not know: where one is, nothing around it is run.
+    lacks: frozenset[str] = frozenset()
     said: list[str] = field(default_factory=list)
     _number: int = 0
 
@@ -131,7 +133,15 @@ class _Run:
         self._globals: set[str] = set()
 
     def script(self, text: str) -> None:
-        self._block(parse(text), _Scope())
+        self._block(self._read(text), _Scope())
+
+    def _read(self, text: str) -> list[Statement]:
+        """Read a script, all of it, before any of it is run."""
+        statements = parse(text)
+        for one in walk(statements):
+            if unknown := {*one.parameters} & self.router.lacks:
+                raise ScriptError(f"expected end of command: {sorted(unknown)}")
+        return statements
 
     def _block(self, statements: list[Statement], scope: _Scope) -> Any:
         result = None
@@ -145,6 +155,9 @@ class _Run:
             assert first.bracket == "{"
             return self._block(first.statements, _Scope(scope))
         assert isinstance(first, str), first
+        if first.startswith("$"):
+            assert not rest
+            return self._block(self._variable(first[1:], scope), _Scope())
         if first.startswith(":"):
             return getattr(self, f"_do_{first[1:]}")(rest, one, scope)
         return self._command(one, scope)
@@ -178,6 +191,20 @@ class _Run:
 
     def _do_error(self, rest: list[Token], _: Statement, scope: _Scope) -> None:
         raise ScriptError(_text(self._value(rest, scope)))
+
+    def _do_parse(self, rest: list[Token], _: Statement, scope: _Scope) -> list[Statement]:
+        statements = self._read(_text(self._value(rest, scope)))
+        check_known(statements)
+        return statements
+
+    def _do_do(self, rest: list[Token], one: Statement, scope: _Scope) -> None:
+        body, other = rest[0], one.parameters["on-error"]
+        assert isinstance(body, Group)
+        assert isinstance(other, Group)
+        try:
+            self._block(body.statements, _Scope(scope))
+        except ScriptError:
+            self._block(other.statements, _Scope(scope))
 
     def _do_delay(self, rest: list[Token], _: Statement, scope: _Scope) -> None:
         pass

@@ -333,6 +333,22 @@ def test_a_client_comes_and_goes(make_bundle: MakeBundle) -> None:
     assert left(router) == was
 
 
+@pytest.mark.parametrize("lacks", [{"ciphers"}, {"add-sni"}, {"ciphers", "add-sni"}])
+def test_a_client_of_an_older_version(make_bundle: MakeBundle, lacks: set[str]) -> None:
+    """What it does not know is left out, and said; the rest is set up."""
+    router = owned()
+    router.lacks = frozenset(lacks)
+    files = files_of(make_bundle(secrets=Secrets(password="secret")), "routeros")
+    for name, content in files.items():
+        router.files[name.removeprefix("routeros/")] = content.decode()
+    said = router.import_("client.rsc")
+    (client,) = router.menus["/interface sstp-client"]
+    assert (client["password"], client["pfs"], client["disabled"]) == ("secret", "yes", "no")
+    assert {"ciphers", "add-sni"} - {*client} == lacks
+    for name, words in (("ciphers", "no setting for ciphers"), ("add-sni", "no setting add-sni")):
+        assert any(words in line for line in said) is (name in lacks)
+
+
 def test_a_client_of_that_name_that_is_the_owner_s(make_bundle: MakeBundle) -> None:
     bundle = make_bundle(secrets=Secrets(password="secret"))
     router = owned()

@@ -124,7 +124,14 @@ class Client:
             protocol: ppp.Negotiation(protocol, options, lambda _kind, value: value)
             for protocol, options in manner.others.items()
         }
-        self.wire = Wire(plain, ca=ca, name=name, newest=manner.tls, patience=patience)
+        self.wire = Wire(
+            plain,
+            ca=ca,
+            name=name,
+            newest=manner.tls,
+            patience=patience,
+            suites=manner.suites,
+        )
 
     def __enter__(self) -> Self:
         return self

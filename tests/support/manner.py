@@ -29,6 +29,7 @@ class Manner:
     :param others: requests of further network protocols, by protocol number.
     :param identifications: LCP Identifications sent once LCP is open.
     :param tls: the newest TLS version it speaks.
+    :param suites: its cipher suites of TLS 1.2, in OpenSSL's words; empty: those of the library.
     :param deaf: seconds after Call-Connect-ACK in which it ignores PPP frames.
     """
 
@@ -38,6 +39,7 @@ class Manner:
     others: Mapping[int, Mapping[int, bytes]]
     identifications: tuple[bytes, ...] = ()
     tls: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED
+    suites: str = ""
     deaf: float = 0.0
 
 

@@ -21,6 +21,7 @@ class Wire:
     :param ca: PEM of the authority to trust, or None to accept any certificate.
     :param name: what the certificate must be for.
     :param newest: the newest TLS version to offer.
+    :param suites: cipher suites of TLS 1.2 to offer, in OpenSSL's words; by default its library's.
     :param patience: seconds that the handshake, and each sending, may take.
     """
 
@@ -32,6 +33,7 @@ class Wire:
         name: str,
         newest: ssl.TLSVersion,
         patience: float,
+        suites: str = "",
     ) -> None:
         self.most_in_a_record = 0
         self._patience = patience
@@ -39,7 +41,7 @@ class Wire:
         try:
             plain.settimeout(patience)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._tls = _context(ca, newest).wrap_socket(plain, server_hostname=name)
+            self._tls = _context(ca, newest, suites).wrap_socket(plain, server_hostname=name)
         except BaseException:
             plain.close()
             raise
@@ -127,12 +129,14 @@ class Wire:
 
 
 @functools.cache
-def _context(ca: str | None, newest: ssl.TLSVersion) -> ssl.SSLContext:
+def _context(ca: str | None, newest: ssl.TLSVersion, suites: str) -> ssl.SSLContext:
     context = ssl.create_default_context(cadata=ca)
     if ca is None:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     context.maximum_version = newest
+    if suites:
+        context.set_ciphers(suites)
     return context
 
 

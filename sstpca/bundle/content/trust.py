@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from ...authority.authority import trusted
-from ...authority.identity import Identity, load_identity, served_hosts
+from ...authority.identity import Identity, load_identities, served_hosts
 from ...home import Home
 from ...lint.checks import Presented, lint
 from ...lint.eap import OBJECTIONS
@@ -18,13 +18,14 @@ def load(home: Home) -> Trust:
 
     :raises SstpcaError: if Windows would refuse the server's certificate.
     """
-    identity = load_identity(home)
-    objection = _objection(home, identity)
-    if identity.own:
+    identities = load_identities(home)
+    objection = next(filter(None, (_objection(home, one) for one in identities)), None)
+    if identities[0].own:
         authorities = trusted(home)
         return Trust(authorities, authorities, objection)
-    root = root_of((identity.certificate, *identity.chain))
-    return Trust((), () if root is None else (root,), objection)
+    roots = [root_of((one.certificate, *one.chain)) for one in identities]
+    known = dict.fromkeys(root for root in roots if root is not None)
+    return Trust((), tuple(known), objection)
 
 
 def _objection(home: Home, identity: Identity) -> str | None:
