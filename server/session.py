@@ -134,6 +134,8 @@ class Session:
 
     def _from_link(self, effects: list[ppp.Effect], now: float) -> list[Effect]:
         self._keep_reason(now)
+        if self._link.login_until is not None:
+            self._call.allow(self._link.login_until)
         result: list[Effect] = []
         for effect in effects:
             if self._closed:

@@ -5,8 +5,10 @@ actions into packets.
 """
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
+
+from .patience import Patience
 
 
 @enum.unique
@@ -91,7 +93,7 @@ RXR   -      -          2          3              4      5      6          7    
 
 Actions = tuple[Action, ...]
 
-#: Seconds between Configure-Requests; RFC 1661 4.6.
+#: Seconds between Configure-Requests, at least; RFC 1661 4.6.
 RESTART: Final = 3.0
 
 
@@ -121,15 +123,15 @@ _TIMED: Final = frozenset(state for state, event in TRANSITIONS if event is Auto
 class Automaton:
     """Feed it events and obey the actions; call :meth:`tick` at ``deadline``.
 
-    :param restart: seconds between Configure-Requests: more than one takes to be answered. A
-        peer for which the protocol is open takes a repeated one for a new negotiation.
+    :param patience: how long an answer takes: a Configure-Request waits for longer until it is
+        repeated. A peer for which the protocol is open takes a repeated one for a new negotiation.
     :param terminate_restart: seconds between Terminate-Requests: less, so that with two of them
         the end of a call takes no more than two seconds.
     :param max_configure: Configure-Requests sent without an answer before giving up.
     :param max_terminate: Terminate-Requests sent without an answer before giving up.
     """
 
-    restart: float = RESTART
+    patience: Patience = field(default_factory=Patience, compare=False)
     terminate_restart: float = 1.0
     max_configure: int = 10
     max_terminate: int = 2
@@ -148,6 +150,9 @@ class Automaton:
             raise LookupError(f"{event.value} cannot happen in {self.state.name}") from None
         for action in actions:
             self._count(action, now, terminating=Action.SEND_TERMINATE_REQUEST in actions)
+        if self.state is AutomatonState.ACK_RCVD and event is AutomatonEvent.REQUEST_BAD:
+            # the peer's next request has a round trip before it
+            self.deadline = now + self._restart
         self.state = state
         if state not in _TIMED:
             self.deadline = None
@@ -161,6 +166,10 @@ class Automaton:
             AutomatonEvent.TIMEOUT if self.counter > 0 else AutomatonEvent.TIMEOUT_LAST, now
         )
 
+    @property
+    def _restart(self) -> float:
+        return self.patience.wait(RESTART)
+
     def _count(self, action: Action, now: float, *, terminating: bool) -> None:
         """Keep the Restart counter and timer (RFC 1661 4.1, 4.4)."""
         match action:
@@ -168,10 +177,10 @@ class Automaton:
                 self.counter = self.max_terminate if terminating else self.max_configure
             case Action.ZERO_RESTART_COUNT:
                 self.counter = 0
-                self.deadline = now + self.restart
+                self.deadline = now + self._restart
             case Action.SEND_CONFIGURE_REQUEST:
                 self.counter -= 1
-                self.deadline = now + self.restart
+                self.deadline = now + self._restart
             case Action.SEND_TERMINATE_REQUEST:
                 self.counter -= 1
                 self.deadline = now + self.terminate_restart

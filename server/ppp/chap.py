@@ -2,14 +2,20 @@
 
 import enum
 import typing
+from dataclasses import dataclass
+from typing import Final
 
 from ..contracts import Account, Standing
 from . import frames
 from .effects import Admit, Authenticated, ChangePassword, Handshaken, LookUp, SendFrame
 from .frames import Packet, Protocol
-from .login import FAREWELL, FIRST_RETRY, LOGIN_DELAY, MAX_TRIES, RETRY, Output
+from .login import FAREWELL, FIRST_RETRY, LOGIN_DELAY, RETRY, Output
 from .negotiation import GiveUp
+from .patience import Patience, Question
 from .verdict import Next, Right, Wrong
+
+#: Seconds that a Response to an earlier Challenge waits for the one to the last, at most.
+HELD: Final = 5.0
 
 
 @enum.unique
@@ -50,14 +56,19 @@ class Proof(typing.Protocol):
     def user(self) -> str:
         """The name the client logs in with, fit for a log."""
 
-    def grace(self, patience: float) -> float:
+    def grace(self, patience: Patience) -> float:
         """Return how long another try may take, in seconds."""
 
     def challenge(self) -> bytes:
         """Return the data of a Challenge never sent before."""
 
-    def take(self, identifier: int, data: bytes, now: float) -> LookUp | None:
-        """Take the data of a Response; return what to ask, None if it is none."""
+    def take(
+        self, identifier: int, data: bytes, now: float, challenge: bytes = b""
+    ) -> LookUp | None:
+        """Take the data of a Response; return what to ask, None if it is none.
+
+        :param challenge: what :meth:`challenge` gave for what is answered; if empty, the last.
+        """
 
     def judge(self, account: Account | None, standing: Standing, now: float) -> Right | Wrong:
         """Judge the Response by the account that was looked up, None if there is none."""
@@ -69,8 +80,25 @@ class Proof(typing.Protocol):
         """Go on once another password was to be kept."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Challenge:
+    """A Challenge that may be answered.
+
+    :ivar data: Value-Size, Value, Name.
+    :ivar at: when it was sent.
+    """
+
+    data: bytes
+    at: float
+
+
 class Chap:
     """A login by CHAP; see :class:`.login.Login`.
+
+    Each Challenge has its own identifier and value, also one that is sent because the last was not
+    answered (RFC 1994 4.1). Any of them may be answered. But a client that answers several knows in
+    the end only what it said to the last, and makes its key of that: so this is what is judged, if it
+    comes in time.
 
     :param exchange: the link's, so that no Challenge comes twice on it.
     """
@@ -82,10 +110,11 @@ class Chap:
         self.failure = ""
         self._state = ChapState.IDLE
         self._exchange = exchange
-        self._id = 0
-        self._challenge = b""
-        self._sent = 0  # how often this Challenge was
-        self._patience = 0.0
+        self._id = 0  # of the last Challenge; once there is a Response, of what it answers
+        self._challenges: dict[int, _Challenge] = {}
+        self._patience = Patience()
+        self._question = Question(self._patience, FIRST_RETRY, RETRY)
+        self._held: Packet | None = None  # a Response to an earlier Challenge than the last
         self._unusable = False  # something came in answer to it that is no Response
         self._reply = Packet(ChapCode.FAILURE, 0)
         self._next = Next.NOTHING  # what it may do after that
@@ -106,13 +135,11 @@ class Chap:
         """Whether the password is right, and Success not sent yet."""
         return self._state is ChapState.ADMITTED
 
-    def begin(self, mru: int, patience: float, now: float) -> list[Output]:
+    def begin(self, mru: int, patience: Patience, now: float) -> list[Output]:
         """Have a new Challenge sent: LCP is open."""
         self._patience = patience
-        self._challenge = self._exchange.challenge()
-        # RFC 1994 4.1: value and identifier change each time
-        self._id = self._id % 255 + 1
-        self._sent = 0
+        self._question = Question(patience, FIRST_RETRY, RETRY)
+        self._challenges, self._held = {}, None
         self._state, self.deadline = ChapState.CHALLENGED, now + LOGIN_DELAY
         return []
 
@@ -131,8 +158,8 @@ class Chap:
             ):
                 # RFC 1994 4.1: whatever it says now, it gets the same answer
                 return [_frame(self._reply)]
-            case ChapState.CHALLENGED if packet.id == self._id and self._sent:
-                return self._answered(packet, now)
+            case ChapState.CHALLENGED if packet.id in self._challenges:
+                return self._responded(packet, now)
             # RFC 2759 9.1: "++ID"
             case ChapState.RETRYING if packet.id == (self._id + 1) % 256:
                 return self._answered(packet, now)
@@ -165,7 +192,10 @@ class Chap:
         if self.deadline is None or now < self.deadline:
             return []
         match self._state:
-            case ChapState.CHALLENGED if self._sent < MAX_TRIES:
+            case ChapState.CHALLENGED if self._held is not None:
+                held, self._held = self._held, None
+                return self._answered(held, now) or self._ask(now)
+            case ChapState.CHALLENGED if not self._question.over(now):
                 return self._ask(now)
             case ChapState.REFUSING if self._next is Next.NOTHING:
                 self._state, self.deadline = ChapState.REFUSED, now + FAREWELL
@@ -184,17 +214,34 @@ class Chap:
             return f"the client's answer to the Challenge is not one of {self._exchange.how}"
         return "the client does not answer the Challenge"
 
+    def _responded(self, packet: Packet, now: float) -> list[Output]:
+        """Take the answer to a Challenge: now, or if none comes to the last."""
+        if packet.id == self._id:
+            return self._answered(packet, now)
+        at = self._challenges[packet.id].at
+        if self._held is None or at > self._challenges[self._held.id].at:
+            # that to the last takes as long
+            due = self._challenges[self._id].at + (now - at)
+            self._held, self.deadline = packet, min(due, now + HELD)
+        return []
+
     def _answered(self, packet: Packet, now: float) -> list[Output]:
         """Take a Response, or a Change-Password packet where one may come."""
         answer: LookUp | ChangePassword | Wrong | None
+        asked = self._challenges.get(packet.id)
         if packet.code == ChapCode.RESPONSE:
-            answer, state = self._exchange.take(packet.id, packet.data, now), ChapState.LOOKING
+            data = asked.data if asked else b""
+            answer = self._exchange.take(packet.id, packet.data, now, data)
+            state = ChapState.LOOKING
         else:
             answer, state = self._exchange.change(packet.data, now), ChapState.CHANGING
         if answer is None:
             self._unusable = True
             return []
+        if asked:
+            self._question.answered(now)
         self._id, self.failure = packet.id, ""
+        self._held, self._challenges = None, {}
         if isinstance(answer, Wrong):
             return self._judged(answer)
         self._state, self.deadline = state, None
@@ -213,9 +260,11 @@ class Chap:
         return [verdict.note]
 
     def _ask(self, now: float) -> list[Output]:
-        self._sent += 1
-        self.deadline = now + max(RETRY if self._sent > 1 else FIRST_RETRY, self._patience)
-        return [_frame(Packet(ChapCode.CHALLENGE, self._id, self._challenge))]
+        """Send a Challenge: RFC 1994 4.1 has identifier and value change each time."""
+        self._id = self._id % 255 + 1
+        challenge = self._challenges[self._id] = _Challenge(self._exchange.challenge(), now)
+        self.deadline = self._question.ask(now)
+        return [_frame(Packet(ChapCode.CHALLENGE, self._id, challenge.data))]
 
 
 def _frame(packet: Packet) -> SendFrame:

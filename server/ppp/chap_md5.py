@@ -14,6 +14,7 @@ from ..contracts import Account, Standing, WeakSignIn
 from . import verdict
 from .effects import LookUp
 from .password import MAX_NAME, decode_name, shown_name
+from .patience import Patience
 from .verdict import NO_KEY, Right, Wrong
 
 _DIGEST_SIZE: Final = 16
@@ -74,7 +75,7 @@ class Md5Exchange:
         """The name the client logs in with, fit for a log."""
         return shown_name(self._name)
 
-    def grace(self, patience: float) -> float:
+    def grace(self, patience: Patience) -> float:
         """RFC 1994 has no second try."""
         return 0.0
 
@@ -85,14 +86,20 @@ class Md5Exchange:
         self._count += 1
         return bytes([len(self._challenge)]) + self._challenge + self._server_name
 
-    def take(self, identifier: int, data: bytes, now: float) -> LookUp | None:
-        """Take the data of a Response: Value-Size, Value, Name; None if it is none of MD5."""
+    def take(
+        self, identifier: int, data: bytes, now: float, challenge: bytes = b""
+    ) -> LookUp | None:
+        """Take the data of a Response: Value-Size, Value, Name; None if it is none of MD5.
+
+        :param challenge: what :meth:`challenge` gave for what is answered; if empty, the last.
+        """
         digest, name = data[1 : 1 + _DIGEST_SIZE], data[1 + _DIGEST_SIZE :]
         right_size = data[:1] == bytes([_DIGEST_SIZE]) and len(digest) == _DIGEST_SIZE
         if not right_size or len(name) > MAX_NAME:
             return None
         self._name, self._responded = name, now
-        self._response = Md5Response(identifier, self._challenge, digest)
+        value = challenge[1 : 1 + _DIGEST_SIZE] or self._challenge
+        self._response = Md5Response(identifier, value, digest)
         return LookUp(decode_name(name), functools.partial(_proves, self._response))
 
     def judge(self, account: Account | None, standing: Standing, now: float) -> Right | Wrong:

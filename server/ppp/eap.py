@@ -22,9 +22,10 @@ from .effects import (
     SendFrame,
 )
 from .frames import Packet, Protocol
-from .login import FAREWELL, FIRST_RETRY, LOGIN_DELAY, MAX_TRIES, RETRY, Output
+from .login import FAREWELL, FIRST_RETRY, LOGIN_DELAY, RETRY, Output
 from .negotiation import GiveUp
 from .password import Exchange, shown_name
+from .patience import Patience, Question
 
 MAX_IDENTITY: Final = 256  # bytes; a network access identifier has at most 253 (RFC 7542 2.2)
 MAX_REQUESTS: Final = 100  # a handshake takes ten of them, and forty for the largest message
@@ -94,8 +95,8 @@ class Eap:
         self._room = 0  # bytes of TLS in a Request
         self._id = 0
         self._request = Packet(EapCode.REQUEST, 0)
-        self._sent = 0  # how often this Request was
-        self._patience = 0.0
+        self._patience = Patience()
+        self._question = Question(self._patience, FIRST_RETRY, RETRY)  # when it is repeated
         self._held = EapState.IDLE  # the state once the Request that waits is sent
         self._unusable = False  # a Response came to it that is none
         self._requests = 0
@@ -122,7 +123,7 @@ class Eap:
         """Whether the method is content, and Success not sent yet."""
         return self._state is EapState.ADMITTED
 
-    def begin(self, mru: int, patience: float, now: float) -> list[Output]:
+    def begin(self, mru: int, patience: Patience, now: float) -> list[Output]:
         """Have the Identity asked for: LCP is open."""
         self._room = min(mru, _REQUEST_MAX) - _OVERHEAD
         self._patience = patience
@@ -139,6 +140,8 @@ class Eap:
         if packet.code != EapCode.RESPONSE or packet.id != self._id or not packet.data:
             return []
         type_, data = packet.data[0], packet.data[1:]
+        if self._state in (EapState.IDENTITY, EapState.METHOD):
+            self._question.answered(now)
         match self._state:
             case EapState.IDENTITY if type_ == EapType.IDENTITY and len(data) <= MAX_IDENTITY:
                 self._identity = shown_name(data)
@@ -186,7 +189,7 @@ class Eap:
                 return self._send(now)
             case EapState.METHOD if self._last or self._typed:
                 return self._refuse(now)
-            case EapState.IDENTITY | EapState.METHOD if self._sent < MAX_TRIES:
+            case EapState.IDENTITY | EapState.METHOD if not self._question.over(now):
                 return self._send(now)
             case _:
                 self.deadline = None
@@ -257,7 +260,8 @@ class Eap:
         """Send a new Request, or have it sent at its time."""
         self._id = self._next_id()
         self._request = Packet(EapCode.REQUEST, self._id, data)
-        self._sent = 0
+        first = FIRST_RETRY if self._state is EapState.IDENTITY else RETRY
+        self._question = Question(self._patience, first, RETRY)
         self._requests += 1
         if self._requests > MAX_REQUESTS:
             return [Note(f"{self._failure()}: it takes too long", warning=True), *self._refuse(now)]
@@ -268,15 +272,19 @@ class Eap:
         return self._send(now)
 
     def _send(self, now: float) -> list[Output]:
-        """Send the Request, or send it again (RFC 3748 4.3)."""
+        """Send the Request, or send it again: the same, under the same identifier (RFC 3748 4.1).
+
+        TCP loses nothing, so that RFC 3748 4.3 would have us ask once and wait for a person. But who
+        does not listen yet when it comes has lost it.
+        """
         if self._state is EapState.HOLDING:
             self._state = self._held
-        self._sent += 1
-        first = self._state is EapState.IDENTITY and self._sent == 1
-        wait = max(FIRST_RETRY if first else RETRY, self._patience)
-        if self._last or self._typed:
-            wait = FAREWELL if self._last else self._exchange.grace(self._patience)
-        self.deadline = now + wait
+        again = self._question.ask(now)
+        if self._last:
+            again = now + self._patience.wait(FAREWELL)
+        elif self._typed:
+            again = now + self._exchange.grace(self._patience)
+        self.deadline = again
         return [_frame(self._request)]
 
     def _refuse(self, now: float) -> list[Output]:

@@ -5,11 +5,12 @@ import hashlib
 from typing import Final
 
 from ..contracts import NO_WEAK_SIGN_IN, WeakSignIn
-from .automaton import RESTART, AutomatonEvent, AutomatonState
+from .automaton import AutomatonEvent, AutomatonState
 from .effects import Identified, printable
 from .frames import DEFAULT_MRU, Code, Packet, Protocol
 from .negotiation import MAX_FAILURE, GiveUp, Negotiator, Output, Reply, verdict
 from .options import Option, Options
+from .patience import Patience
 
 # Windows ignores a Configure-Request that follows CONNECT_ACK at once and answers only the one
 # sent 3 s later, so ours waits for the client's first packet, or this many seconds.
@@ -138,9 +139,11 @@ class LcpPolicy:
 class Lcp:
     """LCP of one link: negotiation, and the packets of its own. Its methods return outputs."""
 
-    def __init__(self, magic: int, weak: WeakSignIn = NO_WEAK_SIGN_IN) -> None:
+    def __init__(
+        self, magic: int, patience: Patience, weak: WeakSignIn = NO_WEAK_SIGN_IN
+    ) -> None:
         self._policy = LcpPolicy(magic, weak)
-        self._negotiator = Negotiator(self._policy)
+        self._negotiator = Negotiator(self._policy, patience=patience)
         self._first_wait: float | None = None
         self._identifications = 0
 
@@ -174,12 +177,8 @@ class Lcp:
         """When to call :meth:`tick`."""
         return self._negotiator.deadline if self._first_wait is None else self._first_wait
 
-    def start(self, now: float, restart: float = RESTART) -> list[Output]:
-        """The layer below is there; wait for the client's first packet.
-
-        :param restart: seconds until a Configure-Request is repeated.
-        """
-        self._negotiator = Negotiator(self._policy, restart=restart)
+    def start(self, now: float) -> list[Output]:
+        """The layer below is there; wait for the client's first packet."""
         self._first_wait = now + FIRST_WAIT
         return self._negotiator.feed(AutomatonEvent.OPEN, now)
 

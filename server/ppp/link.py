@@ -11,7 +11,7 @@ from typing import Final
 
 from ..contracts import NO_WEAK_SIGN_IN, UNHINDERED, Account, Lease, Standing, WeakSignIn
 from . import frames, lcp, login, network
-from .automaton import RESTART, AutomatonState
+from .automaton import AutomatonState
 from .chap import Chap
 from .chap_md5 import Md5Exchange
 from .eap import Eap
@@ -31,10 +31,13 @@ from .negotiation import GiveUp, LayerDown, LayerFinished, LayerUp, Output
 from .network import Network
 from .pap import Pap
 from .password import Exchange
+from .patience import Patience
 
-PATIENCE_MAX: Final = 10.0  # seconds for an answer to anything that is repeated, at most
 REJECTED_FOR: Final = 5.0  # seconds after a Protocol-Reject in which it may be why the client ends
-LOGIN_LIMIT: Final = 60.0  # seconds from the start to the answer to the login
+LINK_LIMIT: Final = 60.0  # seconds from the start until LCP is open
+# Seconds from there to the answer to the login: people type, maybe again, and of EAP-TLS twenty round
+# trips of five seconds are as much as a minute and a half.
+LOGIN_LIMIT: Final = 240.0
 NETWORK_LIMIT: Final = 60.0  # seconds without IPCP after the login
 NO_ADDRESS_LIMIT: Final = 3.0  # seconds for Windows to see that there is no IP, and to show 720
 
@@ -83,14 +86,15 @@ class Link:
     ) -> None:
         self._mtu = mtu
         self._phase = Phase.DEAD
-        self._lcp = lcp.Lcp(magic, weak)
+        self._patience = Patience()
+        self._lcp = lcp.Lcp(magic, self._patience, weak)
         self._exchange = Exchange(challenge, server_name)
         self._md5 = functools.partial(Md5Exchange, challenge, server_name)
         self._logins: dict[bytes, Login] = {}  # those that LCP has agreed on, so far
         self._login = self._agreed_login()
         self._network: Network | None = None
         self._limit: tuple[float, str] | None = None  # when the link ends, and why
-        self._patience = 0.0  # seconds that an answer may take
+        self._login_until: float | None = None  # when it has to be over
         self._ending = ""  # why it does, once we have begun to end it
         self._rejected: tuple[float, str] | None = None  # the last unknown protocol, and when
 
@@ -105,6 +109,11 @@ class Link:
             if due is not None and (soonest is None or due < soonest):
                 soonest = due
         return soonest
+
+    @property
+    def login_until(self) -> float | None:
+        """When the login is over, or the link; None until LCP has been open."""
+        return self._login_until
 
     @property
     def user(self) -> str:
@@ -132,9 +141,9 @@ class Link:
         if self._phase is not Phase.DEAD:
             return []
         self._phase = Phase.ESTABLISH
-        self._patience = min(2 * round_trip, PATIENCE_MAX)
-        self._allow(LOGIN_LIMIT, "the client did not log in in time", now)
-        return self._from_lcp(self._lcp.start(now, max(RESTART, self._patience)), now)
+        self._patience.took(round_trip)
+        self._allow(LINK_LIMIT, "the client did not agree on LCP in time", now)
+        return self._from_lcp(self._lcp.start(now), now)
 
     def receive(self, frame: bytes, now: float) -> list[Effect]:
         """Take one frame of the client, as one SSTP data packet carries it, FF 03 or not.
@@ -197,7 +206,7 @@ class Link:
             lease,
             mtu=min(self._mtu, self._lcp.peer_mru),
             mru=self._lcp.control_mru,
-            restart=max(RESTART, self._patience),
+            patience=self._patience,
         )
         return effects + self._from_network(self._network.open(now), now)
 
@@ -268,10 +277,7 @@ class Link:
         for output in outputs:
             match output:
                 case LayerUp():
-                    self._phase = Phase.AUTHENTICATE
-                    self._login = self._agreed_login()
-                    asked = self._login.begin(self._lcp.control_mru, self._patience, now)
-                    effects += self._from_login(asked, now)
+                    effects += self._lcp_up(now)
                 case LayerDown():
                     effects += self._lcp_down(now)
                 case LayerFinished(reason):
@@ -309,6 +315,16 @@ class Link:
                     pass
             effects.append(output)
         return effects
+
+    def _lcp_up(self, now: float) -> list[Effect]:
+        """Begin the login; however often LCP opens, all of it has to be done in time."""
+        if self._login_until is None:
+            self._login_until = now + LOGIN_LIMIT
+            self._allow(LOGIN_LIMIT, "the client did not log in in time", now)
+        self._phase = Phase.AUTHENTICATE
+        self._login = self._agreed_login()
+        asked = self._login.begin(self._lcp.control_mru, self._patience, now)
+        return self._from_login(asked, now)
 
     def _lcp_down(self, now: float) -> list[Effect]:
         """LCP has left Opened, by us or by the client.

@@ -16,6 +16,7 @@ from .effects import (
 )
 from .frames import Packet, Protocol
 from .negotiation import GiveUp
+from .patience import Patience
 
 # Seconds from the end of LCP to the first question: some clients do not listen to the login yet, when
 # it comes right behind LCP's last Ack.
@@ -23,11 +24,9 @@ LOGIN_DELAY: Final = 0.05
 FIRST_RETRY: Final = (
     1.0  # seconds until the first question is repeated, should it be lost all the same
 )
-RETRY: Final = 3.0  # seconds between two times of asking the same, further on
-MAX_TRIES: Final = 10
-# Seconds to answer a Failure with another password: RFC 2759 6 "disables short timeouts", as Windows
-# asks a person for it. Other clients leave, or have it at once.
-PERSON: Final = 60.0
+RETRY: Final = 3.0  # the same for the next time, and for any other question
+# Seconds beyond those of the line to answer a Failure with another password, for a client that has it
+# at once. Windows asks a person for it: RFC 2759 6 "disables short timeouts".
 PROGRAM: Final = 5.0
 FAREWELL: Final = 1.0  # seconds to read the Failure: a link cut at once shows 629 instead of 691
 
@@ -58,11 +57,11 @@ class Login(typing.Protocol):
     def admitted(self) -> bool:
         """Whether a lease was asked for, and nothing else is waited for."""
 
-    def begin(self, mru: int, patience: float, now: float) -> list[Output]:
+    def begin(self, mru: int, patience: Patience, now: float) -> list[Output]:
         """Ask the client, in a moment: LCP is open.
 
         :param mru: the client takes control packets of at most so many bytes.
-        :param patience: seconds that an answer may take: nothing is repeated before. Who is asked
+        :param patience: how long an answer may take: nothing is repeated before. Who is asked
             twice may answer twice, and not know our answer to the first.
         """
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from . import frames
-from .automaton import RESTART, Action, Actions, Automaton, AutomatonEvent, AutomatonState
+from .automaton import Action, Actions, Automaton, AutomatonEvent, AutomatonState
 from .effects import Identified, SendFrame
 from .frames import Code, Packet
 from .options import OptionError, Options, decode_options, encode_options
+from .patience import MOST, Patience
 
 MAX_FAILURE: Final = 5  # Configure-Naks without an Ack before giving in; RFC 1661 4.6
 
@@ -97,18 +98,22 @@ class Negotiator:
     """One control protocol of the link. The methods return frames to send, then signals.
 
     :param mru: the most that the peer can receive in a control packet.
-    :param restart: seconds until our Configure-Request is repeated.
+    :param patience: how long an answer may take until our Configure-Request is repeated.
     """
 
     def __init__(
-        self, policy: Policy, mru: int = frames.DEFAULT_MRU, restart: float = RESTART
+        self, policy: Policy, mru: int = frames.DEFAULT_MRU, patience: Patience | None = None
     ) -> None:
         self.mru = mru
         self._policy = policy
-        self._automaton = Automaton(restart=restart)
+        self._patience = patience or Patience()
+        self._automaton = Automaton(self._patience)
         self._id = 0
         self._request = _EMPTY  # our last Configure-Request
+        self._requested = 0.0  # when it was sent first
         self._answered = True  # nothing is asked yet
+        self._unheard = True  # nothing had come from the peer when it was sent last
+        self._judged: tuple[Packet, Reply, float] | None = None  # the peer's last, and when
         self._naks_sent = 0
         self._naks_received = 0
         self._rounds = 0
@@ -127,11 +132,11 @@ class Negotiator:
 
     def feed(self, event: AutomatonEvent, now: float) -> list[Output]:
         """Take an event that is no packet: Up, Down, Open or Close."""
-        return self._run(self._automaton.feed(event, now))
+        return self._run(self._automaton.feed(event, now), now)
 
     def tick(self, now: float) -> list[Output]:
         """Take the time."""
-        return self._run(self._automaton.tick(now), repeat=not self._answered)
+        return self._run(self._automaton.tick(now), now, repeat=not self._answered)
 
     def receive(self, packet: Packet, now: float) -> list[Output]:
         """Take a packet with one of the seven common codes, or an unknown one (RFC 1661 5)."""
@@ -149,14 +154,16 @@ class Negotiator:
             case Code.TERMINATE_REQUEST:
                 self._why = f"the client closed {self._policy.name}"
                 return self._run(
-                    self._automaton.feed(AutomatonEvent.TERMINATE_REQUEST, now), packet
+                    self._automaton.feed(AutomatonEvent.TERMINATE_REQUEST, now), now, packet
                 )
             case Code.TERMINATE_ACK:
                 return self.feed(AutomatonEvent.TERMINATE_ACK, now)
             case Code.CODE_REJECT:
                 return self._code_rejected(packet, now)
             case _:
-                return self._run(self._automaton.feed(AutomatonEvent.UNKNOWN_CODE, now), packet)
+                return self._run(
+                    self._automaton.feed(AutomatonEvent.UNKNOWN_CODE, now), now, packet
+                )
 
     def rejected(self, now: float) -> list[Output]:
         """Take a rejection of what the protocol cannot do without (RFC 1661 4.3, RXJ-)."""
@@ -170,14 +177,17 @@ class Negotiator:
     def repeat_request(self) -> list[Output]:
         """Send our Configure-Request once more, out of turn, if it is not answered yet.
 
-        To be called when one of the peer's comes: ours may have come before the peer listened to
+        To be called when the peer's first comes: ours may have come before the peer listened to
         this protocol, but now it does. One that has answered ours has done so before, in order, so
         that this never reaches a peer for which the protocol is open already.
         """
         waiting = (
             self.state in (AutomatonState.REQ_SENT, AutomatonState.ACK_SENT) and not self._answered
         )
-        return [self._frame(self._request)] if waiting else []
+        if not waiting or not self._unheard:
+            return []
+        self._unheard = False
+        return [self._frame(self._request)]
 
     def originate(self, code: Code, data: bytes) -> SendFrame:
         """Return a packet of ours under a new identifier, cut to what the peer can receive."""
@@ -196,21 +206,40 @@ class Negotiator:
         return self._rounds > MAX_ROUNDS
 
     def _asked(self, packet: Packet, now: float) -> list[Output]:
-        try:
-            asked = decode_options(packet.data)
-        except OptionError:
-            return []
-        reply = self._policy.judge(asked)
-        if reply.code is Code.CONFIGURE_NAK and self._naks_sent >= MAX_FAILURE:
-            reply = _insist(asked, reply)
+        """Answer a Configure-Request.
+
+        One that comes again is no other: its identifier would be (RFC 1661 5.1), as the peer has had
+        its answer. It is not counted again, and what is open stays open: the peer will be, too, once
+        our answer is there. Much later, a peer may have forgotten which identifiers it had.
+        """
+        self._unheard = False
+        if self._judged is not None and self._judged[0] == packet and now < self._judged[2] + MOST:
+            reply, again = self._judged[1], True
+        else:
+            try:
+                asked = decode_options(packet.data)
+            except OptionError:
+                return []
+            reply, again = self._judge(asked), False
+            self._judged = packet, reply, now
         good = reply.code is Code.CONFIGURE_ACK
+        if again and good and self.state is AutomatonState.OPENED:
+            return [self._answer(packet, reply)]
         event = AutomatonEvent.REQUEST_GOOD if good else AutomatonEvent.REQUEST_BAD
-        return self._run(self._automaton.feed(event, now), packet, reply)
+        return self._run(self._automaton.feed(event, now), now, packet, reply)
+
+    def _judge(self, asked: Options) -> Reply:
+        reply = self._policy.judge(asked)
+        if reply.code is Code.CONFIGURE_NAK:
+            if self._naks_sent >= MAX_FAILURE:
+                return _insist(asked, reply)
+            self._naks_sent += 1
+        return reply
 
     def _acknowledged(self, packet: Packet, now: float) -> list[Output]:
         if not self._answers(packet) or packet.data != self._request.data:
             return []
-        self._answered = True
+        self._heard_of(now)
         self._naks_received = 0
         return self.feed(AutomatonEvent.ACK, now)
 
@@ -228,7 +257,7 @@ class Negotiator:
             reason = self._policy.rejected(options)
         else:
             return []  # RFC 1661 5.4: only what we asked for can be rejected
-        self._answered = True
+        self._heard_of(now)
         return [GiveUp(reason)] if reason else self.feed(AutomatonEvent.NAK_OR_REJECT, now)
 
     def _code_rejected(self, packet: Packet, now: float) -> list[Output]:
@@ -242,9 +271,15 @@ class Negotiator:
         """Whether ``packet`` answers our last request, and is the first to do so (RFC 1661 5.2)."""
         return not self._answered and packet.id == self._request.id
 
+    def _heard_of(self, now: float) -> None:
+        """Our request is answered."""
+        self._answered, self._unheard = True, False
+        self._patience.took(now - self._requested)
+
     def _run(
         self,
         actions: Actions,
+        now: float,
         packet: Packet = _EMPTY,
         reply: Reply | None = None,
         *,
@@ -268,7 +303,7 @@ class Negotiator:
                 case Action.THIS_LAYER_FINISHED:
                     signals.append(LayerFinished(self._why))
                 case Action.SEND_CONFIGURE_REQUEST:
-                    sent.append(self._ask(repeat=repeat))
+                    sent.append(self._ask(now, repeat=repeat))
                 case Action.SEND_CONFIGURE_ACK | Action.SEND_CONFIGURE_NAK if reply:
                     sent.append(self._answer(packet, reply))
                 case Action.SEND_TERMINATE_REQUEST:
@@ -281,11 +316,15 @@ class Negotiator:
                     pass  # the counters and timers are the automaton's own
         return sent + signals
 
-    def _ask(self, *, repeat: bool) -> SendFrame:
+    def _ask(self, now: float, *, repeat: bool) -> SendFrame:
+        """Send our Configure-Request: the last one again, or another under an identifier of its own.
+
+        RFC 1661 5.1: the identifier changes when the options do, and once there was an answer.
+        """
         if not repeat:
             data = encode_options(self._policy.request())
             self._request = Packet(Code.CONFIGURE_REQUEST, self._next_id(), data)
-            self._answered = False
+            self._answered, self._requested = False, now
         self._why = f"the client does not answer {self._policy.name}"
         return self._frame(self._request)
 
@@ -293,8 +332,6 @@ class Negotiator:
         if reply.code is Code.CONFIGURE_ACK:
             self._naks_sent = 0
             self._policy.granted(reply.options)
-        elif reply.code is Code.CONFIGURE_NAK:
-            self._naks_sent += 1
         return self.respond(packet, reply.code, encode_options(reply.options))
 
     def _next_id(self) -> int:

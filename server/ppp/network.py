@@ -10,6 +10,7 @@ from .effects import Identified, Identifiers, NetworkDown, NetworkUp, SendFrame
 from .frames import Code, Packet, Protocol
 from .negotiation import GiveUp, LayerDown, LayerFinished, LayerUp, Negotiator
 from .negotiation import Output as Negotiated
+from .patience import Patience
 
 #: Bytes that a link of IPv6 carries in a packet, at least; RFC 8200 5.
 IPV6_MTU: Final = 1280
@@ -22,17 +23,17 @@ class Network:
 
     :param mtu: the largest IP packet to send to the client, in bytes.
     :param mru: the most that it can receive in a control packet.
-    :param restart: seconds until a Configure-Request is repeated.
+    :param patience: how long an answer may take.
     """
 
-    def __init__(self, lease: Lease, *, mtu: int, mru: int, restart: float) -> None:
+    def __init__(self, lease: Lease, *, mtu: int, mru: int, patience: Patience) -> None:
         self._mtu = mtu
         self._ipcp_policy = ipcp.IpcpPolicy(lease)
-        self._ipcp: Negotiator | None = Negotiator(self._ipcp_policy, mru, restart)
+        self._ipcp: Negotiator | None = Negotiator(self._ipcp_policy, mru, patience)
         self._ipv6cp_policy = ipv6cp.Ipv6cpPolicy()
         self._ipv6cp: Negotiator | None = None
         if lease.ipv6 is not None and mtu >= IPV6_MTU:
-            self._ipv6cp = Negotiator(self._ipv6cp_policy, mru, restart)
+            self._ipv6cp = Negotiator(self._ipv6cp_policy, mru, patience)
         self._said: NetworkUp | None = None  # None: NetworkDown, or nothing yet
 
     @property

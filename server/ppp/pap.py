@@ -15,6 +15,7 @@ from .frames import Packet, Protocol
 from .login import FAREWELL, Output
 from .negotiation import GiveUp
 from .password import decode_name, shown_name
+from .patience import ANSWER_LIMIT, Patience
 from .verdict import NO_KEY
 
 _NOBODY = bytes(16)  # the hash of no password that can be typed
@@ -71,9 +72,9 @@ class Pap:
         """Whether the password is right, and Ack not sent yet."""
         return self._state is PapState.ADMITTED
 
-    def begin(self, mru: int, patience: float, now: float) -> list[Output]:
-        """Wait for the client: LCP is open."""
-        self._state, self.deadline = PapState.WAITING, None
+    def begin(self, mru: int, patience: Patience, now: float) -> list[Output]:
+        """Wait for the client, in front of which a person may type: LCP is open."""
+        self._state, self.deadline = PapState.WAITING, now + ANSWER_LIMIT
         return []
 
     def stop(self) -> None:
@@ -93,7 +94,7 @@ class Pap:
             return []
         self._name, self._password = request
         self._reply = Packet(PapCode.NAK, packet.id)
-        self._asked, self._state = now, PapState.LOOKING
+        self._asked, self._state, self.deadline = now, PapState.LOOKING, None
         return [LookUp(decode_name(self._name), functools.partial(_proves, self._password))]
 
     def account(self, account: Account | None, standing: Standing, now: float) -> list[Output]:
@@ -136,7 +137,7 @@ class Pap:
             self._state, self.deadline = PapState.REFUSED, now + FAREWELL
             return [_frame(self._reply)]
         self.deadline = None
-        return [GiveUp(self.failure)]
+        return [GiveUp(self.failure or "the client does not say who it is")]
 
 
 def decode_request(data: bytes) -> tuple[bytes, bytes] | None:

@@ -16,7 +16,8 @@ from typing import Final
 from ..contracts import UNHINDERED, Account, Standing
 from . import mschapv2, verdict
 from .effects import ChangePassword, LookUp, printable
-from .login import PERSON, PROGRAM
+from .login import PROGRAM
+from .patience import ANSWER_LIMIT, Patience
 from .verdict import Error, Next, Objection, Right, Wrong
 
 MAX_NAME: Final = 256  # RFC 2759 4
@@ -142,27 +143,32 @@ class Exchange:
         """The name the client logs in with, fit for a log."""
         return shown_name(self._response.name)
 
-    def grace(self, patience: float) -> float:
+    def grace(self, patience: Patience) -> float:
         """Return how long another try may take, in seconds.
 
         :param patience: how long an answer may, without anybody who types.
         """
-        return PERSON if self.prompts else PROGRAM + patience
+        return ANSWER_LIMIT if self.prompts else PROGRAM + patience.wait(0.0)
 
     def challenge(self) -> bytes:
         """Return the data of a Challenge never sent before: Value-Size, Value, Name."""
         self._renew_challenge()
         return bytes([len(self._challenge)]) + self._challenge + self._server_name
 
-    def take(self, identifier: int, data: bytes, now: float) -> LookUp | None:
+    def take(
+        self, identifier: int, data: bytes, now: float, challenge: bytes = b""
+    ) -> LookUp | None:
         """Take the data of a Response: Value-Size, Value, Name.
 
         :param identifier: of the packet; it is no part of the proof.
+        :param challenge: what :meth:`challenge` gave for what is answered; if empty, the last.
         :returns: what to ask; None if this is no Response of MS-CHAPv2.
         """
         response = decode_response(data)
         if response is None:
             return None
+        if challenge:
+            self._challenge = challenge[1 : 1 + mschapv2.CHALLENGE_SIZE]
         self._response = replace(response, challenge=self._challenge)
         self._responded, self._expired = now, None
         self._attempts += 1

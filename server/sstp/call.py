@@ -26,8 +26,11 @@ from .wire import (
     status_of,
 )
 
-#: Seconds for a good Call-Connect-Request, and again for Call-Connected: [MS-SSTP] 3.3.2.1.
+#: Seconds for a good Call-Connect-Request, and again for Call-Connected, unless the login below says
+#: that it takes longer: [MS-SSTP] 3.3.2.1 lets the two differ.
 NEGOTIATION: Final = 60.0
+#: Seconds that the end of PPP takes: it has narrower limits of its own, and says so first.
+_BY_PPP: Final = 5.0
 #: Seconds for Call-Connected once the client is told that it is in: of silence, and at most. Windows
 #: sends it at once; clients that open IPCP first need three round trips more. An address is kept for
 #: that long, so that it is less than what 3.3.2.1 allows.
@@ -157,6 +160,11 @@ class Call:
     def heard(self, now: float) -> None:
         """A packet of the client came that went another way: the Hello timer starts again."""
         self._heard = now
+
+    def allow(self, until: float) -> None:
+        """The login has begun, and is over by then: people type, and lines are slow."""
+        if self.state is CallState.SERVER_CALL_CONNECTED_PENDING and self._binding is None:
+            self.deadline = until + _BY_PPP
 
     def keyed(self, hlaks: tuple[bytes, ...], now: float) -> list[Effect]:
         """The login is over and made this key; without a key of its own, 32 zero bytes.

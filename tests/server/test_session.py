@@ -28,6 +28,7 @@ class Scripted:
         self.carries = True
         self.reason = self.ending = ""
         self.left = False
+        self.login_until: float | None = None
         self.asked: list[tuple[Any, ...]] = []
         self.answers: dict[str, list[Any]] = {}
 
@@ -163,6 +164,16 @@ def test_the_earliest_deadline_counts(session: Session, call: Scripted, link: Sc
     session.tick(5.0)
     assert [name for name, *_ in call.asked + link.asked] == ["tick"]
     assert link.asked == [("tick", 5.0)]
+
+
+def test_the_call_waits_for_as_long_as_the_login_may_take(
+    session: Session, call: Scripted, link: Scripted
+) -> None:
+    from_link(session, link)
+    assert call.asked == []
+    link.login_until = 240.0
+    from_link(session, link)
+    assert call.asked == [("allow", 240.0)]
 
 
 happenings = st.sampled_from(

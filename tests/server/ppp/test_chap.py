@@ -19,7 +19,7 @@ from sstpca.server.ppp.effects import (
     SendFrame,
 )
 from sstpca.server.ppp.frames import Code, Packet, Protocol
-from sstpca.server.ppp.link import Link
+from sstpca.server.ppp.link import LOGIN_LIMIT, Link
 from sstpca.server.ppp.password import decode_name, decode_response
 from tests.server.ppp.dialogue import (
     CHALLENGE,
@@ -45,9 +45,15 @@ from tests.support import mschap
 DISABLED = dataclasses.replace(USER, enabled=False)
 
 
+def challenge_values(packets: list[Packet]) -> list[bytes]:
+    """Return their values; each is 16 bytes, and behind it stands the server's name."""
+    assert all(one.data[:1] == b"\x10" and one.data[17:] == b"vpn.example.com" for one in packets)
+    return [one.data[1:17] for one in packets]
+
+
 @pytest.mark.parametrize(("round_trip", "again"), [(0, 1.05), (0.4, 1.05), (1, 2.05), (9, 10.05)])
 def test_the_challenge_goes_out_when_lcp_opens(round_trip: float, again: float) -> None:
-    """Not right behind LCP's last Ack: clients exist that would miss it. Once more after a second,
+    """Not right behind LCP's last Ack: clients exist that would miss it. Another after a second,
     should it be lost all the same, but not while the answer may be on its way."""
     link = new_link()
     link.start(0, round_trip)
@@ -58,8 +64,11 @@ def test_the_challenge_goes_out_when_lcp_opens(round_trip: float, again: float) 
     challenge = [(Protocol.CHAP, Packet(1, 1, b"\x10" + CHALLENGE + b"vpn.example.com"))]
     assert sent(link.tick(0.05)) == challenge
     assert link.deadline == again
-    assert sent(link.tick(again)) == challenge
-    assert link.deadline == pytest.approx(again + max(3, 2 * min(round_trip, 5)))
+    ((_, other),) = sent(link.tick(again))
+    # RFC 1994 4.1: identifier and value change each time that a Challenge is sent
+    assert (other.code, other.id) == (1, 2)
+    assert challenge_values([other]) != [CHALLENGE]
+    assert link.deadline == pytest.approx(again + max(3, 4 * min(round_trip, 5)))
 
 
 def until_given_up(link: Link) -> tuple[float, list[Packet]]:
@@ -71,11 +80,13 @@ def until_given_up(link: Link) -> tuple[float, list[Packet]]:
     return now, [packet for protocol, packet in frames if protocol == Protocol.CHAP]
 
 
-def test_the_challenge_is_repeated_ten_times() -> None:
+def test_other_challenges_follow_for_a_minute_and_a_half() -> None:
+    """None has the identifier or the value of another; a person who types is not asked too often."""
     link = authenticating()
     now, challenges = until_given_up(link)
-    assert challenges == [Packet(1, 1, b"\x10" + CHALLENGE + b"vpn.example.com")] * 9
-    assert now == 28
+    assert [packet.id for packet in challenges] == [2, 3, 4, 5, 6]
+    assert len({CHALLENGE, *challenge_values(challenges)}) == 6
+    assert now == 90
     assert link.receive(lcp(Code.TERMINATE_ACK, 2), now) == [
         LinkDown("the client does not answer the Challenge")
     ]
@@ -92,14 +103,58 @@ def test_an_answer_that_cannot_be_used_is_no_silence() -> None:
     ]
 
 
-def test_ten_times_again_when_lcp_starts_anew() -> None:
+def test_as_long_again_when_lcp_starts_anew() -> None:
     link = authenticating()
-    for second in (1, 4, 7):
+    for second in (1, 4):
         link.tick(second)
     link.receive(lcp(Code.CONFIGURE_REQUEST, 2), 10)
     link.receive(lcp(Code.CONFIGURE_ACK, 2, SERVER_OPTIONS), 10)
     now, challenges = until_given_up(link)
-    assert (round(now, 2), [packet.id for packet in challenges]) == (38.05, [2] * 10)
+    assert (round(now, 2), [packet.id for packet in challenges]) == (100.05, [4, 5, 6, 7, 8, 9])
+
+
+def challenged_three_times() -> tuple[Link, list[bytes]]:
+    """Return a link that has sent Challenges 1, 2 and 3 at 0, 1 and 4; and their values."""
+    link = authenticating()
+    packets = [packet for second in (1, 4) for _, packet in sent(link.tick(second))]
+    return link, [CHALLENGE, *challenge_values(packets)]
+
+
+@pytest.mark.parametrize("identifier", [1, 2, 3])
+def test_any_of_the_challenges_may_be_answered(identifier: int) -> None:
+    """By a person who was asked by the first, for instance; the answer is to that one."""
+    link, values = challenged_three_times()
+    effects = link.receive(response(identifier, values[identifier - 1]), 6)
+    if identifier < 3:
+        assert effects == []
+        assert link.deadline == (10, 9)[identifier - 1], "when an answer to the last would be there"
+        effects = link.tick(link.deadline)
+    assert effects == [LookUp("User")]
+    assert link.account(USER, 12) == [Admit(USER, "MS-CHAPv2")]
+    assert sent(link.leased(LEASE, 12))[0][1].id == identifier
+
+
+def test_of_several_answers_the_last_counts() -> None:
+    """A client knows what it said last, and makes its key of that."""
+    link, values = challenged_three_times()
+    assert link.receive(response(1, values[0]), 5.5) == []
+    assert link.receive(response(2, values[1]), 6.5) == []
+    assert link.receive(response(1, values[0]), 6.6) == [], "repeated, it does not wait for longer"
+    assert link.deadline == 9.5
+    assert link.receive(response(3, values[2]), 9.5) == [LookUp("User")]
+    assert link.receive(response(2, values[1]), 9.6) == []
+    assert link.account(USER, 9.6) == [Admit(USER, "MS-CHAPv2")]
+    assert sent(link.leased(LEASE, 9.6))[0][1].id == 3
+    for earlier in (1, 2):
+        assert link.receive(response(earlier, values[earlier - 1]), 9.7) == []
+
+
+def test_an_answer_to_an_earlier_challenge_waits_for_five_seconds_at_most() -> None:
+    link, values = challenged_three_times()
+    link.tick(10)
+    assert link.receive(response(1, values[0]), 20) == []
+    assert link.deadline == 25
+    assert link.tick(25) == [LookUp("User")]
 
 
 def test_success() -> None:
@@ -354,14 +409,15 @@ def test_any_name_is_text(name: bytes) -> None:
     decode_name(name).encode()
 
 
-def test_the_client_must_log_in_within_a_minute() -> None:
+def test_the_client_must_log_in_within_four_minutes() -> None:
+    """A person may type for one of them, and the line be slow."""
     link = authenticating()
     link.receive(response(1), 20)  # and the look-up never ends
-    assert link.deadline == 60 + EARLIER
-    effects = link.tick(60)
+    assert link.deadline == LOGIN_LIMIT + EARLIER
+    effects = link.tick(LOGIN_LIMIT)
     assert [packet.code for _, packet in sent(effects)] == [Code.TERMINATE_REQUEST]
     assert all(isinstance(effect, SendFrame) for effect in effects)
-    assert link.account(USER, 60.5) == []
-    assert link.receive(lcp(Code.TERMINATE_ACK, 2), 61) == [
+    assert link.account(USER, LOGIN_LIMIT + 0.5) == []
+    assert link.receive(lcp(Code.TERMINATE_ACK, 2), LOGIN_LIMIT + 1) == [
         LinkDown("the client did not log in in time")
     ]

@@ -10,7 +10,7 @@ from sstpca.server.ppp.effects import (
     SendFrame,
 )
 from sstpca.server.ppp.frames import Code, Packet, Protocol, decode, encode
-from sstpca.server.ppp.link import Link
+from sstpca.server.ppp.link import LOGIN_LIMIT, Link
 from tests.server.ppp.dialogue import (
     LEASE,
     SERVER_OPTIONS,
@@ -183,7 +183,7 @@ def test_terminate_in_any_phase_is_down_within_two_seconds(begin: Begin) -> None
 def test_left_alone_every_link_that_is_not_open_ends(begin: Begin) -> None:
     link = begin()
     now, effects = wait(link)
-    assert now <= 62
+    assert now <= LOGIN_LIMIT + 2
     assert len(downs(effects)) == (begin is not connected)
 
 

@@ -146,13 +146,65 @@ def test_a_reject_comes_before_a_nak(asking: Negotiator) -> None:
 
 
 def test_after_max_failure_a_nak_becomes_a_reject(asking: Negotiator) -> None:
-    bad = Packet(Code.CONFIGURE_REQUEST, 4, b"\1\3\5")
-    for _ in range(MAX_FAILURE):
-        assert [packet.code for packet in packets(asking.receive(bad, 0))] == [Code.CONFIGURE_NAK]
-    assert packets(asking.receive(bad, 0)) == [Packet(Code.CONFIGURE_REJECT, 4, b"\1\3\5")]
+    def answer(identifier: int) -> Packet:
+        bad = Packet(Code.CONFIGURE_REQUEST, identifier, b"\1\3\5")
+        (packet,) = packets(asking.receive(bad, 0))
+        return packet
+
+    for identifier in range(MAX_FAILURE):
+        assert answer(identifier).code == Code.CONFIGURE_NAK
+        # who asks the same again, as the line is slow, has not been told no once more
+        assert answer(identifier).code == Code.CONFIGURE_NAK
+    assert answer(9) == Packet(Code.CONFIGURE_REJECT, 9, b"\1\3\5")
     # an Ack starts the count again
-    asking.receive(Packet(Code.CONFIGURE_REQUEST, 5, b"\1\3\1"), 0)
-    assert [packet.code for packet in packets(asking.receive(bad, 0))] == [Code.CONFIGURE_NAK]
+    asking.receive(Packet(Code.CONFIGURE_REQUEST, 10, b"\1\3\1"), 0)
+    assert answer(11).code == Code.CONFIGURE_NAK
+
+
+@pytest.mark.parametrize("second", [1.0, 4.9, 9.9])
+def test_a_request_that_comes_again_does_not_take_the_layer_down(
+    opened: Negotiator, second: float
+) -> None:
+    """The peer's timer has run out before our Ack was there: RFC 1661 5.1 has it keep the identifier,
+    and another negotiation have another."""
+    again = Packet(Code.CONFIGURE_REQUEST, 9, b"\1\3\1")
+    outputs = opened.receive(again, second)
+    assert (packets(outputs), signals(outputs)) == ([Packet(Code.CONFIGURE_ACK, 9, again.data)], [])
+    assert opened.state is AutomatonState.OPENED
+
+
+@pytest.mark.parametrize(("identifier", "second"), [(10, 1.0), (9, 10.0)])
+def test_another_negotiation_does(opened: Negotiator, identifier: int, second: float) -> None:
+    """A peer that began anew much later may not know any more which identifiers it had."""
+    outputs = opened.receive(Packet(Code.CONFIGURE_REQUEST, identifier, b"\1\3\1"), second)
+    codes = [packet.code for packet in packets(outputs)]
+    assert (codes, signals(outputs)) == (
+        [Code.CONFIGURE_REQUEST, Code.CONFIGURE_ACK],
+        [LayerDown()],
+    )
+
+
+def test_a_request_of_ours_that_came_too_early_is_repeated_once(asking: Negotiator) -> None:
+    """Whoever asks us listens, so that no later one can be lost."""
+    ours = Packet(Code.CONFIGURE_REQUEST, 1, b"\1\3\1")
+    theirs = Packet(Code.CONFIGURE_REQUEST, 4, b"\1\3\1")
+    assert packets(asking.repeat_request()) == [ours]
+    asking.receive(theirs, 1)
+    assert asking.repeat_request() == []
+
+
+def test_what_is_repeated_waits_for_as_long_as_answers_take(asking: Negotiator) -> None:
+    """RFC 1661 4.6: twice the round trip. The first is repeated too soon, no other is."""
+    assert packets(asking.tick(3)) == [Packet(Code.CONFIGURE_REQUEST, 1, b"\1\3\1")]
+    asking.receive(Packet(Code.CONFIGURE_NAK, 1, b"\1\3\5"), 4)
+    assert asking.deadline == 4 + 2 * 4
+
+
+def test_who_is_rejected_has_the_time_to_ask_for_less(asking: Negotiator) -> None:
+    """It has acknowledged ours, and there is a round trip before its next request."""
+    asking.receive(Packet(Code.CONFIGURE_ACK, 1, b"\1\3\1"), 2)
+    asking.receive(Packet(Code.CONFIGURE_REQUEST, 1, b"\7\2"), 2.5)
+    assert asking.deadline == 2.5 + 2 * 2
 
 
 def test_a_policy_can_give_up() -> None:

@@ -517,6 +517,30 @@ def test_negotiation_timeout(make: Callable[[], Call]) -> None:
     assert_aborts(call, call.tick(60), abort(Status.NEGOTIATION_TIMEOUT), 60)
 
 
+def test_a_login_that_has_begun_may_take_longer() -> None:
+    """3.3.2.1 lets the time for Call-Connected differ: a person may type for a minute."""
+    call = in_pending()
+    call.allow(240)
+    assert call.tick(244.9) == []
+    assert_aborts(call, call.tick(245), abort(Status.NEGOTIATION_TIMEOUT), 245)
+
+
+def test_a_login_that_is_over_may_not() -> None:
+    call = in_pending()
+    call.allow(240)
+    call.keyed((HLAK,), 100)
+    call.allow(240)
+    assert call.deadline == 110
+
+
+@states(*(state for state in STATES if state is not PENDING))
+def test_at_another_time_no_login_changes_anything(make: Callable[[], Call]) -> None:
+    call = make()
+    before = call.deadline
+    call.allow(240)
+    assert call.deadline == before
+
+
 # Messages out of place
 
 
