@@ -83,6 +83,7 @@ class LayerModel:
         self.state = STARTING
         self.request: Packet | None = None  # our last Configure-Request
         self.granted: list[bytes] = []  # what the client was acknowledged last
+        self._acknowledged: Packet | None = None  # the request that this was
         self._answered = True
 
     @property
@@ -116,12 +117,19 @@ class LayerModel:
         event = self._event(packet, sent)
         if event is None:
             return sent
+        if (
+            self.opened
+            and packet == self._acknowledged
+            and [one.code for one in sent] == [Code.ACK]
+        ):
+            # RFC 1661 5.1: another negotiation has another identifier, the same one comes again
+            return self._take({Code.ACK}, sent, packet, "a repeated request")
         if self._gives_up(sent):
             # a Configure packet that leads nowhere is not answered: the server ends the protocol
             return sent
         rest = self.happen(event, sent, packet)
         if event == "RCR+":
-            self.granted = options(packet.data) or []
+            self.granted, self._acknowledged = options(packet.data) or [], packet
         if event in ("RCA", "RCN"):
             self._answered = not any(one.code == Code.REQUEST for one in sent)
         return rest

@@ -61,6 +61,9 @@ class LinkModel:
         self._name = b""  # in the last Response
         self._change: tuple[str, bytes, bytes] | None = None  # a new password, and its proof
         self._latest = b"", b""  # S=... and the key of the last Response to it, if that was right
+        self._responded = False  # whether there was one
+        self._earlier: dict[int, bytes] = {}  # by CHAP, Challenges that it has taken the place of
+        self._reserve: dict[int, tuple[bytes, bytes]] = {}  # the first Response to each of them
         self._proof = b""  # of that which the server looks at
         self._keys: tuple[bytes, ...] = ()
         self._request: Packet | None = None  # the open Request of EAP
@@ -94,9 +97,17 @@ class LinkModel:
         self._rest(mine, "by itself")
 
     def looked_up(self) -> None:
-        """The server has asked who that is: it has a Response, and takes no other meanwhile."""
-        self._proof = self._latest[0]
-        self._keys = (self._latest[1],)
+        """The server has asked who that is: it has a Response, and takes no other meanwhile.
+
+        It is that to the last Challenge, or, if there is none, to the last that has one.
+        """
+        latest = self._latest
+        if not self._responded:
+            latest = next(
+                self._reserve[one] for one in [*self._earlier][::-1] if one in self._reserve
+            )
+        self._proof, self._keys = latest[0], (latest[1],)
+        self._earlier, self._reserve = {}, {}
 
     def changes(self, password: str) -> None:
         """The server asks for another password to be kept.
@@ -234,16 +245,25 @@ class LinkModel:
 
     def _password_of(self, code: int, identifier: int, data: bytes) -> None:
         """A Response or Change-Password of MS-CHAPv2: is it right? (RFC 2759 4, 7, 8.4)."""
-        if self._challenge is None or identifier not in self._identifiers():
+        if self._challenge is None:
             return
-        challenge, password = self._challenge[1], self.person.password
+        if code == 2 and identifier in self._earlier and identifier not in self._reserve:
+            if data[:1] == b"\x31" and len(data) >= 50:
+                self._reserve[identifier] = self._right(data, self._earlier[identifier])
+            return
+        if identifier not in self._identifiers():
+            return
         if code == 2 and data[:1] == b"\x31" and len(data) >= 50:
-            value, self._name = data[1:50], data[50:]
-            login = self._login(password, self._name, challenge, value[:16], value[24:48])
-            self._latest = (login.proof, login.key) if login else (b"", b"")
+            self._latest, self._responded = self._right(data, self._challenge[1]), True
         elif code == 7 and len(data) == 582:
-            new = mschap.new_password(password, data)
+            new = mschap.new_password(self.person.password, data)
             self._change = (new, data[532:548], data[556:580]) if new is not None else None
+
+    def _right(self, data: bytes, challenge: bytes) -> tuple[bytes, bytes]:
+        """Return S=... and the key of a Response, empty if it is wrong."""
+        value, self._name = data[1:50], data[50:]
+        login = self._login(self.person.password, self._name, challenge, value[:16], value[24:48])
+        return (login.proof, login.key) if login else (b"", b"")
 
     def _identifiers(self) -> tuple[int, ...]:
         """Behind a Failure it is the next one; within EAP some take the same."""
@@ -294,6 +314,10 @@ class LinkModel:
         match packet.code:
             case 1:
                 self._by_eap = False
+                if self._challenge is not None and self._challenge[0] != packet.id:
+                    self._earlier.pop(self._challenge[0], None)
+                    self._earlier[self._challenge[0]] = self._challenge[1]
+                    self._reserve.pop(self._challenge[0], None)
                 self._challenged(packet.id, packet.data)
             case 3 if self.succeeded and packet.data.split()[0] == self._proof:
                 pass  # RFC 1994 4.1: the same answer once more
@@ -342,6 +366,7 @@ class LinkModel:
             raise Wrong(f"a Challenge twice: {data.hex()}")
         if self._challenge != (identifier, value):
             self._challenge, self._latest = (identifier, value), (b"", b"")
+            self._responded = False
             self._failed, self._change = b"", None
             self._proof, self._keys = b"", ()
 
