@@ -139,9 +139,7 @@ class LcpPolicy:
 class Lcp:
     """LCP of one link: negotiation, and the packets of its own. Its methods return outputs."""
 
-    def __init__(
-        self, magic: int, patience: Patience, weak: WeakSignIn = NO_WEAK_SIGN_IN
-    ) -> None:
+    def __init__(self, magic: int, patience: Patience, weak: WeakSignIn = NO_WEAK_SIGN_IN) -> None:
         self._policy = LcpPolicy(magic, weak)
         self._negotiator = Negotiator(self._policy, patience=patience)
         self._first_wait: float | None = None

@@ -209,10 +209,13 @@ def test_md5_where_ms_chap_was_agreed_is_no_answer() -> None:
     assert link.receive(md5_response(challenge), 0) == [LookUp("User")]
 
 
-def test_a_client_that_never_asks_is_gone_after_a_minute() -> None:
+def test_a_client_that_never_asks_is_gone_after_a_minute_and_a_half() -> None:
+    """A person may type for one."""
     link = agreeing(PAP_OPTION)
-    assert link.deadline == 60 + EARLIER
-    assert [one.code for _, one in sent(link.tick(60))] == [Code.TERMINATE_REQUEST]
+    assert link.deadline == 90 + EARLIER
+    assert [one.code for _, one in sent(link.tick(90))] == [Code.TERMINATE_REQUEST]
+    ended = link.receive(lcp(Code.TERMINATE_ACK, 2), 90)
+    assert ended == [LinkDown("the client does not say who it is")]
 
 
 def test_lcp_may_start_anew_before_the_request() -> None:
