@@ -221,8 +221,8 @@ def checked(profile: AccessProfile) -> AccessProfile:
         raise InvalidInput(
             "users who sign in with a certificate have no weaker way to log in",
             "say ",
-            option('--weak-sign-in ""'),
-            ", or another ",
+            option("--weak-sign-in"),
+            ' "", or another ',
             option("--sign-in"),
         )
     suffix = check_host_name(profile.dns_suffix) if profile.dns_suffix else ""

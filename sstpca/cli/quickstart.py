@@ -11,6 +11,7 @@ from ..vpn.setup import Home, Plan, make_home
 from ..vpn.vpn import Vpn
 from .context import Context
 from .init import report, warn_of_contact, warn_of_hosts
+from .output import warn
 from .usage import Command
 
 #: The user of the first run, where none is named.
@@ -98,6 +99,8 @@ def _provide_user(context: Context, name: str | None) -> None:
     [made] = making.make()
     if made.error is not None:
         raise made.error
+    for note in making.notes():
+        warn(*note)
     if made.certificate_password is not None:
         click.echo(
             "\nThe password of the .p12 file in it, shown this once:\n\n"

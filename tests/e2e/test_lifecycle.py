@@ -95,7 +95,6 @@ def test_the_log_for_machines_is_json_throughout(
             client.open()
             with pytest.raises(LoginRefused):
                 client.authenticate()
-            client.endings()
         wait_for(lambda: server.said('"ended: ') == 1, 10.0, "the end of the refused login")
         second = Server(home, network.server, tmp_path / "second", options)
         assert second.launch().wait(20.0) == 1

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from OpenSSL import SSL
 
+from sstpca.names import login_names
 from sstpca.server.contracts import NO_WEAK_SIGN_IN, Account, Lease, Standing, WeakSignIn
 from sstpca.server.net.eap_handshake import Contexts, EapHandshake
 from tests.support import eap, ppp, sstp
@@ -250,17 +251,19 @@ def test_ipv6_that_is_rejected_is_the_reason() -> None:
         ("OFFICE\\alice ", True),
         (" Alice\u00a0", False),
         ("a\\b\\alice", True),
+        ("alice@office.example.com", False),
     ],
 )
 @pytest.mark.parametrize("login", [b"\xc2\x23\x81", EAP_LOGIN])
 def test_names_as_people_type_them(name: str, hashes_domain: bool, login: bytes) -> None:
-    """One rule for the look-up; the hash is over the bytes as the client hashes them."""
+    """They are looked up as they were sent, by one rule; the hash is over the client's bytes."""
     method = eap.Password(name, PASSWORD, hashes_domain=hashes_domain)
     habits = dataclasses.replace(PPPD, login=login, hashes_domain=hashes_domain)
     client = Script(habits, user=name, certificate=CERTIFICATE, method=method)
     done = Simulation(client).run()
     assert done.connected, client.gave_up
-    assert [asked.casefold() for asked in done.asked] == ["alice"]
+    assert done.asked == [name]
+    assert login_names(name)[-1].casefold() == "alice"
 
 
 def test_a_wrong_password_is_said_to_be_wrong_in_either_form() -> None:
