@@ -52,6 +52,7 @@ class Session:
     received: int
     sent: int
     worker: int
+    prefix: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
