@@ -48,6 +48,7 @@ table inet {table} {{
     }}
     chain to_client {{
         oifgroup & {mark_bits} != {mark} drop
+        {to_all} {multicast_out} == 0 drop
         ct state established, related return
         iifgroup & {mark_bits} == {mark} {to_clients} != 0 return
         iifgroup & {mark_bits} != {mark} oifgroup & {inbound} != 0 return
@@ -71,6 +72,7 @@ table inet {table} {{
         oifname "{prefix}*" jump from_server
     }}
     chain from_server {{
+        {to_all} {multicast_out} == 0 drop
         ct state established, related return
         icmp type {{ echo-request, destination-unreachable, time-exceeded, parameter-problem }} return
         oifgroup & {mark_bits} == {mark} oifgroup & {inbound} != 0 return
@@ -152,6 +154,7 @@ def _rules(config: Config, *, fib: bool) -> str:
         link_local=", ".join(map(str, LINK_LOCAL)),
         resolver=f"meta l4proto {{ tcp, udp }} iifgroup & {RESOLVER:#x} != 0",
         multicast=permits(Access.MULTICAST),
+        multicast_out=f"oifgroup & {Access.MULTICAST.value:#x}",
         to_link_local=permits(Access.LINK_LOCAL),
         to_clients=permits(Access.CLIENTS),
         to_server=permits(Access.SERVER),

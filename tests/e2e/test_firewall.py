@@ -457,6 +457,24 @@ def test_broadcast_and_multicast(fresh: Vpn, address: str, opened: bool) -> None
         assert gets(service, send(alice, IPv4Address(address))) is opened
 
 
+@pytest.mark.parametrize("opened", [False, True])
+@pytest.mark.parametrize("address", ["255.255.255.255", "224.0.0.251"])
+def test_broadcast_and_multicast_of_the_server(fresh: Vpn, address: str, opened: bool) -> None:
+    # who lets others open connections to the client does not let these in by it
+    fresh.home.run("profile", "set", "default", "--inbound", "--reach", "multicast" * opened)
+    with fresh.client().login() as alice:
+        alice.ping(HOST)
+        (interface,) = fresh.interfaces()
+        content = os.urandom(16)
+        with fresh.network.server.udp(alice.server_address, PORT) as program:
+            program.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            program.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+            # what is dropped on its way out is an error
+            with contextlib.suppress(PermissionError):
+                program.sendto(content, (address, PORT))
+        assert arrives(alice, content) is opened
+
+
 def test_what_is_reached_counts_from_the_next_login(fresh: Vpn) -> None:
     with fresh.client("bob").login() as bob:
         with fresh.client("alice").login() as alice:
