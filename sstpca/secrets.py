@@ -37,11 +37,12 @@ _GROUPS: Final = 4
 _GROUP_LENGTH: Final = 4
 
 
-def check_password(password: str) -> str:
+def check_password(password: str, *, least: int = PASSWORD_MIN) -> str:
     """Return ``password`` as it is, if a Windows client can send it.
 
     It is not normalised: Windows hashes exactly the UTF-16 units that were typed.
 
+    :param least: characters that it has at least.
     :raises InvalidInput: if it is too short or long, or has control characters.
     """
     try:
@@ -53,9 +54,9 @@ def check_password(password: str) -> str:
             "the password has a control character (or a second line) in it",
             "use letters, digits, signs and blanks",
         )
-    if len(password) < PASSWORD_MIN:
+    if len(password) < least:
         raise InvalidInput(
-            f"the password is shorter than {PASSWORD_MIN} characters",
+            f"the password is shorter than {least} characters",
             "take a longer one, or let ",
             option("--generate"),
             " make one",

@@ -110,6 +110,10 @@ ROOMS: dict[str, tuple[str, str]] = {
         "values and their formats: no home, no database, and nobody's judgement but X.509's",
     ),
     "access": ("errors names addresses", "values: whoever keeps them is above"),
+    "imports": (
+        "errors names access",
+        "accounts of other programs, as values: no home, no database",
+    ),
     "settings": ("errors names addresses toml disk home", "one file of a home"),
     "lint": (
         "errors names addresses disk.reading x509",
@@ -132,12 +136,12 @@ ROOMS: dict[str, tuple[str, str]] = {
         "the server's view of a home: it needs no bundle, and no front end",
     ),
     "vpn": (
-        "errors names addresses toml surroundings disk home secrets settings x509 lint access store "
-        "authority bundle serving server",
+        "errors names addresses toml surroundings disk home secrets settings x509 lint access imports "
+        "store authority bundle serving server",
         "the use cases; a front end is above them",
     ),
     "cli": (
-        "errors names surroundings disk.reading secrets access vpn server __version__",
+        "errors names surroundings disk.reading secrets access imports.reading vpn server __version__",
         "a front end: it reads what people type, calls one verb of vpn, and prints",
     ),
     # what starts the program, and what other programs import

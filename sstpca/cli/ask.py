@@ -127,7 +127,7 @@ def names(source: str) -> list[str]:
 
     :raises SstpcaError: if it cannot be read, is too long, or has none.
     """
-    text = _text(Path(source), "the list of names", _NAMES_MAX)
+    text = read_text(Path(source), "the list of names", _NAMES_MAX)
     lines = [line.strip() for line in text.splitlines()]
     found = [line for line in lines if line and line[0] != "#"]
     for line in found:
@@ -163,7 +163,7 @@ def from_file(path: Path, what: str) -> str:
     :raises SstpcaError: if it cannot be read, or is no text.
     """
     what = what if path == STANDARD_INPUT else f"{what} file"
-    text = _text(path, what, _READ_MAX)
+    text = read_text(path, what, _READ_MAX)
     return text.removesuffix("\n").removesuffix("\r")
 
 
@@ -206,7 +206,13 @@ def hidden(question: str) -> str:
         raise click.Abort from None
 
 
-def _text(path: Path, what: str, most: int) -> str:
+def read_text(path: Path, what: str, most: int) -> str:
+    """Return the text in a file, or on standard input for "-".
+
+    :param what: names it in the error.
+    :param most: bytes that it may have.
+    :raises SstpcaError: if it cannot be read, is too long, or is no text.
+    """
     content = read_file(path, what, most=most)
     try:
         return decode(content, f"{what} {shown(path)}")

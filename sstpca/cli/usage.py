@@ -8,6 +8,7 @@ import difflib
 import importlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from keyword import iskeyword
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -50,8 +51,8 @@ class Later:
     """A command that is loaded when it is asked for: most are not, and loading takes its time.
 
     :param help: the first sentence of its help.
-    :param modules: of this package. The first has the command, under its name; the others add
-        commands to that one, if it is a group.
+    :param modules: of this package. The first has the command, under its name, with an underscore
+        if that is a word of Python's; the others add commands to that one, if it is a group.
     """
 
     help: str
@@ -60,7 +61,7 @@ class Later:
     def load(self, name: str) -> click.Command:
         """Return the command."""
         first, *_ = [importlib.import_module(f"{__package__}.{one}") for one in self.modules]
-        command: click.Command = getattr(first, name)
+        command: click.Command = getattr(first, f"{name}_" if iskeyword(name) else name)
         return command
 
 

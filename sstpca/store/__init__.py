@@ -6,6 +6,7 @@ migrations    from each version of them to the next
 sqlite        what is SQLite's alone
 prepared      statements that each login takes, run by the driver itself
 users         who may log in, by which password
+credentials   what is kept of a password
 static        whether a user may always get an address or a prefix
 logins        what a login is checked against
 profiles      access profiles, and their pools of addresses

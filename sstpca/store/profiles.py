@@ -26,20 +26,25 @@ def add(store: Store, profile: AccessProfile) -> AccessProfile:
 
     :raises InvalidInput: if it makes no sense, its name is taken, or it collides with others.
     """
-    profile = checked(profile)
     with store.writing() as transaction:
-        others = _all(transaction)
-        if any(other.name.lower() == profile.name.lower() for other in others.values()):
-            raise NameTaken(
-                f"there is an access profile '{profile.name}' already",
-                "change it with '",
-                command("profile set"),
-                "', or choose another name",
-            )
-        _check_against(transaction, profile, others.values())
-        row = transaction.execute(profiles.insert().values(_columns(profile)))
-        assert row.inserted_primary_key is not None
-        _insert_pools(transaction, row.inserted_primary_key[0], profile)
+        return insert(transaction, profile)
+
+
+def insert(transaction: Transaction, profile: AccessProfile) -> AccessProfile:
+    """Do what :func:`add` does in the caller's transaction (Store.writing)."""
+    profile = checked(profile)
+    others = _all(transaction)
+    if any(other.name.lower() == profile.name.lower() for other in others.values()):
+        raise NameTaken(
+            f"there is an access profile '{profile.name}' already",
+            "change it with '",
+            command("profile set"),
+            "', or choose another name",
+        )
+    _check_against(transaction, profile, others.values())
+    row = transaction.execute(profiles.insert().values(_columns(profile)))
+    assert row.inserted_primary_key is not None
+    _insert_pools(transaction, row.inserted_primary_key[0], profile)
     return profile
 
 

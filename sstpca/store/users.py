@@ -14,6 +14,7 @@ from ..errors import InvalidInput, NameTaken, NotFound, Refused, command
 from ..names import check_user_name, is_text, quoted, user_key
 from ..secrets import Sealer, check_password
 from . import profiles, schema, sessions, static
+from .credentials import Credential, sealed
 from .database import Store, Transaction, now
 from .schema import users
 
@@ -100,14 +101,37 @@ def insert(
 ) -> User:
     """Do what :func:`add` does in the caller's transaction (Store.writing)."""
     name = check_user_name(name)
-    password = check_password(password)
+    return insert_with(
+        transaction,
+        sealer,
+        name,
+        Credential.of(password),
+        profile=profile,
+        static_address=static_address,
+        static_prefix=static_prefix,
+    )
+
+
+def insert_with(
+    transaction: Transaction,
+    sealer: Sealer,
+    name: str,
+    credential: Credential,
+    *,
+    profile: str = DEFAULT,
+    static_address: IPv4Address | None = None,
+    static_prefix: IPv6Network | None = None,
+    enabled: bool = True,
+) -> User:
+    """Do what :func:`insert` does for a password of which perhaps only the hash is known."""
+    name = check_user_name(name)
     number = _check_addable(transaction, name, profile, static_address, static_prefix)
     transaction.execute(
         users.insert().values(
             name=name,
             key=user_key(name),
-            **_sealed(transaction, sealer, name, number, password),
-            enabled=True,
+            **sealed(transaction, sealer, name, number, credential),
+            enabled=enabled,
             profile_id=number,
             static_address=None if static_address is None else int(static_address),
             created=now(),
@@ -166,8 +190,8 @@ def update_password(transaction: Transaction, sealer: Sealer, name: str, passwor
     """Do what :func:`set_password` does in the caller's transaction (Store.writing)."""
     user = _get(transaction, name)
     number = profiles.number_of(transaction, user.profile)
-    sealed = _sealed(transaction, sealer, user.name, number, check_password(password))
-    _update(transaction, user, **sealed, password_set=now(), password_expired=False)
+    kept = sealed(transaction, sealer, user.name, number, Credential.of(password))
+    _update(transaction, user, **kept, password_set=now(), password_expired=False)
     return _get(transaction, user.name)
 
 
@@ -321,20 +345,6 @@ def check_holders(store: Store, holders: Mapping[str, int | None]) -> None:
             raise NotFound(
                 f"the user {quoted(name)} was removed meanwhile; nothing was issued", *_SEE_USERS
             )
-
-
-def _sealed(
-    transaction: Transaction, sealer: Sealer, name: str, profile: int, password: str
-) -> dict[str, bytes | None]:
-    """Return what is kept of a password: its hash, and itself if the access profile needs that."""
-    from sstpca.server.ppp.mschapv2 import nt_hash  # so do its ciphers
-
-    key = user_key(name)
-    kept = profiles.keeps_passwords(transaction, profile)
-    return {
-        "nt_hash": sealer.seal(nt_hash(password), key),
-        "password": sealer.seal_password(password, key) if kept else None,
-    }
 
 
 def user_of(row: Any) -> User:

@@ -10,6 +10,7 @@ What some of them rest on::
     setup           makes a home
     making          from users to bundles, recorded and told; untold keeps passwords until then
     renaming        the steps of a renaming, and their order
+    importing       takes over accounts of other programs
     linting         what Windows objects to, as a home knows it
     doubts          what may not be meant about an access profile
     sendable        which names and passwords the clients of a platform cannot send

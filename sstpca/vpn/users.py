@@ -5,12 +5,14 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Network
 
 from ..access.profiles import DEFAULT
+from ..imports.reading import read
 from ..secrets import generate_password
 from ..store import users
 from ..store.users import User
+from .importing import Imported, Importing
 from .opened import Opened
 
-__all__ = ["DEFAULT", "NewUser", "User", "Users", "WithPassword"]
+__all__ = ["DEFAULT", "Imported", "NewUser", "User", "Users", "WithPassword"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,26 @@ class Users:
                 )
                 added.append(WithPassword(user, password))
         return added
+
+    def take_over(
+        self,
+        text: str,
+        *,
+        profile: str | None = None,
+        short_passwords: bool = False,
+        really: bool = True,
+    ) -> Imported:
+        """Add all accounts that a file of another program has or, if one cannot be added, none.
+
+        :param text: of the file; see :mod:`..imports`.
+        :param profile: the access profile that all get; None: the one that the file says.
+        :param short_passwords: whether passwords are taken that are shorter than new ones may be.
+        :param really: False: only say what would come of it.
+        :raises InvalidInput: if it is no such file.
+        """
+        found = read(text)
+        importing = Importing(self._opened, found, profile=profile, short_passwords=short_passwords)
+        return importing.run(really=really)
 
     def set_password(self, name: str, password: str | None = None) -> WithPassword:
         """Give the user ``name`` another password; sessions that run are not ended.

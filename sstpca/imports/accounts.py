@@ -1,0 +1,66 @@
+"""What a file of another program has: accounts, access profiles, and what cannot be kept."""
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+
+from ..access.profiles import AccessProfile
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account.
+
+    :param line: where it is in the file, the first line is 1.
+    :param name: as it is there.
+    :param password: None: there is none, or only its hash.
+    :param nt_hash: of the password, 16 bytes ([MS-NLMP] 3.3.1, NTOWFv1).
+    :param profile: the name of its access profile; empty: it has none of its own.
+    :param static_address: the address it always gets.
+    :param problem: why it cannot be taken over; empty if it can.
+    :param other: whether it is none of this VPN's: it is left out, and ``problem`` says why.
+    :param lost: what of it is not taken over.
+    """
+
+    line: int
+    name: str
+    password: str | None = field(default=None, repr=False)
+    nt_hash: bytes | None = field(default=None, repr=False)
+    enabled: bool = True
+    profile: str = ""
+    static_address: IPv4Address | None = None
+    problem: str = ""
+    other: bool = False
+    lost: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One access profile.
+
+    :param made: what it comes to; None if it lacks something, which ``problem`` names.
+    """
+
+    line: int
+    name: str
+    made: AccessProfile | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All that is in a file, in its order.
+
+    :param kind: what the file is, for messages.
+    """
+
+    kind: str
+    accounts: tuple[Account, ...]
+    profiles: tuple[Profile, ...] = ()
+
+
+def address(text: str) -> IPv4Address | None:
+    """Return ``text`` if it is an IPv4 address; others use the same field for names of pools."""
+    try:
+        return IPv4Address(text)
+    except ValueError:
+        return None

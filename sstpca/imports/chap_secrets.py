@@ -1,0 +1,89 @@
+"""chap-secrets of pppd (pppd(8), AUTHENTICATION) and of accel-ppp (accel-ppp.conf(5), chap-secrets).
+
+A line has words: client, server, secret, then pppd has addresses, accel-ppp an address and a rate.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from .accounts import Account, Found, address
+
+_ESCAPED: Final = "\\"
+
+
+def is_chap_secrets(text: str) -> bool:
+    """Whether each line that says anything has three words or more."""
+    lines = [words for _, words in _lines(text)]
+    return bool(lines) and all(len(words) >= 3 for words in lines)
+
+
+def read(text: str) -> Found:
+    """Return the accounts of such a file."""
+    return Found("chap-secrets", tuple(_account(line, words) for line, words in _lines(text)))
+
+
+def _account(line: int, words: list[str]) -> Account:
+    name = words[0]
+    if len(words) < 3:
+        return Account(line, name, problem="the line has fewer than three words")
+    secret, rest = words[2], words[3:]
+    problem = ""
+    if name in ("", "*"):
+        problem = "it is for everybody, not for one user"
+    elif secret.startswith("@"):
+        problem = "its secret is in another file"
+    elif not secret:
+        problem = "it has no secret"
+    addresses = _before(rest, "--")
+    fixed = address(addresses[0]) if addresses else None
+    lost = [] if words[1] in ("", "*") else ["the name of the server"]
+    if fixed is None and addresses and addresses[0] not in ("*", "-"):
+        lost.append(f"the addresses {addresses[0]}")
+    if len(addresses) > 1:
+        lost.append("what is behind the address")
+    if len(addresses) < len(rest):
+        lost.append("the options")
+    return Account(line, name, secret, static_address=fixed, problem=problem, lost=tuple(lost))
+
+
+def _before(words: list[str], end: str) -> list[str]:
+    return words[: words.index(end)] if end in words else words
+
+
+def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield what each line says, and its number; a line that ends in a backslash goes on."""
+    number, begun, words = 0, 0, ""
+    for number, line in enumerate(text.splitlines(), 1):
+        begun = begun or number
+        if line.endswith(_ESCAPED) and not line.endswith(2 * _ESCAPED):
+            words += line[:-1]
+            continue
+        if found := _words(words + line):
+            yield begun, found
+        begun, words = 0, ""
+    if found := _words(words):
+        yield begun, found
+
+
+def _words(line: str) -> list[str]:
+    """Return the words of a line: blanks divide, quotes and backslashes protect, # ends."""
+    words: list[str] = []
+    word: str | None = None
+    quote, escaped = "", False
+    for sign in line:
+        if escaped:
+            word, escaped = (word or "") + sign, False
+        elif sign == _ESCAPED:
+            escaped = True
+        elif quote:
+            word, quote = (word, "") if sign == quote else ((word or "") + sign, quote)
+        elif sign in "\"'":
+            word, quote = word or "", sign
+        elif sign.isspace():
+            words += [] if word is None else [word]
+            word = None
+        elif sign == "#" and word is None:
+            return words
+        else:
+            word = (word or "") + sign
+    return words if word is None else [*words, word]

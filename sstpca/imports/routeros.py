@@ -1,0 +1,193 @@
+"""What RouterOS exports: ``/ppp secret``, ``/ppp profile`` and ``/ip pool``, with their secrets
+(``/export show-sensitive``; before RouterOS 7 plain ``/export``).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Final
+
+from ..access.profiles import AccessProfile, parse_pool
+from ..errors import InvalidInput
+from .accounts import Account, Found, Profile, address
+
+_MENU: Final = re.compile(r"/[a-z]")
+# one that users of the router cannot take away, and what it is called here
+_BUILT_IN: Final = {"default-encryption": "default"}
+_LETTERS: Final = {
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+    "_": " ",
+    "a": "\a",
+    "b": "\b",
+    "f": "\f",
+    "v": "\v",
+}
+_NO_NAME: Final = re.compile(r"[^A-Za-z0-9_.-]+")
+_HEX: Final = re.compile(r"[0-9A-F]{2}")
+_SERVICES: Final = frozenset({"", "any", "sstp"})
+# fields whose loss users would notice
+_LOST: Final = {
+    "caller-id": "from where the user may come",
+    "limit-bytes-in": "the limits of bytes",
+    "limit-bytes-out": "the limits of bytes",
+    "routes": "the networks behind the client",
+    "local-address": "the server's address for this user alone",
+    "remote-ipv6-prefix": "the IPv6 prefix",
+    "comment": "the comment",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One ``add`` in a menu."""
+
+    line: int
+    menu: str
+    fields: Mapping[str, str]
+
+
+def is_export(text: str) -> bool:
+    """Whether it says what it adds to /ppp."""
+    return any(entry.menu.startswith("/ppp") for entry in _entries(text))
+
+
+def read(text: str) -> Found:
+    """Return the accounts and access profiles of an export."""
+    entries = list(_entries(text))
+    pools = {
+        entry.fields.get("name", ""): entry.fields.get("ranges", "")
+        for entry in entries
+        if entry.menu == "/ip pool"
+    }
+    return Found(
+        "an export of RouterOS",
+        tuple(_account(entry) for entry in entries if entry.menu == "/ppp secret"),
+        tuple(_profile(entry, pools) for entry in entries if entry.menu == "/ppp profile"),
+    )
+
+
+def _account(entry: _Entry) -> Account:
+    fields = entry.fields
+    name, password = fields.get("name", ""), fields.get("password")
+    service = fields.get("service", "")
+    other, problem = service not in _SERVICES, ""
+    if other:
+        problem = f"it is for {service} alone"
+    elif not password:
+        problem = "it has no password: export with show-sensitive"
+    remote = fields.get("remote-address", "")
+    fixed = address(remote)
+    lost = list(dict.fromkeys(_LOST[field] for field in fields if field in _LOST))
+    if remote and fixed is None:
+        lost.append(f"the pool {remote} for this user alone")
+    profile = fields.get("profile", "default")
+    return Account(
+        entry.line,
+        name,
+        password or None,
+        enabled=fields.get("disabled", "no") != "yes",
+        profile=_name(_BUILT_IN.get(profile, profile)),
+        static_address=fixed,
+        problem=problem,
+        other=other,
+        lost=tuple(lost),
+    )
+
+
+def _profile(entry: _Entry, pools: Mapping[str, str]) -> Profile:
+    """Return an access profile, as far as the router says enough."""
+    fields = entry.fields
+    name = _name(fields.get("name", ""))
+    local, pool = address(fields.get("local-address", "")), fields.get("remote-address", "")
+    ranges = pools.get(pool, pool if address(pool) else "")
+    if local is None or not ranges:
+        lacking = "local address" if local is None else "pool of addresses"
+        return Profile(entry.line, name, problem=f"the file has no {lacking} for it")
+    try:
+        made = AccessProfile(
+            name,
+            local,
+            tuple(parse_pool(one) for one in ranges.split(",")),
+            dns=_dns(fields.get("dns-server", "")),
+        )
+    except InvalidInput as error:
+        return Profile(entry.line, name, problem=str(error))
+    return Profile(entry.line, name, made)
+
+
+def _name(called: str) -> str:
+    """Return what an access profile is called here: RouterOS takes blanks and more in names."""
+    return _NO_NAME.sub("-", called)
+
+
+def _dns(text: str) -> tuple[IPv4Address, ...]:
+    found = (address(one) for one in text.split(","))
+    return tuple(one for one in found if one is not None)
+
+
+def _entries(text: str) -> Iterator[_Entry]:
+    menu = ""
+    for line, said in _lines(text):
+        words = _words(said)
+        if _MENU.match(said):
+            at = next((n for n, word in enumerate(words) if word in ("add", "set")), len(words))
+            menu, words = (
+                " ".join(words[:at]).replace("/ppp/", "/ppp ").replace("/ip/", "/ip "),
+                words[at:],
+            )
+        if words[:1] == ["add"]:
+            pairs = (word.partition("=") for word in words[1:])
+            yield _Entry(line, menu, {key: value for key, equals, value in pairs if equals})
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield commands with the number of their first lines; a backslash at the end joins the next,
+    without the blanks that it begins with.
+    """
+    begun, said = 0, ""
+    for number, line in enumerate(text.splitlines(), 1):
+        begun = begun or number
+        said += line.lstrip() if said else line
+        if said.endswith("\\") and not said.lstrip().startswith("#"):
+            said = said[:-1]
+            continue
+        if said.strip() and not said.lstrip().startswith("#"):
+            yield begun, said.strip()
+        begun, said = 0, ""
+
+
+def _words(said: str) -> list[str]:
+    """Return the words of a command: blanks divide, quotes protect, a backslash escapes in them."""
+    words, word, quoted, at = [], "", False, 0
+    while at < len(said):
+        sign = said[at]
+        if quoted and sign == "\\":
+            value, size = _escape(said[at + 1 : at + 3])
+            word, at = word + value, at + size
+        elif sign == '"':
+            quoted = not quoted
+        elif sign.isspace() and not quoted:
+            words += [_text(word)] if word else []
+            word = ""
+        else:
+            word += sign
+        at += 1
+    return [*words, _text(word)] if word else words
+
+
+def _text(word: str) -> str:
+    """Return a word with bytes in it as text: UTF-8 of a newer Winbox, or Latin-1."""
+    try:
+        return word.encode("latin-1").decode()
+    except UnicodeError:
+        return word
+
+
+def _escape(behind: str) -> tuple[str, int]:
+    """Return what a backslash and this stand for, and how many signs of it."""
+    if _HEX.fullmatch(behind):
+        return bytes.fromhex(behind).decode("latin-1"), 2
+    return _LETTERS.get(behind[:1], behind[:1]), 1
