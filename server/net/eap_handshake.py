@@ -21,12 +21,14 @@ from ..contracts import Account, CertificateRefused, Directory
 from ..errors import quotation
 from ..ppp.effects import Handshaken
 from .hello import Group, HelloError, alert_record, read_hello
-from .offer import SUITES
+from .offer import SUITES, KeyKind
 from .tls import Certificate
 
 # As for the TLS around the call, one group for each context. All clients have one of these, and
 # pyOpenSSL cannot set X25519.
 _CURVES: Final = {Group.P256: ec.SECP256R1, Group.P384: ec.SECP384R1}
+# the server may have a certificate for each kind of key
+_CONTEXTS: Final = len(KeyKind) * len(_CURVES)
 _DEPTH: Final = 4  # certificates above the client's
 _TURN: Final = 65536
 
@@ -70,26 +72,29 @@ _NO_CERTIFICATE: Final = bytes.fromhex("0b 000003 000000")
 
 
 class Contexts:
-    """What handshakes begin with, kept while certificate and authorities stay the same.
+    """What handshakes begin with, kept while certificates and authorities stay the same.
 
     For one thread.
     """
 
     def __init__(self) -> None:
-        self._made_of: tuple[bytes, tuple[bytes, ...]] | None = None
-        self._contexts: dict[Group, SSL.Context] = {}
+        self._roots: tuple[bytes, ...] = ()
+        self._contexts: dict[tuple[bytes, Group], SSL.Context] = {}
 
     def get(self, certificate: Certificate, roots: tuple[bytes, ...], group: Group) -> SSL.Context:
         """Return a context that shows ``certificate`` and believes what ``roots`` issued.
 
         :param group: in which keys are exchanged.
         """
-        wanted = (certificate.pem, roots)
-        if self._made_of != wanted:
-            self._made_of, self._contexts = wanted, {}
-        if group not in self._contexts:
-            self._contexts[group] = _make_context(certificate.pem, roots, group)
-        return self._contexts[group]
+        wanted = (certificate.pem, group)
+        # what is full has certificates that nobody is shown any more
+        if self._roots != roots or (
+            wanted not in self._contexts and len(self._contexts) == _CONTEXTS
+        ):
+            self._roots, self._contexts = roots, {}
+        if wanted not in self._contexts:
+            self._contexts[wanted] = _make_context(certificate.pem, roots, group)
+        return self._contexts[wanted]
 
 
 def _make_context(pem: bytes, roots: tuple[bytes, ...], group: Group) -> SSL.Context:

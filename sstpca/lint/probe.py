@@ -231,7 +231,14 @@ def _check_tls(seen: Probe) -> Iterator[Finding]:
             "if such clients remain, switch on ECDHE with AES-CBC and SHA-256",
             Windows.TLS,
         )
-    if not seen.suites[Hello.NO_PFS]:
+    if seen.suites[Hello.NO_PFS]:
+        yield note(
+            "tls-weaker",
+            "the server takes RSA key exchange, which RouterOS needs with pfs=no: whoever gets at its "
+            "key can read what was recorded",
+            "set pfs=yes on RouterOS clients, then switch it off (here: compat in settings.toml)",
+        )
+    else:
         yield note(
             "tls-no-pfs",
             "the server takes no RSA key exchange: RouterOS clients need pfs=yes",

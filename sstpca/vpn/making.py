@@ -334,6 +334,8 @@ class Making:
         """Yield what is no fault, and good to know of bundles for these systems."""
         for line in of_names((one.name for one in self.people), self.wish.platforms):
             yield (line,)
+        if self._opened.settings.tls.minimum_version != "1.2":
+            yield from _without_tls_1_3(self.wish.platforms)
         home = self._home
         leaf = load_server_certificate(home)
         if "routeros" not in self.wish.platforms or isinstance(leaf.public_key(), rsa.RSAPublicKey):
@@ -356,6 +358,17 @@ class Making:
         names = [one.user.name for one in outcomes if one.on_sheet]
         folder = self.wish.sheets
         return sheet.bind(folder, names) if folder is not None and len(names) > 1 else None
+
+
+def _without_tls_1_3(platforms: Iterable[str]) -> Iterator[Remedy]:
+    """Yield which clients cannot connect to a server that takes TLS 1.3 only."""
+    who = {"windows": "Windows 10 and earlier have", "routeros": "RouterOS has"}
+    for platform in platforms:
+        if platform in who:
+            yield (
+                f"{who[platform]} no TLS 1.3, and [tls] in settings.toml asks for it: to let such "
+                'clients in, write minimum_version = "1.2" there',
+            )
 
 
 def _made(results: Iterable[tuple[Order, Result]]) -> list[tuple[Order, Written]]:

@@ -551,6 +551,18 @@ def test_what_a_client_cannot_do_is_said_and_nothing_is_made(
     assert [one.name for one in users.list_all(store)] == [name]
 
 
+def test_clients_without_tls_1_3_are_named_where_it_is_asked_for(home: Home, run: Run) -> None:
+    text = home.settings.read_text()
+    assert run("user", "add", "bob", "--generate").exit_code == 0
+    said = run("bundle", "bob", "--for", "windows,routeros").stderr
+    assert "no TLS 1.3" not in said
+    home.settings.write_text(text.replace('minimum_version = "1.2"', 'minimum_version = "1.3"'))
+    said = run("bundle", "bob", "--for", "windows,routeros").stderr
+    assert "Windows 10 and earlier have no TLS 1.3" in said
+    assert "RouterOS has no TLS 1.3" in said
+    assert "no TLS 1.3" not in run("bundle", "bob", "--for", "linux").stderr
+
+
 def test_a_router_that_may_not_know_the_servers_key_is_a_warning(home: Home, run: Run) -> None:
     """MikroTik's manual names ECDHE-RSA and DHE-RSA alone; the key of this home is ECDSA."""
     run("user", "add", "siteb", "--generate")

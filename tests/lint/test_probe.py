@@ -7,11 +7,17 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sstpca.authority.authority import load_ca_certificate
+from sstpca.authority.authority import Authority, load_ca_certificate
+from sstpca.authority.identity import load_server_certificate
 from sstpca.home import Home
 from sstpca.lint import probe as module
 from sstpca.lint.probe import SRA_PATH, Hello, Probe, check_server, probe
-from sstpca.x509.certificates import certificate_to_pem
+from sstpca.names import parse_hosts
+from sstpca.server.net.tls import load_chain
+from sstpca.x509.certificates import certificate_to_der, certificate_to_pem
+from sstpca.x509.keys import KeyType
+from sstpca.x509.pair import identity_to_pem
+from tests.support.forge import NOW
 from tests.support.tls import ANSWER, Server, server_context
 
 NAME = "vpn.example.com"
@@ -56,6 +62,8 @@ def told(seen: Probe) -> list[tuple[str, str, str | None]]:
 
 
 NO_PFS = ("tls-no-pfs", "note", None)
+#: RSA exchanges keys, without forward secrecy
+WEAKER = ("tls-weaker", "note", None)
 
 
 def test_a_good_server(serve: Callable[..., Server], home: Home) -> None:
@@ -80,6 +88,22 @@ def test_the_whole_chain_is_seen(serve: Callable[..., Server], home: Home) -> No
     seen = look(serve().port)
     assert len(seen.chain) == 2
     assert ssl.DER_cert_to_PEM_cert(seen.chain[1]) == ca.decode()
+
+
+def test_each_certificate_is_seen(serve: Callable[..., Server], usual_home: Home) -> None:
+    """A server with one for each kind of key: TLS 1.3 is shown what OpenSSL prefers."""
+    made = Authority.load(usual_home, None).issue_server(parse_hosts([NAME]), KeyType.ECDSA, NOW)
+
+    def both(context: ssl.SSLContext) -> None:
+        load_chain(context, identity_to_pem(made.key, (made.certificate,)))
+
+    seen = look(serve(both).port)
+    (other,) = seen.others
+    shown = {one[0] for one in (seen.chain, other)}
+    assert shown == {
+        certificate_to_der(one) for one in (load_server_certificate(usual_home), made.certificate)
+    }
+    assert told(seen) == [NO_PFS]
 
 
 def only_13(context: ssl.SSLContext) -> None:
@@ -109,7 +133,7 @@ def with_alien_suites(context: ssl.SSLContext) -> None:
         (only_13, [("tls-1.2", "error", "0x80090326")]),
         (only_12, [("tls-1.3", "note", None), NO_PFS]),
         (only_gcm, [("tls-old", "warning", "0x80090326"), NO_PFS]),
-        (with_rsa, []),
+        (with_rsa, [WEAKER]),
         (with_alien_suites, [("tls", "error", "0x80090326")]),
     ],
 )
@@ -134,7 +158,7 @@ def test_versions_and_suites(
 def test_any_http_answer_will_do(
     serve: Callable[..., Server], answer: bytes, expected: list[tuple[str, str, str | None]]
 ) -> None:
-    assert told(look(serve(with_rsa, answer).port)) == expected
+    assert told(look(serve(with_rsa, answer).port)) == [WEAKER, *expected]
 
 
 def test_a_server_without_tls(serve: Callable[..., Server]) -> None:
@@ -174,4 +198,4 @@ def test_a_python_that_shows_only_the_leaf(
     monkeypatch.setattr(module, "_sent", lambda connection: None)
     seen = look(port)
     assert seen.chain == whole[:1]
-    assert told(seen) == [("chain-unseen", "note", None)]
+    assert told(seen) == [WEAKER, ("chain-unseen", "note", None)]

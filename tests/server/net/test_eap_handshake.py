@@ -1,5 +1,6 @@
 """TLS within EAP-TLS, with a client that shares no code with it: who gets in, and with which key."""
 
+import dataclasses
 import gc
 import hashlib
 import weakref
@@ -19,6 +20,7 @@ from sstpca.server.contracts import (
     WeakSignIn,
 )
 from sstpca.server.net.eap_handshake import Contexts, EapHandshake
+from sstpca.server.net.hello import Group
 from sstpca.server.net.tls import Certificate
 from sstpca.server.ppp.eap_tls import MESSAGE_MAX
 from sstpca.server.ppp.effects import Handshaken
@@ -223,6 +225,23 @@ def test_the_authorities_may_change(shown: Certificate, issuer: Issuer, people: 
     assert login().account is not None
     people.roots = (issuer.own.der,)
     assert login().account is None
+
+
+def test_contexts_are_made_once_for_each_certificate(
+    issuer: Issuer, shown: Certificate, people: People, tmp_path: Path
+) -> None:
+    """Clients of two kinds take turns; those of certificates that are shown no more are forgotten."""
+    other = tmp_path / "other.pem"
+    other.write_bytes(issuer.issue("vpn.example.com", SERVER).pem)
+    contexts, second = Contexts(), certificate_of(other)
+    made = [contexts.get(one, people.roots, Group.P256) for one in (shown, second)]
+    for _ in range(3):
+        assert [contexts.get(one, people.roots, Group.P256) for one in (shown, second)] == made
+    for number in range(10):
+        newer = dataclasses.replace(second, pem=second.pem + b"\n" * number)
+        contexts.get(newer, people.roots, Group.P384)
+    assert len(contexts._contexts) <= 4
+    assert contexts.get(shown, people.roots, Group.P256) not in made
 
 
 def test_what_strangers_leave_half_done_is_gone_with_them(
