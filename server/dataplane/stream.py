@@ -14,15 +14,23 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, cast
 
-# Ciphertext read in one turn, in bytes
+# Ciphertext read in one turn, in bytes. A KeyUpdate has 27 of them and costs as much as 10 KiB of
+# content, so that the turn is smaller where the last one brought little content.
 _TURN: Final = 64 * 1024
+_CAREFUL: Final = 16640
 
 # Plaintext of one record (RFC 8446 5.1)
 _RECORD: Final = 16 * 1024
 
-#: Ciphertext without content after which a client is not worth listening to: several times the
-#: largest handshake, and no record of content is larger than 16640 (RFC 8446 5.2).
-_BARREN: Final = 96 * 1024
+#: Ciphertext without content after which a client is not worth listening to: in the handshake several
+#: times the largest one; later a record that is not whole yet, 16640 bytes at most (RFC 8446 5.2), and
+#: another turn.
+_HANDSHAKE: Final = 96 * 1024
+_BARREN: Final = 2 * _CAREFUL
+#: Content, in bytes, makes up for so many times as much of ciphertext; and that of one turn for so
+#: many bytes beside. IP packets of 40 bytes take 2.8 times with the longest suite, AES256-SHA384.
+_WORTH: Final = 4
+_ALLOWED: Final = 256
 
 #: The plaintext there can be at once, in bytes: of one turn, of what the HTTP request left of
 #: another, and an unfinished record.
@@ -36,7 +44,10 @@ class TlsStream:
     :param received: what came from it already: the ClientHello.
     """
 
-    __slots__ = ("_barren", "_in", "_out", "_pending", "_sock", "_tls", "drained", "waiting")
+    __slots__ = (
+        *("_barren", "_in", "_most", "_out", "_pending", "_sock", "_tls", "_turn"),
+        *("drained", "waiting"),
+    )
 
     def __init__(
         self, sock: socket.socket, context: ssl.SSLContext, received: bytes | bytearray = b""
@@ -46,7 +57,8 @@ class TlsStream:
         self._tls = context.wrap_bio(self._in, self._out, server_side=True)
         self._in.write(received)
         self._pending: deque[memoryview] = deque()
-        self._barren = 0
+        self._barren, self._most = 0, _HANDSHAKE
+        self._turn = _CAREFUL
         #: Whether the socket had no more than was received last.
         self.drained = True
         #: Bytes of ciphertext that the socket has not taken yet.
@@ -61,14 +73,14 @@ class TlsStream:
 
         :raises OSError: if the connection is broken, or brings nothing but TLS for its own sake.
         """
+        if self._barren > self._most:
+            raise ConnectionAbortedError(0, "TLS without content")
         try:
-            data = self._sock.recv(_TURN)
+            data = self._sock.recv(self._turn)
         except BlockingIOError:
             return True
         self._barren += len(data)
-        self.drained = len(data) < _TURN
-        if self._barren > _BARREN:
-            raise ConnectionAbortedError(0, "TLS without content")
+        self.drained = len(data) < self._turn
         self._in.write(data)
         return bool(data)
 
@@ -84,7 +96,7 @@ class TlsStream:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
             return False
-        self._barren = 0
+        self._barren, self._most = 0, _BARREN
         return True
 
     def read(self, buffer: memoryview) -> int | None:
@@ -101,8 +113,14 @@ class TlsStream:
             if self._out.pending:
                 self.flush()
             return None
-        self._barren = 0
+        self._worth(count)
         return count
+
+    def _worth(self, content: int) -> None:
+        """Count what the last turn brought: little content for much ciphertext is an attack."""
+        if content:
+            self._barren = max(0, self._barren - _WORTH * content - _ALLOWED)
+        self._turn = _CAREFUL if self._barren else _TURN
 
     def read_all(self, buffer: memoryview, end: int) -> tuple[int, bool]:
         """Decrypt all that was received into ``buffer``, behind the ``end`` bytes that are in it.
@@ -119,8 +137,7 @@ class TlsStream:
             alive = True
         except OSError:
             alive = False
-        if end > begun:
-            self._barren = 0
+        self._worth(end - begun)
         if alive and self._out.pending:
             try:
                 self.flush()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Coroutine
 from functools import partial
 from logging import INFO, WARNING
+from time import thread_time
 from typing import Any, Final, assert_never
 
 from ..contracts import Account
@@ -188,10 +189,15 @@ class Connection:
             return self._watch.pause()
         now, before = self._loop.time(), self._inbound.received
         self._session.heard(now)
+        began = thread_time() if self._life.watched.pays else 0.0
         try:
             packets, alive = self._inbound.read(self._stream)
         except WireError as error:
             return self.drop(str(error))
+        if began:
+            self._pay(thread_time() - began)
+            if self._life.over:
+                return None
         if self._life.watched.ip:
             self._shared.active.add(self)
             if self._inside.answer(now):
@@ -216,12 +222,16 @@ class Connection:
             self._mistaken()
 
     def _worked(self, cost: float) -> None:
-        """Some packets are worked on, and have cost so much; a stranger and its source pay."""
+        """Some packets are worked on, and have cost so much."""
+        self._pay(cost)
+        self._hear_the_end()
+        self._safely(self._go_on)
+
+    def _pay(self, cost: float) -> None:
+        """Have a stranger and its source pay for what it has cost."""
         if self._life.watched.pays:
             self._shared.sources.charge(self._source, cost)
             self._backlog.charge(cost)
-        self._hear_the_end()
-        self._safely(self._go_on)
 
     def _hear_the_end(self) -> None:
         """The client may have said its last word, and all that it said be worked on."""

@@ -6,6 +6,7 @@ Whoever is in here is a stranger: time, size and cost are bounded, and so is how
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import Callable
 from email.utils import formatdate
 from typing import Final
@@ -24,6 +25,10 @@ from .tls import Certificate, Certificates, explained
 #: Seconds for the TLS handshake and the HTTP request together. [MS-SSTP] 3.2.2.1 lets a client
 #: wait 60 s for the server; it gives the server no reason to wait as long for the client.
 PATIENCE: Final = 20.0
+
+#: Seconds of processor time for reading the HTTP request. It takes less than a thousandth; but TLS can
+#: be made to work for next to no content (KeyUpdate, RFC 8446 4.6.3).
+COST: Final = 0.05
 
 # The largest plaintext of one TLS record, RFC 8446 5.1
 _PIECE: Final = 16384
@@ -61,6 +66,7 @@ class Entrance:
         self._gone = gone
         self._hello = HelloReader()
         self._preamble = Preamble()
+        self._cost = 0.0
         self._task: asyncio.Task[None] | None = None
         self._timer = self._loop.call_later(PATIENCE, self.drop, "no request in time")
         self._watch(self._greet)
@@ -162,9 +168,18 @@ class Entrance:
             self.drop("closed before a request")
 
     def _listen(self, stream: TlsStream) -> None:
+        began = time.thread_time()
         alive = stream.receive()
-        if not self._read(stream) and not alive:
+        settled = self._read(stream)
+        cost = time.thread_time() - began
+        self._handshakes.charge(self._source, cost)
+        self._cost += cost
+        if settled:
+            return
+        if not alive:
             self.drop("closed before a request")
+        elif self._cost > COST:
+            self.drop("too much work before a request")
 
     def _read(self, stream: TlsStream) -> bool:
         """Read the request as far as it is there; return whether that settles the matter."""

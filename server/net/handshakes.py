@@ -71,6 +71,10 @@ class Handshakes:
         finally:
             del step  # an exception would keep it, and it the exception
 
+    def charge(self, source: Source, seconds: float) -> None:
+        """Count what reading a stranger of ``source`` has cost: no step, and as much to pay for."""
+        self._sources.charge(source, seconds)
+
     def _next(self) -> None:
         """Let the thread have the next step, unless it is busy or nobody's turn has come."""
         if self._timer is not None:

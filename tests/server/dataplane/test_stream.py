@@ -15,6 +15,7 @@ from sstpca.server.dataplane.stream import PLAINTEXT, TlsStream
 from sstpca.server.net.hello import Group
 from sstpca.server.net.tls import explained
 from tests.support.handshake import certificate_of
+from tests.support.key_update import UPDATE_BOTH, Writer, connect
 
 
 @pytest.fixture
@@ -92,6 +93,113 @@ def test_a_client_that_does_not_wait_for_an_answer_has_ended_it(
     client.close()
     buffer = memoryview(bytearray(PLAINTEXT))
     assert stream.read_all(buffer, 0) == (9, False)
+
+
+@pytest.fixture
+def updater(home: Home, tmp_path: Path) -> Iterator[tuple[TlsStream, socket.socket, Writer]]:
+    """A stream and a client of TLS 1.3 that makes its own records, with the handshake done."""
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    far.settimeout(5.0)
+    stream = TlsStream(near, certificate_of(home.server_identity).contexts[Group.X25519])
+    found: list[tuple[ssl.SSLSocket, Writer]] = []
+    client = threading.Thread(target=lambda: found.append(connect(far, tmp_path / "keys")))
+    client.start()
+    while not stream.handshake():
+        stream.flush()
+        stream.receive()
+    stream.flush()
+    client.join()
+    [(tls, writer)] = found
+    with tls, socket.socket(fileno=tls.detach()) as plain:
+        plain.settimeout(5.0)
+        yield stream, plain, writer
+    stream.close()
+
+
+def offer(stream: TlsStream, plain: socket.socket, data: bytes) -> tuple[int, int]:
+    """Send ``data``, and read as long as the stream takes it.
+
+    :returns: how much content came, and how much ciphertext was not read.
+    """
+    sender = threading.Thread(target=plain.sendall, args=(data,))
+    sender.start()
+    buffer, content, read = memoryview(bytearray(PLAINTEXT)), 0, 0
+    with contextlib.suppress(ConnectionAbortedError):
+        while read < len(data):
+            before = stream._barren
+            assert stream.receive()
+            read += stream._barren - before
+            content += stream.read_all(buffer, 0)[0]
+    left = len(data) - read
+    stream._sock.settimeout(5.0)
+    while left:
+        left -= len(stream._sock.recv(left))
+    sender.join()
+    return content, len(data) - read
+
+
+def test_a_flood_of_key_updates_ends(
+    updater: tuple[TlsStream, socket.socket, Writer],
+) -> None:
+    """RFC 8446 4.6.3: 27 bytes that cost as much as thousands of content."""
+    stream, plain, writer = updater
+    flood = b"".join(writer.update() for _ in range(10_000))
+    content, left = offer(stream, plain, flood)
+    assert content == 0
+    assert left > len(flood) - 70_000
+
+
+def test_and_with_a_little_content_as_well(
+    updater: tuple[TlsStream, socket.socket, Writer],
+) -> None:
+    stream, plain, writer = updater
+    some: list[bytes] = []
+    for _ in range(300):
+        some += [writer.update() for _ in range(40)]
+        some.append(writer.content(b"x"))
+    flood = b"".join(some)
+    content, left = offer(stream, plain, flood)
+    assert content < 100
+    assert left > len(flood) // 2
+
+
+def test_keys_may_be_updated(updater: tuple[TlsStream, socket.socket, Writer]) -> None:
+    """As OpenSSL does by itself after some millions of records, and others each hour."""
+    stream, plain, writer = updater
+    some = b"".join(writer.update(UPDATE_BOTH) + writer.content(bytes(200)) for _ in range(100))
+    assert offer(stream, plain, some) == (20_000, 0)
+
+
+def test_small_packets_are_content(updater: tuple[TlsStream, socket.socket, Writer]) -> None:
+    stream, plain, writer = updater
+    acknowledgements = b"".join(writer.content(bytes(48)) for _ in range(3000))
+    assert offer(stream, plain, acknowledgements) == (144_000, 0)
+
+
+def test_who_only_answers_keepalives_may_do_so_for_ever(
+    updater: tuple[TlsStream, socket.socket, Writer],
+) -> None:
+    stream, plain, writer = updater
+    buffer = memoryview(bytearray(PLAINTEXT))
+    for _ in range(2000):
+        plain.sendall(writer.content(bytes(8)))
+        assert stream.receive()
+        assert stream.read_all(buffer, 0) == (8, True)
+
+
+def test_a_record_may_come_byte_by_byte(
+    updater: tuple[TlsStream, socket.socket, Writer],
+) -> None:
+    stream, plain, writer = updater
+    buffer, content = memoryview(bytearray(PLAINTEXT)), 0
+    for _ in range(5):
+        record = writer.content(bytes(16384))
+        for at in range(0, len(record), 100):
+            plain.sendall(record[at : at + 100])
+            assert stream.receive()
+            content += stream.read_all(buffer, 0)[0]
+    assert content == 5 * 16384
 
 
 def test_each_write_is_a_record(pair: tuple[TlsStream, ssl.SSLSocket]) -> None:

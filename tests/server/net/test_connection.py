@@ -1,6 +1,7 @@
 """What one connection does when something goes wrong that the other tests cannot bring about."""
 
 import asyncio
+import itertools
 import logging
 import socket
 import threading
@@ -26,6 +27,7 @@ from sstpca.server.effects import (
     Up,
 )
 from sstpca.server.log import LOGGER, TextFormatter
+from sstpca.server.net import connection
 from sstpca.server.net.admission import Admission
 from sstpca.server.net.connection import Connection
 from sstpca.server.net.eap_handshake import EapHandshake
@@ -407,3 +409,35 @@ def test_what_follows_the_binding_waits_for_the_interface(
             assert outside.recv(2000) == PLAIN + IP
         with pytest.raises(BlockingIOError):
             outside.recv(2000)
+
+
+def test_a_stranger_pays_for_being_read(
+    wire: tuple[TlsStream, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What TLS does for next to no content is no packet, and costs all the same."""
+    near, far = wire
+    clock = itertools.count(1.0, 0.2)
+    monkeypatch.setattr(connection, "thread_time", lambda: next(clock))
+
+    async def run() -> None:
+        server, ended = shared(), asyncio.Event()
+        source = server.sources.find("192.0.2.1")
+        level = server.sources.all.level(server.loop.time())
+        stranger = Connection(
+            server,
+            near,
+            certificate=CERTIFICATE,
+            peer="x:1",
+            source=source,
+            coalesce=True,
+            admitted=lambda _: None,
+            ended=lambda _: ended.set(),
+        )
+        stranger.start(b"")
+        far.send(ECHO[:1])
+        async with asyncio.timeout(5.0):
+            await ended.wait()
+        assert server.sources.all.level(server.loop.time()) < level - 0.3
+
+    with far:
+        asyncio.run(run())

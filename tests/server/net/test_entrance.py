@@ -1,18 +1,21 @@
 """From a socket to a request: what one stranger costs, and what it is told."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from sstpca.home import Home
 from sstpca.server.dataplane.stream import TlsStream
 from sstpca.server.log import LOGGER
+from sstpca.server.net import entrance
 from sstpca.server.net.entrance import Entrance
 from sstpca.server.net.handshakes import Handshakes
 from sstpca.server.net.sources import Sources
@@ -21,6 +24,7 @@ from sstpca.server.sstp.preamble import Preamble
 from tests.support.door import Door, enter
 from tests.support.handshake import certificates_of, client_hello
 from tests.support.hello import FFDHE8192, expensive
+from tests.support.key_update import connect
 
 REQUEST = (
     b"SSTP_DUPLEX_POST /sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/ HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -186,6 +190,31 @@ def without_a_suite() -> ssl.SSLContext:
     return context
 
 
+def test_who_makes_tls_work_before_the_request_is_dropped(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A letter of the header, and KeyUpdates; its source has paid for them."""
+    monkeypatch.setattr(entrance, "COST", 0.0005)
+    charged: list[float] = []
+    monkeypatch.setattr(Handshakes, "charge", lambda _, __, seconds: charged.append(seconds))
+
+    async def story(door: Door) -> None:
+        door.far.settimeout(5.0)
+        tls, writer = await asyncio.to_thread(connect, door.far, tmp_path / "keys")
+        with tls, socket.socket(fileno=tls.detach()) as plain:
+            plain.settimeout(5.0)
+            for letter in b"GET / HTTP/1.1":
+                updates = b"".join(writer.update() for _ in range(9))
+                with contextlib.suppress(OSError):
+                    plain.sendall(updates + writer.content(bytes([letter])))
+                await asyncio.sleep(0.01)
+            await door.until(lambda: door.gone)
+        assert door.gone == ["too much work before a request"]
+        assert sum(charged) > entrance.COST
+
+    enter(home, story)
+
+
 @pytest.mark.parametrize(
     "said",
     [
@@ -208,7 +237,7 @@ def test_who_comes_and_goes_leaves_nothing_that_goes_in_circles(home: Home, said
         for _ in range(count):
             near, far = socket.socketpair()
             near.setblocking(False)
-            entrance = Entrance(
+            stranger = Entrance(
                 near,
                 certificates=certificates,
                 source=sources.find("192.0.2.1"),
@@ -219,7 +248,7 @@ def test_who_comes_and_goes_leaves_nothing_that_goes_in_circles(home: Home, said
             far.sendall(said)
             await asyncio.sleep(0.005)  # a step of the handshake is made, if there is one
             if not said:
-                entrance.drop("too many")
+                stranger.drop("too many")
             far.close()
         async with asyncio.timeout(10.0):
             while len(gone) < count:
