@@ -22,6 +22,7 @@ TARGETS: Final[dict[str, tuple[Callable[[bytes], object], int]]] = {
     "hello": (parsers.hello, 2),
     "stream": (parsers.stream, 1),
     "forwarding": (parsers.forwarding, 3),
+    "inform": (parsers.inform, 1),
     "cutting": (parsers.cutting, 2),
     "tree": (files.tree, 1),
     "certificate": (files.certificate, 1),

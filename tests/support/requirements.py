@@ -23,6 +23,7 @@ PACKAGES = {
     "certutil": ("libnss3-tools",),
     "chromium": ("chromium", "fonts-dejavu-core"),
     "debootstrap": ("debootstrap",),
+    "dhcpcd": ("dhcpcd-base",),
     "fail2ban-regex": ("fail2ban",),
     "gcc": ("gcc", "libc6-dev"),
     "ip": ("iproute2",),

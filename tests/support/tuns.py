@@ -1,4 +1,4 @@
-"""TUN interfaces in a namespace of the test's own, with and without large segments."""
+"""TUN and TAP interfaces in a namespace of the test's own, with and without large segments."""
 
 import contextlib
 import fcntl
@@ -14,7 +14,7 @@ from tests.support.netns import Namespace
 
 # Linux uapi, linux/if_tun.h
 _TUNSETIFF, _TUNSETOFFLOAD = 0x400454CA, 0x400454D0
-_IFF_TUN, _IFF_NO_PI, _IFF_VNET_HDR = 0x0001, 0x1000, 0x4000
+_IFF_TUN, _IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR = 0x0001, 0x0002, 0x1000, 0x4000
 _CSUM, _TSO4, _TSO6, _TSO_ECN, _USO4, _USO6 = 0x01, 0x02, 0x04, 0x08, 0x20, 0x40
 
 
@@ -57,6 +57,22 @@ def tun(namespace: Namespace, name: str, *addresses: str, large: bool) -> Iterat
         )
         for address in addresses:
             namespace.ip("addr", "add", *address.split(), "dev", name)
+        namespace.ip("link", "set", name, "up")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def tap(namespace: Namespace, name: str, address: str) -> Iterator[int]:
+    """Make a TAP interface, which is of Ethernet, that is up; yield its descriptor."""
+    # it belongs to the namespace in which the device is opened
+    with namespace.entered():
+        descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        request = struct.pack("16sH22x", name.encode(), _IFF_TAP | _IFF_NO_PI)
+        fcntl.ioctl(descriptor, _TUNSETIFF, request)
+        namespace.ip("addr", "add", address, "dev", name)
         namespace.ip("link", "set", name, "up")
         yield descriptor
     finally:
