@@ -1,7 +1,7 @@
 # Run in the guest: connect with sstpc and pppd, check, do something, report.
 #   connect.sh HOST PORT USER PASSWORD CA DESTINATION TASK [WAY]
-# CA is a PEM file. DESTINATION is pinged through the tunnel. WAY is mschapv2, eap-mschapv2, or for
-# EAP-TLS 1.2 or 1.3, with the key and the certificate in user.key and user.crt beside the script.
+# CA is a PEM file. DESTINATION is pinged through the tunnel. WAY is mschapv2, eap-mschapv2, pap,
+# chap-md5, or for EAP-TLS 1.2 or 1.3, with the key and the certificate in user.key and user.crt beside the script.
 # TASK is
 #   leave   hang up
 #   iperf   run iperf3 against DESTINATION both ways, then hang up
@@ -11,9 +11,12 @@
 host=$1 port=$2 user=$3 password=$4 ca=$5 destination=$6 task=$7 way=${8:-mschapv2}
 out=/share
 # Without refuse-* the server could choose another way to log in.
+weak="refuse-pap refuse-chap"
 case $way in
 mschapv2) login=refuse-eap ;;
 eap-mschapv2) login=refuse-mschap-v2 ;;
+pap) login="refuse-eap refuse-mschap-v2" weak=refuse-chap ;;
+chap-md5) login="refuse-eap refuse-mschap-v2" weak=refuse-pap ;;
 1.*)
     login="user $user refuse-mschap-v2 max-tls-version $way"
     login="$login ca $ca cert /share/user.crt key /share/user.key"
@@ -27,7 +30,7 @@ fail() {
     exit "$1"
 }
 # require-mschap-v2 would ask the server to log in here.
-options="debug logfile $out/pppd.log noauth refuse-pap refuse-chap refuse-mschap $login usepeerdns"
+options="debug logfile $out/pppd.log noauth $weak refuse-mschap $login usepeerdns"
 options="$options nodeflate nobsdcomp nodefaultroute"
 # sstpc makes the key of the binding from the password; that of EAP-TLS its plugin gets from pppd.
 dial() {

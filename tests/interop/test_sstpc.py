@@ -4,6 +4,7 @@ Not tested: that the client compares the certificate's name. It does not, only t
 """
 
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -166,8 +167,37 @@ def test_eap_mschapv2(site: Site) -> None:
 def test_eap_mschapv2_with_a_wrong_password(site: Site) -> None:
     result = site.connect(password="wrong", way="eap-mschapv2")
     assert result.code == 1, result
-    assert "E=691 R=0" in result.log("pppd.log")
+    assert "E=691 R=1" in result.log("pppd.log"), "which pppd answers by giving up"
     assert "EAP: peer reports authentication failure" in result.log("pppd.log")
+
+
+def test_an_expired_password(site: Site) -> None:
+    """pppd cannot change one: it says why, and ends."""
+    site.vpn.home.run("user", "expire", "alice")
+    result = site.connect()
+    site.vpn.home.run("user", "passwd", "alice", "--password-stdin", typed=PASSWORDS["alice"])
+    assert result.code == 1, result
+    assert "E=648 R=1" in result.log("pppd.log")
+    assert "Password expired" in result.log("pppd.log")
+
+
+@pytest.mark.parametrize("way", ["pap", "chap-md5"])
+def test_a_weaker_login(site: Site, way: str) -> None:
+    site.vpn.home.run("profile", "set", "default", "--weak-sign-in", way)
+    site.vpn.home.run("user", "passwd", "alice", "--password-stdin", typed=PASSWORDS["alice"])
+    time.sleep(1.5)  # the workers look once a second
+    result = site.connect(way=way)
+    site.vpn.home.run("profile", "set", "default", "--weak-sign-in", "")
+    assert site.vpn.server.said(f"logged in by {way.upper()}, which is weaker") == 1
+    if way == "pap":
+        assert result.code == 0, result
+        assert result.values("end") == ["by the client"]
+    else:
+        # sstpc sends its Call-Connected once it has a key, and takes that of no CHAP but Microsoft's
+        assert result.code == 2, result
+        wait_for(
+            lambda: site.vpn.server.said("no Call-Connected after the login") > 0, 20.0, "the end"
+        )
 
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
