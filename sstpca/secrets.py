@@ -1,7 +1,8 @@
 """Passwords: their rules, new ones, and how their NT hashes are kept.
 
-A password itself is never stored. MS-CHAPv2 needs its NT hash, which is as good as the password
-to whoever has it, so the database holds it encrypted; the key lives outside the database.
+A password itself is not stored, unless its user's access profile takes CHAP-MD5, which needs it.
+MS-CHAPv2 needs its NT hash, which is as good as the password to whoever has it, so the database holds
+both encrypted; the key lives outside the database.
 """
 
 import base64

@@ -93,7 +93,8 @@ class _Asked:
 def add(context: Context, whom: _Whom, given: _Given, bundle: bool, asked: _Asked) -> None:
     """Add each user NAME; asks for a password.
 
-    A password has 8 to 256 characters. It is not stored, and shown only when it was made here.
+    A password has 8 to 256 characters. It is shown only when it was made here, and not stored, unless
+    the access profile takes chap-md5.
     With --bundle, this is the moment to put it into the bundle (--with-password), or on a sheet.
     Who signs in with a certificate needs none, and --issue makes the certificate. Of several users
     all are added, or none.

@@ -6,10 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from sstpca.server.contracts import WeakSignIn
 from sstpca.server.ppp.effects import Handshaken
-from sstpca.server.ppp.frames import Code
+from sstpca.server.ppp.frames import Code, Protocol
 from sstpca.server.ppp.link import Link
 from tests.server.ppp.dialogue import (
+    CHALLENGE,
+    EARLIER,
+    MAGIC,
     PASSWORD,
     PEER_CHALLENGE,
     USER,
@@ -20,6 +24,7 @@ from tests.server.ppp.dialogue import (
     connected,
     eap,
     eap_response,
+    frame,
     identifying,
     lcp,
     networking,
@@ -114,6 +119,33 @@ def refused_by_eap() -> Link:
     return link
 
 
+def waiting_for_pap() -> Link:
+    return weakly("0304C023")
+
+
+def looking_by_pap() -> Link:
+    link = waiting_for_pap()
+    link.receive(frame(Protocol.PAP, 1, 1, b"\x04User\x0aclientPass"), 0)
+    return link
+
+
+def challenging_by_md5() -> Link:
+    link = weakly("0305C22305")
+    link.tick(0)
+    return link
+
+
+def weakly(option: str) -> Link:
+    """Return a link whose client wants another login than it is asked for, and may have it."""
+    weak = WeakSignIn.PAP | WeakSignIn.CHAP_MD5
+    link = Link(challenge=CHALLENGE, magic=MAGIC, server_name="vpn", weak=weak)
+    link.start(EARLIER)
+    ((_, ours), _) = sent(link.receive(lcp(Code.CONFIGURE_REQUEST, 1), EARLIER))
+    ((_, again),) = sent(link.receive(lcp(Code.CONFIGURE_NAK, ours.id, option), EARLIER))
+    link.receive(lcp(Code.CONFIGURE_ACK, again.id, again.data), EARLIER)
+    return link
+
+
 def without_address() -> Link:
     return networking(None)
 
@@ -142,6 +174,9 @@ PHASES: list[Begin] = [
     expired,
     changing,
     refused,
+    waiting_for_pap,
+    looking_by_pap,
+    challenging_by_md5,
     identifying,
     starting_tls,
     shaking,
