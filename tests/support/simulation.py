@@ -55,6 +55,8 @@ class Simulation:
     """One connection. :meth:`run` it, and look what came of it.
 
     :param round_trip: seconds.
+    :param delay: instead of half of it: seconds of one way, by the time. TCP keeps the order.
+    :param store: seconds until the store has answered.
     :param lease: what the client is promised; None if no address is free.
     :param interface: seconds that it takes to make the interface.
     :param shake: answers TLS inside of EAP.
@@ -67,6 +69,8 @@ class Simulation:
     interface: float = 0.0
     shake: Callable[[bytes], Handshaken] | None = None
     certificate: bytes = CERTIFICATE
+    delay: Callable[[float], float] | None = None
+    store: float = 0.0
     now: float = 0.0
     up: float | None = None  # since when the server lets packets through
     ended: str = ""  # why the server says the session ended
@@ -78,6 +82,7 @@ class Simulation:
     def __post_init__(self) -> None:
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
+        self._arrivals = [0.0, 0.0]  # the last one at the server, and at the client
         self._preamble: Preamble | None = Preamble()
         self._inbound = Inbound(bytearray(SCRATCH))
         self._held: list[bytes] | None = None
@@ -123,10 +128,23 @@ class Simulation:
     def _at(self, time: float, action: Callable[[], None]) -> None:
         heapq.heappush(self._events, (time, next(self._numbers), action))
 
+    def _arrival(self, end: int) -> float:
+        """Return when what is sent now arrives: not before what was sent before."""
+        takes = self.round_trip / 2 if self.delay is None else self.delay(self.now)
+        self._arrivals[end] = max(self._arrivals[end], self.now + takes)
+        return self._arrivals[end]
+
+    def _later(self, action: Callable[[], None]) -> None:
+        """Do it once the store has answered."""
+        if self.store:
+            self._at(self.now + self.store, action)
+        else:
+            action()
+
     # From the client
 
     def _write_from_client(self, writes: list[bytes]) -> None:
-        arrives = self.now + self.round_trip / 2
+        arrives = self._arrival(0)
         for data in writes:
             self._at(arrives, lambda data=data: self._arrive(data))  # type: ignore[misc]
         if self.client.closed:
@@ -167,7 +185,7 @@ class Simulation:
                 self._write_from_client(self.client.receive(data, self.now))
 
         self.sent.append(data)
-        self._at(self.now + self.round_trip / 2, arrive)
+        self._at(self._arrival(1), arrive)
 
     def _perform(self, wanted: list[effects.Effect]) -> None:
         for effect in wanted:
@@ -176,12 +194,12 @@ class Simulation:
                     self._write(packet)
                 case effects.LookUp(name):
                     self.asked.append(name)
-                    self._perform(self.session.account(self.account, self.now))
+                    self._later(self._answer)
                 case effects.Handshake(data):
                     assert self.shake is not None
                     self._perform(self.session.handshaken(self.shake(data), self.now))
                 case effects.Admit():
-                    self._perform(self.session.leased(self.lease, self.now))
+                    self._later(self._grant)
                 case effects.Bind():
                     self._held = []
                     self._at(self.now + self.interface, self._give)
@@ -197,6 +215,12 @@ class Simulation:
                     self.ended = reason
                 case effects.Identified():
                     pass
+
+    def _answer(self) -> None:
+        self._perform(self.session.account(self.account, self.now))
+
+    def _grant(self) -> None:
+        self._perform(self.session.leased(self.lease, self.now))
 
     def _give(self) -> None:
         self._perform(self.session.bound())
