@@ -224,17 +224,20 @@ def remove(context: Context, name: str) -> None:
 
 def _name_outdated(context: Context, one: AccessProfile, changes: dict[str, Any]) -> None:
     """Say whose bundles no longer fit: what Windows has to know comes in them, not at login."""
-    if changes.keys() & {"routes"} and not one.full_tunnel and one.client.routes_at_login:
-        talk("Windows has the routes of the server from its next login on, without a new bundle")
     count = sum(user.profile == one.name for user in context.vpn.users.all())
     told = set(_IN_BUNDLES)
     if any(rule.servers for rule in one.client.name_rules):
         told.add("dns")
     # the certificates that are missing are issued in the same go
     issue = [] if one.client.sign_in.with_password else ["--issue"]
-    if count and changes.keys() & told:
-        at_login = one.client.routes_at_login and changes.keys() & told == {"routes"}
-        where = "bundles for other systems" if at_login else "bundles"
+    changed = changes.keys() & told
+    if count and changed:
+        where = "bundles"
+        if changed == {"routes"} and one.client.routes_at_login and not one.full_tunnel:
+            where = "bundles for other systems"
+            talk(
+                "Windows has the routes of the server from its next login on, without a new bundle"
+            )
         talk(
             f"next, as this is in the {where}, for {count} to install again:\n  ",
             command(f"bundle --profile {{}}{' {}' * len(issue)}", one.name, *issue),

@@ -182,6 +182,16 @@ def test_what_a_router_cannot_do_is_said(make_router: MakeRouter) -> None:
     assert "RSA" in elliptic
 
 
+@pytest.mark.parametrize("full", [False, True])
+def test_routes_that_only_our_own_server_tells_are_said(
+    make_router: MakeRouter, full: bool
+) -> None:
+    client = ConnectionSettings(routes_at_login=True)
+    profile = dataclasses.replace(make_router().profiles[0], client=client, full_tunnel=full)
+    found = complaints(make_router(profiles=(profile,)))
+    assert [("--routes-at-login" in one) for one in found] == [True] * (not full)
+
+
 def test_nobody_is_an_error(make_router: MakeRouter) -> None:
     nobody: tuple[User, ...] = ()
     with pytest.raises(SstpcaError, match="no users"):

@@ -365,6 +365,7 @@ def test_windows_has_its_routes_at_login_if_the_profile_says_so(run: Run) -> Non
     assert "Windows has the routes" not in run("profile", "set", "default", *split).stderr
     result = run("profile", "set", "default", "--routes-at-login")
     assert "next, as this is in the bundles, for 1 to install again" in result.stderr
+    assert "Windows has the routes" not in result.stderr
     assert json.loads(run("profile", "show", "default", "--json").stdout)["routes_at_login"] is True
     shown = run("profile", "show", "default").stdout
     assert "10.1.0.0/16\n               Windows has them of the server, at each login\n" in shown

@@ -142,6 +142,12 @@ def complaints(router: Router) -> list[str]:
         for profile in router.profiles
         if profile.client.sign_in is not SignIn.MSCHAPV2
     ]
+    found += [
+        f"RouterOS tells no client its routes, and the access profile {quoted(profile.name)} leaves "
+        f"those of Windows to the server (--routes-at-login)"
+        for profile in router.profiles
+        if profile.client.routes_at_login and not profile.full_tunnel
+    ]
     if not isinstance(router.pair.key, rsa.RSAPrivateKey):
         # its manual names ECDHE-RSA and DHE-RSA for pfs=yes
         found.append("the server's key is not RSA, and RouterOS' SSTP may know no other")
