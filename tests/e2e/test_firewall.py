@@ -441,6 +441,24 @@ def test_other_clients(fresh: Vpn, opened: bool) -> None:
         assert arrives(bob, content) is opened
 
 
+def test_isolation_is_each_profile_s_own(fresh: Vpn) -> None:
+    """Who is not isolated reaches those who are; they can answer, and begin nothing."""
+    fresh.home.run(
+        "profile", "add", "helpers", "--local", "10.97.0.1", "--pool", "10.97.0.10-10.97.0.20",
+        "--reach", "clients",
+    )  # fmt: skip
+    fresh.home.run("user", "set", "bob", "--profile", "helpers")
+    with fresh.client("alice").login() as alice, fresh.client("bob").login() as bob:
+        alice.ping(HOST)
+        bob.ping(HOST)
+        refused = send(alice, bob.address, RDP)
+        assert rejected(alice)
+        assert not arrives(bob, refused)
+        assert arrives(alice, send(bob, alice.address))
+        # an answer to that very datagram
+        assert arrives(bob, send(alice, bob.address))
+
+
 @pytest.mark.parametrize("opened", [False, True])
 @pytest.mark.parametrize("address", ["255.255.255.255", "198.18.1.255", "224.0.0.251"])
 def test_broadcast_and_multicast(fresh: Vpn, address: str, opened: bool) -> None:
