@@ -73,11 +73,15 @@ def decode(frame: bytes) -> tuple[int, bytes]:
     """Return protocol and information of a frame.
 
     FF 03 may be missing, and a protocol below 256 may take one byte, as if the compressions of
-    RFC 1661 6.5 and 6.6 had been agreed.
+    RFC 1661 6.5 and 6.6 had been agreed: 6.6 leaves it open, and clients exist that send such. A
+    protocol that cannot be one is for the link to reject, as RFC 1661 2 wants it.
 
-    :raises FrameError: the frame ends within its header.
+    :raises FrameError: the frame ends within its header, or has another address or control field.
     """
     body = frame.removeprefix(ADDRESS_CONTROL)
+    # RFC 1661 6.6: no protocol begins so, and 00FF is none; RFC 1662 3.1 drops the frame
+    if body[:1] == ADDRESS_CONTROL[:1]:
+        raise FrameError("the frame has another address or control field")
     # RFC 1661 2: the last byte of the protocol, and only the last, is odd
     size = 1 if body[:1] and body[0] & 1 else 2
     if len(body) < size:

@@ -7,7 +7,7 @@ from typing import Final
 from ..contracts import NO_WEAK_SIGN_IN, WeakSignIn
 from .automaton import AutomatonEvent, AutomatonState
 from .effects import Identified, printable
-from .frames import DEFAULT_MRU, Code, Packet, Protocol
+from .frames import DEFAULT_MRU, PACKET_HEADER_SIZE, Code, Packet, Protocol
 from .negotiation import MAX_FAILURE, GiveUp, Negotiator, Output, Reply, verdict
 from .options import Option, Options
 from .patience import Patience
@@ -239,12 +239,16 @@ class Lcp:
                 return []
 
     def _echo(self, packet: Packet, now: float) -> list[Output]:
-        """RFC 1661 5.8: an Echo-Reply carries our Magic-Number, zero if there is none."""
+        """RFC 1661 5.8: an Echo-Reply carries our Magic-Number, zero if there is none.
+
+        It is no longer than the client takes, however long its request is.
+        """
         due = self._negotiator.echo_replies(now)
         if not due or packet.code != Code.ECHO_REQUEST or len(packet.data) < 4:
             return []
         data = self._policy.magic.to_bytes(4, "big") + packet.data[4:]
-        return [self._negotiator.respond(packet, Code.ECHO_REPLY, data)]
+        room = self.control_mru - PACKET_HEADER_SIZE
+        return [self._negotiator.respond(packet, Code.ECHO_REPLY, data[:room])]
 
     def _identified(self, packet: Packet) -> list[Output]:
         """RFC 1570 2.1: a Magic-Number and text. Of Windows' three the last one is binary."""

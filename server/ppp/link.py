@@ -45,7 +45,14 @@ NO_ADDRESS_LIMIT: Final = 3.0  # seconds for Windows to see that there is no IP,
 # Windows says what it is, MSRASV5.20 and the like (RFC 1570 2.1)
 _WINDOWS: Final = "MSRAS"
 # Protocols that clients ask for, beside IPCP (IANA, PPP DLL Protocol Numbers)
-_NAMES: Final = {0x8057: "IPv6 (IPV6CP)", 0x80FD: "compression (CCP)"}
+_NAMES: Final = {
+    0x002D: "compressed headers (RFC 1144)",
+    0x002F: "compressed headers (RFC 1144)",
+    0x003D: "multilink (RFC 1990)",
+    0x00FD: "compressed packets (RFC 1962)",
+    0x8057: "IPv6 (IPV6CP)",
+    0x80FD: "compression (CCP)",
+}
 
 
 @enum.unique

@@ -5,6 +5,7 @@ import random
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -187,6 +188,24 @@ def test_what_does_not_fit_comes_in_pieces(vpn: Vpn) -> None:
             assert len(piece.encode()) <= 1400
             pieces[piece.offset] = piece.payload
         assert b"".join(pieces[offset] for offset in sorted(pieces))[8:] == content
+
+
+def test_pieces_large_and_empty_packets_of_the_client(vpn: Vpn) -> None:
+    """Pieces in any order (RFC 791); a packet beyond our MRU, which nobody has to drop (RFC 1661 6.1)."""
+    content = os.urandom(3000)
+    with vpn.network.lan.udp(HOST, PORT) as host, vpn.client().login() as client:
+        client.ping(HOST)
+        whole = packet(client, content)
+        starts = (2752, 0, 1376)
+        for at in starts:
+            part, more = whole.payload[at : at + 1376], at != max(starts)
+            client.send_packet(replace(whole, payload=part, more=more, offset=at))
+        assert host.recv(5000) == content
+        client.send_packet(packet(client, content))
+        assert host.recv(5000) == content
+        for nothing in ("", "ff03", "21", "ff030021", "ff03c021", "ff138021", "ff03ff45"):
+            client.send_frame(bytes.fromhex(nothing))
+        client.ping(HOST)
 
 
 def test_any_cut_of_the_stream(vpn: Vpn) -> None:

@@ -31,6 +31,8 @@ class Person:
 def unframe(frame: bytes) -> tuple[int, bytes] | None:
     """Return protocol and information of a client's frame, however short its header is."""
     body = frame[2:] if frame[:2] == b"\xff\x03" else frame
+    if body[:1] == b"\xff":  # RFC 1661 6.6
+        return None
     size = 1 if body[:1] and body[0] & 1 else 2
     return (int.from_bytes(body[:size], "big"), body[size:]) if len(body) >= size else None
 

@@ -36,6 +36,13 @@ def test_a_frame_of_ours_has_everything() -> None:
     assert encode(Protocol.IPV4, b"\x45") == bytes.fromhex("FF03 0021 45")
 
 
+@pytest.mark.parametrize("frame", ["FF", "FF13002145", "FF02C021", "FF0FFF45", "FF03FF45"])
+def test_another_address_or_control_field(frame: str) -> None:
+    """RFC 1661 6.6: nothing that was compressed away begins with FF."""
+    with pytest.raises(FrameError):
+        decode(bytes.fromhex(frame))
+
+
 @pytest.mark.parametrize("frame", ["", "FF03", "C0", "FF03C0"])
 def test_a_frame_without_protocol(frame: str) -> None:
     with pytest.raises(FrameError):

@@ -218,6 +218,13 @@ def test_echo_only_when_open() -> None:
     assert sent(effects) == [(Protocol.LCP, reply)]
 
 
+def test_an_echo_fits_the_client() -> None:
+    """RFC 1661 5.8: up to its MRU, and no longer."""
+    effects = authenticating("0104 0240").receive(lcp(Code.ECHO_REQUEST, 3, bytes(1000)), 0)
+    ((_, reply),) = sent(effects)
+    assert len(reply.data) == 576 - 4
+
+
 def test_echo_without_magic_number() -> None:
     link = established()
     link.receive(lcp(Code.CONFIGURE_REJECT, 1, "0506 5EED5EED"), 0)

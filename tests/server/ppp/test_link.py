@@ -86,7 +86,12 @@ def test_frames_of_a_later_phase_are_dropped(begin: Begin, data: bytes) -> None:
     assert link.deadline == before
 
 
-@pytest.mark.parametrize("protocol", [0x8057, 0x80FD, 0xC023, 0x0057, 0x0001, 0x8281])
+# the last ones: headers compressed without having agreed on it, multilink, compressed packets; and
+# what RFC 1661 2 has treated as unrecognised, as no protocol is even
+_UNKNOWN = [0x8057, 0x80FD, 0xC023, 0x0057, 0x0001, 0x8281, 0x002D, 0x002F, 0x003D, 0x00FD, 0x0020]
+
+
+@pytest.mark.parametrize("protocol", _UNKNOWN)
 @pytest.mark.parametrize("begin", [networking, connected, without_address])
 def test_unknown_protocols_are_rejected_when_the_network_is_there(
     begin: Begin, protocol: int
@@ -128,6 +133,30 @@ def test_the_mtu_is_the_smaller_of_both(mtu: int, options: str, agreed: int) -> 
     link.leased(LEASE, 0)
     link.receive(ipcp(1, 1, "0306 0A63000A"), 0)
     assert link.receive(ipcp(2, 1, "0306 0A630001"), 0) == [NetworkUp(agreed)]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *("", "FF", "FF03", "21", "FF0321", "0021", "C021", "FF03C021 0101", "C223", "80"),
+        *("FF13 0021 45", "FF03 FF 45", "FF 45", "FF02 C021 01010004"),
+    ],
+)
+@by_phase
+def test_frames_without_content_and_those_that_are_none_change_nothing(
+    begin: Begin, data: str
+) -> None:
+    """RFC 1661 5, 6.6; RFC 1662 3.1."""
+    link = begin()
+    before = link.deadline
+    assert link.receive(bytes.fromhex(data), 0) == []
+    assert link.deadline == before
+
+
+@pytest.mark.parametrize("protocol", [0x8057, 0x002D, 0x003D])
+def test_a_protocol_without_content_is_rejected_as_well(protocol: int) -> None:
+    ((_, packet),) = sent(connected().receive(encode(protocol, b""), 1))
+    assert (packet.code, packet.data) == (Code.PROTOCOL_REJECT, protocol.to_bytes(2, "big"))
 
 
 def test_ip_packets_are_not_for_the_link() -> None:
