@@ -127,7 +127,7 @@ def check_kind(home: Home, name: str, kind: KeyType) -> None:
     if name == SERVER and not is_rsa and SERVER_ECDSA in home.shown:
         raise InvalidInput(
             "there is a server certificate with an ECDSA key already, beside this one with RSA",
-            "to have that one alone: ",
+            "to have ECDSA alone, first: ",
             command("cert revoke server/ecdsa"),
         )
     if name == SERVER_ECDSA and is_rsa:

@@ -18,6 +18,7 @@ from tests.server.net.test_suites import (
     WINDOWS_10,
 )
 from tests.support.manner import WINDOWS
+from tests.support.netns import wait_for
 from tests.support.one_kind import shown_to
 from tests.support.server import PROGRAM, Vpn
 
@@ -41,6 +42,11 @@ def wait_until_taken_up(vpn: Vpn) -> None:
     """Each worker looks once a second."""
     assert vpn.server.process.ended() is None
     time.sleep(1.5)
+
+
+def wait_until_said(vpn: Vpn, text: str) -> None:
+    """The client hears of it first."""
+    wait_for(lambda: vpn.server.said(text) == 1, 5.0, f"'{text}' in the log")
 
 
 def test_each_client_is_bound_to_what_it_was_shown(fresh: Vpn, tmp_path: Path) -> None:
@@ -86,9 +92,7 @@ def test_a_router_without_pfs(fresh: Vpn) -> None:
     """The log says what it offers and which setting helps; with that, it gets in."""
     with pytest.raises((ssl.SSLError, ConnectionError)):
         logged_in(fresh, ROUTEROS_NO_PFS)
-    assert (
-        fresh.server.said("no cipher suite in common: the client offers AES256-SHA. RouterOS") == 1
-    )
+    wait_until_said(fresh, "no cipher suite in common: the client offers AES256-SHA. RouterOS")
     assert fresh.server.said('compat = "routeros-no-pfs" below [tls]') == 1
     assert fresh.server.stop() == 0
     settings = fresh.home.path / "settings.toml"
@@ -108,7 +112,7 @@ def test_only_tls_1_3(fresh: Vpn, tmp_path: Path) -> None:
     fresh.server.start()
     with pytest.raises((ssl.SSLError, ConnectionError)):
         logged_in(fresh, WINDOWS_10)
-    assert fresh.server.said("the client offers TLS 1.2 at most; Windows 10 and RouterOS") == 1
+    wait_until_said(fresh, "the client offers TLS 1.2 at most; Windows 10 and RouterOS")
     root = fresh.home.authority("alice")
     found = shown_to(fresh.network, tmp_path, root, "RSA", "1.3")
     assert found == recorded(fresh, "server")
