@@ -22,9 +22,11 @@ from .sources import Source
 from .strangers import Progress
 from .tls import Certificate, Certificates, explained
 
-#: Seconds for the TLS handshake and the HTTP request together. [MS-SSTP] 3.2.2.1 lets a client
-#: wait 60 s for the server; it gives the server no reason to wait as long for the client.
+#: Seconds that a client may make us wait, in the TLS handshake and the HTTP request together.
 PATIENCE: Final = 20.0
+#: Seconds that it waits for us beside: an office of 300 that comes back in one moment has to wait for its
+#: turn, and must not be sent away for that. [MS-SSTP] 3.2.2.1 lets a client wait for 60 s.
+TURN: Final = 60.0
 
 #: Seconds of processor time for reading the HTTP request. It takes less than a thousandth; but TLS can
 #: be made to work for next to no content (KeyUpdate, RFC 8446 4.6.3).
@@ -68,7 +70,9 @@ class Entrance:
         self._preamble = Preamble()
         self._cost = 0.0
         self._task: asyncio.Task[None] | None = None
-        self._timer = self._loop.call_later(PATIENCE, self.drop, "no request in time")
+        self._turn = self._loop.time() + TURN
+        self._left = PATIENCE
+        self._timer = self._loop.call_later(self._left, self.drop, "no request in time")
         self._watch(self._greet)
 
     def drop(self, reason: str) -> None:
@@ -82,6 +86,10 @@ class Entrance:
         if self._task is not None:
             self._task.cancel()
         self._gone(self, reason)
+
+    def _set_timer(self, seconds: float, reason: str) -> None:
+        self._timer.cancel()
+        self._timer = self._loop.call_later(seconds, self.drop, reason)
 
     def _watch(self, step: Callable[..., None], *arguments: object) -> None:
         """Call ``step`` when there is something to read."""
@@ -126,8 +134,10 @@ class Entrance:
             self.drop("closed before a request")
 
     def _begin(self, stream: TlsStream, *, first: bool = False) -> None:
-        """Have a step of the handshake made; nothing is read until then."""
+        """Have a step of the handshake made; nothing is read until then, and the time is ours."""
         self._loop.remove_reader(self._sock.fileno())
+        self._left = self._timer.when() - self._loop.time()
+        self._set_timer(self._turn - self._loop.time(), "no turn for its handshake in time")
         self._task = self._loop.create_task(self._handshake(stream, first=first))
 
     async def _handshake(self, stream: TlsStream, *, first: bool) -> None:
@@ -152,6 +162,7 @@ class Entrance:
         if done is None:
             self.drop("closed before a request")
             return
+        self._set_timer(self._left, "no request in time")
         stream.flush()
         if done:
             self.progress = Progress.SECURE

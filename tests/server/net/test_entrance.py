@@ -7,6 +7,7 @@ import logging
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -188,6 +189,91 @@ def without_a_suite() -> ssl.SSLContext:
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers("AES128-SHA256")
     return context
+
+
+LETTERS = [bytes([letter]) for letter in REQUEST]
+
+
+@pytest.mark.parametrize(
+    ("said", "then"),
+    [
+        pytest.param(b"", [], id="nothing"),
+        pytest.param(client_hello(ssl.create_default_context())[:50], [], id="half-a-hello"),
+        pytest.param(client_hello(ssl.create_default_context()), [], id="a-hello-alone"),
+        pytest.param(None, [], id="no-request"),
+        pytest.param(None, LETTERS[:-4], id="a-request-letter-by-letter"),
+    ],
+)
+def test_who_makes_us_wait_is_dropped_at_each_stage(
+    home: Home,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    said: bytes | None,
+    then: list[bytes],
+) -> None:
+    """Slow-loris: however little by little something comes, the time is for all of it."""
+    monkeypatch.setattr(entrance, "PATIENCE", 0.3)
+
+    async def story(door: Door) -> None:
+        if said is not None:
+            door.far.sendall(said)
+            await door.until(lambda: door.gone)
+            return
+        tls, writer = await asyncio.to_thread(connect, door.far, tmp_path / "keys")
+        with socket.socket(fileno=tls.detach()) as plain, contextlib.suppress(OSError):
+            for letter in then:
+                plain.send(writer.content(letter))
+                await asyncio.sleep(0.01)
+            await door.until(lambda: door.gone)
+
+    async def told(door: Door) -> None:
+        await story(door)
+        assert door.gone == ["no request in time"]
+
+    enter(home, told)
+
+
+def test_the_time_in_line_for_a_handshake_is_ours(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An office that comes back in one moment is not sent away for that."""
+    monkeypatch.setattr(entrance, "PATIENCE", 0.5)
+    real = TlsStream.handshake
+
+    def slowly(stream: TlsStream) -> bool:
+        time.sleep(0.7)
+        return real(stream)
+
+    monkeypatch.setattr(TlsStream, "handshake", slowly)
+
+    async def story(door: Door) -> None:
+        def client() -> None:
+            context = ssl.create_default_context(cafile=str(home.ca_certificate))
+            with context.wrap_socket(door.far, server_hostname="vpn.example.com") as tls:
+                tls.sendall(REQUEST)
+                assert tls.recv(100).startswith(b"HTTP/1.1 200")
+
+        thread = threading.Thread(target=client)
+        thread.start()
+        await door.until(lambda: door.accepted)
+        thread.join()
+        assert door.gone == [""]
+
+    enter(home, story)
+
+
+def test_but_not_for_ever(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """[MS-SSTP] 3.2.2.1: after 60 s the client has given up."""
+    monkeypatch.setattr(entrance, "TURN", 0.2)
+
+    async def story(door: Door) -> None:
+        loop = asyncio.get_running_loop()
+        door.sources.all.take(100.0, loop.time())  # nobody's turn comes
+        door.far.sendall(client_hello(ssl.create_default_context()))
+        await door.until(lambda: door.gone)
+        assert door.gone == ["no turn for its handshake in time"]
+
+    enter(home, story)
 
 
 def test_who_makes_tls_work_before_the_request_is_dropped(
