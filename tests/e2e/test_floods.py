@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.conftest import MakeHome
 from tests.support.client import Client
 from tests.support.faults import ClientError, Ended, TimedOut
-from tests.support.netns import Network
+from tests.support.netns import Network, wait_for
 from tests.support.server import NAME, PASSWORDS, PORT, Server, Vpn
 
 pytestmark = pytest.mark.root
@@ -126,10 +126,12 @@ def test_what_a_stranger_has_of_the_memory(flooded: Vpn, stage: str) -> None:
     with contextlib.ExitStack() as stack, vpn.network.client.entered():
         for number in range(50):
             come(number).close()
-        before = resident(vpn.server.children())
+        wait_for(lambda: len(vpn.server.children()) == 2, 10.0, "nobody but the workers")
+        workers = vpn.server.children()
+        before = resident(workers)
         for number in range(count):
             stack.callback(come(number).close)
         time.sleep(0.5)
-        each = (resident(vpn.server.children()) - before) / count
+        each = (resident(workers) - before) / count
     print(f"{stage}: {each / 1024:.1f} KiB each")
     assert each < MEMORY

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from OpenSSL import SSL
 
 from sstpca.home import Home
 from sstpca.server.dataplane.stream import PLAINTEXT, TlsStream
@@ -273,3 +274,37 @@ def test_a_handshake_that_fails_tells_the_client_why(home: Home, tmp_path: Path)
         with pytest.raises(ssl.SSLError) as failed:
             stream.handshake()
         assert explained(failed.value) == "the client speaks HTTP without TLS"
+
+
+def test_a_client_may_not_negotiate_anew(home: Home) -> None:
+    """Each handshake would cost us what the first one did; the client is told no, and may go on."""
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    far.settimeout(5.0)
+    stream = TlsStream(near, certificate_of(home.server_identity).contexts[Group.X25519])
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_max_proto_version(SSL.TLS1_2_VERSION)
+    client = SSL.Connection(context, None)
+    client.set_connect_state()
+
+    def shake() -> bool:
+        """Have the client go on, and carry what it says to the server."""
+        with contextlib.suppress(SSL.WantReadError):
+            client.do_handshake()
+            return True
+        far.sendall(client.bio_read(PLAINTEXT))
+        assert stream.receive()
+        return False
+
+    while not shake():
+        stream.handshake()
+        stream.flush()
+        client.bio_write(far.recv(PLAINTEXT))
+    assert client.renegotiate()
+    assert not shake()
+    assert stream.read_all(memoryview(bytearray(PLAINTEXT)), 0) == (0, True)
+    client.bio_write(far.recv(PLAINTEXT))
+    with pytest.raises(SSL.Error, match="no renegotiation"):
+        client.do_handshake()
+    far.close()
+    stream.close()
