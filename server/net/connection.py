@@ -200,8 +200,9 @@ class Connection:
                 return None
         if self._life.watched.ip:
             self._shared.active.add(self)
-            if self._inside.answer(now):
-                self._go_on()
+            self._inside.answer(now)
+        if self._outbound.queued or self._stream.waiting:  # perhaps TLS's answer to a KeyUpdate
+            self._go_on()
         if packets or not alive or self._stream.waiting:
             self._backlog.alive = alive
             self._receive(packets)

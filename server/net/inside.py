@@ -52,13 +52,12 @@ class Inside:
         self._inbound.deliver(packet)
         self.answer(now)
 
-    def answer(self, now: float) -> bool:
-        """Answer what the client has asked us; return whether it had."""
+    def answer(self, now: float) -> None:
+        """Answer what the client has asked us."""
         diverted = self._inbound.diverted()
         if not diverted:
-            return False
+            return
         # if the connection is gone, whoever reads it hears that
         with contextlib.suppress(OSError):
             for packet in self._answers.to(diverted, now):
                 self._outbound.answer(packet)
-        return True

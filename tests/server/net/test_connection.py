@@ -441,3 +441,41 @@ def test_a_stranger_pays_for_being_read(
 
     with far:
         asyncio.run(run())
+
+
+def test_what_tls_says_of_its_own_goes_out_once_the_socket_takes_it() -> None:
+    """The answer to a KeyUpdate is no packet: whoever reads must have the socket watched for it."""
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    flushed = asyncio.Event()
+
+    class Answering(PlainStream):
+        def receive(self) -> bool:
+            self.waiting = 22
+            return True
+
+        def flush(self) -> bool:
+            if self.waiting:
+                flushed.set()
+            self.waiting = 0
+            return True
+
+    async def run() -> None:
+        server = shared()
+        client = Connection(
+            server,
+            cast("TlsStream", Answering(near)),
+            certificate=CERTIFICATE,
+            peer="x:1",
+            source=server.sources.find("192.0.2.1"),
+            coalesce=True,
+            admitted=lambda _: None,
+            ended=lambda _: None,
+        )
+        client.start(b"")
+        async with asyncio.timeout(5.0):
+            await flushed.wait()
+        client.drop("the test is over")
+
+    with far:
+        asyncio.run(run())
