@@ -145,6 +145,7 @@ class Session:
                     if self._call.carries:
                         result.append(sstp.Send(encode(Data(frame))))
                 case ppp.Authenticated(hlaks):
+                    self._reason = ""  # that of a try before this one
                     result += self._from_call(self._call.keyed(hlaks, now), now)
                 case ppp.NetworkUp():
                     self._network = effect

@@ -227,7 +227,9 @@ class Eap:
         left = [type_ for type_ in _METHODS if type_ not in self._refused]
         if left and wanted.strip(b"\0"):  # zero: there is nothing that it would have
             return self._start(next((type_ for type_ in left if type_ in wanted), left[0]), now)
-        types = ", ".join(_NAMES.get(type_, f"EAP type {type_}") for type_ in wanted[:8])
+        types = ", ".join(
+            _NAMES.get(type_, f"EAP type {type_}") for type_ in dict.fromkeys(wanted[:8])
+        )
         why = f"the client wants {types or 'nothing'}; there are EAP-MSCHAPv2 and EAP-TLS"
         return [Note(f"login failed for '{self.user}': {why}", warning=True), *self._refuse(now)]
 

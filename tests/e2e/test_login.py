@@ -18,6 +18,7 @@ from tests.support.faults import (
     WeaklyRefused,
 )
 from tests.support.manner import CHAP_MD5, PAP, SSTPC, WINDOWS, Manner
+from tests.support.matrix import came
 from tests.support.netns import wait_for
 from tests.support.server import DNS, LOCAL, PASSWORDS, POOL, PORT, Vpn
 
@@ -167,6 +168,7 @@ def test_an_expired_password_is_changed(vpn: Vpn, expired: str) -> None:
             client.authenticate()
     assert refused.value.code == 691
     assert vpn.server.said("'alice' has another password now") == 1
+    came("Windows 10", "password change")
 
 
 def test_a_new_password_that_is_too_short(vpn: Vpn, expired: str) -> None:

@@ -69,6 +69,7 @@ class Dialogue:
     """The server's end, performed as its connection does, and watched."""
 
     def __init__(self) -> None:
+        self.certificate = CERTIFICATE
         self.now = 1000.0
         self.answers = Answers()
         self.call = CallModel(CERTIFICATE)
@@ -84,6 +85,11 @@ class Dialogue:
             Link(challenge=bytes(range(16)), magic=0x5EED5EED, server_name="vpn.example.com"),
         )
         self._other(self._session.begin(self.now), "the beginning")
+
+    @property
+    def nonce(self) -> bytes:
+        """What the server wants the binding to have."""
+        return self.call.nonce
 
     # What happens
 

@@ -2,10 +2,11 @@
 
 import hashlib
 import struct
+import typing
 from collections.abc import Callable
 
 from tests.fuzz import link_model
-from tests.fuzz.dialogue import ALICE, CERTIFICATE, Dialogue
+from tests.fuzz.dialogue import ALICE, Answers, Dialogue
 from tests.fuzz.layer_model import Packet
 from tests.support import eap, mschap, ppp, sstp
 from tests.support.ppp import Code
@@ -57,18 +58,46 @@ class Input:
         return found
 
 
+class Server(typing.Protocol):
+    """Who a client speaks to: a :class:`.dialogue.Dialogue`, or a real server.
+
+    :ivar frames: all that it has sent.
+    :ivar certificate: DER, as the client has seen it.
+    """
+
+    frames: list[bytes]
+    certificate: bytes
+    answers: Answers
+
+    @property
+    def nonce(self) -> bytes:
+        """What it wants the binding to have; empty as long as it has not said so."""
+
+    def receive(self, packet: bytes) -> None:
+        """Take a whole packet."""
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+
+    def answer(self) -> None:
+        """Go on with what waits."""
+
+    def order(self) -> None:
+        """End the session."""
+
+
 class Client:
     """What a client remembers."""
 
-    def __init__(self, dialogue: Dialogue) -> None:
-        self.dialogue = dialogue
+    def __init__(self, server: Server) -> None:
+        self.server = server
         self.own: list[bytes] = []  # its packets
         self._key = bytes(32)
 
     def send(self, packet: bytes) -> None:
         """Send whole packets."""
         self.own.append(packet)
-        self.dialogue.receive(packet)
+        self.server.receive(packet)
 
     def frame(self, protocol: int, information: bytes) -> None:
         """Send a frame; one that is too large for a packet is cut."""
@@ -79,7 +108,7 @@ class Client:
 
         :param codes: what else is looked for; a request alone has 1.
         """
-        for frame in reversed(self.dialogue.frames):
+        for frame in reversed(self.server.frames):
             found, information = ppp.unframe(frame)
             if found == protocol and information[0] in (codes or (Code.REQUEST,)):
                 return Packet(*ppp.unpack(information))
@@ -198,8 +227,8 @@ class Client:
         """Call-Connected, whole or with a byte changed."""
         how = given.byte()
         digest = ("sha256", "sha1")[how & 1]
-        nonce = self.dialogue.call.nonce or bytes(32)
-        seen = hashlib.new(digest, CERTIFICATE).digest().ljust(32, b"\0")
+        nonce = self.server.nonce or bytes(32)
+        seen = hashlib.new(digest, self.server.certificate).digest().ljust(32, b"\0")
         head = bytes((0, 0, 0, 2 - (how & 1))) + nonce + seen
         blank = sstp.Control(Kind.CONNECTED, {sstp.Attribute.BINDING: head + bytes(32)}).encode()
         mac = mschap.compound_mac(self._key, blank, digest).ljust(32, b"\0")
@@ -231,29 +260,29 @@ class Client:
     def reflect(self, given: Input) -> None:
         """What the server has said, back to it."""
         at = given.byte()
-        if self.dialogue.frames:
-            frame = self.dialogue.frames[-1 - at % len(self.dialogue.frames)]
+        if self.server.frames:
+            frame = self.server.frames[-1 - at % len(self.server.frames)]
             self.send(sstp.Data(frame).encode())
 
     def wait(self, given: Input) -> None:
         """Nothing, for a while."""
-        self.dialogue.wait(_WAITS[given.byte() % len(_WAITS)])
+        self.server.wait(_WAITS[given.byte() % len(_WAITS)])
 
     def answers(self, given: Input) -> None:
         """Change what is answered to the server's questions, or let them wait."""
         how = given.byte()
-        mine = self.dialogue.answers
+        mine = self.server.answers
         mine.account, mine.lease, mine.late = how, how // 4, how >= 128
         mine.shake = given.byte()
 
     def answer(self, _: Input) -> None:
         """Let a question be answered that waits."""
-        self.dialogue.answer()
+        self.server.answer()
 
     def order(self, given: Input) -> None:
         """The administrator ends the session; not every time, or there would be little else."""
         if given.byte() >= 200:
-            self.dialogue.order()
+            self.server.order()
 
 
 def _same(size: int) -> bytes:
@@ -291,17 +320,22 @@ STEPS: tuple[_Step, ...] = (
 NUMBERS = 32
 
 
+def speak(data: bytes, server: Server) -> None:
+    """Have a client say to a server what the bytes of an input say."""
+    given, client = Input(data), Client(server)
+    for _ in range(STEPS_MOST):
+        if given.over:
+            return
+        number = given.byte() % NUMBERS
+        (STEPS[number] if number < len(STEPS) else Client.packet)(client, given)
+
+
 def play(data: bytes) -> Dialogue:
-    """Have a dialogue, to its end.
+    """Have a dialogue with the models, to its end.
 
     :raises Wrong: if the server did what the models do not allow.
     """
-    given, dialogue = Input(data), Dialogue()
-    client = Client(dialogue)
-    for _ in range(STEPS_MOST):
-        if given.over:
-            break
-        number = given.byte() % NUMBERS
-        (STEPS[number] if number < len(STEPS) else Client.packet)(client, given)
+    dialogue = Dialogue()
+    speak(data, dialogue)
     dialogue.end()
     return dialogue

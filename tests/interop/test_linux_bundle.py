@@ -20,6 +20,7 @@ from sstpca.home import Home
 from sstpca.settings import load
 from sstpca.store import Store, profiles, users
 from tests.interop.guest import INSIDE, OUTSIDE, Guest, Result
+from tests.support.matrix import came
 from tests.support.netns import Network, wait_for
 from tests.support.server import LOCAL, NAME, PASSWORDS, POOL, Vpn
 
@@ -29,6 +30,11 @@ SCRIPT = Path(__file__).with_name("linux.sh").read_text()
 CONNECTION = "The $(reboot) 'VPN'; [x]=#1 \\ \u00fc"
 P12_PASSWORD = "Looking-Glass"
 HOSTILE = " @/a\\b\\\\c \"d' $(reboot) `id` #;[k]=v\\s"
+# as docs/interop.md calls them
+CLIENTS = {
+    "pppd": "sstpc 1.0.18, pppd 2.4.9",
+    "networkmanager": "NetworkManager, its SSTP plug-in",
+}
 # nobody has it; a default route leads there
 ELSEWHERE = "203.0.113.1"
 
@@ -102,6 +108,7 @@ def test_full_tunnel(site: Site, way: str) -> None:
     assert result.values("id") == ([CONNECTION] if way == "networkmanager" else [])
     assert result.values("other") == ["ppp0"]
     assert result.values("end") == ["well"]
+    came(CLIENTS[way], "password")
 
 
 @pytest.mark.parametrize("way", ["pppd", "networkmanager"])
@@ -127,6 +134,7 @@ def test_eap_mschapv2(site: Site, way: str) -> None:
     result = site.connect(way, site.files(client=client), f"{PASSWORDS['alice']}\n")
     assert result.code == 0, result
     assert site.vpn.server.said("logged in by EAP-MSCHAPv2") == before + 1
+    came(CLIENTS[way], "EAP-MSCHAPv2")
 
 
 def test_eap_tls(site: Site) -> None:

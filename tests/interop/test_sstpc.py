@@ -21,11 +21,14 @@ from cryptography.hazmat.primitives.serialization import (
 
 from tests.interop.guest import INSIDE, OUTSIDE, Guest, Result
 from tests.support.issuer import CLIENT, Issuer
+from tests.support.matrix import came
 from tests.support.netns import Network, wait_for, wait_for_port
 from tests.support.server import DNS, LOCAL, NAME, PASSWORDS, POOL, PORT, Home, Vpn, make_home
 
 pytestmark = pytest.mark.interop
 
+#: As Debian 12 has them.
+SSTPC = "sstpc 1.0.18, pppd 2.4.9"
 SCRIPT = Path(__file__).with_name("connect.sh").read_text()
 IPERF = 5201
 
@@ -108,6 +111,7 @@ def test_connect_and_hang_up(site: Site) -> None:
     assert result.values("end") == ["by the client"]
     assert "CHAP authentication succeeded" in result.log("pppd.log")
     assert site.vpn.server.said(" alice ") > before
+    came(SSTPC, "password")
 
 
 def test_throughput(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,6 +143,7 @@ def test_the_administrator_ends_the_session(site: Site) -> None:
     assert result.code == 0, result
     assert result.values("end") == ["by the server"]
     assert "LCP terminated by peer" in result.log("pppd.log")
+    came(SSTPC, "ended by the server", "told")
 
 
 def test_wrong_password(site: Site) -> None:
@@ -146,6 +151,7 @@ def test_wrong_password(site: Site) -> None:
     assert result.code == 1, result
     assert "CHAP authentication failed" in result.log("pppd.log")
     assert "E=691" in result.log("pppd.log")
+    came(SSTPC, "wrong password", "told 691")
 
 
 def test_another_authority_is_refused_by_the_client(site: Site) -> None:
@@ -162,6 +168,7 @@ def test_eap_mschapv2(site: Site) -> None:
     assert result.code == 0, result
     assert result.values("end") == ["by the client"]
     assert site.vpn.server.said("logged in by EAP-MSCHAPv2") == before + 1
+    came(SSTPC, "EAP-MSCHAPv2")
 
 
 def test_eap_mschapv2_with_a_wrong_password(site: Site) -> None:
@@ -212,6 +219,7 @@ def test_eap_tls(site: Site, version: str) -> None:
     assert result.values("end") == ["by the client"]
     assert site.vpn.server.said("logged in by EAP-TLS, certificate ") == before + 1
     assert site.vpn.server.said(" alice ") > 0
+    came(SSTPC, "EAP-TLS")
 
 
 def test_eap_tls_with_a_revoked_certificate(site: Site) -> None:

@@ -17,9 +17,19 @@ from sstpca.server.net.eap_handshake import Contexts, EapHandshake
 from tests.support import eap, ppp, sstp
 from tests.support.handshake import certificate_of
 from tests.support.issuer import CLIENT, SERVER, Issuer
-from tests.support.manner import ADDRESS, DNS1, DNS2, MAGIC, MRU, WINS1, WINS2
-from tests.support.ppp import Code
-from tests.support.script import EAP_LOGIN, PAP_LOGIN, Habits, Rejected, Script, Stage
+from tests.support.manner import ADDRESS, DNS1, DNS2, MAGIC, MRU
+from tests.support.peers import (
+    ANDROID,
+    CSHARP,
+    DART,
+    GO,
+    IOS,
+    MAC,
+    PPPD,
+    ROUTEROS,
+    WINDOWS,
+)
+from tests.support.script import EAP_LOGIN, PAP_LOGIN, Habits, Script
 from tests.support.simulation import ALICE, CERTIFICATE, LEASE, PASSWORD, Simulation
 
 ROUND_TRIPS = (0.0, 0.002, 0.02, 0.08, 1.0, 5.0)
@@ -27,49 +37,6 @@ ROUND_TRIPS = (0.0, 0.002, 0.02, 0.08, 1.0, 5.0)
 # a login over a slow line is shorter, if the client's first request is good
 FIRST_WAIT = 2.0
 LOGIN_DELAY = 0.05  # the server lets a client enter the login
-
-# magic number, protocol field and address compression, callback
-PCOMP, ACCOMP, CALLBACK = 7, 8, 13
-
-WINDOWS = Habits(
-    lcp={MRU: b"\x0f\xfb", MAGIC: b"", PCOMP: b"", ACCOMP: b"", CALLBACK: b"\x06"},
-    ipcp=(DNS1, WINS1, DNS2, WINS2),
-    ccp=True,
-    repeats=True,
-)
-PPPD = Habits(
-    lcp={2: bytes(4), MAGIC: b"", PCOMP: b"", ACCOMP: b""}, correlation="12345678", repeats=True
-)
-ANDROID = Habits(  # Open SSTP Client
-    lcp={MRU: b"\x05\xdc"},
-    ipcp=(DNS1,),
-    likes=(MRU,),
-    enters=0.02,
-    patience=30.0,
-    login_limit=3.0,
-)
-DART = Habits(  # sstp_client
-    lcp={MRU: b"\x05\xdc"}, ipcp=(), likes=(MRU,), enters=0.02, patience=30.0, quits=None
-)
-MAC = Habits(  # mac-os-sstp-client
-    lcp={MAGIC: b"", PCOMP: b"", ACCOMP: b""},
-    binds=Stage.NETWORK,
-    restart=None,
-    quits=sstp.Kind.DISCONNECT,
-)
-IOS = Habits(  # SSTP-Client-iOS
-    lcp={MRU: b"\x05\x78", MAGIC: b""},
-    binds=Stage.NETWORK,
-    restart=None,
-    rejected=Rejected.IGNORED,
-    ccp=True,
-)
-GO = Habits(  # sstp-proxy
-    lcp={MRU: b"\x05\xdc", MAGIC: b""}, rejected=Rejected.AFTER_NAK, refuses_login=Code.REJECT
-)
-CSHARP = Habits(  # TqkLibrary.VpnClient
-    lcp={MAGIC: bytes.fromhex("1A2B3C4D")}, rejected=Rejected.AGAIN, quits=sstp.Kind.DISCONNECT
-)
 
 # Round trips until the server lets packets through. Three and a half until LCP is open: HTTP, SSTP,
 # and LCP; one for each request of ours that the client rejects. One for the login, two for IPCP, one
@@ -83,6 +50,7 @@ LOGINS = {
     "SSTP-Client-iOS": (IOS, 7.5),
     "sstp-proxy (Go)": (GO, 6.5),
     "TqkLibrary (C#)": (CSHARP, 6.5),
+    "RouterOS": (ROUTEROS, 6.5),
 }
 
 

@@ -147,6 +147,19 @@ def test_the_end_of_the_link_ends_the_call_with_its_reason(
     assert from_call(session, call, sstp.Frame(IP_FRAME), sstp.Bound()) == []
 
 
+def test_a_try_that_failed_is_not_why_a_session_ends(
+    session: Session, call: Scripted, link: Scripted
+) -> None:
+    """Who has typed the password again, and is in, leaves for reasons of their own."""
+    link.ending = "login failed for 'alice'"
+    assert from_link(session, link, ppp.SendFrame(b"\xff\x03\xc2\x23\x04"))
+    link.ending = ""
+    from_link(session, link, ppp.Authenticated((bytes(32),)))
+    assert from_call(session, call, sstp.Close("the client left")) == [
+        effects.Close("the client left")
+    ]
+
+
 def test_a_call_that_ends_carries_nothing(session: Session, call: Scripted, link: Scripted) -> None:
     from_call(session, call, sstp.Bound())
     session.bound()

@@ -23,6 +23,7 @@ class Wire:
     :param newest: the newest TLS version to offer.
     :param suites: cipher suites of TLS 1.2 to offer, in OpenSSL's words; by default its library's.
     :param patience: seconds that the handshake, and each sending, may take.
+    :param suites: those of TLS 1.2 that it offers, in OpenSSL's words; by default OpenSSL's own.
     """
 
     def __init__(
