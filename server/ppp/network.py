@@ -120,8 +120,9 @@ class Network:
                     outputs.append(GiveUp("the client does not take the address it is given"))
                 case LayerUp() | LayerDown():
                     outputs += self._say()
-                case LayerFinished() | GiveUp() if self.up:
-                    self._ipcp = None  # there is IPv6
+                case LayerFinished() | GiveUp() if _is_open(self._ipv6cp):
+                    self._ipcp = None
+                    outputs += self._say()
                 case LayerFinished(reason) | GiveUp(reason):
                     outputs.append(GiveUp(reason))
                 case _:

@@ -98,7 +98,7 @@ def test_nothing_is_left_of_any_dialogue(fresh: Vpn) -> None:
     wait_for(vpn.idle, 30.0, "the end of all sessions")
     # a worker opens one for netlink, once
     before["socket"] += len(vpn.server.children())
-    wait_for(lambda: descriptors(vpn) <= before, 20.0, f"{descriptors(vpn)} as {before}")
+    wait_for(lambda: descriptors(vpn) <= before, 20.0, f"the end of {descriptors(vpn) - before}")
     with vpn.client().login() as client:
         client.ping(vpn.network.host)
         client.hang_up()

@@ -82,6 +82,7 @@ class LayerModel:
         self.name = name
         self.state = STARTING
         self.request: Packet | None = None  # our last Configure-Request
+        self.rounds = 0  # packets of the negotiation that have come
         self.granted: list[bytes] = []  # what the client was acknowledged last
         self._acknowledged: Packet | None = None  # the request that this was
         self._answered = True
@@ -109,6 +110,7 @@ class LayerModel:
 
     def receive(self, packet: Packet, sent: list[Packet]) -> list[Packet]:
         """A packet of the client came: find out which event it is."""
+        self.rounds += packet.code <= Code.REJECT
         if self.state < CLOSED:
             return sent
         sent = self._without_repetition(sent)

@@ -16,6 +16,7 @@ _FRAME_MOST = 1504  # FF 03, the protocol, and what a peer takes that has asked 
 _FRAMES_MOST = 5  # in answer to one thing that happens
 _IDENTITY, _NAK, _TLS, _MSCHAPV2 = 1, 3, 13, 26
 _CERTIFICATE = b"a certificate"
+_ROUNDS_MOST = 40  # our own limit: RFC 1661 4.6 wants one
 _NOT_FOR_THE_AUTOMATON = (8, 9, 10, 11, 12, 13)
 
 
@@ -202,10 +203,19 @@ class LinkModel:
         if not layer.opened and self._rejects(protocol, mine):
             # the other one is open; this one has come to an end, and is not spoken any more
             return self._drop(protocol)
+        if self._leads_nowhere(layer, packet, mine):
+            return self._drop(protocol) if self.carries_ipv6 else None
         if layer.state == layer_model.STARTING and packet.code == Code.REQUEST:
             sent = layer.happen("Up", sent)
         mine[protocol] = layer.close(layer.receive(packet, sent))
         return None
+
+    @staticmethod
+    def _leads_nowhere(layer: LayerModel, packet: Packet, mine: dict[int, list[Packet]]) -> bool:
+        """Whether IPCP is given up: without a word where there is IPv6, or the link with it."""
+        asked = packet.code <= Code.REJECT and layer.rounds >= _ROUNDS_MOST
+        ends = any(one.code == Code.TERMINATE for one in mine.get(ppp.LCP, []))
+        return layer.name == "IPCP" and asked and (ends or not mine.get(ppp.IPCP))
 
     def _drop(self, protocol: int) -> None:
         if protocol == ppp.IPCP:

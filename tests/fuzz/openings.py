@@ -110,6 +110,11 @@ OPENINGS: dict[str, bytes] = {
     + steps("answers", 24, 0, "respond", 0, "bind", 0, "acknowledge", 1, "configure", 1)
     + steps("configure", 128, "acknowledge", 64, "packet", 3, 5, 9, 0, 0, "wait", 3)
     + steps("configure", 1, "packet", 4, 5, 9, 0, 0, "wait", 3, "configure", 128),
+    "IPCP without end": CHAP + _BIND + _IPCP + steps("packet", 3, 2, 9, 0, 0) * 45,
+    "IPCP without end, and IPv6": _LCP
+    + steps("answers", 24, 0, "respond", 0, "bind", 0, "acknowledge", 1, "configure", 1)
+    + steps("configure", 128, "acknowledge", 64)
+    + steps("packet", 3, 2, 9, 0, 0) * 45,
     "a disabled account": _LCP + steps("answers", 3, 0, "respond", 0),
 }
 """By what they are about."""

@@ -209,3 +209,31 @@ def test_it_is_refused_where_there_is_no_prefix_or_no_room(options: str, lease: 
     assert (protocol, reject.code) == (Protocol.LCP, Code.PROTOCOL_REJECT)
     assert reject.data == bytes.fromhex("8057 0107000e" + THEIRS)
     assert "IPv6 (IPV6CP)" in link.difficulty(2)
+
+
+@pytest.mark.parametrize("code", [1, 2])
+def test_ipcp_that_leads_nowhere_is_dropped_where_there_is_ipv6(code: int) -> None:
+    """Counters end what never converges; IPv4 is over then, and the client is told of no IPCP."""
+    link = with_ipv4(networking())
+    with_ipv6(link)
+    said: list[Effect] = []
+    for number in range(60):
+        said += link.receive(ipcp(code, number, "0306 01020304"), 2)
+    ups = [effect for effect in said if isinstance(effect, NetworkUp)]
+    assert (ups[-1].ipv4, ups[-1].ipv6) == (False, AGREED)
+    assert sent(said)[-1][1].code == Code.PROTOCOL_REJECT
+    assert not any(isinstance(effect, LinkDown | NetworkDown) for effect in said)
+
+
+def test_ipcp_that_leads_nowhere_ends_the_link_where_there_is_nothing_else() -> None:
+    """Also while it is open: answers to requests that were never sent."""
+    link = admitted()
+    link.leased(LEASE, 0)
+    with_ipv4(link)
+    said: list[Effect] = []
+    for number in range(60):
+        said += link.receive(ipcp(2, number, "0306 01020304"), 2)
+    assert NetworkDown() in said
+    assert [packet.code for protocol, packet in sent(said) if protocol == Protocol.LCP] == [
+        Code.TERMINATE_REQUEST
+    ]
