@@ -24,7 +24,7 @@ CLIENTS: Final = {
     "RouterOS, by client.rsc": "scripted: MikroTik's manual, logs in issues",
     "RouterOS, its own ciphers": "scripted: the same with ECDHE-RSA-AES256-SHA",
     "Open SSTP Client": "scripted: its sources, 1.10.2",
-    "pppd as of sstpc": "scripted: their sources",
+    "pppd as of sstpc": "scripted: its source, pppd's",
     "mac-os-sstp-client": "scripted: its sources",
     "SSTP-Client-iOS": "scripted: its sources",
     "sstp_client (Dart)": "scripted: its sources",
@@ -38,9 +38,10 @@ TRIED: Final = (
     "password change",
     "EAP-MSCHAPv2",
     "EAP-TLS",
+    "PAP",
+    "CHAP-MD5",
     "DHCPINFORM",
     "IPv6, profile without",
-    "IPv6",
     "ended by the server",
 )
 _PLACE: Final = re.compile(r"<!-- clients -->\n.*?<!-- end -->", re.DOTALL)

@@ -186,6 +186,7 @@ def test_an_expired_password(site: Site) -> None:
     assert result.code == 1, result
     assert "E=648 R=1" in result.log("pppd.log")
     assert "Password expired" in result.log("pppd.log")
+    came(SSTPC, "password change", "cannot; told 648")
 
 
 @pytest.mark.parametrize("way", ["pap", "chap-md5"])
@@ -199,12 +200,14 @@ def test_a_weaker_login(site: Site, way: str) -> None:
     if way == "pap":
         assert result.code == 0, result
         assert result.values("end") == ["by the client"]
+        came(SSTPC, "PAP")
     else:
         # sstpc sends its Call-Connected once it has a key, and takes that of no CHAP but Microsoft's
         assert result.code == 2, result
         wait_for(
             lambda: site.vpn.server.said("no Call-Connected after the login") > 0, 20.0, "the end"
         )
+        came(SSTPC, "CHAP-MD5", "logs in, never binds")
 
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
