@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from .sources import Source
 
-#: How many there may be in one worker. Each has up to 100 KiB.
+#: How many there may be in one worker. Each has 9 to 35 KiB, and could have 350: docs/security.md.
 LIMIT: Final = 1024
 
 #: How many go at once when there are too many: looking for them takes its time.
