@@ -49,6 +49,8 @@ class Config:
     :param mtu: the largest IP packet in the tunnel, in bytes.
     :param due: says that the certificate ends soon, and what to do; empty while it does not.
     :param nat: whether clients reach other networks under this machine's address.
+    :param nat66: the same by IPv6.
+    :param ipv6: says whether clients may get IPv6; asked again now and then.
     :param tls: what is taken in TLS.
     """
 
@@ -63,3 +65,5 @@ class Config:
     nat: bool
     due: Callable[[], str] = str
     tls: TlsSettings = DEFAULT_TLS
+    nat66: bool = False
+    ipv6: Callable[[], bool] = bool

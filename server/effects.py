@@ -39,12 +39,12 @@ class Up:
 
     :param mtu: the largest IP packet the client takes, in bytes.
     :param ipv4: whether IPv4 may flow.
-    :param ipv6: whether IPv6 may.
+    :param ipv6: our interface identifier, 8 bytes, if IPv6 may; empty otherwise.
     """
 
     mtu: int
     ipv4: bool = True
-    ipv6: bool = False
+    ipv6: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,7 +180,7 @@ class Session:
         network = self._network
         if network is None or not self._given or not self._call.carries:
             return []
-        up = Up(network.mtu, network.ipv4, network.ipv6 is not None)
+        up = Up(network.mtu, network.ipv4, network.ipv6.own if network.ipv6 else b"")
         if up == self._said:
             return []
         self._said, self.up = up, True

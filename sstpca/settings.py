@@ -85,6 +85,7 @@ class ServerSettings:
     )
     mtu: int = _setting(1400, _whole(576, 1500))
     nat: bool = _setting(True, _TRUTH)
+    nat66: bool = _setting(False, _TRUTH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -619,7 +619,7 @@ struct pulled {
 
 /* Read and cut; return false on an error of Python. */
 static bool pull_all(struct pulled *pulled, PyObject *ends, int tun, uint8_t *room, size_t there,
-                     size_t limit) {
+                     size_t limit, int versions) {
     static uint8_t packet[sizeof(struct vnet) + LARGEST];
     size_t end = 0;
     for (;;) {
@@ -630,8 +630,9 @@ static bool pull_all(struct pulled *pulled, PyObject *ends, int tun, uint8_t *ro
             PyErr_SetFromErrno(PyExc_OSError);
             return false;
         }
-        /* the interface carries IPv4 alone, unless the machine does not let us say so */
-        if ((size_t)size < sizeof(struct vnet) + 20 || packet[sizeof(struct vnet)] >> 4 != 4)
+        /* of what the client has not opened nothing is to come, if the machine lets us say so */
+        if ((size_t)size < sizeof(struct vnet) + 20 ||
+            !(versions >> (packet[sizeof(struct vnet)] >> 4) & 1))
             continue;
         Py_ssize_t next = 0;
         if (end < limit)
@@ -649,17 +650,18 @@ PyDoc_STRVAR(pull_doc, "See cutting.pull.");
 
 static PyObject *pull(PyObject *module, PyObject *arguments) {
     (void)module;
-    int tun;
+    int tun, versions;
     Py_buffer room;
     Py_ssize_t limit;
     struct pulled pulled = {NULL, 0, 0};
-    if (!PyArg_ParseTuple(arguments, "iw*n", &tun, &room, &limit))
+    if (!PyArg_ParseTuple(arguments, "iw*ni", &tun, &room, &limit, &versions))
         return NULL;
     PyObject *answer = NULL, *ends = PyList_New(0);
     if (limit < 0)
         PyErr_SetString(PyExc_ValueError, "no such limit");
     else if (ends != NULL &&
-             pull_all(&pulled, ends, tun, room.buf, (size_t)room.len, (size_t)limit))
+             pull_all(&pulled, ends, tun, room.buf, (size_t)room.len, (size_t)limit,
+                      versions))
         answer = Py_BuildValue("(Oy#n)", ends, pulled.packet, (Py_ssize_t)pulled.size, pulled.next);
     Py_XDECREF(ends);
     PyBuffer_Release(&room);
@@ -679,7 +681,7 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC PyInit__segments(void) {
     PyObject *module = PyModule_Create(&definition);
     /* of the functions' parameters: see engine.py */
-    if (module != NULL && PyModule_AddIntConstant(module, "REVISION", 2)) {
+    if (module != NULL && PyModule_AddIntConstant(module, "REVISION", 3)) {
         Py_DECREF(module);
         return NULL;
     }

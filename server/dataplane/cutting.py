@@ -36,11 +36,14 @@ _PACKET: Final = VNET.size + 65535
 _LONGEST: Final = 40 + 65535
 
 
-def pull(tun: int, room: memoryview, limit: int) -> tuple[list[int], bytes | None, int]:
+def pull(
+    tun: int, room: memoryview, limit: int, versions: int
+) -> tuple[list[int], bytes | None, int]:
     """Read packets from the TUN, and cut them like :func:`cut`, one behind the other.
 
     :param tun: a descriptor that does not block.
     :param limit: bytes at which it stops; ``room`` has an SSTP packet more than that.
+    :param versions: of IP that the client has opened; see segments.ONLY_IPV4.
     :returns: where each SSTP packet ends; then, if the TUN may have more, the packet at which it
         stopped, and the number of its next segment.
     :raises OSError: if the TUN is gone.
@@ -54,8 +57,8 @@ def pull(tun: int, room: memoryview, limit: int) -> tuple[list[int], bytes | Non
             packet = b""
         if not packet:
             return ends, None, 0
-        # the interface carries IPv4 alone, unless the machine does not let us say so
-        if len(packet) < VNET.size + 20 or packet[VNET.size] >> 4 != 4:
+        # of what the client has not opened nothing is to come, if the machine lets us say so
+        if len(packet) < VNET.size + 20 or not versions >> (packet[VNET.size] >> 4) & 1:
             continue
         if end >= limit:
             return ends, packet, 0

@@ -5,7 +5,7 @@ from typing import Final
 from ..sstp.wire import HEADER_SIZE, MAX_PACKET, packet_size
 from .diversion import MOST
 from .engine import forward
-from .segments import HEAD, OVERHEAD, PPP_IPV4, VERSION_DATA, Offload
+from .segments import HEAD, OVERHEAD, PPP_IPV4, PPP_IPV6, VERSION_DATA, Offload
 from .stream import PLAINTEXT, TlsStream
 
 #: What is read of a client that sends IP packets before the next client has its turn, in those of TLS:
@@ -48,7 +48,9 @@ class Inbound:
     def open(
         self, tun: int, source: bytes, offload: Offload, *, server: bytes, multicast: bool
     ) -> None:
-        """Let IPv4 packets from ``source`` (4 bytes) through to the descriptor ``tun``.
+        """Let packets from ``source`` through to the descriptor ``tun``.
+
+        :param source: 4 bytes, the address; and, if there is IPv6, 8 more, the prefix.
 
         :param offload: of what it takes many segments in one packet.
         :param server: our address in the tunnel, 4 bytes: what asks us is diverted.
@@ -115,9 +117,10 @@ class Inbound:
         return others
 
     def deliver(self, packet: bytes) -> None:
-        """Write one IPv4 packet that came in an unusual frame, under the same rules."""
+        """Write one IP packet that came in an unusual frame, under the same rules."""
         if self._tun >= 0 and len(packet) >= 20:
-            data = memoryview(HEAD.pack(VERSION_DATA, OVERHEAD + len(packet), PPP_IPV4) + packet)
+            ppp = PPP_IPV6 if packet[0] >> 4 == 6 else PPP_IPV4
+            data = memoryview(HEAD.pack(VERSION_DATA, OVERHEAD + len(packet), ppp) + packet)
             self._forward(data, 0, len(data))
 
     def _forward(self, view: memoryview, position: int, end: int) -> int:

@@ -8,7 +8,7 @@ from typing import Final
 
 from .engine import cut, pull
 from .queue import QUANTUM, FairQueue, Room
-from .segments import OVERHEAD, framed
+from .segments import ONLY_IPV4, OVERHEAD, framed
 from .stream import TlsStream
 
 #: Bytes of SSTP packets on their way to the socket in one turn: as many as it has taken lately.
@@ -26,9 +26,10 @@ class Outbound:
     :param room: what all queues of the worker may take.
     :param coalesce: whether the client takes several SSTP packets in one TLS record.
     :ivar sent: bytes of IP packets.
+    :ivar versions: of IP that the client has opened; see segments.ONLY_IPV4.
     """
 
-    __slots__ = ("_batch", "_coalesce", "_queue", "_scratch", "_stream", "sent")
+    __slots__ = ("_batch", "_coalesce", "_queue", "_scratch", "_stream", "sent", "versions")
 
     def __init__(
         self, stream: TlsStream, scratch: bytearray, room: Room, *, coalesce: bool
@@ -39,6 +40,7 @@ class Outbound:
         self._coalesce = coalesce
         self._batch = _MOST
         self.sent = 0
+        self.versions = ONLY_IPV4
 
     @property
     def queued(self) -> bool:
@@ -67,7 +69,7 @@ class Outbound:
         :raises OSError: if the connection or the interface is gone.
         """
         if not self._queue and not self._stream.waiting:
-            ends, packet, first = pull(tun, self._scratch, self._batch)
+            ends, packet, first = pull(tun, self._scratch, self._batch, self.versions)
             self._write(ends)
             if packet is None:
                 self._go_out()
@@ -81,7 +83,7 @@ class Outbound:
         size = 0
         for _ in range(READS):
             # no room for a packet: it comes as it is
-            _, packet, _ = pull(tun, self._scratch, 0)
+            _, packet, _ = pull(tun, self._scratch, 0, self.versions)
             if packet is None:
                 break
             self._queue.add(packet, now)

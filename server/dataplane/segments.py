@@ -33,6 +33,8 @@ U16, U32 = 0xFFFF, 0xFFFFFFFF
 #: The head of an SSTP data packet: version and C bit, length; PPP's address, control and protocol.
 HEAD: Final = struct.Struct("!HHI")
 VERSION_DATA: Final = 0x1000
+#: Versions of IP, a bit for each number.
+ONLY_IPV4, ONLY_IPV6 = 1 << 4, 1 << 6
 PPP_IPV4, PPP_IPV6 = 0xFF030021, 0xFF030057
 
 

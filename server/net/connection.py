@@ -33,7 +33,7 @@ from .backlog import Backlog
 from .beginning import new_session
 from .closing import close_gently
 from .eap_handshake import EapHandshake
-from .inside import Inside
+from .inside import Inside, earliest
 from .lifecycle import ConnectionEvent, ConnectionState, Lifecycle, Packets
 from .lookup import look_up
 from .shared import Shared
@@ -92,7 +92,7 @@ class Connection:
             read=partial(self._safely, self._read),
             flush=partial(self._safely, self._flush),
             pump=partial(self._safely, self._pump),
-            tick=partial(self._safely, self._tell, self._session.tick),
+            tick=partial(self._safely, self._tick),
         )
         self._watch = Watch(self._loop, stream, self._tun, steps)
         self._backlog = Backlog(
@@ -162,7 +162,7 @@ class Connection:
             self._life.watched,
             busy=self._backlog.busy,
             queued=self._outbound.queued,
-            deadline=self._session.deadline,
+            deadline=earliest(self._session.deadline, self._inside.deadline),
         )
 
     # What the event loop calls
@@ -259,6 +259,10 @@ class Connection:
             return self.drop(f"connection lost: {explained(error)}")
         return self._go_on()
 
+    def _tick(self) -> None:
+        self._inside.tick(self._loop.time())
+        self._tell(self._session.tick)
+
     # What the session asks for
 
     def _tell(self, take: Callable[[float], list[Effect]]) -> None:
@@ -305,8 +309,8 @@ class Connection:
             case Identified(text):
                 self._client = f"{self._client} {text}".strip()[:_CLIENT]
                 self._log.info("the client calls itself '%s'", text)
-            case Up(mtu):
-                self._bring_up(mtu)
+            case Up():
+                self._bring_up(effect)
             case Down():
                 self._happen(ConnectionEvent.DOWN)
             case Deliver(packet):
@@ -365,19 +369,21 @@ class Connection:
         elif self._happen(ConnectionEvent.GIVEN):
             self._tell(lambda _: self._session.bound())
 
-    def _bring_up(self, mtu: int) -> None:
+    def _bring_up(self, up: Up) -> None:
         lease = self._admission.lease
         if lease is None:
             raise ServerError("a session without a lease cannot carry packets")
         # a client may negotiate IPCP anew, as often as it likes: no more word of it then
         first = self._life.state is ConnectionState.READY
         tun = self._tun
-        self._inside.open(tun, lease, mtu)
+        self._inside.open(tun, lease, up, self._loop.time())
         self._happen(ConnectionEvent.UP)
+        if first and up.mtu != self._shared.config.mtu:
+            self._spawn(tun.set_mtu(up.mtu))
+        if lease.ipv6 is not None:
+            self._spawn(tun.set_ipv6(lease.ipv6 if up.ipv6 else None))
         if first:
-            if mtu != self._shared.config.mtu:
-                self._spawn(self._tun.set_mtu(mtu))
-            self._log.info("up, address %s on %s", lease.address, self._tun.name)
+            self._log.info("up, address %s on %s", lease.address, tun.name)
 
     def _know_claim(self) -> None:
         if self._session.user:

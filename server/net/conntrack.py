@@ -12,7 +12,7 @@ import contextlib
 import functools
 import struct
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Network
 from typing import Final
 
 from ..log import LOGGER
@@ -21,8 +21,8 @@ from .netlink import Netlink, attribute, message, nest
 
 _NETLINK_NETFILTER: Final = 12
 
-# struct nfgenmsg: AF_INET, version, resource
-_FAMILY: Final = struct.pack("=BBH", 2, 0, 0)
+# struct nfgenmsg: AF_INET or AF_INET6, version, resource
+_FAMILY, _FAMILY_IPV6 = struct.pack("=BBH", 2, 0, 0), struct.pack("=BBH", 10, 0, 0)
 _FLAGS: Final = struct.Struct("=I")
 
 _GET, _DELETE = 0x101, 0x102
@@ -72,6 +72,16 @@ def forget(address: IPv4Address) -> None:
         with contextlib.closing(_open()) as asking:
             for side in _SIDES:
                 _forget(asking, side, address.packed)
+    except OSError as error:
+        _warn(error.strerror or "no answer")
+
+
+def forget_prefix(prefix: IPv6Network) -> None:
+    """Do the same for all addresses of a /64. No kernel filters by prefixes: each entry is looked at."""
+    beginning = prefix.network_address.packed[: prefix.prefixlen // 8]
+    try:
+        with contextlib.closing(_open()) as asking:
+            _find_and_delete(asking, _FAMILY_IPV6, beginning)
     except OSError as error:
         _warn(error.strerror or "no answer")
 

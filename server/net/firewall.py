@@ -10,11 +10,11 @@ from typing import Final
 from ..config import Config
 from ..contracts import Access
 from ..log import LOGGER
-from .group import LINK_LOCAL, MARK, MARK_BITS, RESOLVER
+from .group import LINK_LOCAL, LINK_LOCAL_IPV6, MARK, MARK_BITS, RESOLVER
 from .nft import NftError, nft
 
-# IPv4 and TCP headers without options
-_HEADERS: Final = 40
+# IP and TCP headers without options: of IPv4, and of IPv6
+_HEADERS, _HEADERS_IPV6 = 40, 60
 
 # A packet from a session comes from the session's address, and no other brings such a packet. The
 # server looks at what comes out of a tunnel as well, packet by packet; nobody else looks at the rest.
@@ -33,17 +33,22 @@ table inet {table} {{
 {sources}
     chain forward {{
         type filter hook forward priority mangle; policy accept;
-        iifname "{prefix}*" tcp flags & (syn | rst) == syn tcp option maxseg size > {mss} tcp option maxseg size set {mss}
-        oifname "{prefix}*" tcp flags & (syn | rst) == syn tcp option maxseg size > {mss} tcp option maxseg size set {mss}
+        iifname "{prefix}*" tcp flags & (syn | rst) == syn jump clamp
+        oifname "{prefix}*" tcp flags & (syn | rst) == syn jump clamp
         iifname "{prefix}*" jump from_client
         oifname "{prefix}*" jump to_client
+    }}
+    chain clamp {{
+        meta nfproto ipv4 tcp option maxseg size > {mss} tcp option maxseg size set {mss}
+        meta nfproto ipv6 tcp option maxseg size > {mss_ipv6} tcp option maxseg size set {mss_ipv6}
     }}
     chain from_client {{
         ct state established, related return
         {to_all} {multicast} == 0 drop
         ip daddr {{ {link_local} }} {resolver} th dport 53 return
         ip daddr {{ {link_local} }} {to_link_local} == 0 reject with icmpx admin-prohibited
-        ip6 daddr {{ fe80::/10, fd00:ec2::254 }} {to_link_local} == 0 reject with icmpx admin-prohibited
+        ip6 daddr {{ {link_local_ipv6} }} {resolver} th dport 53 return
+        ip6 daddr {{ {link_local_ipv6} }} {to_link_local} == 0 reject with icmpx admin-prohibited
         oifgroup & {mark_bits} == {mark} {to_clients} == 0 reject with icmpx admin-prohibited
     }}
     chain to_client {{
@@ -63,6 +68,7 @@ table inet {table} {{
         {to_all} {multicast} == 0 drop
         {to_all} return
         icmp type echo-request return
+        icmpv6 type echo-request return
         {resolver} th dport 53 return
         {to_server} != 0 return
         reject with icmpx admin-prohibited
@@ -75,12 +81,14 @@ table inet {table} {{
         {to_all} {multicast_out} == 0 drop
         ct state established, related return
         icmp type {{ echo-request, destination-unreachable, time-exceeded, parameter-problem }} return
+        icmpv6 type {{ echo-request, destination-unreachable, packet-too-big, time-exceeded, parameter-problem }} return
         oifgroup & {mark_bits} == {mark} oifgroup & {inbound} != 0 return
         drop
     }}
     chain postrouting {{
         type nat hook postrouting priority srcnat; policy accept;
         {nat}
+        {nat66}
     }}
 }}
 """
@@ -144,14 +152,17 @@ def _rules(config: Config, *, fib: bool) -> str:
     def permits(access: Access) -> str:
         return f"iifgroup & {access.value:#x}"
 
+    masquerade = f'iifname "{prefix}*" oifname != "{prefix}*" masquerade'
     directed = "fib daddr type { broadcast, multicast }"
     return _RULES.format(
         table=config.table,
         prefix=prefix,
         mss=config.mtu - _HEADERS,
+        mss_ipv6=config.mtu - _HEADERS_IPV6,
         sources=_SOURCES.format(prefix=prefix) if fib else "",
         to_all=directed if fib else "ip daddr { 224.0.0.0/4, 255.255.255.255 }",
         link_local=", ".join(map(str, LINK_LOCAL)),
+        link_local_ipv6=", ".join(map(str, LINK_LOCAL_IPV6)),
         resolver=f"meta l4proto {{ tcp, udp }} iifgroup & {RESOLVER:#x} != 0",
         multicast=permits(Access.MULTICAST),
         multicast_out=f"oifgroup & {Access.MULTICAST.value:#x}",
@@ -161,5 +172,6 @@ def _rules(config: Config, *, fib: bool) -> str:
         inbound=f"{Access.INBOUND.value:#x}",
         mark=f"{MARK:#x}",
         mark_bits=f"{MARK_BITS:#x}",
-        nat=f'iifname "{prefix}*" oifname != "{prefix}*" masquerade' if config.nat else "",
+        nat=f"meta nfproto ipv4 {masquerade}" if config.nat else "",
+        nat66=f"meta nfproto ipv6 {masquerade}" if config.nat66 else "",
     )

@@ -9,12 +9,13 @@ import asyncio
 import os
 import threading
 
-from ..contracts import Lease
+from ..contracts import Ipv6Lease, Lease
 from ..dataplane.segments import Offload
 from ..errors import ServerError
+from ..log import LOGGER
 from .group import group_of
 from .shared import Shared
-from .tun import Tun, configure, name_of, open_kernel, open_tun, set_mtu
+from .tun import Tun, configure, name_of, open_kernel, open_tun, set_ipv6, set_mtu
 
 
 class Interface:
@@ -25,6 +26,7 @@ class Interface:
         self._making = asyncio.Lock()
         self._going: asyncio.Task[None] | None = None
         self._over = False
+        self._ipv6: Ipv6Lease | None = None
         self.descriptor = -1
         self.name = ""
         self.offload = Offload.NONE
@@ -57,6 +59,20 @@ class Interface:
         """
         if self.descriptor >= 0:
             await self._shared.arrange(_set_mtu, self.name, mtu)
+
+    async def set_ipv6(self, lease: Ipv6Lease | None) -> None:
+        """Have it carry IPv6 as ``lease`` says, or none, if it is still there.
+
+        Where the machine does not let us, that is said, and IPv4 goes on.
+        """
+        async with self._making:
+            if self.descriptor < 0 or lease == self._ipv6:
+                return
+            self._ipv6 = lease
+            try:
+                await self._shared.arrange(_set_ipv6, self.name, lease)
+            except ServerError as error:
+                LOGGER.error("%s", error)
 
     def close(self) -> None:
         """Have it gone, and the route to the client's address with it; not waited for here."""
@@ -114,3 +130,7 @@ def _open(prefix: str, session: int) -> Tun:
 
 def _set_mtu(name: str, mtu: int) -> None:
     set_mtu(name, mtu, kernel=_KERNEL.netlink)
+
+
+def _set_ipv6(name: str, lease: Ipv6Lease | None) -> None:
+    set_ipv6(name, lease, kernel=_KERNEL.netlink)

@@ -12,13 +12,14 @@ import fcntl
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Final
 
 from ..config import Config
 from .firewall import Firewall
-from .forwarding import TABLE, Forwarding
+from .forwarding import IPV4, TABLES, Forwarding
+from .forwarding_ipv6 import ForwardingEverywhere, forwarding_of_ipv6
 from .presence import present
 
 #: What comes when rules have changed, ours or others'.
@@ -38,7 +39,8 @@ def rules_of(config: Config) -> Iterator["Rules"]:
     :raises ServerError: if this machine cannot have them; nothing is left of them then.
     """
     firewall = Firewall(config)
-    forwarding = Forwarding(config.table, config.interface)
+    forwarding = Forwarding(config.table, config.interface, IPV4)
+    forwarding_ipv6 = forwarding_of_ipv6(config)
     with ExitStack() as stack:
         stack.enter_context(present(config.table))
         changes = stack.enter_context(_changes())
@@ -46,7 +48,49 @@ def rules_of(config: Config) -> Iterator["Rules"]:
         stack.callback(firewall.close)
         stack.callback(forwarding.close)
         forwarding.open()
-        yield Rules(firewall, forwarding, changes, names=(config.table, TABLE))
+        stack.callback(forwarding_ipv6.close)
+        rules = Rules(
+            firewall,
+            forwarding,
+            WhenWanted(forwarding_ipv6, config.ipv6),
+            changes,
+            names=(config.table, *TABLES),
+        )
+        rules.reconcile()
+        yield rules
+
+
+class WhenWanted:
+    """Forwarding that is left alone until clients may have IPv6.
+
+    :param wanted: whether they may by now.
+    """
+
+    def __init__(
+        self, forwarding: Forwarding | ForwardingEverywhere, wanted: Callable[[], bool]
+    ) -> None:
+        self._forwarding = forwarding
+        self._wanted = wanted
+        self._opened = False
+
+    def reconcile(self) -> None:
+        """Turn it on, once it is wanted; see what has changed after that.
+
+        :raises ServerError: if what has to be done cannot.
+        """
+        if self._opened:
+            self._forwarding.reconcile()
+        elif self._wanted():
+            self._forwarding.open()
+            self._opened = True
+
+    def restore(self) -> None:
+        """Have its rule again if somebody took it away.
+
+        :raises ServerError: if that cannot be.
+        """
+        if self._opened:
+            self._forwarding.restore()
 
 
 class Rules:
@@ -60,12 +104,14 @@ class Rules:
         self,
         firewall: Firewall,
         forwarding: Forwarding,
+        forwarding_ipv6: "WhenWanted",
         changes: socket.socket,
         *,
         names: tuple[str, ...],
     ) -> None:
         self._firewall = firewall
         self._forwarding = forwarding
+        self._forwarding_ipv6 = forwarding_ipv6
         self._changes = changes
         self._names = [name.encode() + b"\0" for name in names]
         self._doubtful = False
@@ -79,8 +125,10 @@ class Rules:
         if self._doubtful:
             self._firewall.restore()
             self._forwarding.restore()
+            self._forwarding_ipv6.restore()
             self._doubtful = False
         self._forwarding.reconcile()
+        self._forwarding_ipv6.reconcile()
 
     def _heard(self) -> bool:
         """Whether something happened to a table of ours, or may have."""

@@ -6,18 +6,21 @@ import os
 import socket
 import struct
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Final
 
 from pyroute2 import IPRoute
 
+from ..contracts import Ipv6Lease
 from ..dataplane.engine import COMPILED
 from ..dataplane.segments import Offload
 from ..errors import ServerError, quotation
 from . import conntrack, netlink
 from .group import MARK, MARK_BITS
 from .netlink import Netlink, attribute, message
+
+IPAddress = IPv4Address | IPv6Address
 
 DEVICE: Final = Path("/dev/net/tun")
 
@@ -35,12 +38,18 @@ _OFFLOADS: Final = (
 )
 
 # linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h, linux/if.h
-_RTM_NEWLINK, _RTM_NEWADDR = 16, 20
+_RTM_NEWLINK, _RTM_NEWADDR, _RTM_NEWROUTE = 16, 20, 24
 _NEW: Final = netlink.REQUEST | netlink.ACK | 0x600  # NLM_F_CREATE, NLM_F_EXCL
+_REPLACE: Final = netlink.REQUEST | netlink.ACK | 0x500  # NLM_F_REPLACE, NLM_F_CREATE
 _SET: Final = netlink.REQUEST | netlink.ACK
 _MTU, _TXQLEN, _GROUP = 4, 13, 27
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _IFF_UP: Final = 1
+_RTA_DST, _RTA_OIF = 1, 4
+_RT_TABLE_MAIN, _RTPROT_STATIC, _RT_SCOPE_UNIVERSE, _RTN_UNICAST = 254, 4, 0, 1
+# struct rtmsg: family, prefix lengths of destination and source, TOS, table, protocol, scope, type,
+# flags
+_RTMSG: Final = struct.Struct("=BBBBBBBBI")
 # struct ifaddrmsg: family, prefix length, flags, scope, index
 _IFADDRMSG: Final = struct.Struct("=BBBBI")
 # struct ifinfomsg: family, device type, index, flags, which of them change
@@ -52,6 +61,17 @@ _NAME_SIZE: Final = 15
 #: Packets that wait in the kernel until we read them. With the 500 that are usual downloads lose
 #: some: we may be busy with other sessions for some milliseconds.
 _QUEUE: Final = 2000
+
+# How the kernel is to treat IPv6 on a session's interface (Documentation/networking/ip-sysctl.rst):
+# no address of its own making, nothing believed that comes from the client; and forwarded where that
+# is not on for the whole machine, since Linux 6.17. IPv6 itself comes last.
+_IPV6_SETTINGS: Final = (
+    ("addr_gen_mode", b"1"),
+    ("accept_ra", b"0"),
+    ("accept_redirects", b"0"),
+    ("force_forwarding", b"1"),
+    ("disable_ipv6", b"0"),
+)
 
 # struct ifreq: the name, the flags, padding to 40 bytes
 _IFREQ: Final = struct.Struct("16sH22x")
@@ -146,7 +166,7 @@ def configure(
     :param kernel: of :func:`open_kernel`.
     :raises ServerError: if the kernel refuses.
     """
-    # The tunnel carries IPv4 alone: without this the kernel sends router solicitations into it.
+    # Until its client asks for it: without this the kernel sends router solicitations into it.
     _switch(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6")
     # Where forwarding is on for the whole machine, it is for this as well, and /proc may be read-only.
     _switch(f"/proc/sys/net/ipv4/conf/{name}/forwarding")
@@ -175,16 +195,50 @@ def set_mtu(name: str, mtu: int, *, kernel: Netlink) -> None:
         ) from error
 
 
+def set_ipv6(name: str, lease: Ipv6Lease | None, *, kernel: Netlink) -> None:
+    """Give the interface our address and the route to the client's prefix, or take both away.
+
+    The kernel makes no link-local address of its own: what concerns the link, :mod:`..responders`
+    answer.
+
+    :raises ServerError: if the kernel refuses.
+    """
+    settings = Path(f"/proc/sys/net/ipv6/conf/{name}")
+    if lease is None:
+        _switch(str(settings / "disable_ipv6"))
+        return
+    for setting, value in _IPV6_SETTINGS:
+        _switch(str(settings / setting), value)
+    try:
+        index = socket.if_nametoindex(name)
+        kernel.do(_address(index, lease.local_address), _route(index, lease.prefix))
+        conntrack.forget_prefix(lease.prefix)
+    except OSError as error:
+        raise ServerError(f"the interface {name} cannot carry IPv6: {_reason(error)}") from error
+
+
 def open_kernel() -> Netlink:
     """Return what :func:`configure` and :func:`set_mtu` ask, for one thread."""
     return Netlink(socket.NETLINK_ROUTE)
 
 
-def _address(index: int, local: IPv4Address, peer: IPv4Address) -> bytes:
+def _address(index: int, local: IPAddress, peer: IPAddress | None = None) -> bytes:
     """Return the message that gives an interface its addresses, and the route to ``peer``."""
-    ends = attribute(_IFA_LOCAL, local.packed) + attribute(_IFA_ADDRESS, peer.packed)
-    head = _IFADDRMSG.pack(socket.AF_INET, 32, 0, 0, index)
+    ends = attribute(_IFA_LOCAL, local.packed)
+    ends += attribute(_IFA_ADDRESS, (peer or local).packed)
+    family = socket.AF_INET if local.version == 4 else socket.AF_INET6
+    head = _IFADDRMSG.pack(family, local.max_prefixlen, 0, 0, index)
     return message(_RTM_NEWADDR, _NEW, head + ends)
+
+
+def _route(index: int, network: IPv6Network) -> bytes:
+    """Return the message that makes this the route to ``network``, in place of that of a session which
+    has lost it and is not gone yet.
+    """
+    kind = _RT_TABLE_MAIN, _RTPROT_STATIC, _RT_SCOPE_UNIVERSE, _RTN_UNICAST
+    head = _RTMSG.pack(socket.AF_INET6, network.prefixlen, 0, 0, *kind, 0)
+    body = attribute(_RTA_DST, network.network_address.packed)
+    return message(_RTM_NEWROUTE, _REPLACE, head + body + attribute(_RTA_OIF, _U32.pack(index)))
 
 
 def _link(index: int, values: dict[int, int], *, flags: int = 0) -> bytes:
@@ -194,14 +248,14 @@ def _link(index: int, values: dict[int, int], *, flags: int = 0) -> bytes:
     return message(_RTM_NEWLINK, _SET, head + body)
 
 
-def _switch(path: str) -> None:
-    """Turn a setting of the kernel on, if there is such a one that can be."""
+def _switch(path: str, value: bytes = b"1") -> None:
+    """Turn a setting of the kernel on, or to ``value``, if there is such a one that can be."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     except OSError:
         return
     with contextlib.suppress(OSError):
-        os.write(descriptor, b"1")
+        os.write(descriptor, value)
     os.close(descriptor)
 
 

@@ -8,5 +8,9 @@ understand it does not answer. The packet is hostile: nothing of it is checked b
 known      what a responder is, and what it is told beside the packet
 answers    the session's responders, and how often they are asked
 dhcp       DHCPINFORM: DNS servers and suffix, the routes of a split tunnel
+routers    router advertisements, and that the router is there
+dhcpv6     stateless DHCPv6: DNS servers and suffix
 udp        datagrams in IPv4 packets
+ipv6       datagrams and ICMPv6 messages in IPv6 packets
+names      domain names on the wire
 """

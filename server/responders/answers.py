@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from . import dhcp
+from . import dhcp, dhcpv6, routers
 from .known import Known, Responder
 
 #: All of them: each is given every packet that was diverted.
-RESPONDERS: Final[tuple[Responder, ...]] = (dhcp.respond,)
+RESPONDERS: Final[tuple[Responder, ...]] = (dhcp.respond, routers.respond, dhcpv6.respond)
 
 #: Packets that are looked at at once, and in a second: clients ask a few times after their login.
 _AT_ONCE: Final = 20

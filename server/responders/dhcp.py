@@ -20,6 +20,7 @@ from typing import Final
 from ..contracts import Lease
 from . import udp
 from .known import Known
+from .names import labels
 from .udp import Datagram
 
 SERVER_PORT, CLIENT_PORT = 67, 68  # RFC 2131 4.1
@@ -199,7 +200,7 @@ def _pieces(code: int, lease: Lease) -> Iterable[bytes]:
         case Option.SUFFIX:
             return (lease.dns_suffix.encode("ascii"),)
         case Option.SEARCH:
-            return (_labels(lease.dns_suffix),)
+            return (labels(lease.dns_suffix),)
         case Option.ROUTES | Option.MICROSOFT_ROUTES:
             return _routes(lease)
         case _:
@@ -210,14 +211,6 @@ def _option(code: int, value: bytes) -> bytes:
     """Return an option; one that is too long for one, in pieces (RFC 3396 5); nothing of nothing."""
     pieces = (value[start : start + _LONGEST] for start in range(0, len(value), _LONGEST))
     return b"".join(bytes((code, len(piece))) + piece for piece in pieces)
-
-
-def _labels(name: str) -> bytes:
-    """Return a name as RFC 1035 3.1 has it, without compression; nothing of none."""
-    if not name:
-        return b""
-    labels = (label.encode("ascii") for label in name.split("."))
-    return b"".join(bytes((len(label),)) + label for label in labels) + b"\0"
 
 
 def _routes(lease: Lease) -> Iterator[bytes]:

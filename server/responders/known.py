@@ -12,10 +12,12 @@ class Known:
     """What a session knows that a responder may need.
 
     :param mtu: the largest IP packet that the client takes, in bytes.
+    :param identifier: our interface identifier on the link, 8 bytes; empty while there is no IPv6.
     """
 
     lease: Lease
     mtu: int
+    identifier: bytes = b""
 
 
 #: From a whole IP packet that was diverted to those that go to the client, none or several.

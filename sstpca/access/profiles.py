@@ -79,6 +79,13 @@ class AccessProfile:
         ruled = (server for rule in self.client.name_rules for server in rule.servers)
         return tuple(map(str, beside((*self.dns, *ruled), self.routes)))
 
+    @property
+    def routes_ipv6(self) -> tuple[str, ...]:
+        """What goes through a split tunnel by IPv6: the routes, and a route to each DNS server."""
+        if self.full_tunnel or self.ipv6.prefix is None:
+            return ()
+        return tuple(map(str, self.ipv6.through(full_tunnel=False)))
+
 
 def beside(
     servers: Iterable[IPv4Address], routes: tuple[IPv4Network, ...]

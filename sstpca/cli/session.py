@@ -40,7 +40,7 @@ def list_(context: Context, as_json: bool) -> None:
         return
     click.echo(
         table(
-            ("NUMBER", "USER", "ADDRESS", "FROM", "SINCE", "RECEIVED", "SENT", "INTERFACE"),
+            ("NUMBER", "USER", "ADDRESS", "IPV6", "FROM", "SINCE", "RECEIVED", "SENT", "INTERFACE"),
             [_cells(row) for row in rows],
             empty="nobody is connected",
         )
@@ -50,7 +50,8 @@ def list_(context: Context, as_json: bool) -> None:
 def _cells(row: SessionView) -> tuple[str, ...]:
     traffic = (_bytes(row.received), _bytes(row.sent))
     since = local(row.started)
-    return (str(row.id), row.user, row.address, row.peer, since, *traffic, row.interface)
+    addresses = (row.address, row.prefix or "none")
+    return (str(row.id), row.user, *addresses, row.peer, since, *traffic, row.interface)
 
 
 def _bytes(count: float) -> str:

@@ -14,7 +14,7 @@ from ..errors import SstpcaError, Unavailable
 from ..home import Home
 from ..secrets import Sealer
 from ..settings import Settings
-from ..store import Store
+from ..store import Store, profiles
 from ..x509.pair import identity_to_pem
 from .backend import StoreBackend
 
@@ -50,6 +50,8 @@ def _config(home: Home, settings: Settings) -> Config:
         table=f"sstpca_{table}",
         mtu=server.mtu,
         nat=server.nat,
+        nat66=server.nat66,
+        ipv6=functools.partial(_ipv6, home),
         due=functools.partial(_due, home),
         tls=TlsSettings(settings.tls.minimum_version, Compat(settings.tls.compat)),
     )
@@ -57,6 +59,14 @@ def _config(home: Home, settings: Settings) -> Config:
 
 def _due(home: Home) -> str:
     return ending(home, datetime.now(UTC))
+
+
+def _ipv6(home: Home) -> bool:
+    store = Store.open(home.database)
+    with store.reading() as transaction:
+        wanted = profiles.some_have_ipv6(transaction)
+    store.close()
+    return wanted
 
 
 def _read_identities(home: Home) -> tuple[bytes, ...]:

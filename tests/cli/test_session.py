@@ -43,8 +43,8 @@ def test_nobody_is_connected(run: Run) -> None:
 
 def test_the_table(run: Run, sessions: Sessions) -> None:
     head, alice, bob = run("session", "list").stdout.splitlines()
-    assert head.split()[:4] == ["NUMBER", "USER", "ADDRESS", "FROM"]
-    assert alice.split()[:4] == ["1", "alice", "10.99.0.17", "203.0.113.9:5000"]
+    assert head.split()[:5] == ["NUMBER", "USER", "ADDRESS", "IPV6", "FROM"]
+    assert alice.split()[:5] == ["1", "alice", "10.99.0.17", "none", "203.0.113.9:5000"]
     assert "1.5 kB" in alice
     assert "2.0 MB" in alice
     assert bob.endswith("sstp2")

@@ -17,10 +17,10 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
-from typing import Self
+from ipaddress import IPv4Address, IPv6Address
+from typing import Self, TypeVar
 
-from tests.support import eap, mschap, packets, ppp, sstp
+from tests.support import eap, ipv6, mschap, packets, ppp, sstp
 from tests.support.faults import (
     Aborted,
     CallRefused,
@@ -58,6 +58,8 @@ _RESEND = 3.0
 _ASK_AGAIN = 0.3
 _FOREVER = 2.0**31
 
+T = TypeVar("T")
+
 
 @enum.unique
 class Spoil(enum.Enum):
@@ -80,6 +82,7 @@ class Heard:
     echoes: int = 0
     link_echoes: int = 0
     arrived: deque[packets.Packet] = field(default_factory=deque)
+    arrived_ipv6: deque[ipv6.Packet] = field(default_factory=deque)
 
 
 class Client:
@@ -323,6 +326,18 @@ class Client:
         given = (self.ipcp.options.get(kind, NOWHERE) for kind in (DNS1, DNS2))
         return [IPv4Address(value) for value in given if value != NOWHERE]
 
+    @property
+    def link_local(self) -> IPv6Address:
+        """The link-local address of this client (RFC 5072 5)."""
+        return _link_local(self.others[ppp.IPV6CP].options[1])
+
+    @property
+    def router(self) -> IPv6Address:
+        """That of the server."""
+        peer = self.others[ppp.IPV6CP].peer
+        assert peer is not None
+        return _link_local(peer[1])
+
     # Traffic
 
     def send_packet(self, packet: packets.Packet) -> None:
@@ -344,6 +359,34 @@ class Client:
 
         self._until(look, "IPv4 packet", patience=patience)
         return found[0]
+
+    def send_ipv6(self, packet: ipv6.Packet) -> None:
+        """Send an IPv6 packet through the tunnel."""
+        self._send(ppp.IPV6, packet.encode())
+
+    def receive_ipv6(
+        self, read: Callable[[ipv6.Packet], T | None], *, patience: float | None = None
+    ) -> T:
+        """Wait for an IPv6 packet of which ``read`` makes something; return that."""
+        found: list[T] = []
+
+        def look() -> bool:
+            while self.heard.arrived_ipv6 and not found:
+                made = read(self.heard.arrived_ipv6.popleft())
+                found.extend([] if made is None else [made])
+            return bool(found)
+
+        self._until(look, "IPv6 packet", patience=patience)
+        return found[0]
+
+    def ask_ipv6(self, packet: ipv6.Packet, read: Callable[[ipv6.Packet], T | None]) -> T:
+        """Send ``packet`` again and again until one comes back of which ``read`` makes something."""
+        deadline = time.monotonic() + self.patience
+        while time.monotonic() < deadline:
+            self.send_ipv6(packet)
+            with contextlib.suppress(TimedOut):
+                return self.receive_ipv6(read, patience=_ASK_AGAIN)
+        raise TimedOut(f"an answer to {packet}")
 
     def ask(
         self, packet: packets.Packet, wanted: Callable[[packets.Packet], bool]
@@ -494,6 +537,9 @@ class Client:
         if protocol == ppp.IPV4:
             self.heard.arrived.append(packets.parse(payload))
             return
+        if protocol == ppp.IPV6 and self.others[ppp.IPV6CP].opened:
+            self.heard.arrived_ipv6.append(ipv6.parse(payload))
+            return
         code, identifier, body = ppp.unpack(payload)
         if protocol == ppp.CHAP:
             self._take_chap(code, identifier, body)
@@ -554,6 +600,10 @@ class Client:
 
 def _connected(value: bytes) -> sstp.Control:
     return sstp.Control(sstp.Kind.CONNECTED, {sstp.Attribute.BINDING: value})
+
+
+def _link_local(identifier: bytes) -> IPv6Address:
+    return IPv6Address(bytes.fromhex("fe80000000000000") + identifier)
 
 
 def _judge_address(kind: int, value: bytes) -> bytes | None:

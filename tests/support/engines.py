@@ -47,7 +47,7 @@ class Engine(NamedTuple):
 
     forward: Forward
     cut: Callable[[Bytes, int, memoryview, int], tuple[list[int], int]]
-    pull: Callable[[int, memoryview, int], tuple[list[int], bytes | None, int]]
+    pull: Callable[[int, memoryview, int, int], tuple[list[int], bytes | None, int]]
 
 
 #: TCP and UDP.

@@ -167,7 +167,7 @@ class Fuzzer:
             with tunnel() as (tun, far):
                 for message in messages:
                     far.send(message)
-                ends, packet, following = one.pull(tun, room, limit)
+                ends, packet, following = one.pull(tun, room, limit, 1 << 4 | 1 << 6)
                 left = read_all(far)
             answers.append((ends, bytes(room[: ends[-1] if ends else 0]), packet, following, left))
         assert answers[0] == answers[1], ([one.hex() for one in messages], limit, size)

@@ -21,7 +21,7 @@ from typing import ClassVar, Self
 PREFIX = "sstpca-test"
 
 _CLONE_NEWNET = 0x40000000
-_ETH_P_IP = 0x0800
+_ETH_P_IP, _ETH_P_IPV6 = 0x0800, 0x86DD
 _counter = itertools.count()
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -205,12 +205,12 @@ class Namespace:
             return socket.create_server((str(address), port))
 
     @contextlib.contextmanager
-    def sniffer(self, interface: str) -> Iterator["Sniffer"]:
-        """Record the IPv4 packets that come in through ``interface``."""
+    def sniffer(self, interface: str, *, ipv6: bool = False) -> Iterator["Sniffer"]:
+        """Record the IPv4 packets, or those of IPv6, that come in through ``interface``."""
         with self.entered():
             raw = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM)
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-            raw.bind((interface, _ETH_P_IP))
+            raw.bind((interface, _ETH_P_IPV6 if ipv6 else _ETH_P_IP))
         with raw:
             yield Sniffer(raw)
 

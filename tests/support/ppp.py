@@ -12,6 +12,7 @@ IPCP = 0x8021
 CCP = 0x80FD
 IPV6CP = 0x8057
 IPV4 = 0x0021
+IPV6 = 0x0057
 
 Judge = Callable[[int, bytes], bytes | None]
 """What this side would have for an option the peer asks for: the same value accepts it, another

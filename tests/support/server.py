@@ -45,6 +45,7 @@ class Session:
     id: int
     user: str
     address: str
+    prefix: str
     peer: str
     interface: str
     client: str

@@ -148,6 +148,12 @@ def complaints(router: Router) -> list[str]:
         for profile in router.profiles
         if profile.client.routes_at_login and not profile.full_tunnel
     ]
+    found += [
+        f"server.rsc does not set up the IPv6 of the access profile {quoted(profile.name)}: RouterOS "
+        "gives prefixes of an /ipv6 pool, by remote-ipv6-prefix-pool of its /ppp profile"
+        for profile in router.profiles
+        if profile.ipv6.prefix is not None
+    ]
     if not isinstance(router.pair.key, rsa.RSAPrivateKey):
         # its manual names ECDHE-RSA and DHE-RSA for pfs=yes
         found.append("the server's key is not RSA, and RouterOS' SSTP may know no other")

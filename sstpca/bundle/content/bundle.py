@@ -109,6 +109,8 @@ class Deployment:
     :param server: what Windows calls the server address: the host, with the port unless it is 443.
     :param routes: the networks that go through the VPN when not everything does.
     :param dns_routes: the DNS servers outside those networks, which have to go there, too.
+    :param ipv6: whether the VPN has IPv6 as well.
+    :param routes_ipv6: what goes through it by IPv6 when not everything does, with DNS servers.
     :param client: sign-in, rules for names, proxy, triggers.
     :param authorities: see :class:`Trust`; so are ``eap_roots``, which EAP-TLS always has.
     """
@@ -123,6 +125,8 @@ class Deployment:
     dns_routes: tuple[str, ...] = ()
     dns: tuple[str, ...]
     dns_suffix: str
+    ipv6: bool = False
+    routes_ipv6: tuple[str, ...] = ()
     client: ConnectionSettings
     contact: str
     revocation_check: bool
@@ -135,6 +139,11 @@ class Deployment:
         return self.routes + self.dns_routes
 
     @property
+    def routes_of_both(self) -> tuple[str, ...]:
+        """The same with what goes there by IPv6."""
+        return self.all_routes + self.routes_ipv6
+
+    @property
     def routes_at_login(self) -> bool:
         """Whether Windows has what it sends through the VPN of the server, at each login."""
         return self.split_tunnel and self.client.routes_at_login
@@ -143,7 +152,7 @@ class Deployment:
     def windows_routes(self) -> tuple[str, ...]:
         """What Windows is told by its files of what it has to send through the VPN."""
         # DHCPINFORM is IPv4's
-        return tuple(one for one in self.all_routes if ":" in one or not self.routes_at_login)
+        return tuple(one for one in self.routes_of_both if ":" in one or not self.routes_at_login)
 
     @property
     def login(self) -> str:
@@ -241,6 +250,8 @@ def deployment_for(profile: AccessProfile, settings: Settings, trust: Trust) -> 
         dns_routes=profile.dns_routes,
         dns=tuple(map(str, profile.dns)),
         dns_suffix=profile.dns_suffix,
+        ipv6=profile.ipv6.prefix is not None,
+        routes_ipv6=profile.routes_ipv6,
         client=profile.client,
         contact=settings.bundle.contact.strip(),
         revocation_check=settings.bundle.revocation_check,

@@ -36,6 +36,8 @@ def told(
         "revocation_check": settings.bundle.revocation_check,
         "logo": "" if picture is None else hashlib.sha256(picture.content).hexdigest(),
     }
+    if profile.ipv6.prefix is not None:  # those who have none hear nothing new
+        values["ipv6"] = list(profile.routes_ipv6)
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

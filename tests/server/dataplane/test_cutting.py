@@ -279,8 +279,13 @@ def test_damaged_or_not_both_cut_the_same(
         assert packet[:OVERHEAD] == framed(packet[OVERHEAD:])[:OVERHEAD]
 
 
+#: Versions of IP, a bit for each number: none, IPv4, IPv6, both
+VERSIONS = (0, 1 << 4, 1 << 6, 1 << 4 | 1 << 6)
+ONLY_IPV4 = VERSIONS[1]
+
+
 def pull(
-    engine: Engine, messages: list[bytes], limit: int
+    engine: Engine, messages: list[bytes], limit: int, versions: int
 ) -> tuple[list[bytes], bytes | None, int, list[bytes]]:
     """Return the SSTP packets, the packet at which it stopped, its next segment, and what is left."""
     around = random.Random(limit).randbytes(64)
@@ -290,9 +295,10 @@ def pull(
         for message in messages:
             far.send(message)
         with memoryview(memory) as view:
-            ends, packet, following = engine.pull(tun, view[64 : 64 + size], limit)
+            ends, packet, following = engine.pull(tun, view[64 : 64 + size], limit, versions)
         left = []
-        while (rest := engine.pull(tun, memoryview(bytearray(0)), 0)[1]) is not None:
+        none = memoryview(bytearray(0))
+        while (rest := engine.pull(tun, none, 0, versions)[1]) is not None:
             left.append(rest)
     assert bytes(memory[:64]) == bytes(memory[64 + size :]) == around
     assert ends == sorted(set(ends))
@@ -307,14 +313,18 @@ _message = st.one_of(
 )
 
 
-@given(messages=st.lists(_message, max_size=8), limit=st.integers(0, 12_000))
+@given(
+    messages=st.lists(_message, max_size=8),
+    limit=st.integers(0, 12_000),
+    versions=st.sampled_from(VERSIONS),
+)
 def test_pulling_is_cutting_one_after_the_other(
-    both: tuple[Engine, Engine], messages: list[bytes], limit: int
+    both: tuple[Engine, Engine], messages: list[bytes], limit: int, versions: int
 ) -> None:
-    python, compiled = (pull(one, messages, limit) for one in both)
+    python, compiled = (pull(one, messages, limit, versions) for one in both)
     assert python == compiled
     made, packet, following, left = python
-    there = [one for one in messages if len(one) >= VNET + 20 and one[VNET] >> 4 == 4]
+    there = [one for one in messages if len(one) >= VNET + 20 and versions >> (one[VNET] >> 4) & 1]
     expected = [cut_all(both[0], one, 5000, 5000) for one in there]
     # what it stopped at is not lost, and what is behind that was not read
     if packet is None:
@@ -334,7 +344,7 @@ def test_pulling_into_less_room_than_it_was_told(engine: Engine, size: int) -> N
     with tunnel() as (tun, far), memoryview(memory) as view:
         for message in (plain, plain, _large, plain):
             far.send(message)
-        ends, _, _ = engine.pull(tun, view[:size], 5000)
+        ends, _, _ = engine.pull(tun, view[:size], 5000, ONLY_IPV4)
     assert all(end <= size for end in ends)
     assert not any(memory[size:])
 
@@ -344,7 +354,7 @@ def test_pulling_from_what_is_gone(engine: Engine) -> None:
     os.close(reading)
     os.close(writing)
     with pytest.raises(OSError, match="Bad file descriptor"):
-        engine.pull(reading, memoryview(bytearray(5000)), 100)
+        engine.pull(reading, memoryview(bytearray(5000)), 100, ONLY_IPV4)
 
 
 @given(packets=flows.mixed)

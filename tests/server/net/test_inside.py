@@ -14,6 +14,7 @@ from sstpca.server.dataplane.outbound import Outbound
 from sstpca.server.dataplane.queue import Room
 from sstpca.server.dataplane.segments import Offload
 from sstpca.server.dataplane.stream import TlsStream
+from sstpca.server.effects import Up
 from sstpca.server.net.inside import Inside
 from sstpca.server.net.interface import Interface
 from sstpca.server.responders.known import Known
@@ -57,7 +58,7 @@ class Fixture:
 
     def open(self, access: Access = CLOSED, mtu: int = 1400) -> None:
         lease = Lease(1, LEASE.address, LEASE.local_address, access=access)
-        self.inside.open(cast("Interface", self._tun), lease, mtu)
+        self.inside.open(cast("Interface", self._tun), lease, Up(mtu), 0.0)
 
     def passed(self) -> list[bytes]:
         return [message[VNET:] for message in read_all(self._far)]
