@@ -378,10 +378,7 @@ class Connection:
         tun = self._tun
         self._inside.open(tun, lease, up, self._loop.time())
         self._happen(ConnectionEvent.UP)
-        if first and up.mtu != self._shared.config.mtu:
-            self._spawn(tun.set_mtu(up.mtu))
-        if lease.ipv6 is not None:
-            self._spawn(tun.set_ipv6(lease.ipv6 if up.ipv6 else None))
+        self._spawn(tun.adapt(up.mtu, lease.ipv6 if up.ipv6 else None))
         if first:
             self._log.info("up, address %s on %s", lease.address, tun.name)
 

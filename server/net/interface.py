@@ -52,6 +52,15 @@ class Interface:
             else:
                 self.descriptor, self.name, self.offload = tun.descriptor, tun.name, tun.offload
 
+    async def adapt(self, mtu: int, ipv6: Ipv6Lease | None) -> None:
+        """Have it carry what the client has opened, in packets of at most ``mtu`` bytes.
+
+        :raises ServerError: if the machine does not let us.
+        """
+        if mtu != self._shared.config.mtu:
+            await self.set_mtu(mtu)
+        await self.set_ipv6(ipv6)
+
     async def set_mtu(self, mtu: int) -> None:
         """Have it take packets of at most ``mtu`` bytes, if it is still there.
 

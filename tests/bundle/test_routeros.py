@@ -94,7 +94,7 @@ def test_routes(make_bundle: MakeBundle, split: bool) -> None:
     expected = [(one, "1") for one in networks] if split else [("0.0.0.0/0", "2")]
     assert [(one["dst-address"], one["distance"]) for one in routes] == expected
     assert {one["gateway"] for one in routes} == {Text("VPN-vpn-example-com")}
-    assert any("IPv6 does not go through it" in said for said in texts(found)) is not split
+    assert any("IPv6 does not go through the VPN" in said for said in texts(found)) is not split
 
 
 def test_without_a_password_the_script_stops_and_says_so(make_bundle: MakeBundle) -> None:

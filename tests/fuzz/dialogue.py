@@ -268,7 +268,7 @@ class Dialogue:
     def _raised(self, up: effects.Up) -> None:
         if not self.bound or self.call.state is not State.UP or self.up == up:
             raise Wrong("IP may flow before the binding holds, or for no reason")
-        if (up.ipv4, up.ipv6) != (self.link.carries_ip, self.link.carries_ipv6):
+        if (up.ipv4, bool(up.ipv6)) != (self.link.carries_ip, self.link.carries_ipv6):
             raise Wrong(f"{up}, and neither IPCP nor IPV6CP says so")
         self.up = up
 
@@ -282,6 +282,6 @@ class Dialogue:
         count = sum(isinstance(effect, effects.Deliver) for effect in done)
         protocol, packet = unframe(frame) or (0, b"")
         version = packet[0] >> 4 if packet else 0
-        ipv4, ipv6 = (self.up.ipv4, self.up.ipv6) if self.up else (False, False)
+        ipv4, ipv6 = (self.up.ipv4, bool(self.up.ipv6)) if self.up else (False, False)
         if count != ((protocol, version, True) in ((_IPV4, 4, ipv4), (_IPV6_PROTOCOL, 6, ipv6))):
             raise Wrong(f"{count} packets went on, of {frame[:24].hex()}")

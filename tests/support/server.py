@@ -53,7 +53,6 @@ class Session:
     received: int
     sent: int
     worker: int
-    prefix: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
