@@ -44,7 +44,7 @@ _LONGEST: Final = 255
 
 
 @enum.unique
-class Option(enum.IntEnum):
+class DhcpOption(enum.IntEnum):
     """The options that are read or written here."""
 
     DNS = 6
@@ -60,11 +60,11 @@ class Option(enum.IntEnum):
 
 
 _TOLD: Final = (
-    Option.DNS,
-    Option.SUFFIX,
-    Option.SEARCH,
-    Option.ROUTES,
-    Option.MICROSOFT_ROUTES,
+    DhcpOption.DNS,
+    DhcpOption.SUFFIX,
+    DhcpOption.SEARCH,
+    DhcpOption.ROUTES,
+    DhcpOption.MICROSOFT_ROUTES,
 )
 
 
@@ -82,12 +82,12 @@ class _Inform:
     @property
     def asked(self) -> tuple[int, ...]:
         """What it asks for, each once and in its order; everything if it does not say."""
-        return tuple(dict.fromkeys(self.options.get(Option.ASKED, bytes(_TOLD))))
+        return tuple(dict.fromkeys(self.options.get(DhcpOption.ASKED, bytes(_TOLD))))
 
     @property
     def largest(self) -> int | None:
         """The largest IP packet that it takes, in bytes; None if it does not say (RFC 2132 9.10)."""
-        value = self.options.get(Option.LARGEST, b"")
+        value = self.options.get(DhcpOption.LARGEST, b"")
         return max(_TAKEN, int.from_bytes(value)) if len(value) == 2 else None
 
 
@@ -122,12 +122,12 @@ def carried(lease: Lease, mtu: int) -> int:
 
     :param mtu: the largest IP packet that the client takes, in bytes.
     """
-    asked = bytes((Option.SUFFIX, Option.DNS, Option.ROUTES))
+    asked = bytes((DhcpOption.SUFFIX, DhcpOption.DNS, DhcpOption.ROUTES))
     hardware = bytes(7)
-    options = {int(Option.ASKED): asked, int(Option.CLIENT_ID): hardware}
+    options = {int(DhcpOption.ASKED): asked, int(DhcpOption.CLIENT_ID): hardware}
     head = (_REQUEST, 0, 0, 0, 0, 0, 0, *(4 * (bytes(4),)), bytes(16))
     message = _acknowledgment(_Inform(head, options), lease, mtu - udp.HEADERS)
-    told = (_read_options(message[_OPTIONS:]) or {}).get(Option.ROUTES, b"")
+    told = (_read_options(message[_OPTIONS:]) or {}).get(DhcpOption.ROUTES, b"")
     count = 0
     while told:
         count += 1
@@ -145,7 +145,7 @@ def _decode(message: bytes) -> _Inform | None:
     if op != _REQUEST or hardware_size > 16 or relayed:
         return None
     options = _read_options(message[_OPTIONS:])
-    if options is None or options.get(Option.MESSAGE_TYPE) != bytes((_INFORM,)):
+    if options is None or options.get(DhcpOption.MESSAGE_TYPE) != bytes((_INFORM,)):
         return None
     return _Inform(head, options)
 
@@ -173,10 +173,10 @@ def _acknowledgment(inform: _Inform, lease: Lease, room: int) -> bytes:
     nobody = bytes(4)
     head = (_REPLY, hardware, hardware_size, 0, xid, 0, flags, client, nobody, nobody, nobody)
     message = _FIXED.pack(*head, chaddr) + bytes(_NAMES) + _COOKIE
-    message += _option(Option.MESSAGE_TYPE, bytes((_ACK,)))
-    message += _option(Option.SERVER, lease.local_address.packed)
-    if identifier := inform.options.get(Option.CLIENT_ID, b"")[:_LONGEST]:
-        message += _option(Option.CLIENT_ID, identifier)  # RFC 6842 3
+    message += _option(DhcpOption.MESSAGE_TYPE, bytes((_ACK,)))
+    message += _option(DhcpOption.SERVER, lease.local_address.packed)
+    if identifier := inform.options.get(DhcpOption.CLIENT_ID, b"")[:_LONGEST]:
+        message += _option(DhcpOption.CLIENT_ID, identifier)  # RFC 6842 3
     for code in inform.asked:
         message += _fitting(code, lease, room - len(message) - 1)
     return (message + bytes((_END,))).ljust(min(SHORTEST, room), b"\0")
@@ -195,13 +195,13 @@ def _fitting(code: int, lease: Lease, room: int) -> bytes:
 def _pieces(code: int, lease: Lease) -> Iterable[bytes]:
     """Return the parts of an option's value, each of which means something without those behind."""
     match code:
-        case Option.DNS:
+        case DhcpOption.DNS:
             return (server.packed for server in lease.dns)
-        case Option.SUFFIX:
+        case DhcpOption.SUFFIX:
             return (lease.dns_suffix.encode("ascii"),)
-        case Option.SEARCH:
+        case DhcpOption.SEARCH:
             return (labels(lease.dns_suffix),)
-        case Option.ROUTES | Option.MICROSOFT_ROUTES:
+        case DhcpOption.ROUTES | DhcpOption.MICROSOFT_ROUTES:
             return _routes(lease)
         case _:
             return ()
