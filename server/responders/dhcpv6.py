@@ -12,7 +12,7 @@ from ipaddress import IPv6Address
 from typing import Final
 
 from ..contracts import Lease
-from .ipv6 import Datagram, decode_datagram, encode_datagram, link_local
+from .ipv6 import DatagramV6, decode_datagram, encode_datagram, link_local
 from .known import Known
 from .names import labels
 
@@ -30,7 +30,7 @@ _REFRESH: Final = 86_400
 
 
 @enum.unique
-class Option(enum.IntEnum):
+class DhcpV6Option(enum.IntEnum):
     """The options that are read or written here."""
 
     CLIENT_ID = 1  # RFC 8415 21.2
@@ -44,7 +44,7 @@ class Option(enum.IntEnum):
     REFRESH = 32  # RFC 8415 21.23
 
 
-_ADDRESSES: Final = frozenset((Option.IA_NA, Option.IA_TA, Option.IA_PD))
+_ADDRESSES: Final = frozenset((DhcpV6Option.IA_NA, DhcpV6Option.IA_TA, DhcpV6Option.IA_PD))
 
 
 def respond(packet: bytes, known: Known) -> list[bytes]:
@@ -63,29 +63,29 @@ def respond(packet: bytes, known: Known) -> list[bytes]:
     if asking.content[0] != _INFORMATION_REQUEST or options is None:
         return []
     # RFC 8415 16.12
-    if options.keys() & _ADDRESSES or options.get(Option.SERVER_ID, server) != server:
+    if options.keys() & _ADDRESSES or options.get(DhcpV6Option.SERVER_ID, server) != server:
         return []
     reply = bytes((_REPLY,)) + asking.content[1:4] + b"".join(_told(options, server, known.lease))
     return [
-        encode_datagram(Datagram((ours, _SERVER_PORT), (asking.source[0], _CLIENT_PORT), reply))
+        encode_datagram(DatagramV6((ours, _SERVER_PORT), (asking.source[0], _CLIENT_PORT), reply))
     ]
 
 
 def _told(options: dict[int, bytes], server: bytes, lease: Lease) -> Iterator[bytes]:
     """Yield what a Reply has (RFC 8415 18.3.6): what was asked for, and in any case DNS."""
-    client = options.get(Option.CLIENT_ID, b"")
+    client = options.get(DhcpV6Option.CLIENT_ID, b"")
     if 0 < len(client) <= _DUID_MAX:
-        yield _option(Option.CLIENT_ID, client)
-    yield _option(Option.SERVER_ID, server)
+        yield _option(DhcpV6Option.CLIENT_ID, client)
+    yield _option(DhcpV6Option.SERVER_ID, server)
     if lease.ipv6 is not None and lease.ipv6.dns:
-        yield _option(Option.DNS, b"".join(one.packed for one in lease.ipv6.dns))
+        yield _option(DhcpV6Option.DNS, b"".join(one.packed for one in lease.ipv6.dns))
     if lease.dns_suffix:
-        yield _option(Option.SEARCH, labels(lease.dns_suffix))
-    requested = options.get(Option.REQUESTED, b"")
-    if Option.REFRESH in (
+        yield _option(DhcpV6Option.SEARCH, labels(lease.dns_suffix))
+    requested = options.get(DhcpV6Option.REQUESTED, b"")
+    if DhcpV6Option.REFRESH in (
         int.from_bytes(requested[n : n + 2]) for n in range(0, len(requested), 2)
     ):
-        yield _option(Option.REFRESH, _REFRESH.to_bytes(4))
+        yield _option(DhcpV6Option.REFRESH, _REFRESH.to_bytes(4))
 
 
 def _server_id(lease: Lease) -> bytes:

@@ -45,7 +45,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Datagram:
+class DatagramV6:
     """A UDP datagram, and the addresses that it goes from and to."""
 
     source: tuple[IPv6Address, int]
@@ -75,7 +75,7 @@ def encode_message(message: Message) -> bytes:
     return _packet(message.source, message.destination, _ICMPV6, _NEIGHBOUR, whole)
 
 
-def decode_datagram(packet: bytes) -> Datagram | None:
+def decode_datagram(packet: bytes) -> DatagramV6 | None:
     """Return the datagram in a whole IPv6 packet; None if it is not one, or is damaged."""
     found = _payload(packet, UDP)
     if found is None:
@@ -87,10 +87,10 @@ def decode_datagram(packet: bytes) -> Datagram | None:
     # RFC 8200 8.1: here a checksum is no choice
     if size != len(payload) or not check:
         return None
-    return Datagram((source, sender), (destination, receiver), payload[_UDP.size :])
+    return DatagramV6((source, sender), (destination, receiver), payload[_UDP.size :])
 
 
-def encode_datagram(datagram: Datagram) -> bytes:
+def encode_datagram(datagram: DatagramV6) -> bytes:
     """Return the IPv6 packet that carries ``datagram``."""
     (source, sender), (destination, receiver) = datagram.source, datagram.destination
     size = _UDP.size + len(datagram.content)
