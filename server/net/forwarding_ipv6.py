@@ -68,6 +68,8 @@ class ForwardingEverywhere:
         self._prefix = prefix
         self._ours = False
         self._bridges = ""
+        #: Numbers of interfaces whose setting we changed.
+        self._changed: set[int] = set()
 
     def open(self) -> None:
         """Have packets from and to clients forwarded.
@@ -125,16 +127,20 @@ class ForwardingEverywhere:
     def _believe(self) -> None:
         """Have the rule, and every interface believe in advertisements that did until now."""
         known = _believing()
-        changed = [
-            str(number)
-            for number, name in socket.if_nameindex()
+        here = socket.if_nameindex()
+        changed = {
+            number
+            for number, name in here
             if not name.startswith(self._prefix)
             and _set_belief(name, _UNLESS_FORWARDING, _EVEN_THEN)
-        ]
-        bridges = bridge_pairs(socket.if_nameindex())
+        }
+        # of what others took away, the record has to have what was changed before as well
+        self._changed = (self._changed | changed) & {number for number, _ in here}
+        bridges = bridge_pairs(here)
         if changed or known is None or bridges != self._bridges:
             self._bridges = bridges
-            nft(_RULES + _added("believing", ", ".join(changed)) + _added("bridges", bridges))
+            numbers = ", ".join(map(str, self._changed))
+            nft(_RULES + _added("believing", numbers) + _added("bridges", bridges))
 
 
 def _added(name: str, elements: str) -> str:
