@@ -333,8 +333,7 @@ class Connection:
         try:
             await work
         except Exception as error:
-            trace = None if isinstance(error, ServerError) else error
-            self._log.error("%s", error, exc_info=trace)
+            self._log.error("%s", error, exc_info=not isinstance(error, ServerError))
             self.terminate("the server has a problem")
 
     async def _look_up(self, question: LookUp) -> None:
@@ -375,12 +374,11 @@ class Connection:
             raise ServerError("a session without a lease cannot carry packets")
         # a client may negotiate IPCP anew, as often as it likes: no more word of it then
         first = self._life.state is ConnectionState.READY
-        tun = self._tun
-        self._inside.open(tun, lease, up, self._loop.time())
+        self._inside.open(self._tun, lease, up, self._loop.time())
         self._happen(ConnectionEvent.UP)
-        self._spawn(tun.adapt(up.mtu, lease.ipv6 if up.ipv6 else None))
+        self._spawn(self._tun.adapt(up.mtu, lease.ipv6 if up.ipv6 else None))
         if first:
-            self._log.info("up, address %s on %s", lease.address, tun.name)
+            self._log.info("up, address %s on %s", lease.address, self._tun.name)
 
     def _know_claim(self) -> None:
         if self._session.user:
@@ -396,8 +394,7 @@ class Connection:
             self._know_claim()
             reason = self._session.explain(reason, self._loop.time())
             self._admission.end()
-            received, sent = self.traffic
-            self._log.info("ended: %s (%d bytes received, %d sent)", reason, received, sent)
+            self._log.info("ended: %s (%d bytes received, %d sent)", reason, *self.traffic)
             self._ended(self)
         finally:
             close()

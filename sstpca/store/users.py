@@ -12,7 +12,7 @@ from ..access import ipv6
 from ..access.profiles import DEFAULT
 from ..errors import InvalidInput, NameTaken, NotFound, Refused, command
 from ..names import check_user_name, is_text, quoted, user_key
-from ..secrets import Sealer, check_password
+from ..secrets import Sealer
 from . import profiles, schema, sessions, static
 from .credentials import Credential, sealed
 from .database import Store, Transaction, now
@@ -211,8 +211,6 @@ def replace_password(
     :raises InvalidInput: if the password cannot be used, or is the old one.
     :raises Refused: if the account has changed since that proof.
     """
-    from sstpca.server.ppp.mschapv2 import nt_hash
-
     with store.writing(durable=True) as transaction:
         row = transaction.execute(
             sa.select(users.c.name, users.c.key, users.c.nt_hash, users.c.enabled).where(
@@ -221,7 +219,7 @@ def replace_password(
         ).first()
         if row is None or not row.enabled or sealer.open(row.nt_hash, row.key) != old_hash:
             raise Refused("the account has changed meanwhile", "log in again")
-        if nt_hash(check_password(password)) == old_hash:
+        if Credential.of(password).nt_hash == old_hash:
             raise InvalidInput("it is the old password", "take another one")
         return update_password(transaction, sealer, row.name, password)
 
