@@ -7,9 +7,8 @@ other data plane), both must say the same.
 import contextlib
 import re
 import struct
-from ipaddress import IPv4Address, IPv4Network
 
-from sstpca.server.contracts import UNHINDERED, Lease
+from sstpca.server.contracts import UNHINDERED
 from sstpca.server.dataplane.inbound import SCRATCH, Inbound
 from sstpca.server.net.hello import ClientHello, Group, HelloError, HelloReader
 from sstpca.server.ppp import frames
@@ -17,19 +16,16 @@ from sstpca.server.ppp.eap_tls import MESSAGE_MAX, Tls, encode_pieces
 from sstpca.server.ppp.effects import Handshake, Handshaken
 from sstpca.server.ppp.options import OptionError, decode_options, encode_options
 from sstpca.server.ppp.password import Exchange
-from sstpca.server.responders.dhcp import respond
-from sstpca.server.responders.known import Known
 from sstpca.server.sstp import preamble, wire
 from sstpca.server.sstp.binding import CertificateHashes, verify
 from sstpca.server.sstp.connect_request import refused_attributes
 from tests.fuzz import call_model, layer_model, link_model
-from tests.support import dhcp, engines, mschap, packets, sstp
-from tests.support.flows import OURS, SERVER, SOURCE
+from tests.support import engines, mschap, sstp
+from tests.support.flows import SERVER, SOURCE
 from tests.support.transparency import read_all, tunnel
 
 _DATE = "Thu, 09 Nov 2006 00:51:09 GMT"
 _ANSWER = re.compile(rb"HTTP/1\.1 [2-5][0-9][0-9] [ -~]+\r\n([A-Za-z-]+: [ -~]+\r\n)+\r\n")
-_ROUTES = (IPv4Network("10.1.0.0/16"), IPv4Network("10.2.3.0/25"))
 _scratch = bytearray(SCRATCH)
 
 
@@ -215,26 +211,6 @@ def forwarding(data: bytes) -> None:
         assert sum(map(len, written)) <= len(whole) + 10 * len(written)
         results.append((done, written))
     assert all(one == results[0] for one in results)
-
-
-def inform(data: bytes) -> None:
-    """What asks for DHCP: as a packet, and as the message in a good one. Only DHCPINFORM is answered,
-    and only to the session itself.
-    """
-    address, server = IPv4Address(OURS), IPv4Address(SERVER)
-    lease = Lease(1, address, server, dns=(server,), routes=_ROUTES, dns_suffix="corp.example.com")
-    for whole in (data, dhcp.packet(data[:4000], address).encode()):
-        for found in respond(whole, Known(lease, 1400)):
-            read = packets.parse(found)
-            assert (read.source, read.destination) == (server, address)
-            assert len(found) <= 1400
-            answer = dhcp.answer(read)
-            assert answer is not None
-            assert (answer.op, answer.ciaddr, answer.yiaddr) == (2, address, dhcp.NOBODY)
-            assert answer.value(53) == bytes((dhcp.ACK,))
-            # whole routes, in their order
-            assert [one for one, _ in answer.routes(121)] in ([], list(_ROUTES))
-            assert b"\x35\x01\x08" in data
 
 
 def cutting(data: bytes) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from tests.fuzz import files, parsers, script
+from tests.fuzz import files, parsers, responders, script
 from tests.fuzz.openings import OPENINGS
 
 #: One file for each target, with an input in hexadecimal on each line.
@@ -22,7 +22,8 @@ TARGETS: Final[dict[str, tuple[Callable[[bytes], object], int]]] = {
     "hello": (parsers.hello, 2),
     "stream": (parsers.stream, 1),
     "forwarding": (parsers.forwarding, 3),
-    "inform": (parsers.inform, 1),
+    "inform": (responders.inform, 1),
+    "on_link": (responders.on_link, 1),
     "cutting": (parsers.cutting, 2),
     "tree": (files.tree, 1),
     "certificate": (files.certificate, 1),
