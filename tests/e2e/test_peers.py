@@ -1,7 +1,7 @@
 """Clients by their sources and published logs, on the real server: what each of them can do with it."""
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -215,3 +215,25 @@ def test_ipv6_where_the_profile_has_none(vpn: Vpn, name: str) -> None:
             one.ping(vpn.network.host)
     ended(vpn)
     came(name, "IPv6, profile without", outcome)
+
+
+@pytest.fixture
+def with_ipv6(vpn: Vpn) -> Iterator[Vpn]:
+    """The server, while its access profile has a prefix."""
+    vpn.home.run("profile", "set", "default", "--ipv6", "2001:db8:98::/48")
+    yield vpn
+    vpn.home.run("profile", "set", "default", "--no-ipv6")
+
+
+@pytest.mark.parametrize("name", IPV6)
+def test_ipv6_where_the_profile_has_it(with_ipv6: Vpn, name: str) -> None:
+    with line(with_ipv6, replace(PEERS[name], ipv6=True)).connect() as one:
+        one.until(lambda: one.client.ipv6cp.opened or one.client.closed, "IPV6CP")
+        one.ping(with_ipv6.network.host)
+        (session,) = with_ipv6.home.sessions()
+        assert session.prefix.startswith("2001:db8:98:")
+        outcome = _way(one)
+        assert outcome == "yes"
+        one.hang_up()
+    ended(with_ipv6)
+    came(name, "IPv6", outcome)

@@ -41,6 +41,7 @@ TRIED: Final = (
     "PAP",
     "CHAP-MD5",
     "DHCPINFORM",
+    "IPv6",
     "IPv6, profile without",
     "ended by the server",
 )
