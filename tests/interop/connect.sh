@@ -1,14 +1,15 @@
 # Run in the guest: connect with sstpc and pppd, check, do something, report.
-#   connect.sh HOST PORT USER PASSWORD CA DESTINATION TASK [WAY]
+#   connect.sh HOST PORT USER PASSWORD CA DESTINATION TASK [WAY [DESTINATION6]]
 # CA is a PEM file. DESTINATION is pinged through the tunnel. WAY is mschapv2, eap-mschapv2, pap,
-# chap-md5, or for EAP-TLS 1.2 or 1.3, with the key and the certificate in user.key and user.crt beside the script.
+# chap-md5, or for EAP-TLS 1.2 or 1.3, with the key and the certificate in user.key and user.crt beside the
+# script. With DESTINATION6, there has to be IPv6 as well, and that is pinged.
 # TASK is
 #   leave   hang up
 #   iperf   run iperf3 against DESTINATION both ways, then hang up
 #   stay    wait until the server ends the session
 # Exit code: 0 all well, 1 no connection or no address, 2 no ping, 3 no iperf3, 4 no orderly end.
 # Prints "name value" lines; the logs are beside the script.
-host=$1 port=$2 user=$3 password=$4 ca=$5 destination=$6 task=$7 way=${8:-mschapv2}
+host=$1 port=$2 user=$3 password=$4 ca=$5 destination=$6 task=$7 way=${8:-mschapv2} destination6=$9
 out=/share
 # Without refuse-* the server could choose another way to log in.
 weak="refuse-pap refuse-chap"
@@ -32,6 +33,7 @@ fail() {
 # require-mschap-v2 would ask the server to log in here.
 options="debug logfile $out/pppd.log noauth $weak refuse-mschap $login usepeerdns"
 options="$options nodeflate nobsdcomp nodefaultroute"
+[ -n "$destination6" ] && options="$options +ipv6"
 # sstpc makes the key of the binding from the password; that of EAP-TLS its plugin gets from pppd.
 dial() {
     case $way in
@@ -80,6 +82,16 @@ echo "peer ${6%/*}"
 echo "mtu $mtu"
 sed -n 's/^nameserver/dns/p' /etc/ppp/resolv.conf
 
+if [ -n "$destination6" ]; then
+    for try in $(seq 50); do
+        set -- $(ip -6 -o addr show dev ppp0 scope global -tentative)
+        [ "$3" = inet6 ] && break
+        sleep 0.2
+    done
+    echo "address6 $4"
+    ip -6 route show dev ppp0 >$out/routes6.log
+    ping -6 -c 2 -W 5 "$destination6" >$out/ping6.log 2>&1 || fail 2 "no ping by IPv6"
+fi
 ip route replace "$destination" dev ppp0
 ping -c 3 -W 2 "$destination" >$out/ping.log || fail 2 "no ping"
 # As large as the interface takes, in one piece: 20 bytes are IP's, 8 ICMP's.

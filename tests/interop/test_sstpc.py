@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from pathlib import Path
 
 import pytest
@@ -50,11 +50,13 @@ class Site:
         ca: str | None = None,
         name: str = NAME,
         way: str = "mschapv2",
+        ping6: str = "",
         pem: bytes = b"",
     ) -> Result:
         """Boot the guest and have it connect, as connect.sh says.
 
         :param way: how to log in.
+        :param ping6: whom to ping by IPv6, if there is to be any.
         :param pem: the key and the certificate for that.
         """
         share = self.folder / "share"
@@ -63,7 +65,7 @@ class Site:
             self.vpn.network.server,
             f'echo "{OUTSIDE} {name}" >>/etc/hosts\n{SCRIPT}',
             *(name, str(PORT), user, password or PASSWORDS[user], "/share/ca.pem"),
-            *(str(Network.host), task, way),
+            *(str(Network.host), task, way, ping6),
             folder=share,
             address=INSIDE,
             files={"ca.pem": ca or self.vpn.home.authority(user), **_pair(pem)},
@@ -112,6 +114,22 @@ def test_connect_and_hang_up(site: Site) -> None:
     assert "CHAP authentication succeeded" in result.log("pppd.log")
     assert site.vpn.server.said(" alice ") > before
     came(SSTPC, "password")
+
+
+def test_ipv6(site: Site) -> None:
+    """pppd agrees on identifiers, and Linux makes its address of the router advertisement."""
+    prefix = IPv6Network("2001:db8:98::/48")
+    site.vpn.home.run("profile", "set", "default", "--ipv6", str(prefix))
+    try:
+        result = site.connect(ping6=str(prefix[1]))
+    finally:
+        site.vpn.home.run("profile", "set", "default", "--no-ipv6")
+    assert result.code == 0, result
+    (address,) = result.values("address6")
+    assert IPv6Address(address.partition("/")[0]) in prefix
+    assert "local  LL address fe80::" in result.log("pppd.log")
+    assert "default via fe80::" in result.log("routes6.log")
+    came(SSTPC, "IPv6")
 
 
 def test_throughput(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
