@@ -22,7 +22,7 @@ _Args = TypeVarTuple("_Args")
 
 #: Interfaces that are made, changed or taken away at once. The kernel is as fast with four of them
 #: as with one; more would not be faster.
-_INTERFACES: Final = 4
+INTERFACES: Final = 4
 
 
 class Carrier(Protocol):
@@ -71,7 +71,7 @@ class Shared:
         self.handshakes = Handshakes(self.loop, self.sources)
         self.round_robin = RoundRobin(self.loop)
         self._store = Threads(self.loop, 1)
-        self._interfaces = Threads(self.loop, _INTERFACES)
+        self._interfaces = Threads(self.loop, INTERFACES)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run ``work`` beside everything else, and keep it alive."""

@@ -20,7 +20,9 @@ from .usage import Group, Later
 
 _EXPIRED = ("", "it has to be changed at the next login")
 _ADD = Later("Add each user NAME; asks for a password.", ("user_add",))
-_IMPORT = Later("Add the accounts that another program's FILE has.", ("user_import",))
+_IMPORT = Later(
+    "Add the accounts that another program's FILE has, with their passwords.", ("user_import",)
+)
 
 
 @click.group(cls=Group, later={"add": _ADD, "import": _IMPORT})
