@@ -25,7 +25,7 @@ APT := DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get -o DPkg::Lo
 apt = [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing $(1)" && \
 	{ $(APT) update -qq && $(APT) install -qq -y --no-install-recommends $(1); } >/dev/null
 
-.PHONY: run install test bench fuzz lint lock test-newest test-lowest clean python program
+.PHONY: run install test bench fuzz fuzz-tools lint lock test-newest test-lowest clean python program
 
 run: program
 	@set -f; exec $(BIN)/python -m sstpca quickstart $(call given,HOST,$$HOST) \
@@ -48,9 +48,11 @@ bench: program
 	@command -v iperf3 >/dev/null || [ "$$(id -u)" != 0 ] || { $(call apt,iperf3); } || true
 	@$(BIN)/python -m tests.bench $(if $(QUICK),--quick)
 
-fuzz: program
+fuzz-tools: program
 	@"$(PYTHON)" install/environment.py test
 	@"$(PYTHON)" install/environment.py fuzz
+
+fuzz: fuzz-tools
 	$(BIN)/python -m tests.fuzz --seconds $(or $(call given,SECONDS,"$$SECONDS"),120)
 
 lint: python
