@@ -138,8 +138,14 @@ def test_clients_do_not_reach_each_other_nor_anybody_them(fresh: Vpn) -> None:
         assert not hears(alice, b"from outside")
         fresh.home.run("profile", "set", "default", "--inbound", "--reach", "clients")
         with fresh.client().login() as open_one:
-            send(fresh.network.lan, address_of(open_one), b"from outside")
-            assert hears(open_one, b"from outside")
+            address = address_of(open_one)
+
+            def heard() -> bool:
+                send(fresh.network.lan, address, b"from outside")
+                return hears(open_one, b"from outside")
+
+            # the client is told of its prefix while the kernel is told of the route to it
+            wait_for(heard, 10.0, "what comes from outside")
 
 
 def test_segments_fit_the_tunnel(fresh: Vpn) -> None:
