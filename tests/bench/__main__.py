@@ -22,6 +22,7 @@ from tests.bench import datagrams, latency, logins, loss, scale, throughput, wor
 from tests.bench.figures import Table
 from tests.bench.logins import Many
 from tests.bench.stage import Stage, stage
+from tests.support import results as left
 from tests.support.requirements import missing
 
 OUTPUT: Final = Path("out") / "bench"
@@ -128,7 +129,7 @@ def main() -> None:
         if name in parts:
             with run.timed(name):
                 ALONE[name](run)
-    write(run, OUTPUT)
+    write(run, left.folder("bench"))
     took = ", ".join(f"{name} {seconds:.0f}" for name, seconds in run.seconds.items())
     print(f"\n{time.monotonic() - began:.0f} s ({took}); figures and pictures are in {OUTPUT}")
 

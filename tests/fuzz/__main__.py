@@ -22,6 +22,7 @@ from typing import Final
 
 from tests.fuzz.keeping import keep
 from tests.fuzz.targets import TARGETS, kept
+from tests.support import results
 
 FOLDER: Final = Path("out") / "fuzz"
 _INPUT_MOST: Final = 4096  # bytes; the longest that is worth trying
@@ -52,8 +53,8 @@ class Result:
 
 def corpus(target: str) -> Path:
     """Return the folder in which a run collects inputs, with those that are kept."""
-    folder = FOLDER / target
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = results.folder("fuzz") / target
+    folder.mkdir(exist_ok=True)
     for data in kept(target):
         (folder / sha256(data).hexdigest()[:16]).write_bytes(data)
     return folder

@@ -3,16 +3,13 @@
 ``python -m tests.interop.document`` makes the table in docs/interop.md of it.
 """
 
-from pathlib import Path
-from typing import Final
-
-FOLDER: Final = Path(__file__).parents[2] / "out" / "interop"
+from tests.support import results as left
 
 
 def came(client: str, what: str, outcome: str = "yes") -> None:
     """Note that ``client`` was tried at ``what``; to be called once the test has seen it."""
-    folder = FOLDER / client
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = left.folder("interop") / client
+    folder.mkdir(exist_ok=True)
     (folder / what).write_text(outcome)
 
 
@@ -20,5 +17,5 @@ def results() -> dict[str, dict[str, str]]:
     """Return what was noted until now: by client and by what."""
     return {
         folder.name: {path.name: path.read_text() for path in folder.iterdir()}
-        for folder in sorted(FOLDER.glob("*/"))
+        for folder in sorted(left.folder("interop").glob("*/"))
     }
