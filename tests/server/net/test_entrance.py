@@ -41,6 +41,22 @@ def logged(
     yield caplog
 
 
+async def is_served(door: Door, home: Home) -> None:
+    """Have a client make its request, and be taken over."""
+
+    def client() -> None:
+        context = ssl.create_default_context(cafile=str(home.ca_certificate))
+        with context.wrap_socket(door.far, server_hostname="vpn.example.com") as tls:
+            tls.sendall(REQUEST)
+            assert tls.recv(100).startswith(b"HTTP/1.1 200")
+
+    thread = threading.Thread(target=client)
+    thread.start()
+    await door.until(lambda: door.accepted)
+    thread.join()
+    assert door.gone == [""]
+
+
 def test_a_request_comes_through_and_handshakes_are_made_elsewhere(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,17 +70,7 @@ def test_a_request_comes_through_and_handshakes_are_made_elsewhere(
     monkeypatch.setattr(TlsStream, "handshake", handshake)
 
     async def story(door: Door) -> None:
-        def client() -> None:
-            context = ssl.create_default_context(cafile=str(home.ca_certificate))
-            with context.wrap_socket(door.far, server_hostname="vpn.example.com") as tls:
-                tls.sendall(REQUEST)
-                assert tls.recv(100).startswith(b"HTTP/1.1 200")
-
-        thread = threading.Thread(target=client)
-        thread.start()
-        await door.until(lambda: door.accepted)
-        thread.join()
-        assert door.gone == [""]
+        await is_served(door, home)
         assert door.entrance.progress is Progress.SECURE
 
     enter(home, story)
@@ -247,17 +253,7 @@ def test_the_time_in_line_for_a_handshake_is_ours(
     monkeypatch.setattr(TlsStream, "handshake", slowly)
 
     async def story(door: Door) -> None:
-        def client() -> None:
-            context = ssl.create_default_context(cafile=str(home.ca_certificate))
-            with context.wrap_socket(door.far, server_hostname="vpn.example.com") as tls:
-                tls.sendall(REQUEST)
-                assert tls.recv(100).startswith(b"HTTP/1.1 200")
-
-        thread = threading.Thread(target=client)
-        thread.start()
-        await door.until(lambda: door.accepted)
-        thread.join()
-        assert door.gone == [""]
+        await is_served(door, home)
 
     enter(home, story)
 
