@@ -170,6 +170,58 @@ def _to_8(connection: sa.Connection) -> None:
     _add(connection, "users", sa.Column("password", sa.LargeBinary))
 
 
+def _to_9(connection: sa.Connection) -> None:
+    """Limits, where users may go and the networks behind them; what was used, and by whom."""
+    for table in ("profiles", "users"):
+        limits = sa.Column("limits", sa.JSON, nullable=False, server_default="{}")
+        _add(connection, table, limits)
+    allow = sa.Column("allow", sa.JSON, nullable=False, server_default="[]")
+    _add(connection, "profiles", allow)
+    _add(connection, "users", sa.Column("ends", sa.Float))
+    networks = sa.Column("networks", sa.JSON, nullable=False, server_default="[]")
+    _add(connection, "users", networks)
+    metadata = sa.MetaData()
+    sa.Table(
+        "usage",
+        metadata,
+        sa.Column("user_id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("received", sa.BigInteger, nullable=False),
+        sa.Column("sent", sa.BigInteger, nullable=False),
+        sa.Column("seconds", sa.Float, nullable=False),
+        sa.Column("sessions", sa.Integer, nullable=False),
+    )
+    sa.Table(
+        "history",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("user_id", sa.Integer, nullable=False),
+        sa.Column("user", sa.String(64), nullable=False),
+        sa.Column("key", sa.String(192), nullable=False, index=True),
+        sa.Column("address", sa.BigInteger, index=True),
+        sa.Column("prefix", sa.String(16)),
+        sa.Column("peer", sa.String(64), nullable=False),
+        sa.Column("client", sa.String(128), nullable=False),
+        sa.Column("started", sa.Float, nullable=False, index=True),
+        sa.Column("ended", sa.Float),
+        sa.Column("received", sa.BigInteger, nullable=False),
+        sa.Column("sent", sa.BigInteger, nullable=False),
+        sa.Column("reason", sa.String(128), nullable=False),
+    )
+    sa.Table(
+        "failures",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("at", sa.Float, nullable=False, index=True),
+        sa.Column("user", sa.String(64), nullable=False),
+        sa.Column("key", sa.String(192), nullable=False, index=True),
+        sa.Column("peer", sa.String(64), nullable=False),
+        sa.Column("client", sa.String(128), nullable=False),
+        sa.Column("reason", sa.String(128), nullable=False),
+    )
+    metadata.create_all(connection)
+
+
 #: the first takes version 1 to 2
 STEPS: Final[tuple[Callable[[sa.Connection], None], ...]] = (
     _to_2,
@@ -179,6 +231,7 @@ STEPS: Final[tuple[Callable[[sa.Connection], None], ...]] = (
     _to_6,
     _to_7,
     _to_8,
+    _to_9,
 )
 
 SCHEMA_VERSION: Final = len(STEPS) + 1

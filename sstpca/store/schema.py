@@ -39,6 +39,10 @@ profiles = sa.Table(
     sa.Column("weak_sign_ins", sa.JSON, nullable=False, server_default="[]"),
     # JSON object, see access/ipv6.py
     sa.Column("ipv6", sa.JSON, nullable=False, server_default="{}"),
+    # JSON object, see access/limits.py
+    sa.Column("limits", sa.JSON, nullable=False, server_default="{}"),
+    # JSON array of text: where its users may go; empty for everywhere
+    sa.Column("allow", sa.JSON, nullable=False, server_default="[]"),
 )
 
 pools = sa.Table(
@@ -69,6 +73,12 @@ users = sa.Table(
     # whether it has to be changed before it lets its user in
     sa.Column("password_expired", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("static_prefix", sa.String(16)),
+    # JSON object, see access/limits.py: what differs from the access profile's
+    sa.Column("limits", sa.JSON, nullable=False, server_default="{}"),
+    # when the account is over
+    sa.Column("ends", sa.Float),
+    # JSON array of text: the IPv4 and IPv6 prefixes behind the client
+    sa.Column("networks", sa.JSON, nullable=False, server_default="[]"),
     # a removed user's number is not given to the next: a session may still have it
     sqlite_autoincrement=True,
 )
@@ -117,6 +127,59 @@ sessions = sa.Table(
 
 # those that are to end: none, mostly
 sa.Index("sessions_ending", sessions.c.worker_id, sqlite_where=sessions.c.kill.is_not(None))
+
+# What each user has used on each day; see usage.py.
+usage = sa.Table(
+    "usage",
+    metadata,
+    # the user may be gone
+    sa.Column("user_id", sa.Integer, primary_key=True, autoincrement=False),
+    # days since 1970-01-01 in the server's local time
+    sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
+    # bytes of IP packets, from the server's side
+    sa.Column("received", sa.BigInteger, nullable=False),
+    sa.Column("sent", sa.BigInteger, nullable=False),
+    # how long the sessions lasted on that day, together, and how many began on it
+    sa.Column("seconds", sa.Float, nullable=False),
+    sa.Column("sessions", sa.Integer, nullable=False),
+)
+
+# Every session that there was; see history.py.
+history = sa.Table(
+    "history",
+    metadata,
+    # the session's number
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("user_id", sa.Integer, nullable=False),
+    # whose, and the same as it is compared (names.user_key); the user may be gone
+    sa.Column("user", sa.String(64), nullable=False),
+    sa.Column("key", sa.String(192), nullable=False, index=True),
+    sa.Column("address", sa.BigInteger, index=True),
+    sa.Column("prefix", sa.String(16)),
+    sa.Column("peer", sa.String(64), nullable=False),
+    sa.Column("client", sa.String(128), nullable=False),
+    sa.Column("started", sa.Float, nullable=False, index=True),
+    # NULL while it goes on
+    sa.Column("ended", sa.Float),
+    sa.Column("received", sa.BigInteger, nullable=False),
+    sa.Column("sent", sa.BigInteger, nullable=False),
+    # why it ended
+    sa.Column("reason", sa.String(128), nullable=False),
+)
+
+# Logins that failed; see history.py.
+failures = sa.Table(
+    "failures",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False, index=True),
+    # who was claimed, and the same as it is compared (names.user_key)
+    sa.Column("user", sa.String(64), nullable=False),
+    sa.Column("key", sa.String(192), nullable=False, index=True),
+    sa.Column("peer", sa.String(64), nullable=False),
+    sa.Column("client", sa.String(128), nullable=False),
+    sa.Column("reason", sa.String(128), nullable=False),
+)
 
 # Every certificate that was issued or taken in; see certificates.py. Digests and the serial are
 # lower-case hexadecimal.
