@@ -66,6 +66,41 @@ class Standing:
 UNHINDERED: Final = Standing()
 
 
+@enum.unique
+class Cause(enum.Enum):
+    """Why a login has failed, as it is counted; the log has it in words.
+
+    ``PASSWORD``: wrong, or there is no such user. ``LOCKOUT``: there were too many wrong ones before.
+    ``METHOD``: the user has to log in another way. ``CERTIFICATE``: the client's, or the client does
+    not trust ours. ``ADDRESS``: none is free. ``BINDING``: the crypto binding does not hold.
+    ``PROTOCOL``: the client does not keep to the rules of its way to log in.
+    """
+
+    PASSWORD = "password"  # noqa: S105 no password
+    LOCKOUT = "lockout"
+    DISABLED = "disabled"
+    ENDED = "ended"
+    HOURS = "hours"
+    PASSWORD_EXPIRED = "password_expired"  # noqa: S105
+    METHOD = "method"
+    CERTIFICATE = "certificate"
+    ADDRESS = "address"
+    BINDING = "binding"
+    PROTOCOL = "protocol"
+
+
+@enum.unique
+class LoginMethod(enum.Enum):
+    """How a client logs in."""
+
+    MS_CHAP_V2 = "mschapv2"
+    EAP_MS_CHAP_V2 = "eap-mschapv2"
+    EAP_TLS = "eap-tls"
+    EAP = "eap"  # it has not come to one of these yet
+    PAP = "pap"
+    CHAP_MD5 = "chap-md5"
+
+
 class CertificateRefused(Exception):
     """A certificate lets nobody in.
 

@@ -1,6 +1,6 @@
 """One client's session: the SSTP call and the PPP link in it, and when IP may flow. No I/O."""
 
-from .contracts import UNHINDERED, Account, Lease, Standing
+from .contracts import UNHINDERED, Account, Lease, LoginMethod, Standing
 from .effects import Bind, Deliver, Down, Effect, Up
 from .ppp import effects as ppp
 from .ppp.frames import FrameError, Protocol, decode
@@ -50,6 +50,11 @@ class Session:
     def user(self) -> str:
         """Who logs in, as far as that is known, proven or not; fit for a log."""
         return self._link.user
+
+    @property
+    def method(self) -> LoginMethod:
+        """How it logs in, or tries to."""
+        return self._link.method
 
     def begin(self, now: float) -> list[Effect]:
         """The HTTP request has been accepted."""
@@ -157,8 +162,8 @@ class Session:
                     self._reason = self._reason or reason
                     result += self._lower()
                     result += self._from_call(self._call.disconnect(now), now)
-                case ppp.Note(text, warning, guess):
-                    result.append(sstp.Note(text, warning, guess))
+                case ppp.Note(text, warning, guess, failed, cause):
+                    result.append(sstp.Note(text, warning, guess, failed, cause))
                 case _:
                     result.append(effect)
         return result

@@ -5,7 +5,7 @@ import typing
 from dataclasses import dataclass
 from typing import Final
 
-from ..contracts import Account, Standing
+from ..contracts import Account, LoginMethod, Standing
 from . import frames
 from .effects import Admit, Authenticated, ChangePassword, Handshaken, LookUp, SendFrame
 from .frames import Packet, Protocol
@@ -47,10 +47,11 @@ class ChapState(enum.Enum):
 class Proof(typing.Protocol):
     """What goes to and fro in CHAP: MS-CHAPv2 (:mod:`.password`), or MD5 (:mod:`.chap_md5`).
 
-    :ivar how: what the log says of a login by it.
+    :ivar how: what the log says of a login by it; ``method`` is the same, as it is counted.
     """
 
     how: str
+    method: LoginMethod
 
     @property
     def user(self) -> str:
@@ -106,6 +107,7 @@ class Chap:
     protocol = Protocol.CHAP
 
     def __init__(self, exchange: Proof) -> None:
+        self.method = exchange.method
         self.deadline: float | None = None
         self.failure = ""
         self._state = ChapState.IDLE

@@ -10,7 +10,7 @@ import hmac
 from dataclasses import dataclass
 from typing import Final
 
-from ..contracts import Account, Standing, WeakSignIn
+from ..contracts import Account, LoginMethod, Standing, WeakSignIn
 from . import verdict
 from .effects import LookUp
 from .password import MAX_NAME, decode_name, shown_name
@@ -59,6 +59,7 @@ class Md5Exchange:
     :param server_name: shown to the client; at most 64 bytes of it are sent.
     """
 
+    method = LoginMethod.CHAP_MD5
     how = f"CHAP-MD5, which is weaker: {NO_KEY}"
 
     def __init__(self, seed: bytes, server_name: str) -> None:

@@ -6,7 +6,7 @@ Only one Request is open at a time, and nothing but its Response is heard (RFC 3
 import enum
 from typing import Final
 
-from ..contracts import Account, Standing
+from ..contracts import Account, Cause, LoginMethod, Standing
 from . import frames
 from .eap_method import Ask, EapType, Fail, Method, MethodOutput
 from .eap_mschapv2 import MsChapV2
@@ -20,6 +20,7 @@ from .effects import (
     LookUp,
     Note,
     SendFrame,
+    login_failed,
 )
 from .frames import Packet, Protocol
 from .login import FAREWELL, FIRST_RETRY, LOGIN_DELAY, RETRY, Output
@@ -78,6 +79,11 @@ _NAMES: Final = {
     55: "TEAP",
 }
 
+_COUNTED: Final = {
+    EapType.TLS: LoginMethod.EAP_TLS,
+    EapType.MS_CHAP_V2: LoginMethod.EAP_MS_CHAP_V2,
+}
+
 
 class Eap:
     """A login by EAP; see :class:`.login.Login`.
@@ -111,6 +117,11 @@ class Eap:
     def user(self) -> str:
         """Who logs in; until the method knows better, who the client says it is."""
         return (self._method.user if self._method else "") or self._identity
+
+    @property
+    def method(self) -> LoginMethod:
+        """How the client logs in, as far as it has come to that."""
+        return LoginMethod.EAP if self._method is None else _COUNTED[self._method.type]
 
     @property
     def untouched(self) -> bool:
@@ -231,7 +242,7 @@ class Eap:
             _NAMES.get(type_, f"EAP type {type_}") for type_ in dict.fromkeys(wanted[:8])
         )
         why = f"the client wants {types or 'nothing'}; there are EAP-MSCHAPv2 and EAP-TLS"
-        return [Note(f"login failed for '{self.user}': {why}", warning=True), *self._refuse(now)]
+        return [login_failed(self.user, why, Cause.METHOD), *self._refuse(now)]
 
     def _obey(self, outputs: list[MethodOutput], now: float) -> list[Output]:
         effects: list[Output] = []
@@ -266,7 +277,8 @@ class Eap:
         self._question = Question(self._patience, first, RETRY)
         self._requests += 1
         if self._requests > MAX_REQUESTS:
-            return [Note(f"{self._failure()}: it takes too long", warning=True), *self._refuse(now)]
+            failed = login_failed(self.user, "it takes too long", Cause.PROTOCOL)
+            return [failed, *self._refuse(now)]
         self._unusable = False
         if at is not None:
             self._held, self._state, self.deadline = self._state, EapState.HOLDING, at

@@ -5,9 +5,9 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from ..contracts import Account, Standing
+from ..contracts import Account, Cause, Standing
 from .eap_method import Ask, EapType, Fail, MethodOutput
-from .effects import Admit, Handshake, Handshaken, Note
+from .effects import Admit, Handshake, Handshaken, Note, login_failed
 
 #: Bytes that one message of a client's TLS may have, however many pieces it comes in. A chain of
 #: certificates takes a few thousand. What is kept of a stranger, and given to TLS, is no more.
@@ -129,7 +129,7 @@ class Tls:
         if answer.refusal:
             # RFC 5216 2.1.3: an alert, the client's answer to it, then Failure
             alert = Ask(pieces[0], last=True) if len(pieces) == 1 else Fail()
-            return [self._note(answer.refusal), alert]
+            return [self._note(answer.refusal, Cause.CERTIFICATE), alert]
         if not pieces:
             return self._fail("the client's TLS breaks off")
         self._account = answer.account
@@ -158,11 +158,12 @@ class Tls:
     def _end(self, piece: Piece, account: Account) -> list[MethodOutput]:
         """RFC 5216 2.1.1: an empty answer to our last message says that the client is content."""
         if piece.data:
-            return self._fail("the client does not trust this server's certificate")
+            why = "the client does not trust this server's certificate"
+            return self._fail(why, Cause.CERTIFICATE)
         return [Admit(account, f"EAP-TLS, certificate {account.certificate[:_FINGERPRINT]}")]
 
-    def _fail(self, why: str) -> list[MethodOutput]:
-        return [self._note(why), Fail()]
+    def _fail(self, why: str, cause: Cause = Cause.PROTOCOL) -> list[MethodOutput]:
+        return [self._note(why, cause), Fail()]
 
-    def _note(self, why: str) -> Note:
-        return Note(f"login failed for '{self._claimed}': {why}", warning=True)
+    def _note(self, why: str, cause: Cause) -> Note:
+        return login_failed(self._claimed, why, cause)

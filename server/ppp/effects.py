@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..contracts import Account
+from ..contracts import Account, Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +135,14 @@ class Note:
     """Something a person would want in the log.
 
     :param guess: whether it tells of a guess at a password: of these, each is to be in the log.
+    :param failed: why a login has failed, if it tells of that; ``cause`` is the same as it is counted.
     """
 
     text: str
     warning: bool = False
     guess: bool = False
+    failed: str = field(default="", compare=False)
+    cause: Cause | None = field(default=None, compare=False)
 
 
 Effect = (
@@ -155,6 +158,14 @@ Effect = (
     | Identified
     | Note
 )
+
+
+def login_failed(user: str, why: str, cause: Cause, *, guess: bool = False) -> Note:
+    """Return the line of the log about a login that has failed: all of them are made here.
+
+    :param user: who was claimed, fit for a log.
+    """
+    return Note(f"login failed for '{user}': {why}", True, guess, why, cause)
 
 
 def printable(text: str, limit: int = 64) -> str:

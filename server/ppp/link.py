@@ -9,7 +9,16 @@ import functools
 from collections.abc import Iterable
 from typing import Final
 
-from ..contracts import NO_WEAK_SIGN_IN, UNHINDERED, Account, Lease, Standing, WeakSignIn
+from ..contracts import (
+    NO_WEAK_SIGN_IN,
+    UNHINDERED,
+    Account,
+    Cause,
+    Lease,
+    LoginMethod,
+    Standing,
+    WeakSignIn,
+)
 from . import frames, lcp, login, network
 from .automaton import AutomatonState
 from .chap import Chap
@@ -128,6 +137,11 @@ class Link:
         return self._login.user
 
     @property
+    def method(self) -> LoginMethod:
+        """How the client logs in, or tries to."""
+        return self._login.method
+
+    @property
     def ending(self) -> str:
         """Why the link ends, once we have begun to end it, or refused the login."""
         return self._ending or self._login.failure
@@ -207,7 +221,8 @@ class Link:
         if lease is None:
             self._ending = "no address is free"
             self._allow(NO_ADDRESS_LIMIT, self._ending, now)
-            return [*effects, Note(f"no address is free for '{self._login.user}'", warning=True)]
+            text, why = f"no address is free for '{self._login.user}'", self._ending
+            return [*effects, Note(text, warning=True, failed=why, cause=Cause.ADDRESS)]
         self._allow(NETWORK_LIMIT, "the client did not open IPCP in time", now)
         self._network = Network(
             lease,

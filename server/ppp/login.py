@@ -3,7 +3,7 @@
 import typing
 from typing import Final
 
-from ..contracts import Account, Standing
+from ..contracts import Account, LoginMethod, Standing
 from .effects import (
     Admit,
     Authenticated,
@@ -44,6 +44,10 @@ class Login(typing.Protocol):
     protocol: Protocol
     deadline: float | None
     failure: str
+
+    @property
+    def method(self) -> LoginMethod:
+        """How the client logs in, as far as that is known."""
 
     @property
     def user(self) -> str:

@@ -8,7 +8,7 @@ import enum
 import functools
 import hmac
 
-from ..contracts import Account, Standing, WeakSignIn
+from ..contracts import Account, LoginMethod, Standing, WeakSignIn
 from . import frames, mschapv2, verdict
 from .effects import Admit, Authenticated, Handshaken, LookUp, SendFrame
 from .frames import Packet, Protocol
@@ -47,6 +47,7 @@ class Pap:
     """A login by PAP; see :class:`.login.Login`. It is the client that asks, and asks again."""
 
     protocol = Protocol.PAP
+    method = LoginMethod.PAP
 
     def __init__(self) -> None:
         self.deadline: float | None = None

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ..contracts import UNHINDERED, Account, Standing
+from ..contracts import UNHINDERED, Account, Cause, LoginMethod, Standing
 from . import mschapv2, verdict
 from .effects import ChangePassword, LookUp, printable
 from .login import PROGRAM
@@ -123,6 +123,7 @@ class Exchange:
     :ivar prompts: whether the client is known to ask a person for another password.
     """
 
+    method = LoginMethod.MS_CHAP_V2
     how = "MS-CHAPv2"
 
     def __init__(self, seed: bytes, server_name: str) -> None:
@@ -275,4 +276,6 @@ class Exchange:
         return hmac.digest(self._seed, label.encode(), hashlib.sha256)[: mschapv2.CHALLENGE_SIZE]
 
 
-_DAMAGED: Final = Objection(Error.CHANGING_PASSWORD, "the new password came damaged")
+_DAMAGED: Final = Objection(
+    Error.CHANGING_PASSWORD, "the new password came damaged", Cause.PASSWORD_EXPIRED
+)

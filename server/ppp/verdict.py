@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Final
 
-from ..contracts import NO_WEAK_SIGN_IN, Account, Standing, WeakSignIn
-from .effects import Note
+from ..contracts import NO_WEAK_SIGN_IN, Account, Cause, Standing, WeakSignIn
+from .effects import Note, login_failed
 
 REFUSAL_STEP: Final = 0.5  # seconds from the answer to the refusal, or the next multiple of them
 # of a login that gives no key ([MS-SSTP] 3.3.5.2.2), and what that means
@@ -89,11 +89,13 @@ class Objection:
 
     :param error: what the client is told.
     :param why: what the log is told.
+    :param cause: the same, as it is counted.
     :param guess: whether it was a guess at the password, as far as anybody is told.
     """
 
     error: Error
     why: str
+    cause: Cause
     guess: bool = False
 
 
@@ -115,27 +117,30 @@ def objection(
         if account is not None and not mistake:
             # for the administrator: the client is not told that somebody has found it
             why = f"the password is right, but there were {why}"
-        return Objection(Error.AUTHENTICATION_FAILURE, why, guess=True)
+        return Objection(Error.AUTHENTICATION_FAILURE, why, Cause.LOCKOUT, guess=True)
     if account is None:
-        return Objection(Error.AUTHENTICATION_FAILURE, "there is no such user", guess=True)
+        why = "there is no such user"
+        return Objection(Error.AUTHENTICATION_FAILURE, why, Cause.PASSWORD, guess=True)
     if mistake:
-        return Objection(Error.AUTHENTICATION_FAILURE, mistake, guess=True)
+        return Objection(Error.AUTHENTICATION_FAILURE, mistake, Cause.PASSWORD, guess=True)
     if account.certificate_only:
         # the client is not told that it was right: it is not for telling passwords
         why = "the password is right, but this user has to show a certificate"
-        return Objection(Error.AUTHENTICATION_FAILURE, why)
+        return Objection(Error.AUTHENTICATION_FAILURE, why, Cause.METHOD)
     if by not in account.weak_sign_ins:
         # neither is it here
         why = "the password is right, but the access profile does not take it in this way"
-        return Objection(Error.AUTHENTICATION_FAILURE, why)
+        return Objection(Error.AUTHENTICATION_FAILURE, why, Cause.METHOD)
     if not account.enabled:
-        return Objection(Error.ACCOUNT_DISABLED, "the account is disabled")
+        return Objection(Error.ACCOUNT_DISABLED, "the account is disabled", Cause.DISABLED)
     if account.ended:
-        return Objection(Error.ACCOUNT_EXPIRED, "the account has expired")
+        return Objection(Error.ACCOUNT_EXPIRED, "the account has expired", Cause.ENDED)
     if not account.in_hours:
-        return Objection(Error.RESTRICTED_LOGON_HOURS, "the account is not for this hour")
+        why = "the account is not for this hour"
+        return Objection(Error.RESTRICTED_LOGON_HOURS, why, Cause.HOURS)
     if account.password_expired:
-        return Objection(Error.PASSWORD_EXPIRED, "the password has expired")
+        why = "the password has expired"
+        return Objection(Error.PASSWORD_EXPIRED, why, Cause.PASSWORD_EXPIRED)
     return None
 
 
@@ -144,7 +149,7 @@ def refused(user: str, against: Objection) -> Note:
 
     :param user: fit for a log.
     """
-    return Note(f"login failed for '{user}': {against.why}", warning=True, guess=against.guess)
+    return login_failed(user, against.why, against.cause, guess=against.guess)
 
 
 def when(answered: float, now: float, standing: Standing) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from ..contracts import Cause
 from .binding import NONCE_SIZE, CertificateHashes, Fault, crypto_binding_request, verify
 from .connect_request import refused_attributes
 from .effects import Accepted, Bound, Close, Effect, Frame, Note, Send
@@ -249,8 +250,10 @@ class Call:
     def _unbound(self, fault: Fault, now: float) -> list[Effect]:
         why = f"crypto binding refused: {fault.value}"
         if fault is Fault.FORM:
-            return self._abort(Status.ATTRIB_NOT_SUPPORTED_IN_MSG, why, now)
-        return self._abort(Status.VALUE_NOT_SUPPORTED, why, now, about=AttributeId.CRYPTO_BINDING)
+            form = Status.ATTRIB_NOT_SUPPORTED_IN_MSG
+            return self._abort(form, why, now, cause=Cause.BINDING)
+        about = AttributeId.CRYPTO_BINDING
+        return self._abort(Status.VALUE_NOT_SUPPORTED, why, now, about, cause=Cause.BINDING)
 
     def _expire(self, _: _Arrival, now: float) -> list[Effect]:
         early = self.state is CallState.SERVER_CONNECT_REQUEST_PENDING
@@ -286,13 +289,20 @@ class Call:
     # Ending
 
     def _abort(
-        self, status: Status, why: str, now: float, about: AttributeId = AttributeId.STATUS_INFO
+        self,
+        status: Status,
+        why: str,
+        now: float,
+        about: AttributeId = AttributeId.STATUS_INFO,
+        *,
+        cause: Cause | None = None,
     ) -> list[Effect]:
         """Begin to abort: [MS-SSTP] 3.1.5.1."""
         self.reason = why
         self._forget()
         self._enter(CallState.CALL_ABORT_PENDING, now + ABORT)
-        return [Note(why, warning=True), _send(MessageType.CALL_ABORT, status_info(about, status))]
+        note = Note(why, warning=True, failed=why if cause else "", cause=cause)
+        return [note, _send(MessageType.CALL_ABORT, status_info(about, status))]
 
     def _refuse(self, arrival: _Arrival, now: float) -> list[Effect]:
         why = f"{arrival.event.value} out of place, in {self.state.name}"

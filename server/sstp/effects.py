@@ -1,7 +1,9 @@
 """What a :class:`~.call.Call` asks its session to do, in order."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from ..contracts import Cause
 
 __all__ = ["Accepted", "Bound", "Close", "Effect", "Frame", "Note", "Send"]
 
@@ -51,11 +53,14 @@ class Note:
     """Something a person would want to find in the log.
 
     :param guess: whether it tells of a guess at a password.
+    :param failed: why a login has failed, if it tells of that; ``cause`` is the same as it is counted.
     """
 
     text: str
     warning: bool = False
     guess: bool = False
+    failed: str = field(default="", compare=False)
+    cause: Cause | None = field(default=None, compare=False)
 
 
 Effect: TypeAlias = Send | Accepted | Frame | Bound | Close | Note
