@@ -29,6 +29,8 @@ _ROUND: Final = (
     Code.CONFIGURE_NAK,
     Code.CONFIGURE_REJECT,
 )
+# there is no negotiation that could lead anywhere: only answers as of the table
+_OVER: Final = (AutomatonState.CLOSED, AutomatonState.CLOSING, AutomatonState.STOPPING)
 _EMPTY: Final = Packet(0, 0)
 
 
@@ -142,7 +144,7 @@ class Negotiator:
         """Take a packet with one of the seven common codes, or an unknown one (RFC 1661 5)."""
         if self.state in (AutomatonState.INITIAL, AutomatonState.STARTING):
             return []
-        if packet.code in _ROUND and self._goes_round(now):
+        if packet.code in _ROUND and self.state not in _OVER and self._goes_round(now):
             return [GiveUp(f"the negotiation of {self._policy.name} leads nowhere")]
         match packet.code:
             case Code.CONFIGURE_REQUEST:

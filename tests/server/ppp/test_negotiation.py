@@ -325,6 +325,19 @@ def test_what_leads_nowhere_ends_by_count(asking: Negotiator, packet: Packet) ->
     assert asking.receive(packet, 1.0) == [GiveUp("the negotiation of TEST leads nowhere")]
 
 
+def test_who_goes_on_after_that_is_told_that_it_is_closed(asking: Negotiator) -> None:
+    """RFC 1661 4.1: RCR in Closed is answered by a Terminate-Ack, however often."""
+    good = Packet(Code.CONFIGURE_REQUEST, 1, b"\x01\x03\x01")
+    while asking.receive(good, 1.0) != [GiveUp("the negotiation of TEST leads nowhere")]:
+        pass
+    asking.feed(AutomatonEvent.CLOSE, 1.0)
+    assert asking.receive(good, 1.0) == []
+    asking.receive(Packet(Code.TERMINATE_ACK, 9), 1.0)
+    assert asking.state is AutomatonState.CLOSED
+    for _ in range(2 * MAX_ROUNDS):
+        assert packets(asking.receive(good, 1.0)) == [Packet(Code.TERMINATE_ACK, 1)]
+
+
 def test_who_negotiates_anew_now_and_then_may_do_so_for_ever(asking: Negotiator) -> None:
     good = Packet(Code.CONFIGURE_REQUEST, 1, b"\x01\x03\x01")
     for number in range(10 * MAX_ROUNDS):
