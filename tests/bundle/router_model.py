@@ -41,8 +41,15 @@ _REFERENCES: Final = {
     "certificate": "/certificate",
     "default-profile": "/ppp profile",
     "profile": "/ppp profile",
+    "remote-ipv6-prefix-pool": "/ipv6 pool",
 }
-_UNIQUE: Final = {"/ip pool", "/ppp profile", "/certificate", "/interface sstp-client"}
+_UNIQUE: Final = {
+    "/ip pool",
+    "/ipv6 pool",
+    "/ppp profile",
+    "/certificate",
+    "/interface sstp-client",
+}
 _INFIX: Final = ("||", "or", "&&", "and", "=", "!=", "~", ">", "<", "+", ".")
 
 
@@ -60,6 +67,7 @@ class Router:
 
     menus: dict[str, list[Item]] = field(default_factory=dict)
     server: Item = field(default_factory=lambda: dict(NEW_SERVER))
+    ipv6: Item = field(default_factory=lambda: {"disable-ipv6": False})
     files: dict[str, str] = field(default_factory=dict)
     globals: dict[str, Any] = field(default_factory=dict)
     #: Parameters that an older version does not know: where one is, nothing around it is run.
@@ -337,6 +345,8 @@ class _Run:
         assert isinstance(name, str)
         if menu == SERVER:
             return self.router.server[name]
+        if menu == "/ipv6 settings":
+            return self.router.ipv6[name]
         (one,) = self._targets(menu, rest, scope)
         return one[name]
 
@@ -380,6 +390,8 @@ class _Run:
                 del self.router.files[name]
             return
         used = {self.router.server["certificate"], self.router.server["default-profile"]}
+        if menu == "/ipv6 pool":
+            used = {one.get("remote-ipv6-prefix-pool") for one in self._items("/ppp profile")}
         for one in self._items(menu):
             if one[".id"] in gone and menu in _REFERENCES.values():
                 assert one["name"] not in used, f"{one['name']} is in use"

@@ -50,11 +50,21 @@ KNOWN = {
     "/ip pool remove": set(),
     "/ip route add": _ITEMS | {"dst-address", "gateway", "distance"},
     "/ip route remove": set(),
+    # no comment: that is not among the fields of an /ipv6 pool
+    "/ipv6 pool add": {"name", "prefix", "prefix-length"},
+    "/ipv6 pool set": {"prefix", "prefix-length"},
+    "/ipv6 pool remove": set(),
+    "/ipv6 firewall filter add": _ITEMS
+    | {"chain", "action", "in-interface", "src-address", "place-before"},
+    "/ipv6 firewall filter set": {"in-interface-list"},
+    "/ipv6 firewall filter remove": set(),
     "/ppp profile add": _ITEMS | {"name"},
-    "/ppp profile set": _ITEMS | {"local-address", "remote-address", "dns-server"},
+    "/ppp profile set": _ITEMS
+    | {"local-address", "remote-address", "dns-server", "use-ipv6", "remote-ipv6-prefix-pool"},
     "/ppp profile remove": set(),
-    "/ppp secret add": _ITEMS | {"name", "password", "service", "profile", "remote-address"},
-    "/ppp secret set": {"password", "profile", "remote-address"},
+    "/ppp secret add": _ITEMS
+    | {"name", "password", "service", "profile", "remote-address", "remote-ipv6-prefix"},
+    "/ppp secret set": {"password", "profile", "remote-address", "remote-ipv6-prefix"},
     "/ppp secret remove": set(),
 }
 """The commands that change something, and their parameters."""

@@ -97,6 +97,7 @@ def test_the_server_is_set_up_as_windows_wants_it(make_router: MakeRouter) -> No
         "local-address": "10.99.0.1",
         "remote-address": Text("sstpca-vpn-example-com-default"),
         "dns-server": Text("9.9.9.9,1.1.1.1"),
+        "remote-ipv6-prefix-pool": "none",
     }
     pools = commands(found, "/ip pool add") + commands(found, "/ip pool set")
     ranges = "10.99.0.10-10.99.0.99,10.99.1.10-10.99.1.99"

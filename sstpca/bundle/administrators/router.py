@@ -79,6 +79,7 @@ def files(renderer: Renderer, router: Router) -> dict[str, tuple[bytes, int]]:
         "certificates": [one for one, _ in certificates],
         "imported": f"^{stem}-(server|chain[0-9]+|ca)-[0-9a-f]+$",
         "uploaded": list(found),
+        "ipv6": any(one.ipv6.prefix is not None for one in router.profiles),
         "profiles": [_profile(stem, one) for one in router.profiles],
         "users": [_user(stem, one, router.passwords) for one in router.users],
         "complete": len(router.passwords) == len(router.users),
@@ -122,6 +123,7 @@ def _profile(stem: str, profile: AccessProfile) -> dict[str, str]:
         "local": str(profile.local_address),
         "ranges": ",".join(f"{first}-{last}" for first, last in profile.pools),
         "dns": ",".join(map(str, profile.dns)),
+        "prefix": "" if profile.ipv6.prefix is None else str(profile.ipv6.prefix),
     }
 
 
@@ -131,6 +133,7 @@ def _user(stem: str, user: User, passwords: Mapping[str, str]) -> dict[str, str]
         "password": passwords.get(user.name, ""),
         "profile": f"{stem}-{user.profile}",
         "address": "" if user.static_address is None else str(user.static_address),
+        "prefix": "" if user.static_prefix is None else str(user.static_prefix),
     }
 
 
@@ -149,10 +152,16 @@ def complaints(router: Router) -> list[str]:
         if profile.client.routes_at_login and not profile.full_tunnel
     ]
     found += [
-        f"server.rsc does not set up the IPv6 of the access profile {quoted(profile.name)}: RouterOS "
-        "gives prefixes of an /ipv6 pool, by remote-ipv6-prefix-pool of its /ppp profile"
+        f"RouterOS tells PPP clients no DNS server of IPv6 but the router's own (/ip dns, advertise-dns "
+        f"of /ipv6 nd): those of the access profile {quoted(profile.name)} are left out"
         for profile in router.profiles
-        if profile.ipv6.prefix is not None
+        if profile.ipv6.dns
+    ]
+    found += [
+        f"RouterOS advertises itself as the router to everything: by IPv6, users of the access profile "
+        f"{quoted(profile.name)} have a full tunnel there"
+        for profile in router.profiles
+        if profile.ipv6.prefix is not None and not profile.full_tunnel
     ]
     if not isinstance(router.pair.key, rsa.RSAPrivateKey):
         # its manual names ECDHE-RSA and DHE-RSA for pfs=yes
