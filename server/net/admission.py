@@ -1,6 +1,7 @@
 """What one client is given: promised at its login, handed over when its crypto binding holds."""
 
 from ..contracts import Account, Lease
+from ..effects import Up
 from ..errors import ServerError
 from ..log import SessionLog
 from .interface import Interface
@@ -18,6 +19,7 @@ class Admission:
         self._shared = shared
         self._log = log
         self._over = False
+        self._told: set[str] = set()
         self.lease: Lease | None = None
         self.interface = Interface(shared)
 
@@ -52,6 +54,18 @@ class Admission:
             return refusal
         await self.interface.make(self.lease)
         return ""
+
+    def news(self, lease: Lease, up: Up) -> str:
+        """Return what the client has now that no line of the log has named yet; empty if nothing.
+
+        A client may negotiate IPCP and IPV6CP anew as often as it likes: no more word of it then.
+        """
+        both = [f"address {lease.address}"] * up.ipv4
+        if up.ipv6 and lease.ipv6 is not None:
+            both.append(f"prefix {lease.ipv6.prefix}")
+        new = [one for one in both if one not in self._told]
+        self._told.update(new)
+        return " and ".join(new)
 
     def withdraw(self) -> None:
         """Let no packet pass any more: a newer session may have the address already."""

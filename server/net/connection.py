@@ -34,7 +34,7 @@ from .beginning import new_session
 from .closing import close_gently
 from .eap_handshake import EapHandshake
 from .inside import Inside, earliest
-from .lifecycle import ConnectionEvent, ConnectionState, Lifecycle, Packets
+from .lifecycle import ConnectionEvent, Lifecycle, Packets
 from .lookup import look_up
 from .shared import Shared
 from .sources import Source
@@ -372,13 +372,11 @@ class Connection:
         lease = self._admission.lease
         if lease is None:
             raise ServerError("a session without a lease cannot carry packets")
-        # a client may negotiate IPCP anew, as often as it likes: no more word of it then
-        first = self._life.state is ConnectionState.READY
         self._inside.open(self._tun, lease, up, self._loop.time())
         self._happen(ConnectionEvent.UP)
         self._spawn(self._tun.adapt(up.mtu, lease.ipv6 if up.ipv6 else None))
-        if first:
-            self._log.info("up, address %s on %s", lease.address, self._tun.name)
+        if news := self._admission.news(lease, up):
+            self._log.info("up, %s on %s", news, self._tun.name)
 
     def _know_claim(self) -> None:
         if self._session.user:

@@ -100,7 +100,6 @@ def insert(
     static_prefix: IPv6Network | None = None,
 ) -> User:
     """Do what :func:`add` does in the caller's transaction (Store.writing)."""
-    name = check_user_name(name)
     return insert_with(
         transaction,
         sealer,
