@@ -219,6 +219,14 @@ def _check_tls(seen: Probe) -> Iterator[Finding]:
             "switch on TLS 1.2 with ECDHE and AES-GCM",
             Windows.TLS,
         )
+        if seen.suites[Hello.TLS13]:
+            # Python's ssl sets no signature algorithms, which alone say in TLS 1.3 what keys a client takes
+            yield note(
+                "others-unseen",
+                "only TLS 1.2 lets this check ask for one kind of key: if the server has a certificate of "
+                "another kind beside this one, it was not looked at",
+                "nothing, or give the file of the other one",
+            )
         return
     if not seen.suites[Hello.TLS13]:
         yield note(

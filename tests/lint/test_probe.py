@@ -130,7 +130,7 @@ def with_alien_suites(context: ssl.SSLContext) -> None:
 @pytest.mark.parametrize(
     ("setting", "expected"),
     [
-        (only_13, [("tls-1.2", "error", "0x80090326")]),
+        (only_13, [("tls-1.2", "error", "0x80090326"), ("others-unseen", "note", None)]),
         (only_12, [("tls-1.3", "note", None), NO_PFS]),
         (only_gcm, [("tls-old", "warning", "0x80090326"), NO_PFS]),
         (with_rsa, [WEAKER]),
