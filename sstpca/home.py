@@ -1,7 +1,9 @@
 """The home: the folder of one VPN, its paths, and how it is opened and held."""
 
 import contextlib
+import hashlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,8 @@ SERVER: Final = "server"
 SERVER_ECDSA: Final = "server/ecdsa"
 SERVERS: Final = (SERVER, SERVER_ECDSA)
 
+# of a file name's 255 bytes, a unit's name and a temporary one need some
+_LABEL_MAX: Final = 120
 _ANOTHER_HOME: Final = "name another with --home or SSTPCA_HOME"
 
 
@@ -166,6 +170,23 @@ class Home:
     def bundles(self) -> Path:
         """A folder and a zip for each user."""
         return self.root / "bundles"
+
+    @property
+    def last_backup(self) -> Path:
+        """Which backup was made last, JSON; secret."""
+        return self.root / "last-backup.json"
+
+    @property
+    def label(self) -> str:
+        """What this home is called where several of a machine are side by side: units, folders.
+
+        Of a-z, A-Z, 0-9, _ and -, from its path; no two paths have the same.
+        """
+        path = os.fsencode(self.root.resolve())
+        plain = re.sub(rb"[^A-Za-z0-9_]+", b"-", path).decode().strip("-")
+        if b"/" + plain.encode().replace(b"-", b"/") == path and len(plain) <= _LABEL_MAX:
+            return plain
+        return f"{plain[-_LABEL_MAX:].strip('-')}-{hashlib.sha256(path).hexdigest()[:8]}".strip("-")
 
     def untold(self, user: str) -> Path:
         """Return the file with a new password of ``user`` until somebody has been told; secret."""

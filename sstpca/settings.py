@@ -117,6 +117,15 @@ class LockoutSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackupSettings:
+    """The ``[backup]`` table: what the backup timer, and ``ca backup`` without a file, do."""
+
+    folder: str = _setting("", _TEXT)
+    keep: int = _setting(14, _whole(1, 10_000))
+    passphrase_file: str = _setting("", _TEXT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All of settings.toml."""
 
@@ -124,6 +133,7 @@ class Settings:
     tls: TlsSettings = TlsSettings()
     bundle: BundleSettings = BundleSettings()
     lockout: LockoutSettings = LockoutSettings()
+    backup: BackupSettings = BackupSettings()
 
     @property
     def host(self) -> str:
@@ -141,6 +151,7 @@ _SECTIONS: Final = {
     "tls": TlsSettings,
     "bundle": BundleSettings,
     "lockout": LockoutSettings,
+    "backup": BackupSettings,
 }
 
 
@@ -163,6 +174,7 @@ def load(path: Path) -> Settings:
         tls=TlsSettings(**_values(document, "tls")),
         bundle=BundleSettings(**_values(document, "bundle")),
         lockout=LockoutSettings(**_values(document, "lockout")),
+        backup=BackupSettings(**_values(document, "backup")),
     )
     _check_tls(settings.tls, document)
     _check_hosts(settings.server, document)

@@ -14,5 +14,5 @@ What is done with them::
     revocation      revokes; lists of what is revoked
     rollover        from one authority to the next; succession puts its files in place
     due, calendar   what expires when
-    backup, sealed  the whole home in one file, encrypted
+    backup, sealed  the whole home in one file, encrypted; backup_folder: the last ones of them
 """

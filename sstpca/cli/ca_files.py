@@ -75,22 +75,52 @@ def export(context: Context, format_: str, next_: bool, output: Path | None, for
 
 
 @click.command(cls=usage.Command)
-@click.argument("file", type=click.Path(path_type=Path, readable=False))
+@click.argument("file", required=False, type=click.Path(path_type=Path, readable=False))
+@click.option(
+    "--keep",
+    type=click.IntRange(1, 10_000),
+    help="FILE is a folder: write a dated backup into it, and keep so many there.",
+)
 @_passphrase_option
 @force_option
 @click.pass_obj
-def backup(context: Context, file: Path, passphrase_file: Path | None, force: bool) -> None:
+def backup(
+    context: Context,
+    file: Path | None,
+    keep: int | None,
+    passphrase_file: Path | None,
+    force: bool,
+) -> None:
     """Write the whole home into one encrypted FILE.
 
     Keys, database, settings and bundles are all in it. The VPN may be running. The passphrase is
     taken from --passphrase-file, SSTPCA_BACKUP_PASSPHRASE, or a question.
 
+    Without FILE it does what the backup timer does: a dated backup in the folder of settings.toml,
+    under the passphrase of the file named there, and as many are kept as it says there. A backup
+    counts once it was read back to its end; before that, no older one goes.
+
     \b
         sstpca ca backup vpn.backup
+        sstpca ca backup /mnt/nas/vpn --keep 14 --passphrase-file /root/backup-passphrase
+        sstpca ca backup
     """
-    made = context.vpn.authority.back_up(
-        file, lambda: _passphrase(passphrase_file, new=True), force=force
-    )
+    authority = context.vpn.authority
+    if file is not None and keep is None:
+        if file.is_dir():
+            raise InvalidInput(
+                f"{file} is a folder", "name a file, or say how many backups stay there: --keep 14"
+            )
+        made = authority.back_up(file, lambda: _passphrase(passphrase_file, new=True), force=force)
+        removed: tuple[Path, ...] = ()
+    else:
+        if force:
+            raise InvalidInput("--force is for one FILE: a dated backup replaces nothing")
+        given = passphrase_file is not None or file is not None or _in_environment()
+        kept = authority.keep_backup(
+            (lambda: _passphrase(passphrase_file, new=True)) if given else None, file, keep
+        )
+        file, made, removed = kept.path, kept.summary, kept.removed
     click.echo(file)
     for path in made.skipped:
         warn(f"{path} is neither a file nor a folder, and was left out")
@@ -98,6 +128,8 @@ def backup(context: Context, file: Path, passphrase_file: Path | None, force: bo
         f"{_amount(made)}. Whoever has it and the passphrase has every key of the VPN; without the "
         "passphrase, nobody can open it"
     )
+    if removed:
+        talk(f"removed the oldest: {', '.join(path.name for path in removed)}")
 
 
 @click.command(cls=usage.Command)
@@ -123,6 +155,10 @@ def restore(context: Context, file: Path, passphrase_file: Path | None) -> None:
 
 def _amount(made: Summary) -> str:
     return f"{made.files} files, {max(made.size / _MIB, 0.1):.1f} MiB"
+
+
+def _in_environment() -> bool:
+    return PASSPHRASE_VARIABLE in os.environ
 
 
 def _passphrase(file: Path | None, *, new: bool) -> bytes:

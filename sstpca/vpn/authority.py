@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography import x509
 
 from ..authority import backup as backups
-from ..authority import revocation, sealed
+from ..authority import backup_folder, revocation, sealed
 from ..authority.authority import (
     former_authorities,
     load_ca_certificate,
@@ -16,6 +16,7 @@ from ..authority.authority import (
     note_on_purposes,
 )
 from ..authority.backup import Summary
+from ..authority.backup_folder import Kept, LastBackup
 from ..authority.revocation import RevocationList
 from ..authority.rollover import following
 from ..disk.reading import read_file
@@ -33,7 +34,17 @@ from ..x509.describe import Description, describe
 from ..x509.keys import is_encrypted
 from .opened import Opened, Passphrase
 
-__all__ = ["DAYS", "RevocationList", "Role", "Summary", "TheAuthority", "common_name", "digest"]
+__all__ = [
+    "DAYS",
+    "Kept",
+    "LastBackup",
+    "RevocationList",
+    "Role",
+    "Summary",
+    "TheAuthority",
+    "common_name",
+    "digest",
+]
 
 #: until when the next revocation list has to be there
 DAYS = revocation.DAYS
@@ -138,7 +149,40 @@ class TheAuthority:
         """
         home, store = self._opened.recovered()
         refuse_existing(target, force=force)
-        return backups.back_up(home, store, target, passphrase(), force=force)
+        summary = backups.back_up(home, store, target, passphrase(), force=force)
+        backup_folder.note(home, target)
+        return summary
+
+    def keep_backup(
+        self,
+        passphrase: Callable[[], bytes] | None = None,
+        folder: Path | None = None,
+        keep: int | None = None,
+    ) -> Kept:
+        """Write a dated backup into ``folder`` as :meth:`back_up` does, and remove the oldest ones there.
+
+        The new one is read back first.
+
+        :param passphrase: is asked for it; by default, the file that the settings name has it.
+        :param folder: by default that of the settings.
+        :param keep: how many stay, the new one among them; by default as the settings say.
+        :raises SstpcaError: if something cannot be read or written; no backup has gone then.
+        """
+        home, store = self._opened.recovered()
+        settings = self._opened.settings
+        given = backup_folder.passphrase_of(home, settings) if passphrase is None else passphrase()
+        return backup_folder.add(
+            home,
+            store,
+            folder or backup_folder.folder_of(home, settings),
+            given,
+            keep=keep or settings.backup.keep,
+            settings=settings,
+        )
+
+    def last_backup(self) -> LastBackup | None:
+        """Return which backup of this home was made last; None if there was none."""
+        return backup_folder.last(self._opened.home)
 
 
 def restore(source: Path, root: Path, passphrase: Callable[[], bytes]) -> Summary:
