@@ -114,6 +114,7 @@ ROOMS: dict[str, tuple[str, str]] = {
         "errors names access",
         "accounts of other programs, as values: no home, no database",
     ),
+    "client": ("errors names addresses x509 server", "the other end of the server's protocols"),
     "settings": ("errors names addresses toml disk home", "one file of a home"),
     "lint": (
         "errors names addresses disk.reading x509",

@@ -1,4 +1,4 @@
-"""The IPv6 Control Protocol as the server speaks it (RFC 5072): a policy.
+"""The IPv6 Control Protocol (RFC 5072) as both ends speak it: a policy.
 
 It agrees on interface identifiers, of which both ends make their link-local addresses (RFC 5072 5).
 Prefix and DNS servers come later, in router advertisements and DHCPv6.
@@ -28,29 +28,29 @@ class Ipv6cpOption(enum.IntEnum):
 
 
 class Ipv6cpPolicy:
-    """Takes whatever identifier the client has, if it has one that is not ours.
+    """Takes whatever identifier the peer has, if it has one that is not ours.
 
-    :ivar own: the server's identifier, 8 bytes.
-    :ivar peer: the client's, once it is acknowledged; empty before.
+    :param own: our identifier, 8 bytes, with the u bit zero.
+    :ivar peer: the other one, once it is acknowledged; empty before.
     """
 
     name = "IPV6CP"
     protocol = Protocol.IPV6CP.value
 
-    def __init__(self) -> None:
-        self.own = OWN
+    def __init__(self, own: bytes = OWN) -> None:
+        self.own = own
         self.peer = b""
-        self._told = True  # the client hears of our identifier
+        self._told = True  # the peer hears of our identifier
 
     def request(self) -> Options:
-        """Return our identifier, unless the client will not hear of it."""
+        """Return our identifier, unless the peer will not hear of it."""
         return (_identifier(self.own),) if self._told else ()
 
     def judge(self, asked: Options) -> Reply:
         """Take an identifier that differs from zero and from ours; suggest another one otherwise.
 
         RFC 5072 4.1: zero, and one like ours, are answered by a Nak with one that is neither. One
-        that the client does not ask for is appended to the Nak, as with the address in IPCP.
+        that the peer does not ask for is appended to the Nak, as with the address in IPCP.
         """
         refused = tuple(one for one in asked if one.type != Ipv6cpOption.INTERFACE_IDENTIFIER)
         identifiers = [one for one in asked if one.type == Ipv6cpOption.INTERFACE_IDENTIFIER]
@@ -59,12 +59,12 @@ class Ipv6cpPolicy:
         return verdict(asked, refused, () if good else (_identifier(other),))
 
     def granted(self, asked: Options) -> None:
-        """Note the client's identifier."""
+        """Note the peer's identifier."""
         identifiers = [o.value for o in asked if o.type == Ipv6cpOption.INTERFACE_IDENTIFIER]
         self.peer = identifiers[0] if identifiers else b""
 
     def naked(self, wanted: Options, rounds: int) -> str:
-        """Take what the client suggests, if that is no less unique; after a while, ask no more."""
+        """Take what the peer suggests, if that is no less unique; after a while, ask no more."""
         for option in wanted:
             if option.value not in (self.own, self.peer) and self._fits(option.value):
                 self.own = option.value

@@ -1,14 +1,15 @@
-"""The Link Control Protocol as the server speaks it (RFC 1661, RFC 1570)."""
+"""The Link Control Protocol (RFC 1661, RFC 1570), and what the server asks for in it."""
 
 import enum
 import hashlib
+import typing
 from typing import Final
 
 from ..contracts import NO_WEAK_SIGN_IN, WeakSignIn
 from .automaton import AutomatonEvent, AutomatonState
 from .effects import Identified, printable
 from .frames import DEFAULT_MRU, PACKET_HEADER_SIZE, Code, Packet, Protocol
-from .negotiation import MAX_FAILURE, GiveUp, Negotiator, Output, Reply, verdict
+from .negotiation import MAX_FAILURE, GiveUp, Negotiator, Output, Policy, Reply, verdict
 from .options import Option, Options
 from .patience import Patience
 
@@ -30,7 +31,8 @@ _OTHER_LOGINS: Final = {
     CHAP_MD5: "CHAP-MD5",
     b"\xc2\x23\x80": "MS-CHAP version 1",
 }
-_NO_COMMON_LOGIN: Final = "the client refuses MS-CHAPv2 and EAP"
+_NO_COMMON_LOGIN: Final = "refuses MS-CHAPv2 and EAP"
+_CLIENT_REFUSES: Final = f"the client {_NO_COMMON_LOGIN}"
 # the data of Windows' Terminate-Request: its magic number, this mark, and its error number
 _WINDOWS_MARK: Final = bytes.fromhex("003ccd74")
 
@@ -95,7 +97,7 @@ class LcpPolicy:
             self.authentication, self.difficulty = login, ""
         elif LcpOption.AUTHENTICATION in values:
             other = _OTHER_LOGINS.get(login)
-            self.difficulty = _NO_COMMON_LOGIN + (f", and wants {other}" if other else "")
+            self.difficulty = _CLIENT_REFUSES + (f", and wants {other}" if other else "")
         if LcpOption.MAGIC in values and self.magic:
             self.magic = self._other_magic()
         mru = values.get(LcpOption.MRU, b"")
@@ -104,7 +106,7 @@ class LcpPolicy:
         if rounds < MAX_FAILURE:
             return ""
         if LcpOption.AUTHENTICATION in values:
-            return self.difficulty or _NO_COMMON_LOGIN
+            return self.difficulty or _CLIENT_REFUSES
         return "the client does not agree to the options of LCP"
 
     def rejected(self, refused: Options) -> str:
@@ -114,7 +116,7 @@ class LcpPolicy:
             self.magic = 0
         if LcpOption.MRU in types:
             self._own_mru = None
-        return _NO_COMMON_LOGIN if LcpOption.AUTHENTICATION in types else ""
+        return _CLIENT_REFUSES if LcpOption.AUTHENTICATION in types else ""
 
     def _better(self, option: Option) -> Option | None:
         """Return the option as we would have it, or None if it is good."""
@@ -136,12 +138,40 @@ class LcpPolicy:
                 return other
 
 
-class Lcp:
-    """LCP of one link: negotiation, and the packets of its own. Its methods return outputs."""
+class LinkPolicy(Policy, typing.Protocol):
+    """What LCP needs of a policy beside the negotiation: what has come of it.
 
-    def __init__(self, magic: int, patience: Patience, weak: WeakSignIn = NO_WEAK_SIGN_IN) -> None:
-        self._policy = LcpPolicy(magic, weak)
-        self._negotiator = Negotiator(self._policy, patience=patience)
+    :ivar magic: our Magic-Number; zero where there is none.
+    :ivar peer_mru: the largest information field the peer says it can receive, in bytes.
+    :ivar authentication: how the client is to log in: the value of the option, such as MS_CHAP_V2.
+    :ivar difficulty: what there is no agreement about; empty if nothing is known to be in the way.
+    """
+
+    magic: int
+    peer_mru: int
+    authentication: bytes
+    difficulty: str
+
+
+class Lcp:
+    """LCP of one link: negotiation, and the packets of its own. Its methods return outputs.
+
+    :param peer: what reasons call the other end.
+    :param first_wait: seconds that we wait for its first packet, before we send ours.
+    """
+
+    def __init__(
+        self,
+        policy: LinkPolicy,
+        patience: Patience,
+        *,
+        peer: str = "client",
+        first_wait: float = FIRST_WAIT,
+    ) -> None:
+        self._policy = policy
+        self._peer = peer
+        self._wait = first_wait
+        self._negotiator = Negotiator(self._policy, patience=patience, peer=peer)
         self._first_wait: float | None = None
         self._identifications = 0
 
@@ -176,9 +206,10 @@ class Lcp:
         return self._negotiator.deadline if self._first_wait is None else self._first_wait
 
     def start(self, now: float) -> list[Output]:
-        """The layer below is there; wait for the client's first packet."""
-        self._first_wait = now + FIRST_WAIT
-        return self._negotiator.feed(AutomatonEvent.OPEN, now)
+        """The layer below is there; wait for the peer's first packet, if we are to."""
+        self._first_wait = now + self._wait
+        opened = self._negotiator.feed(AutomatonEvent.OPEN, now)
+        return opened if self._wait else opened + self._begin(now)
 
     def close(self, now: float) -> list[Output]:
         """End the link politely."""
@@ -192,7 +223,7 @@ class Lcp:
         return self._begin(now) if now >= self._first_wait else []
 
     def receive(self, packet: Packet, now: float) -> list[Output]:
-        """Take an LCP packet of the client."""
+        """Take an LCP packet of the peer."""
         outputs: list[Output] = []
         if self._first_wait is not None:
             outputs = self._begin(now)
@@ -201,7 +232,7 @@ class Lcp:
         return outputs + self._dispatch(packet, now)
 
     def protocol_reject(self, protocol: int, information: bytes) -> list[Output]:
-        """Tell the client that we do not speak ``protocol`` (RFC 1661 5.7)."""
+        """Tell the peer that we do not speak ``protocol`` (RFC 1661 5.7)."""
         rejected = protocol.to_bytes(2, "big") + information
         return [self._negotiator.originate(Code.PROTOCOL_REJECT, rejected)]
 
@@ -232,9 +263,9 @@ class Lcp:
             case Protocol.LCP:
                 return self._negotiator.rejected(now)
             case Protocol.CHAP | Protocol.EAP | Protocol.PAP:
-                return [GiveUp(_NO_COMMON_LOGIN)]
+                return [GiveUp(f"the {self._peer} {_NO_COMMON_LOGIN}")]
             case Protocol.IPCP:
-                return [GiveUp("the client refuses IPv4 (IPCP)")]
+                return [GiveUp(f"the {self._peer} refuses IPv4 (IPCP)")]
             case _:
                 return []
 

@@ -103,7 +103,7 @@ class Link:
         self._mtu = mtu
         self._phase = Phase.DEAD
         self._patience = Patience()
-        self._lcp = lcp.Lcp(magic, self._patience, weak)
+        self._lcp = lcp.Lcp(lcp.LcpPolicy(magic, weak), self._patience)
         self._exchange = Exchange(challenge, server_name)
         self._md5 = functools.partial(Md5Exchange, challenge, server_name)
         self._logins: dict[bytes, Login] = {}  # those that LCP has agreed on, so far

@@ -101,12 +101,19 @@ class Negotiator:
 
     :param mru: the most that the peer can receive in a control packet.
     :param patience: how long an answer may take until our Configure-Request is repeated.
+    :param peer: what reasons call the other end.
     """
 
     def __init__(
-        self, policy: Policy, mru: int = frames.DEFAULT_MRU, patience: Patience | None = None
+        self,
+        policy: Policy,
+        mru: int = frames.DEFAULT_MRU,
+        patience: Patience | None = None,
+        *,
+        peer: str = "client",
     ) -> None:
         self.mru = mru
+        self._peer = peer
         self._policy = policy
         self._patience = patience or Patience()
         self._automaton = Automaton(self._patience)
@@ -126,6 +133,11 @@ class Negotiator:
     def state(self) -> AutomatonState:
         """The state of the automaton."""
         return self._automaton.state
+
+    @property
+    def is_open(self) -> bool:
+        """Whether both ends agree."""
+        return self._automaton.state is AutomatonState.OPENED
 
     @property
     def deadline(self) -> float | None:
@@ -154,7 +166,7 @@ class Negotiator:
             case Code.CONFIGURE_NAK | Code.CONFIGURE_REJECT:
                 return self._refused(packet, now)
             case Code.TERMINATE_REQUEST:
-                self._why = f"the client closed {self._policy.name}"
+                self._why = f"the {self._peer} closed {self._policy.name}"
                 return self._run(
                     self._automaton.feed(AutomatonEvent.TERMINATE_REQUEST, now), now, packet
                 )
@@ -169,7 +181,7 @@ class Negotiator:
 
     def rejected(self, now: float) -> list[Output]:
         """Take a rejection of what the protocol cannot do without (RFC 1661 4.3, RXJ-)."""
-        self._why = f"the client rejects {self._policy.name}"
+        self._why = f"the {self._peer} rejects {self._policy.name}"
         return self.feed(AutomatonEvent.REJECT_CATASTROPHIC, now)
 
     def echo_replies(self, now: float) -> bool:
@@ -327,7 +339,7 @@ class Negotiator:
             data = encode_options(self._policy.request())
             self._request = Packet(Code.CONFIGURE_REQUEST, self._next_id(), data)
             self._answered, self._requested = False, now
-        self._why = f"the client does not answer {self._policy.name}"
+        self._why = f"the {self._peer} does not answer {self._policy.name}"
         return self._frame(self._request)
 
     def _answer(self, packet: Packet, reply: Reply) -> SendFrame:

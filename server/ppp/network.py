@@ -172,4 +172,4 @@ def _receive(negotiator: Negotiator, packet: Packet, now: float) -> list[Negotia
 
 
 def _is_open(negotiator: Negotiator | None) -> bool:
-    return negotiator is not None and negotiator.state is AutomatonState.OPENED
+    return negotiator is not None and negotiator.is_open

@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final, Self
 
-from .wire import LENGTH_MASK, Attribute, AttributeId, MessageType
+from .wire import LENGTH_MASK, Attribute, AttributeId, Control, MessageType, encode
 
 #: The nonce of Call-Connect-Ack, in bytes: [MS-SSTP] 2.2.6.
 NONCE_SIZE: Final = 32
@@ -25,6 +25,7 @@ CONNECTED_SIZE: Final = 112
 _CONNECTED: Final = struct.Struct("!4xHHxBH3xB32s32s32s")
 _EXPECTED: Final = (MessageType.CALL_CONNECTED, 1, AttributeId.CRYPTO_BINDING, 104)
 _CERTIFICATE_AT: Final = 48
+_MAC_AT: Final = 80
 _SEED: Final = b"SSTP inner method derived CMK"
 
 
@@ -105,6 +106,21 @@ def compound_mac(hlak: bytes, connected: bytes, hash_: Hash) -> bytes:
     """
     covered = connected[: _CERTIFICATE_AT + hash_.size].ljust(CONNECTED_SIZE, b"\0")
     return hmac.digest(compound_mac_key(hlak, hash_), covered, hash_.name)
+
+
+def connected(hlak: bytes, nonce: bytes, certificate: CertificateHashes, hash_: Hash) -> bytes:
+    """Return the Call-Connected with which a client binds its call: [MS-SSTP] 2.2.11.
+
+    :param hlak: the key that the login made.
+    :param nonce: of the server's Call-Connect-Ack, 32 bytes.
+    :param certificate: that the server showed in TLS.
+    :param hash_: one of those that the server offers.
+    """
+    value = bytes((0, 0, 0, hash_)) + nonce + certificate.by(hash_).ljust(32, b"\0") + bytes(32)
+    attribute = Attribute(AttributeId.CRYPTO_BINDING, value)
+    packet = encode(Control(MessageType.CALL_CONNECTED, (attribute,)))
+    mac = compound_mac(hlak, packet, hash_)
+    return packet[:_MAC_AT] + mac.ljust(32, b"\0")
 
 
 def verify(

@@ -1,4 +1,4 @@
-"""The server's SSTP state machine as a table: [MS-SSTP] 3.1 and 3.3.
+"""The states of a call, and the server's machine as a table: [MS-SSTP] 3.1 and 3.3.
 
 It is laxer than the specification in two places: an Echo-Request is answered from
 Call-Connect-Ack on, since some clients send one while the login still runs; and a Call-Abort or
@@ -11,7 +11,7 @@ from typing import Final
 
 @enum.unique
 class CallState(enum.Enum):
-    """[MS-SSTP] 3.1.1 and 3.3.1; the values head the columns of the table.
+    """[MS-SSTP] 3.1.1, 3.2.1 and 3.3.1; the values head the columns of a table.
 
     The states called "in progress" there are passed within one step, so they are not here.
     CLOSED is ours: a call does not begin again.
@@ -21,6 +21,10 @@ class CallState(enum.Enum):
     SERVER_CONNECT_REQUEST_PENDING = "request"
     SERVER_CALL_CONNECTED_PENDING = "pending"
     SERVER_CALL_CONNECTED = "up"
+    CLIENT_CALL_DISCONNECTED = "c-idle"
+    CLIENT_CONNECT_REQUEST_SENT = "c-sent"
+    CLIENT_CONNECT_ACK_RECEIVED = "c-acked"
+    CLIENT_CALL_CONNECTED = "c-up"
     CALL_ABORT_PENDING = "abort"
     CALL_ABORT_TIMEOUT_PENDING = "abort-t"
     CALL_DISCONNECT_ACK_PENDING = "disc"
@@ -74,7 +78,8 @@ timer                 -      expire   expire   hello    close   close    close  
 """
 
 
-def _read(table: str) -> dict[tuple[CallEvent, CallState], str]:
+def read_table(table: str) -> dict[tuple[CallEvent, CallState], str]:
+    """Return the action for each event in each state of a table."""
     head, *rows = (line.split() for line in table.strip().splitlines())
     columns = [CallState(name) for name in head]
     return {
@@ -84,4 +89,4 @@ def _read(table: str) -> dict[tuple[CallEvent, CallState], str]:
     }
 
 
-TRANSITIONS: Final = _read(_TABLE)
+TRANSITIONS: Final = read_table(_TABLE)

@@ -209,3 +209,12 @@ def status_of(value: bytes) -> int | None:
         return None
     _, status = _STATUS_INFO.unpack_from(value)
     return int(status)
+
+
+def status_in_words(attributes: tuple[Attribute, ...]) -> str:
+    """Return the status that the first Status Info attribute gives, in words."""
+    for attribute in attributes:
+        status = status_of(attribute.value) if attribute.id == AttributeId.STATUS_INFO else None
+        if status is not None:
+            return Status(status).name if status in tuple(Status) else f"status {status}"
+    return "no status given"

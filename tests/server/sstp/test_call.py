@@ -140,7 +140,8 @@ def test_the_makers_make_what_they_say(state: CallState, make: Callable[[], Call
 
 
 def test_the_table_is_complete() -> None:
-    assert set(TRANSITIONS) == {(event, state) for event in CallEvent for state in CallState}
+    states = [state for state in CallState if not state.name.startswith("CLIENT_")]
+    assert set(TRANSITIONS) == {(event, state) for event in CallEvent for state in states}
     assert set(TRANSITIONS.values()) - {"-"} == set(ACTIONS)
     assert {type_.name for type_ in MessageType} < {event.name for event in CallEvent}
 
