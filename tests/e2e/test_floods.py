@@ -24,6 +24,7 @@ MANY = tuple(f"198.18.0.{number}" for number in range(100, 200))
 HALF_OPEN = 5000
 PEOPLE = 300
 
+HALF_A_HELLO = bytes.fromhex("1603010200010001fc0303")
 #: What one stranger may have of a worker's memory, in bytes; docs/security.md says what they have.
 MEMORY = 100 * 1024
 
@@ -76,6 +77,36 @@ def test_users_log_in_while_thousands_hold_connections_half_open(flooded: Vpn) -
     assert vpn.server.said("too many before their login") > 0
 
 
+@pytest.mark.parametrize("stage", ["hello", "request", "packet", "binding"])
+def test_users_log_in_while_strangers_dawdle(flooded: Vpn, stage: str) -> None:
+    """Slow-loris: they say half of what comes next, and no more."""
+    vpn, ca = flooded, flooded.home.authority("alice")
+    with contextlib.ExitStack() as stack, vpn.network.client.entered():
+        for number in range(60):
+            stack.callback(_dawdle(vpn, ca, MANY[number % len(MANY)], stage).close)
+        for _ in range(3):
+            with person(vpn, ca).login() as client:
+                client.ping(vpn.network.host)
+    assert vpn.server.said("too many before their login") == 0
+
+
+def _dawdle(vpn: Vpn, ca: str, source: str, stage: str) -> Client | socket.socket:
+    """Come as far as ``stage``, and stop in the middle of it."""
+    if stage == "hello":
+        plain = socket.create_connection((str(vpn.network.server_address), PORT), 60.0, (source, 0))
+        plain.sendall(HALF_A_HELLO)
+        return plain
+    client = person(vpn, ca, source)
+    if stage == "request":
+        client.wire.send(b"SSTP_DUPLEX_POST /sra_")
+        return client
+    client.open()
+    if stage == "binding":
+        client.authenticate()
+    client.wire.send(b"\x10\x01\x00")  # of a header of four bytes
+    return client
+
+
 def test_an_office_comes_back_in_one_moment(flooded: Vpn) -> None:
     """300 behind one address: all are in at their first try, and nobody is pushed out."""
     vpn, ca = flooded, flooded.home.authority("alice")
@@ -114,7 +145,7 @@ def test_what_a_stranger_has_of_the_memory(flooded: Vpn, stage: str) -> None:
         if stage == "silent":
             return plain
         if stage == "hello":
-            plain.sendall(bytes.fromhex("1603010200010001fc0303"))
+            plain.sendall(HALF_A_HELLO)
             return plain
         client = Client(plain, "alice", "x", ca=ca, name=NAME, patience=60.0)
         if stage == "linked":

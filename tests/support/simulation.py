@@ -74,6 +74,7 @@ class Simulation:
     now: float = 0.0
     up: float | None = None  # since when the server lets packets through
     ended: str = ""  # why the server says the session ended
+    ended_at: float = 0.0
     notes: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)  # names that were looked up
     delivered: int = 0
@@ -212,7 +213,7 @@ class Simulation:
                 case effects.Note(text):
                     self.notes.append(text)
                 case effects.Close(reason):
-                    self.ended = reason
+                    self.ended, self.ended_at = reason, self.now
                 case effects.Identified():
                     pass
 

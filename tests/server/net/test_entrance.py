@@ -23,7 +23,7 @@ from sstpca.server.net.sources import Sources
 from sstpca.server.net.strangers import Progress
 from sstpca.server.sstp.preamble import Preamble
 from tests.support.door import Door, enter
-from tests.support.handshake import certificates_of, client_hello
+from tests.support.handshake import Near, certificates_of, client_hello
 from tests.support.hello import FFDHE8192, expensive
 from tests.support.key_update import connect
 
@@ -237,6 +237,38 @@ def test_who_makes_us_wait_is_dropped_at_each_stage(
         assert door.gone == ["no request in time"]
 
     enter(home, told)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("flight", [1, 2])
+def test_a_handshake_byte_by_byte(
+    home: Home, monkeypatch: pytest.MonkeyPatch, flight: int, version: ssl.TLSVersion
+) -> None:
+    """Slow-loris in TLS: the ClientHello, or what answers the server's first words."""
+    monkeypatch.setattr(entrance, "PATIENCE", 0.5)
+    context = ssl.create_default_context(cafile=str(home.ca_certificate))
+    context.minimum_version = context.maximum_version = version
+
+    async def story(door: Door) -> None:
+        near = Near(context)
+        said = near.said()
+        if flight == 2:
+            door.far.sendall(said)
+            door.far.settimeout(0.2)
+            with contextlib.suppress(TimeoutError):
+                while not (said := near.said()):
+                    near.hears(await asyncio.to_thread(door.far.recv, 65536))
+        assert len(said) > 50
+        with contextlib.suppress(OSError):
+            for byte in said[:-1]:
+                if door.gone:
+                    break
+                door.far.send(bytes([byte]))
+                await asyncio.sleep(0.02)
+        await door.until(lambda: door.gone)
+        assert door.gone == ["no request in time"]
+
+    enter(home, story)
 
 
 def test_the_time_in_line_for_a_handshake_is_ours(
