@@ -4,6 +4,7 @@ The server has no store of its own. ``sstpca`` gives it one (sstpca/serving.py);
 """
 
 import enum
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -167,6 +168,25 @@ class Lease:
     ipv6: Ipv6Lease | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FailedLogin:
+    """A login that failed; of a flood, several.
+
+    :param at: seconds since 1970.
+    :param user: who was claimed, fit for a log; empty where it is several.
+    :param peer: from where, address and port; where it is several, the source, if it is one.
+    :param client: what the client's program calls itself, or empty.
+    :param count: how many it stands for.
+    """
+
+    at: float
+    user: str
+    peer: str
+    client: str
+    reason: str
+    count: int = 1
+
+
 class Directory(Protocol):
     """The users. Called from a thread, never from the event loop."""
 
@@ -233,11 +253,17 @@ class Sessions(Protocol):
     def started(self, session: int, interface: str) -> None:
         """Note that a session goes through another interface than it was bound with."""
 
-    def close(self, session: int) -> None:
-        """Forget the session; its address is free. A session that is gone already is no error.
+    def close(self, session: int, reason: str, traffic: tuple[int, int]) -> None:
+        """The session is over: its address is free. One that is gone already is no error.
 
         What fails here is made up for by a later :meth:`beat`.
+
+        :param reason: why it ended, in words.
+        :param traffic: the bytes received and sent by the end.
         """
+
+    def failed(self, logins: Sequence[FailedLogin]) -> None:
+        """Note logins that failed. Not all of a flood come here, and others stand for several."""
 
     def beat(self, traffic: dict[int, tuple[int, int]]) -> dict[int, str]:
         """Once a second: note that this worker lives and what its sessions carried.

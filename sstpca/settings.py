@@ -126,6 +126,13 @@ class BackupSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HistorySettings:
+    """The ``[history]`` table: for how long it is kept who was there, and who was not let in."""
+
+    days: int = _setting(365, _whole(0, 36_500))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All of settings.toml."""
 
@@ -134,6 +141,7 @@ class Settings:
     bundle: BundleSettings = BundleSettings()
     lockout: LockoutSettings = LockoutSettings()
     backup: BackupSettings = BackupSettings()
+    history: HistorySettings = HistorySettings()
 
     @property
     def host(self) -> str:
@@ -152,6 +160,7 @@ _SECTIONS: Final = {
     "bundle": BundleSettings,
     "lockout": LockoutSettings,
     "backup": BackupSettings,
+    "history": HistorySettings,
 }
 
 
@@ -175,6 +184,7 @@ def load(path: Path) -> Settings:
         bundle=BundleSettings(**_values(document, "bundle")),
         lockout=LockoutSettings(**_values(document, "lockout")),
         backup=BackupSettings(**_values(document, "backup")),
+        history=HistorySettings(**_values(document, "history")),
     )
     _check_tls(settings.tls, document)
     _check_hosts(settings.server, document)

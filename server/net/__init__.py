@@ -4,7 +4,8 @@ A :mod:`.worker` accepts; :mod:`.entrance` sees to :mod:`.strangers`, with :mod:
 :mod:`.sources`, which pay for it, after a look at their :mod:`.hello`, in :mod:`.handshakes`; which
 certificate they are shown depends on their :mod:`.offer`. A
 :mod:`.connection` performs what its session (:mod:`.beginning`) asks for, with what is :mod:`.shared` in the worker, and
-takes a little of its :mod:`.backlog` in each turn. Its states are the tables of :mod:`.lifecycle`, by
+takes a little of its :mod:`.backlog` in each turn; who is at its other end, and what is told of that, the
+:mod:`.caller` has, and the :mod:`.failures` are on their way to the store. Its states are the tables of :mod:`.lifecycle`, by
 which the event loop keeps :mod:`.watch`; :mod:`.closing` is for what comes behind the last of them.
 :mod:`.inside` is the tunnel, with what a client asks us there; :mod:`.lookup` finds whose password it
 may be, :mod:`.admission` lets a client in, :mod:`.eap_handshake` is the TLS within EAP. Packets go to the

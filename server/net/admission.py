@@ -20,6 +20,7 @@ class Admission:
         self._log = log
         self._over = False
         self._told: set[str] = set()
+        self._ended: tuple[str, tuple[int, int]] = ("", (0, 0))
         self.lease: Lease | None = None
         self.interface = Interface(shared)
 
@@ -72,8 +73,12 @@ class Admission:
         self._over = True
         self.interface.close()
 
-    def end(self) -> None:
-        """Give everything back."""
+    def end(self, reason: str, traffic: tuple[int, int]) -> None:
+        """Give everything back.
+
+        :param reason: why it ends; ``traffic`` is what went through it, received and sent.
+        """
+        self._ended = (reason, traffic)
         self.withdraw()
         if self.lease is not None:
             self._shared.spawn(self._release(self.lease))
@@ -81,6 +86,6 @@ class Admission:
     async def _release(self, lease: Lease) -> None:
         try:
             await self.interface.gone()  # nobody else may have its address before
-            await self._shared.ask(self._shared.sessions.close, lease.session)
+            await self._shared.ask(self._shared.sessions.close, lease.session, *self._ended)
         except Exception as error:  # the beat or the supervisor frees it later
             self._log.error("%s", error)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Coroutine
 from functools import partial
-from logging import INFO, WARNING
 from time import thread_time
 from typing import Any, Final, assert_never
 
@@ -26,11 +25,11 @@ from ..effects import (
     Up,
 )
 from ..errors import ServerError
-from ..log import SessionLog
 from ..sstp.wire import WireError
 from .admission import Admission
 from .backlog import Backlog
 from .beginning import new_session
+from .caller import Caller
 from .closing import close_gently
 from .eap_handshake import EapHandshake
 from .inside import Inside, earliest
@@ -41,9 +40,6 @@ from .sources import Source
 from .strangers import Progress
 from .tls import Certificate, explained
 from .watch import Steps, Watch
-
-#: Characters kept of what a client calls itself.
-_CLIENT: Final = 128
 
 #: Bytes of IP packets that came at once: if others came a moment ago, there will be more.
 _MUCH: Final = 1024
@@ -76,10 +72,8 @@ class Connection:
         self._ended = ended
         self._loop = shared.loop
         self._stream = stream
-        self._peer = peer
-        self._source = source
-        self._client = ""
-        self._log = SessionLog(peer, shared.log_limit)
+        self._caller = Caller(shared, peer, source)
+        self._log = self._caller.log
         self._inbound = Inbound(shared.scratch)
         self._outbound = Outbound(stream, shared.scratch, shared.room, coalesce=coalesce)
         self._inside = Inside(self._inbound, self._outbound)
@@ -231,7 +225,7 @@ class Connection:
     def _pay(self, cost: float) -> None:
         """Have a stranger and its source pay for what it has cost."""
         if self._life.watched.pays:
-            self._shared.sources.charge(self._source, cost)
+            self._shared.sources.charge(self._caller.source, cost)
             self._backlog.charge(cost)
 
     def _hear_the_end(self) -> None:
@@ -297,27 +291,25 @@ class Connection:
             case Handshake(data):
                 self._spawn(self._handshake(data))
             case Admit(account, how):
-                self._log.know(user=account.name)
-                self._log.info("logged in by %s", how)
+                self._caller.log_in(account.name)
                 self._happen(ConnectionEvent.ADMIT)
-                self._spawn(self._promise(account))
+                self._spawn(self._promise(account, how))
             case Bind():
                 self._happen(ConnectionEvent.BIND)
                 self._log.trust()
                 self._admitted(self)
                 self._spawn(self._give())
             case Identified(text):
-                self._client = f"{self._client} {text}".strip()[:_CLIENT]
-                self._log.info("the client calls itself '%s'", text)
+                self._caller.identify(text)
             case Up():
                 self._bring_up(effect)
             case Down():
                 self._happen(ConnectionEvent.DOWN)
             case Deliver(packet):
                 self._inside.deliver(packet, self._loop.time())
-            case Note(text, warning, guess):
-                self._know_claim()
-                self._log.log(WARNING if warning else INFO, "%s", text, guess=guess)
+            case Note() as note:
+                self._caller.claim(self._session.user)
+                self._caller.note(note)
             case Close(reason):
                 self._end(reason, partial(close_gently, self._loop, self._stream))
             case _:
@@ -337,7 +329,7 @@ class Connection:
             self.terminate("the server has a problem")
 
     async def _look_up(self, question: LookUp) -> None:
-        directory, source = self._shared.directory, self._source.name
+        directory, source = self._shared.directory, self._caller.source.name
         account, standing = await self._shared.ask(look_up, directory, question, source)
         self._tell(partial(self._session.account, account, standing=standing))
 
@@ -349,21 +341,25 @@ class Connection:
 
     async def _handshake(self, data: bytes) -> None:
         answer = await self._shared.handshakes.step(
-            self._source,
+            self._caller.source,
             lambda: self._eap_handshake.receive(data),
             wanted=lambda: not self._life.over,
         )
         if answer is not None:
             self._tell(partial(self._session.handshaken, answer))
 
-    async def _promise(self, account: Account) -> None:
-        lease = await self._admission.promise(account, peer=self._peer, client=self._client)
+    async def _promise(self, account: Account, how: str) -> None:
+        caller = self._caller
+        lease = await self._admission.promise(account, peer=caller.peer, client=caller.client)
+        # with the session's number, from the first line on
+        self._log.info("logged in by %s", how)
         self._tell(partial(self._session.leased, lease))
 
     async def _give(self) -> None:
         """Give the client its interface; what it has sent since its Call-Connected waits for that."""
         refusal = await self._admission.give()
         if refusal:
+            self._caller.waste(refusal)
             self.terminate(refusal)
         elif self._happen(ConnectionEvent.GIVEN):
             self._tell(lambda _: self._session.bound())
@@ -378,10 +374,6 @@ class Connection:
         if news := self._admission.news(lease, up):
             self._log.info("up, %s on %s", news, self._tun.name)
 
-    def _know_claim(self) -> None:
-        if self._session.user:
-            self._log.know(claimed=self._session.user)
-
     # The end
 
     def _end(self, reason: str, close: Callable[[], None]) -> None:
@@ -389,9 +381,11 @@ class Connection:
         if not self._happen(ConnectionEvent.END):
             return
         try:
-            self._know_claim()
+            self._caller.claim(self._session.user)
             reason = self._session.explain(reason, self._loop.time())
-            self._admission.end()
+            if self._life.wasted:
+                self._caller.waste(reason)
+            self._admission.end(reason, self.traffic)
             self._log.info("ended: %s (%d bytes received, %d sent)", reason, *self.traffic)
             self._ended(self)
         finally:

@@ -155,6 +155,11 @@ class Lifecycle:
         """Whether nothing can come any more."""
         return not self.watched.socket
 
+    @property
+    def wasted(self) -> bool:
+        """Whether it has ended after a good login, as a stranger: the binding never held."""
+        return self.state is ConnectionState.REFUSED and self.progress is Progress.PROVEN
+
     def feed(self, event: ConnectionEvent) -> bool:
         """Go where the table has it; return whether that is another state.
 

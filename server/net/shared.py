@@ -1,6 +1,7 @@
 """What the connections of one worker process share."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar, TypeVarTuple
@@ -12,6 +13,7 @@ from ..dataplane.queue import Room
 from ..log import LogLimit
 from .backlog import RoundRobin
 from .eap_handshake import Contexts
+from .failures import Failures
 from .handshakes import Handshakes
 from .sources import Sources
 from .threads import Threads
@@ -60,6 +62,7 @@ class Shared:
     active: set[Carrier] = field(default_factory=set)
     contexts: Contexts = field(default_factory=Contexts)
     log_limit: LogLimit = field(default_factory=LogLimit)
+    failures: Failures = field(default_factory=lambda: Failures(time.time))
     sources: Sources = field(init=False)
     handshakes: Handshakes = field(init=False)
     round_robin: RoundRobin = field(init=False)

@@ -108,6 +108,19 @@ class Worker:
             for one in list(self._connections):
                 if one.session in ending:
                     one.terminate(ending[one.session])
+        await self._tell_failures()
+
+    async def _tell_failures(self) -> None:
+        """Have the store note which logins failed."""
+        failures = self._shared.failures
+        if not (waiting := failures.waiting()):
+            return
+        try:
+            await self._shared.ask(self._shared.sessions.failed, waiting)
+        except Exception as error:
+            LOGGER.error("the store does not answer: %s", error)
+        else:
+            failures.forget(len(waiting))
 
     async def _end_all(self) -> None:
         """End every session politely, within a bounded time."""

@@ -2,5 +2,6 @@
 
 server     runs it
 directory  who may log in
+past       how long what was is remembered
 backend    what each worker keeps in the home's database: sessions and leases
 """

@@ -1,25 +1,38 @@
 """What a worker of the server keeps in the home's database: its sessions."""
 
 import contextlib
+import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from sstpca.server.contracts import Access, Account, Directory, Ipv6Lease, Lease, Sessions
+from sstpca.server.contracts import (
+    Access,
+    Account,
+    Directory,
+    FailedLogin,
+    Ipv6Lease,
+    Lease,
+    Sessions,
+)
 
 from ..access.reach import Reach
 from ..home import Home
 from ..secrets import Sealer
-from ..settings import LockoutSettings
-from ..store import Store, certificates, sessions
+from ..settings import HistorySettings, LockoutSettings
+from ..store import Store, certificates, failures, sessions
+from ..store.failures import Failure
+from ..store.history import Ended
 from ..store.sessions import Promised, Traffic
 from .directory import StoreDirectory
+from .past import Past
 
 #: Seconds between two notes that a worker lives, when there is nothing else to write.
 _SEEN_EVERY: Final = 5.0
 
 _LIMITS: Final = LockoutSettings()
+_HISTORY: Final = HistorySettings()
 
 _ACCESS: Final = {
     Reach.CLIENTS: Access.CLIENTS,
@@ -35,18 +48,22 @@ def _this_host() -> str:
 
 
 class StoreSessions:
-    """The sessions of one worker."""
+    """The sessions of one worker.
 
-    def __init__(self, store: Store, worker: int) -> None:
+    :param kept: how long it is remembered what was.
+    """
+
+    def __init__(self, store: Store, worker: int, kept: HistorySettings) -> None:
         self._store = store
         self._worker = worker
+        self._past = Past(store, kept)
         #: Those that are in the database as far as we know, and what it has of their traffic.
         self._own: set[int] = set()
         self._written: dict[int, tuple[int, int]] = {}
         #: The certificates that sessions were opened with, SHA-256.
         self._certificates: dict[int, str] = {}
         #: Sessions that are over and still in the database.
-        self._over: set[int] = set()
+        self._over: dict[int, Ended] = {}
         self._seen = 0.0
 
     def promise(self, account: Account, *, peer: str, client: str) -> Lease | None:
@@ -61,21 +78,26 @@ class StoreSessions:
 
     def bind(self, session: int, interface: str) -> str:
         """Make a session of what was promised, and end what it takes over."""
-        return sessions.bind(self._store, session, interface)
+        return sessions.bind(self._store, session, interface, kept=self._past.kept)
 
     def started(self, session: int, interface: str) -> None:
         """Note that a session goes through another interface than it was bound with."""
         sessions.note_interface(self._store, session, interface)
 
-    def close(self, session: int) -> None:
+    def close(self, session: int, reason: str, traffic: tuple[int, int]) -> None:
         """Forget the session; if the database does not answer, at one of the next beats."""
-        self._over.add(session)
+        self._over[session] = Ended(session, time.time(), reason, *traffic)
         self._certificates.pop(session, None)
         self._sweep()
 
+    def failed(self, logins: Sequence[FailedLogin]) -> None:
+        """Note logins that failed, if anything is kept of those that do not."""
+        if self._past.kept:
+            failures.add(self._store, [Failure(**dataclasses.asdict(one)) for one in logins])
+
     def _sweep(self) -> None:
-        sessions.remove(self._store, self._over)
-        self._own -= self._over
+        sessions.remove(self._store, self._over.values())
+        self._own -= self._over.keys()
         for session in self._over:
             self._written.pop(session, None)
         self._over.clear()
@@ -92,6 +114,7 @@ class StoreSessions:
         if changed or time.time() - self._seen > _SEEN_EVERY:
             self._seen = time.time()
             sessions.note(self._store, self._worker, changed, self._seen)
+        self._past.sweep(time.time())
         self._written |= {session: traffic[session] for session in traffic.keys() & self._own}
         gone = dict.fromkeys(traffic.keys() - self._own, sessions.TAKEN_AWAY)
         return self._revoked() | gone | sessions.orders(self._store, self._worker, self._own)
@@ -147,11 +170,18 @@ class StoreBackend:
     """Opens the home's database in each worker process.
 
     :param limits: how many wrong passwords there may be.
+    :param kept: how long it is remembered who was there.
     """
 
-    def __init__(self, home: Home, limits: LockoutSettings = _LIMITS) -> None:
+    def __init__(
+        self,
+        home: Home,
+        limits: LockoutSettings = _LIMITS,
+        kept: HistorySettings = _HISTORY,
+    ) -> None:
         self._home = home
         self._limits = limits
+        self._kept = kept
 
     def reset(self) -> None:
         """Forget the workers of this machine, and those elsewhere that stopped beating."""
@@ -164,7 +194,7 @@ class StoreBackend:
         try:
             worker = sessions.add_worker(store, _this_host(), pid)
             directory = StoreDirectory(self._home, store, Sealer.load(self._home), self._limits)
-            yield directory, StoreSessions(store, worker)
+            yield directory, StoreSessions(store, worker, self._kept)
         finally:
             store.close()
 

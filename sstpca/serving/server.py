@@ -29,7 +29,9 @@ def serve(home: Home, settings: Settings) -> None:
     Store.open(home.database).close()
     with home.serving():
         try:
-            run_server(_config(home, settings), StoreBackend(home, settings.lockout))
+            run_server(
+                _config(home, settings), StoreBackend(home, settings.lockout, settings.history)
+            )
         except ServerError as error:
             if isinstance(error.__cause__, SstpcaError):  # of _read_identities
                 raise error.__cause__ from None

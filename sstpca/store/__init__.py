@@ -15,6 +15,8 @@ bundles       every bundle that was made
 sessions      who is connected through which worker, and what each login was promised
 leases        which address a login is promised
 prefixes      which IPv6 prefix goes with it
+history       every session there was
+failures      logins that failed
 attempts      wrong passwords, and who is locked for them
 """
 

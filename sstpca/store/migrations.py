@@ -191,7 +191,7 @@ def _to_9(connection: sa.Connection) -> None:
         sa.Column("seconds", sa.Float, nullable=False),
         sa.Column("sessions", sa.Integer, nullable=False),
     )
-    sa.Table(
+    past = sa.Table(
         "history",
         metadata,
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
@@ -202,7 +202,7 @@ def _to_9(connection: sa.Connection) -> None:
         sa.Column("prefix", sa.String(16)),
         sa.Column("peer", sa.String(64), nullable=False),
         sa.Column("client", sa.String(128), nullable=False),
-        sa.Column("started", sa.Float, nullable=False, index=True),
+        sa.Column("started", sa.Float, nullable=False),
         sa.Column("ended", sa.Float),
         sa.Column("received", sa.BigInteger, nullable=False),
         sa.Column("sent", sa.BigInteger, nullable=False),
@@ -218,7 +218,10 @@ def _to_9(connection: sa.Connection) -> None:
         sa.Column("peer", sa.String(64), nullable=False),
         sa.Column("client", sa.String(128), nullable=False),
         sa.Column("reason", sa.String(128), nullable=False),
+        sa.Column("count", sa.Integer, nullable=False, server_default=sa.text("1")),
     )
+    sa.Index("history_times", past.c.started, past.c.ended)
+    sa.Index("history_prefix", past.c.prefix, sqlite_where=past.c.prefix.is_not(None))
     metadata.create_all(connection)
 
 

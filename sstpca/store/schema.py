@@ -158,7 +158,7 @@ history = sa.Table(
     sa.Column("prefix", sa.String(16)),
     sa.Column("peer", sa.String(64), nullable=False),
     sa.Column("client", sa.String(128), nullable=False),
-    sa.Column("started", sa.Float, nullable=False, index=True),
+    sa.Column("started", sa.Float, nullable=False),
     # NULL while it goes on
     sa.Column("ended", sa.Float),
     sa.Column("received", sa.BigInteger, nullable=False),
@@ -166,19 +166,25 @@ history = sa.Table(
     # why it ended
     sa.Column("reason", sa.String(128), nullable=False),
 )
+# who was there at some time: the index alone answers
+sa.Index("history_times", history.c.started, history.c.ended)
+sa.Index("history_prefix", history.c.prefix, sqlite_where=history.c.prefix.is_not(None))
 
-# Logins that failed; see history.py.
+# Logins that failed; see failures.py.
 failures = sa.Table(
     "failures",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("at", sa.Float, nullable=False, index=True),
-    # who was claimed, and the same as it is compared (names.user_key)
+    # who was claimed, fit for a log, and the same as it is compared (names.user_key); of many
+    # together, nobody
     sa.Column("user", sa.String(64), nullable=False),
     sa.Column("key", sa.String(192), nullable=False, index=True),
     sa.Column("peer", sa.String(64), nullable=False),
     sa.Column("client", sa.String(128), nullable=False),
     sa.Column("reason", sa.String(128), nullable=False),
+    # how many this stands for: of a flood, not each has a row
+    sa.Column("count", sa.Integer, nullable=False, server_default=sa.text("1")),
 )
 
 # Every certificate that was issued or taken in; see certificates.py. Digests and the serial are

@@ -13,8 +13,9 @@ from ..access.ipv6 import Ipv6Settings
 from ..access.profiles import beside
 from ..access.reach import Reach
 from ..errors import Unavailable
-from . import leases, prefixes, schema
+from . import history, leases, prefixes, schema
 from .database import Store, Transaction, now
+from .history import Ended
 from .prepared import Direct, Prepared
 from .schema import sessions, workers
 
@@ -24,7 +25,7 @@ REPLACED: Final = "replaced by a newer login of the same user"
 TAKEN_AWAY: Final = "its lease was taken away"
 
 #: Seconds without a sign of life after which a worker elsewhere counts as dead.
-_STALE: Final = 30.0
+STALE: Final = 30.0
 
 # built once, as a server asks for each login
 _WHO: Final = Prepared(
@@ -44,9 +45,13 @@ _ADD: Final = Prepared(
 _ONE: Final = Prepared(
     sa.select(
         sessions.c.user_id,
+        sessions.c.user,
         sessions.c.address,
         sessions.c.promised,
         sessions.c.prefix,
+        sessions.c.peer,
+        sessions.c.client,
+        sessions.c.started,
         sessions.c.kill,
     ).where(sessions.c.id == sa.bindparam("session"))
 )
@@ -107,17 +112,20 @@ def add_worker(store: Store, host: str, pid: int) -> int:
 
 
 def remove_worker(store: Store, host: str, pid: int) -> None:
-    """Remove a worker and its sessions."""
+    """Remove a worker and its sessions, which have ended with it."""
     with store.writing() as transaction:
-        transaction.execute(workers.delete().where(workers.c.host == host, workers.c.pid == pid))
+        _remove(transaction, (workers.c.host == host) & (workers.c.pid == pid))
 
 
 def remove_dead_workers(store: Store, host: str) -> None:
     """Remove all workers of the machine ``host``, none of which runs, and the dead of others."""
     with store.writing() as transaction:
-        transaction.execute(
-            workers.delete().where((workers.c.host == host) | (workers.c.seen < now() - _STALE))
-        )
+        _remove(transaction, (workers.c.host == host) | (workers.c.seen < now() - STALE))
+
+
+def _remove(transaction: Transaction, dead: sa.ColumnElement[bool]) -> None:
+    history.end_with_workers(transaction, dead)
+    transaction.execute(workers.delete().where(dead))
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,9 +229,10 @@ def _promised(session: int, address: int, prefix: str | None, row: Any) -> Promi
     )
 
 
-def bind(store: Store, session: int, interface: str) -> str:
+def bind(store: Store, session: int, interface: str, *, kept: bool = True) -> str:
     """Make a session of what was promised; older sessions that are one too many are told to end.
 
+    :param kept: whether the history has it.
     :returns: why that cannot be; empty if it is done.
     """
     with store.directly(writing=True) as transaction:
@@ -237,6 +246,8 @@ def bind(store: Store, session: int, interface: str) -> str:
         if row.address is None and not _take_over(transaction, row):
             return "no address is free"
         transaction.run(_BIND, session=session, own=row.promised, name=interface, now=now())
+        if kept:
+            history.begin(transaction, session, row)
         for older in leases.surplus(transaction, row.user_id, session):
             transaction.run(_REPLACE, session=older)
     return ""
@@ -258,10 +269,11 @@ def note_interface(store: Store, session: int, name: str) -> None:
         transaction.run(_INTERFACE, session=session, name=name)
 
 
-def remove(store: Store, numbers: Iterable[int]) -> None:
-    """Forget sessions that are over."""
+def remove(store: Store, over: Collection[Ended]) -> None:
+    """Forget sessions that are over, but for what the history has of them."""
     with store.directly(writing=True) as transaction:
-        transaction.run_for_each(_REMOVE, [{"session": number} for number in numbers])
+        history.end(transaction, over)
+        transaction.run_for_each(_REMOVE, [{"session": one.session} for one in over])
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +342,7 @@ def list_sessions(store: Store) -> list[SessionView]:
         rows = transaction.execute(
             sa.select(sessions, workers.c.pid)
             .join(workers, sessions.c.worker_id == workers.c.id)
-            .where(workers.c.seen >= now() - _STALE, sessions.c.promised.is_(None))
+            .where(workers.c.seen >= now() - STALE, sessions.c.promised.is_(None))
             .order_by(sessions.c.id)
         ).all()
     return [_view(row) for row in rows]

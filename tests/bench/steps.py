@@ -77,7 +77,7 @@ def _database(home: Home) -> dict[str, float]:
             lease = sessions.promise(account, peer="192.0.2.2:1", client="")
             assert lease is not None
             sessions.bind(lease.session, "sstp1")
-            sessions.close(lease.session)
+            sessions.close(lease.session, "over", (0, 0))
 
         return {"database": _median(step)}
 

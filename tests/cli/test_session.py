@@ -68,7 +68,7 @@ def test_kill(run: Run, sessions: Sessions, arguments: tuple[str, ...], ended: s
         while set(seen) < ended:
             for number, reason in sessions.beat({1: (0, 0), 2: (0, 0)}).items():
                 seen[number] = reason
-                sessions.close(number)
+                sessions.close(number, "over", (0, 0))
 
     worker = threading.Thread(target=work)
     worker.start()

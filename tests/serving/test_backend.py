@@ -111,9 +111,9 @@ def test_a_small_pool_runs_out_and_comes_free(home: Home, store: Store, sessions
     assert given == {first, first + 1, last}
     assert leases[3] is None
     assert leases[0] is not None
-    sessions.close(leases[0].session)
+    sessions.close(leases[0].session, "over", (0, 0))
     assert addresses(sessions, accounts[3]) == [leases[0].address]
-    sessions.close(leases[0].session)
+    sessions.close(leases[0].session, "over", (0, 0))
 
 
 def test_a_static_address_is_nobody_elses(home: Home, store: Store, sessions: Sessions) -> None:
@@ -150,7 +150,7 @@ def test_the_beat_writes_the_traffic_and_brings_the_orders(
     with pytest.raises(SstpcaError, match=f"still there.*{lease.session}"):
         end_sessions(store, [lease.session], reason="enough", patience=0)
     assert sessions.beat({lease.session: (1000, 2000)}) == {lease.session: "enough"}
-    sessions.close(lease.session)
+    sessions.close(lease.session, "over", (0, 0))
     end_sessions(store, [lease.session], reason="enough", patience=0)
     assert list_sessions(store) == []
     assert sessions.beat({lease.session: (1, 1)}) == {lease.session: "its lease was taken away"}
@@ -182,7 +182,7 @@ def test_a_lease_comes_free_when_the_database_answers_again(
             )
         )
     with pytest.raises(Exception, match="no"):
-        sessions.close(lease.session)
+        sessions.close(lease.session, "over", (0, 0))
     with store.writing() as connection:
         connection.execute(sa.text("DROP TRIGGER no"))
     assert len(list_sessions(store)) == 1

@@ -180,7 +180,7 @@ def test_sessions_end_with_their_certificate(
         revoke(store, "alice")
         _, bobs, last = traffic
         assert sessions.beat(traffic) == {last: "its certificate was revoked"}
-        sessions.close(last)
+        sessions.close(last, "over", (0, 0))
         del traffic[last]
         assert sessions.beat(traffic) == {}
         users.remove(store, ["bob"])

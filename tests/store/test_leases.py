@@ -96,7 +96,7 @@ def test_promises_end_nobody_and_come_free(store: Store, sessions: Sessions, add
     assert ending(sessions, running, *promised) == {}
     assert {lease.address for lease in promised} == {running.address}
     for lease in promised:
-        sessions.close(lease.session)
+        sessions.close(lease.session, "over", (0, 0))
     assert [seen.id for seen in list_sessions(store)] == [running.session]
     assert begin(sessions, bob).address != running.address
 
@@ -188,7 +188,7 @@ def test_an_address_that_is_promised_twice_is_nobody_elses(
     alice, bob = add("alice"), add("bob")
     old = begin(sessions, alice)
     again = promise(sessions, alice)
-    sessions.close(old.session)
+    sessions.close(old.session, "over", (0, 0))
     assert sessions.promise(bob, peer="", client="") is None
     assert sessions.bind(again.session, "sstp1") == ""
 
@@ -201,7 +201,7 @@ def test_a_static_address_that_another_has_meanwhile(
     running = begin(sessions, alice)
     users.change(store, "bob", static_address=running.address)
     assert sessions.promise(bob, peer="", client="") is None
-    sessions.close(running.session)
+    sessions.close(running.session, "over", (0, 0))
     assert begin(sessions, bob).address == running.address
 
 
@@ -211,7 +211,7 @@ def test_what_was_promised_is_refused_to_a_user_who_was_put_out(
     lease = promise(sessions, add("alice"))
     users.set_enabled(store, ["alice"], False)
     assert sessions.bind(lease.session, "sstp1") == "the user was disabled"
-    sessions.close(lease.session)
+    sessions.close(lease.session, "over", (0, 0))
     assert sessions.bind(lease.session, "sstp1") == "its lease was taken away"
     assert list_sessions(store) == []
 

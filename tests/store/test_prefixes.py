@@ -92,7 +92,7 @@ def test_each_session_has_its_own_and_the_server_the_first(
     }
     # who comes when all are taken gets an address all the same
     assert leases[-1].ipv6 is None
-    sessions.close(leases[0].session)
+    sessions.close(leases[0].session, "over", (0, 0))
     assert prefix_of(begin(sessions, add("late"))) == prefix_of(leases[0])
 
 
@@ -112,7 +112,7 @@ def test_a_login_that_takes_over_the_address_takes_the_prefix(
 def test_the_same_user_tends_to_get_the_same(sessions: Sessions, add: Add) -> None:
     alice = add("alice")
     before = begin(sessions, alice)
-    sessions.close(before.session)
+    sessions.close(before.session, "over", (0, 0))
     assert prefix_of(begin(sessions, alice)) == prefix_of(before)
 
 
@@ -162,7 +162,7 @@ def test_a_prefix_that_became_anothers_is_not_kept(
     # it is in use, as a static address that is: bob has to wait for the end of that session
     assert sessions.promise(bob, peer="", client="") is None
     assert prefix_of(begin(sessions, alice)) != prefix_of(first)
-    sessions.close(first.session)
+    sessions.close(first.session, "over", (0, 0))
     assert prefix_of(begin(sessions, bob)) == prefix_of(first)
 
 

@@ -402,7 +402,7 @@ def test_what_follows_the_binding_waits_for_the_interface(
     monkeypatch.setattr(Session, "bound", bound)
     monkeypatch.setattr(Admission, "promise", promise)
     monkeypatch.setattr(Admission, "give", give)
-    monkeypatch.setattr(Admission, "end", lambda _: None)
+    monkeypatch.setattr(Admission, "end", lambda *_: None)
     with far, inside, outside:
         asyncio.run(run())
         for _ in range(2 if outcome == "given" else 0):

@@ -76,7 +76,7 @@ class Book:
     def bind(self, _session: int, _interface: str) -> str:
         return ""
 
-    def close(self, _session: int) -> None:
+    def close(self, _session: int, _reason: str, _traffic: tuple[int, int]) -> None:
         self.said.append("free")
 
 
@@ -198,7 +198,7 @@ def test_an_address_is_free_when_its_interface_is_gone(kernel: Kernel) -> None:
         await admission.promise(Account(1, "alice", b"", True), peer="x", client="")
         await admission.give()
         kernel.go_on.clear()
-        admission.end()
+        admission.end("enough", (0, 0))
         await turns()
         assert kernel.said == ["made"]
         kernel.go_on.set()
