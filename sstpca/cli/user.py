@@ -23,9 +23,12 @@ _ADD = Later("Add each user NAME; asks for a password.", ("user_add",))
 _IMPORT = Later(
     "Add the accounts that another program's FILE has, with their passwords.", ("user_import",)
 )
+_EXPORT = Later(
+    "Write the users NAME, or all, as a table (CSV) that user import reads again.", ("user_export",)
+)
 
 
-@click.group(cls=Group, later={"add": _ADD, "import": _IMPORT})
+@click.group(cls=Group, later={"add": _ADD, "import": _IMPORT, "export": _EXPORT})
 def user() -> None:
     """Add, show, change and remove users.
 

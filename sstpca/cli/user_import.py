@@ -10,7 +10,7 @@ from ..names import quoted
 from ..vpn.importing import Imported, Line, Outcome
 from . import ask, usage
 from .context import Context
-from .output import counted, table, talk
+from .output import counted, table, talk, warn
 
 
 @click.command("import", cls=usage.Command)
@@ -20,22 +20,30 @@ from .output import counted, table, talk
 @click.option(
     "--short-passwords", is_flag=True, help="Take passwords of fewer than 8 characters as well."
 )
+@click.option(
+    "--generate", is_flag=True, help="Make passwords for those who have none, and show them once."
+)
 @click.pass_obj
 def import_(
-    context: Context, source: str, dry_run: bool, profile: str | None, short_passwords: bool
+    context: Context,
+    source: str,
+    dry_run: bool,
+    profile: str | None,
+    short_passwords: bool,
+    generate: bool,
 ) -> None:
     """Add the accounts that another program's FILE has, with their passwords.
 
-    FILE is a table (CSV) whose first line names its columns: name, password, profile, address and
-    enabled; pppd's or accel-ppp's chap-secrets; what RouterOS exports of /ppp and /ip pool (with
-    show-sensitive); or SoftEther's vpn_server.config. - is standard input. Access profiles of a
-    RouterOS export are added where there are none of their names. If one account cannot be added,
-    none is.
+    FILE is a table (CSV) whose first line names its columns: name, password, profile, address, prefix
+    and enabled, as user export writes it; pppd's or accel-ppp's chap-secrets; what RouterOS exports of
+    /ppp, /ip pool and /ipv6 pool (with show-sensitive); or SoftEther's vpn_server.config. - is standard
+    input. Access profiles of a RouterOS export are added where there are none of their names. If one
+    account cannot be added, none is.
 
     \b
         sstpca user import chap-secrets --dry-run
         sstpca user import router.rsc --short-passwords
-        sstpca user import staff.csv --profile staff
+        sstpca user import staff.csv --profile staff --generate
     """
     users = context.vpn.users
     users.check_key()
@@ -43,6 +51,7 @@ def import_(
         ask.read_text(Path(source), "the file of accounts", MOST),
         profile=profile,
         short_passwords=short_passwords,
+        generate=generate,
         really=not dry_run,
     )
     refused = [one for one in imported.lines if one.outcome is Outcome.REFUSED]
@@ -59,11 +68,18 @@ def _show(imported: Imported) -> None:
     for profile in imported.profiles:
         pools = ", ".join(f"{first}-{last}" for first, last in profile.pools)
         talk(f"access profile '{profile.name}': local {profile.local_address}, pool {pools}")
+    for lost in imported.lost:
+        warn(lost)
     added = "added" if imported.done else "would be added"
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (str(one.account.line), one.name, one.profile, _said(one, added)) for one in imported.lines
     ]
-    click.echo(table(("LINE", "NAME", "PROFILE", "WHAT COMES OF IT"), rows, empty=""))
+    headings: tuple[str, ...] = ("LINE", "NAME", "PROFILE", "WHAT COMES OF IT")
+    if imported.done and any(one.password for one in imported.lines):
+        headings = (*headings[:3], "PASSWORD", headings[3])
+        made = [one.password or "" for one in imported.lines]
+        rows = [(*row[:3], password, row[3]) for row, password in zip(rows, made, strict=True)]
+    click.echo(table(headings, rows, empty=""))
 
 
 def _refusal(imported: Imported, refused: list[Line], *, dry_run: bool) -> InvalidInput:
@@ -78,6 +94,8 @@ def _refusal(imported: Imported, refused: list[Line], *, dry_run: bool) -> Inval
             "take short passwords with ",
             option("--short-passwords"),
         ]
+    if any(one.without for one in refused):
+        remedy += ["; " if remedy else "", "have passwords made with ", option("--generate")]
     return InvalidInput(
         f"of {counted(len(imported.lines), 'account')} not all can be added, so none is: line "
         f"{first.account.line}, {quoted(first.account.name)}: {first.why}{more}",
@@ -92,6 +110,8 @@ def _said(line: Line, added: str) -> str:
     said = [added]
     if account.static_address is not None:
         said.append(f"address {account.static_address}")
+    if account.static_prefix is not None:
+        said.append(f"prefix {account.static_prefix}")
     if not account.enabled:
         said.append("disabled")
     return "; ".join((*said, *line.notes))

@@ -1,7 +1,7 @@
 """What a file of another program has: accounts, access profiles, and what cannot be kept."""
 
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Network
 
 from ..access.profiles import AccessProfile
 
@@ -16,6 +16,7 @@ class Account:
     :param nt_hash: of the password, 16 bytes ([MS-NLMP] 3.3.1, NTOWFv1).
     :param profile: the name of its access profile; empty: it has none of its own.
     :param static_address: the address it always gets.
+    :param static_prefix: the IPv6 prefix, a /64, that it always gets.
     :param problem: why it cannot be taken over; empty if it can.
     :param other: whether it is none of this VPN's: it is left out, and ``problem`` says why.
     :param lost: what of it is not taken over.
@@ -28,6 +29,7 @@ class Account:
     enabled: bool = True
     profile: str = ""
     static_address: IPv4Address | None = None
+    static_prefix: IPv6Network | None = None
     problem: str = ""
     other: bool = False
     lost: tuple[str, ...] = ()
@@ -38,12 +40,14 @@ class Profile:
     """One access profile.
 
     :param made: what it comes to; None if it lacks something, which ``problem`` names.
+    :param lost: what of it is not taken over.
     """
 
     line: int
     name: str
     made: AccessProfile | None = None
     problem: str = ""
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

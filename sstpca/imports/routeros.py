@@ -1,18 +1,21 @@
-"""What RouterOS exports: ``/ppp secret``, ``/ppp profile`` and ``/ip pool``, with their secrets
-(``/export show-sensitive``; before RouterOS 7 plain ``/export``).
+"""What RouterOS exports: ``/ppp secret``, ``/ppp profile``, ``/ip pool`` and ``/ipv6 pool``, with their
+secrets (``/export show-sensitive``; before RouterOS 7 plain ``/export``).
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Network
 from typing import Final
 
-from ..access.profiles import AccessProfile, parse_pool
+from ..access.ipv6 import Ipv6Settings, checked, parse_prefix, parse_static_prefix
+from ..access.profiles import SESSIONS, AccessProfile, parse_pool
 from ..errors import InvalidInput
 from .accounts import Account, Found, Profile, address
 
 _MENU: Final = re.compile(r"/[a-z]")
+# RouterOS 7 takes a menu either way: /ppp secret, /ppp/secret
+_SLASH: Final = re.compile(r"(?<=.)/")
 # one that users of the router cannot take away, and what it is called here
 _BUILT_IN: Final = {"default-encryption": "default"}
 _LETTERS: Final = {
@@ -35,9 +38,21 @@ _LOST: Final = {
     "limit-bytes-out": "the limits of bytes",
     "routes": "the networks behind the client",
     "local-address": "the server's address for this user alone",
-    "remote-ipv6-prefix": "the IPv6 prefix",
     "comment": "the comment",
 }
+_LOST_OF_PROFILES: Final = {
+    "rate-limit": "the limit of its rate",
+    "session-timeout": "the longest time of a session",
+    "idle-timeout": "the longest silence of a session",
+    "address-list": "the address list",
+    "incoming-filter": "the filter",
+    "outgoing-filter": "the filter",
+    "bridge": "the bridge",
+    "on-up": "the scripts",
+    "on-down": "the scripts",
+    "wins-server": "the WINS server",
+}
+_POOLS: Final = {"/ip pool": "ranges", "/ipv6 pool": "prefix"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +73,9 @@ def read(text: str) -> Found:
     """Return the accounts and access profiles of an export."""
     entries = list(_entries(text))
     pools = {
-        entry.fields.get("name", ""): entry.fields.get("ranges", "")
+        (entry.menu, entry.fields.get("name", "")): entry.fields.get(_POOLS[entry.menu], "")
         for entry in entries
-        if entry.menu == "/ip pool"
+        if entry.menu in _POOLS
     }
     return Found(
         "an export of RouterOS",
@@ -83,6 +98,9 @@ def _account(entry: _Entry) -> Account:
     lost = list(dict.fromkeys(_LOST[field] for field in fields if field in _LOST))
     if remote and fixed is None:
         lost.append(f"the pool {remote} for this user alone")
+    prefix = _prefix(fields.get("remote-ipv6-prefix", ""))
+    if prefix is None and "remote-ipv6-prefix" in fields:
+        lost.append("the IPv6 prefix, which is no /64,")
     profile = fields.get("profile", "default")
     return Account(
         entry.line,
@@ -91,31 +109,55 @@ def _account(entry: _Entry) -> Account:
         enabled=fields.get("disabled", "no") != "yes",
         profile=_name(_BUILT_IN.get(profile, profile)),
         static_address=fixed,
+        static_prefix=prefix,
         problem=problem,
         other=other,
         lost=tuple(lost),
     )
 
 
-def _profile(entry: _Entry, pools: Mapping[str, str]) -> Profile:
+def _profile(entry: _Entry, pools: Mapping[tuple[str, str], str]) -> Profile:
     """Return an access profile, as far as the router says enough."""
     fields = entry.fields
     name = _name(fields.get("name", ""))
     local, pool = address(fields.get("local-address", "")), fields.get("remote-address", "")
-    ranges = pools.get(pool, pool if address(pool) else "")
+    ranges = pools.get(("/ip pool", pool), pool if address(pool) else "")
     if local is None or not ranges:
         lacking = "local address" if local is None else "pool of addresses"
         return Profile(entry.line, name, problem=f"the file has no {lacking} for it")
+    lost = dict.fromkeys(_LOST_OF_PROFILES[field] for field in fields if field in _LOST_OF_PROFILES)
+    ipv6 = _ipv6(fields.get("remote-ipv6-prefix-pool", "none"), pools)
+    if ipv6 is None:
+        lost["IPv6, as its pool is none that an access profile can have,"] = None
     try:
         made = AccessProfile(
             name,
             local,
             tuple(parse_pool(one) for one in ranges.split(",")),
             dns=_dns(fields.get("dns-server", "")),
+            sessions=1 if fields.get("only-one") == "yes" else SESSIONS,
+            ipv6=ipv6 or Ipv6Settings(),
         )
     except InvalidInput as error:
         return Profile(entry.line, name, problem=str(error))
-    return Profile(entry.line, name, made)
+    return Profile(entry.line, name, made, lost=tuple(lost))
+
+
+def _ipv6(pool: str, pools: Mapping[tuple[str, str], str]) -> Ipv6Settings | None:
+    """Return what a profile gives of IPv6; None if it cannot be kept."""
+    if pool == "none":
+        return Ipv6Settings()
+    try:
+        return checked(Ipv6Settings(parse_prefix(pools.get(("/ipv6 pool", pool), ""))))
+    except InvalidInput:
+        return None
+
+
+def _prefix(text: str) -> IPv6Network | None:
+    try:
+        return parse_static_prefix(text)
+    except InvalidInput:
+        return None
 
 
 def _name(called: str) -> str:
@@ -135,7 +177,7 @@ def _entries(text: str) -> Iterator[_Entry]:
         if _MENU.match(said):
             at = next((n for n, word in enumerate(words) if word in ("add", "set")), len(words))
             menu, words = (
-                " ".join(words[:at]).replace("/ppp/", "/ppp ").replace("/ip/", "/ip "),
+                _SLASH.sub(" ", " ".join(words[:at])),
                 words[at:],
             )
         if words[:1] == ["add"]:

@@ -1,16 +1,17 @@
-"""CSV (RFC 4180) with names of columns in its first line, as spreadsheets write it."""
+"""CSV (RFC 4180) with names of columns in its first line, as spreadsheets write it; read and written."""
 
 import csv
 import io
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from ..access.ipv6 import parse_static_prefix
 from ..errors import InvalidInput
 from ..names import quoted
 from .accounts import Account, Found, address
 
 #: What a column may be called. Spreadsheets of other countries separate by semicolons.
-COLUMNS: Final = ("name", "password", "profile", "address", "enabled")
+COLUMNS: Final = ("name", "password", "profile", "address", "prefix", "enabled")
 _CALLED: Final = {
     "user": "name",
     "username": "name",
@@ -21,6 +22,9 @@ _CALLED: Final = {
 }
 _YES: Final = frozenset({"", "yes", "y", "true", "1", "on"})
 _NO: Final = frozenset({"no", "n", "false", "0", "off"})
+# A spreadsheet takes a cell that begins so for a formula; with an apostrophe before it, for text.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_APOSTROPHE: Final = "'"
 
 
 def is_table(text: str) -> bool:
@@ -47,6 +51,32 @@ def read(text: str) -> Found:
         raise InvalidInput(f"line {rows.line_num} is no line of a table: {error}") from None
 
 
+def write(accounts: Iterable[Account]) -> str:
+    """Return a table that :func:`read` reads again: without passwords, their column is empty.
+
+    No spreadsheet finds a formula in it.
+    """
+    out = io.StringIO(newline="")
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    for one in accounts:
+        where, prefix = one.static_address or "", one.static_prefix or ""
+        enabled = "yes" if one.enabled else "no"
+        rows.writerow((_plain(one.name), "", _plain(one.profile), where, prefix, enabled))
+    return out.getvalue()
+
+
+def _plain(text: str) -> str:
+    """Return what a spreadsheet shows as ``text``; it takes an apostrophe in front away."""
+    return _APOSTROPHE + text if text.startswith((*_FORMULA, _APOSTROPHE)) else text
+
+
+def _meant(cell: str) -> str:
+    """Return what :func:`_plain` has written so."""
+    behind = cell.removeprefix(_APOSTROPHE)
+    return behind if behind.startswith((*_FORMULA, _APOSTROPHE)) else cell
+
+
 def _accounts(header: list[str], rows: Iterable[list[str]]) -> Iterable[Account]:
     line = 1
     for row in rows:
@@ -61,20 +91,25 @@ def _account(line: int, header: list[str], row: list[str]) -> Account:
         return Account(line, row[0], problem=f"it has {len(row)} columns, not {len(header)}")
     cells: Mapping[str, str] = dict(zip(header, row, strict=False))
     name, enabled = cells.get("name", "").strip(), cells.get("enabled", "").strip().lower()
-    where = cells.get("address", "").strip()
-    problem = ""
+    where, prefix = cells.get("address", "").strip(), cells.get("prefix", "").strip()
+    problem, network = "", None
     if enabled not in _YES | _NO:
         problem = f"enabled is yes or no, not {quoted(enabled)}"
     elif where and address(where) is None:
         problem = f"{quoted(where)} is not an IPv4 address"
+    try:
+        network = parse_static_prefix(prefix) if prefix else None
+    except InvalidInput as error:
+        problem = problem or str(error)
     return Account(
         line,
-        name,
+        _meant(name),
         # blanks around a password are a part of it
         cells.get("password") or None,
         enabled=enabled in _YES,
-        profile=cells.get("profile", "").strip(),
+        profile=_meant(cells.get("profile", "").strip()),
         static_address=address(where),
+        static_prefix=network,
         problem=problem,
     )
 

@@ -79,7 +79,12 @@ def get(store: Store, name: str) -> AccessProfile:
     :raises SstpcaError: if there is none.
     """
     with store.reading() as transaction:
-        found = _all(transaction)
+        return find(transaction, name)
+
+
+def find(transaction: Transaction, name: str) -> AccessProfile:
+    """Do what :func:`get` does in the caller's transaction."""
+    found = _all(transaction)
     return found[_find(found, name)]
 
 

@@ -1,12 +1,12 @@
 """Accounts of another program taken over, all of them or none."""
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..access.profiles import DEFAULT, AccessProfile
 from ..errors import InvalidInput, NotFound, SstpcaError
 from ..imports.accounts import Account, Found
-from ..secrets import PASSWORD_MIN, Sealer
+from ..secrets import PASSWORD_MIN, Sealer, generate_password
 from ..store import Transaction, profiles, users
 from ..store.credentials import Credential
 from .opened import Opened
@@ -31,6 +31,7 @@ class Line:
     :param profile: the access profile that the user has.
     :param why: why it is not added; empty if it is.
     :param notes: what the administrator should know of it.
+    :param password: one that was made, and is nowhere else; None where there was no need to.
     """
 
     account: Account
@@ -39,11 +40,18 @@ class Line:
     outcome: Outcome
     why: str = ""
     notes: tuple[str, ...] = ()
+    password: str | None = field(default=None, repr=False)
 
     @property
     def short(self) -> bool:
         """Whether its password is shorter than a new one may be."""
         return len(self.account.password or "") in range(1, PASSWORD_MIN)
+
+    @property
+    def without(self) -> bool:
+        """Whether it has neither a password nor a hash of one, and nothing else is wrong there."""
+        account = self.account
+        return account.password is None and account.nt_hash is None and not account.problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +59,14 @@ class Imported:
     """What comes of a file.
 
     :param profiles: access profiles that are added for its accounts.
+    :param lost: what of these is not taken over, a line each.
     :param done: whether it is done, not only tried.
     """
 
     kind: str
     lines: tuple[Line, ...]
     profiles: tuple[AccessProfile, ...]
+    lost: tuple[str, ...]
     done: bool
 
     def count(self, outcome: Outcome) -> int:
@@ -74,15 +84,23 @@ class Importing:
     :param found: what the file has.
     :param profile: the access profile that all get; None: the one that the file says.
     :param short_passwords: whether passwords are taken that are shorter than new ones may be.
+    :param generate: whether passwords are made for those who have none in the file.
     """
 
     def __init__(
-        self, opened: Opened, found: Found, *, profile: str | None, short_passwords: bool
+        self,
+        opened: Opened,
+        found: Found,
+        *,
+        profile: str | None,
+        short_passwords: bool,
+        generate: bool,
     ) -> None:
         self._opened = opened
         self._found = found
         self._profile = profile
         self._least = 1 if short_passwords else PASSWORD_MIN
+        self._generate = generate
 
     def run(self, *, really: bool) -> Imported:
         """Add all accounts, and the access profiles that they need.
@@ -99,7 +117,8 @@ class Importing:
                 needed = _Profiles(transaction, found, self._profile)
                 lines = tuple(self._add(transaction, sealer, needed, one) for one in found.accounts)
                 good = all(line.outcome is not Outcome.REFUSED for line in lines)
-                imported = Imported(found.kind, lines, tuple(needed.added), done=really and good)
+                added, lost = tuple(needed.added), tuple(needed.lost)
+                imported = Imported(found.kind, lines, added, lost, done=really and good)
                 if not imported.done:
                     raise _Undone
         except _Undone:
@@ -120,8 +139,9 @@ class Importing:
             outcome = Outcome.LEFT_OUT if account.other else Outcome.REFUSED
             return Line(account, name, profile, outcome, account.problem)
         try:
-            credential = self._credential(account, notes)
-            needed.ensure(profile)
+            by_certificate = needed.ensure(profile)
+            made = self._made(account, by_certificate=by_certificate)
+            credential = self._credential(account, made, notes)
             user = users.insert_with(
                 transaction,
                 sealer,
@@ -129,15 +149,26 @@ class Importing:
                 credential,
                 profile=profile,
                 static_address=account.static_address,
+                static_prefix=account.static_prefix,
                 enabled=account.enabled,
             )
         except SstpcaError as error:
             return Line(account, name, profile, Outcome.REFUSED, str(error))
-        return Line(account, user.name, profile, Outcome.ADDED, notes=tuple(notes))
+        if made is not None and by_certificate:
+            notes.append("signs in with a certificate, and has a password that nobody knows")
+            made = None
+        return Line(account, user.name, profile, Outcome.ADDED, notes=tuple(notes), password=made)
 
-    def _credential(self, account: Account, notes: list[str]) -> Credential:
+    def _made(self, account: Account, *, by_certificate: bool) -> str | None:
+        """Return a password for who has none, where that is wished, or none will be asked for."""
+        has_one = account.password is not None or account.nt_hash is not None
+        return None if has_one or not (self._generate or by_certificate) else generate_password()
+
+    def _credential(self, account: Account, made: str | None, notes: list[str]) -> Credential:
         if account.nt_hash is not None:
             return Credential(account.nt_hash)
+        if made is not None:
+            return Credential.of(made)
         if account.password is None:
             raise InvalidInput("it has no password")
         found = Credential.of(account.password, least=self._least)
@@ -154,18 +185,20 @@ class _Profiles:
         self._of_file = {one.name: one for one in found.profiles}
         self._forced = forced
         self.added: list[AccessProfile] = []
+        self.lost: list[str] = []
 
     def name_of(self, account: Account) -> str:
         """Return the name of the one that an account gets."""
         return self._forced or account.profile or DEFAULT
 
-    def ensure(self, name: str) -> None:
+    def ensure(self, name: str) -> bool:
         """Add the access profile, if there is none of that name and the file has it.
 
+        :returns: whether its users sign in with certificates.
         :raises SstpcaError: if there is none.
         """
         try:
-            profiles.number_of(self._transaction, name)
+            return profiles.find(self._transaction, name).by_certificate
         except NotFound:
             one = self._of_file.get(name)
             if one is None:
@@ -175,6 +208,8 @@ class _Profiles:
                     f"there is no access profile '{name}', and none can be made: {one.problem}"
                 ) from None
             self.added.append(profiles.insert(self._transaction, one.made))
+            self.lost += [f"{what} of access profile '{name}' is not kept" for what in one.lost]
+            return one.made.by_certificate
 
 
 def _characters(number: int) -> str:

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Network
 
 from ..access.profiles import DEFAULT
+from ..imports.accounts import Account
 from ..imports.reading import read
+from ..imports.table import write
 from ..secrets import generate_password
-from ..store import users
+from ..store import profiles, users
 from ..store.users import User
 from .importing import Imported, Importing
 from .opened import Opened
@@ -50,6 +52,18 @@ class Users:
     def all(self) -> list[User]:
         """Return all users, by name."""
         return users.list_all(self._opened.store)
+
+    def select(self, names: Iterable[str] = (), profile: str | None = None) -> list[User]:
+        """Return users by name, each once.
+
+        :param names: whom, in any case of letters; none: all.
+        :param profile: those of this access profile alone.
+        :raises NotFound: if there is no such user or access profile.
+        """
+        if profile is not None:
+            profiles.get(self._opened.store, profile)
+        found = {one.id: one for one in map(self.get, names)}.values() if names else self.all()
+        return [one for one in found if profile in (None, one.profile)]
 
     def get(self, name: str) -> User:
         """Return the user ``name``, in any case of letters.
@@ -120,6 +134,7 @@ class Users:
         *,
         profile: str | None = None,
         short_passwords: bool = False,
+        generate: bool = False,
         really: bool = True,
     ) -> Imported:
         """Add all accounts that a file of another program has or, if one cannot be added, none.
@@ -127,12 +142,38 @@ class Users:
         :param text: of the file; see :mod:`..imports`.
         :param profile: the access profile that all get; None: the one that the file says.
         :param short_passwords: whether passwords are taken that are shorter than new ones may be.
+        :param generate: whether passwords are made for those who have none there.
         :param really: False: only say what would come of it.
         :raises InvalidInput: if it is no such file.
         """
         found = read(text)
-        importing = Importing(self._opened, found, profile=profile, short_passwords=short_passwords)
+        importing = Importing(
+            self._opened,
+            found,
+            profile=profile,
+            short_passwords=short_passwords,
+            generate=generate,
+        )
         return importing.run(really=really)
+
+    def exported(self, names: Iterable[str] = (), *, profile: str | None = None) -> str:
+        """Return a table (CSV) of users that :meth:`take_over` reads again; it has no secret.
+
+        :param names: whom; none: all.
+        :param profile: those of this access profile alone.
+        :raises NotFound: if there is no such user or access profile.
+        """
+        return write(
+            Account(
+                line,
+                one.name,
+                enabled=one.enabled,
+                profile=one.profile,
+                static_address=one.static_address,
+                static_prefix=one.static_prefix,
+            )
+            for line, one in enumerate(self.select(names, profile), 2)
+        )
 
     def set_password(self, name: str, password: str | None = None) -> WithPassword:
         """Give the user ``name`` another password; sessions that run are not ended.

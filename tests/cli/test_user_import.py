@@ -114,3 +114,38 @@ def test_other_files(run: Run, refused: Refused, stdin: bytes) -> None:
 
 def test_a_file_that_is_not_there(run: Run, refused: Refused, tmp_path: Path) -> None:
     assert "No such file" in refused(run("user", "import", str(tmp_path / "x")), 1)
+
+
+def test_what_is_not_kept_of_an_access_profile_is_said(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "router.rsc"
+    path.write_text(
+        EXPORT.replace("remote-address=vpn\n/ppp", "remote-address=vpn rate-limit=1M\n/ppp")
+    )
+    result = run("user", "import", str(path), "--short-passwords", "--dry-run")
+    assert "the limit of its rate of access profile 'VPN-USERS' is not kept" in result.stderr
+
+
+def test_passwords_for_those_who_have_none(
+    run: Run, refused: Refused, store: Store, sealer: Sealer
+) -> None:
+    table = "name,password,prefix\nalice,,2001:db8:98:7::/64\nbob,correct horse,\n"
+    alone = run("user", "import", "-", stdin=table)
+    assert "it has no password" in refused(alone, 2)
+    assert "--generate" in alone.stderr
+    tried = run("user", "import", "-", "--generate", "--dry-run", stdin=table)
+    assert "PASSWORD" not in tried.stdout
+    result = run("user", "import", "-", "--generate", stdin=table)
+    assert result.exit_code == 0
+    _, alice, bob = result.stdout.splitlines()
+    assert opens(store, sealer, "alice", alice.split()[3])
+    assert bob.split()[3] == "added"
+    assert str(users.get(store, "alice").static_prefix) == "2001:db8:98:7::/64"
+
+
+def test_who_signs_in_with_a_certificate_needs_no_password(run: Run, store: Store) -> None:
+    pool = ("--local", "10.8.0.1", "--pool", "10.8.0.10-10.8.0.20")
+    assert run("profile", "add", "cards", *pool, "--sign-in", "eap-tls").exit_code == 0
+    result = run("user", "import", "-", stdin="name,profile\nalice,cards\n")
+    assert result.exit_code == 0, result.stderr
+    assert "has a password that nobody knows" in result.stdout
+    assert "PASSWORD" not in result.stdout

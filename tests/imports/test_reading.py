@@ -1,6 +1,8 @@
 """Files of accounts of other programs."""
 
-from ipaddress import IPv4Address
+import csv
+import dataclasses
+from ipaddress import IPv4Address, IPv6Network
 
 import pytest
 from hypothesis import given
@@ -35,15 +37,19 @@ ROUTEROS = r"""# nov/30/2026 12:00:00 by RouterOS 7.12
 # software id = \
 /ip pool
 add name=vpn ranges=10.77.0.10-10.77.0.99,10.77.0.120
+/ipv6 pool
+add name=six prefix=2001:db8:98::/48 prefix-length=64
 /ppp profile
-add dns-server=10.77.0.1,1.1.1.1 local-address=10.77.0.1 name="VPN USERS" remote-address=vpn
+add dns-server=10.77.0.1,1.1.1.1 local-address=10.77.0.1 name="VPN USERS" only-one=yes \
+    rate-limit=10M remote-address=vpn remote-ipv6-prefix-pool=six
 add name=bare
+add local-address=10.77.0.1 name=odd remote-address=vpn remote-ipv6-prefix-pool=gone
 /ppp/secret
 add comment="from \"sales\"" name=dora password="p\$ss\\word\_1 \C3\A4" profile=\
     "VPN USERS" remote-address=10.77.0.50 service=sstp
 add disabled=yes name=erik password=12345678 profile=default-encryption
 add name=line password=abcdefghi service=pppoe
-add name=hidden
+add name=hidden remote-ipv6-prefix=2001:db8:98:7::/64
 /ppp secret add name=one-line password=12345678 remote-address=vpn routes=192.168.5.0/24
 /interface sstp-client
 add name=out password=other user=else
@@ -99,6 +105,34 @@ def test_a_table_of_a_spreadsheet() -> None:
     assert (carol.password, carol.line) == ('semi;colon "x"\nand more', 5)
 
 
+NAMES = st.text(
+    st.sampled_from("=+-@'ab \t\"\n,;\u00e4").filter(lambda sign: sign not in "\t\n"), min_size=1
+).filter(lambda name: name == name.strip())
+WRITTEN = st.builds(
+    Account,
+    st.just(0),
+    NAMES,
+    enabled=st.booleans(),
+    profile=st.sampled_from(["default", "-staff", "x"]),
+    static_address=st.none() | st.ip_addresses(v=4),
+    static_prefix=st.none() | st.just(IPv6Network("2001:db8:98:a11c::/64")),
+)
+
+
+@given(st.lists(WRITTEN, min_size=1, max_size=5))
+def test_a_table_that_is_written_is_read_again(wanted: list[Account]) -> None:
+    text = table.write(wanted)
+    found = table.read(text).accounts
+    assert [dataclasses.replace(one, line=0) for one in found] == wanted
+
+
+@given(st.lists(WRITTEN, min_size=1, max_size=5))
+def test_no_cell_is_a_formula(wanted: list[Account]) -> None:
+    rows = list(csv.reader(table.write(wanted).splitlines()))
+    assert not [cell for row in rows for cell in row if cell[:1] in set("=+-@\t\r")]
+    assert {row[1] for row in rows[1:]} == {""}, "passwords"
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_what_separates_the_columns(delimiter: str) -> None:
     text = delimiter.join(["USERNAME", "password"]) + "\r\n" + delimiter.join(["al", "secret"])
@@ -110,11 +144,12 @@ def test_what_separates_the_columns(delimiter: str) -> None:
     [
         ("al,secret,10.9.0.300,yes", "no IPv4 address"),
         ("al,secret,,perhaps", "yes or no"),
-        ("al,secret,,yes,more", "5 columns"),
+        ("al,secret,,yes,2001:db8::/48", "64 bits"),
+        ("al,secret,,yes,,more", "6 columns"),
     ],
 )
 def test_what_is_wrong_in_a_line_of_a_table(line: str, problem: str) -> None:
-    [found] = table.read(f"name,password,address,enabled\n{line}\n").accounts
+    [found] = table.read(f"name,password,address,enabled,prefix\n{line}\n").accounts
     assert problem.replace("no IPv4", "not an IPv4") in found.problem
 
 
@@ -151,15 +186,16 @@ def test_chap_secrets() -> None:
 def test_an_export_of_routeros() -> None:
     found = read(ROUTEROS)
     dora, erik, line, hidden, last = found.accounts
-    assert (dora.password, dora.profile, dora.line) == ("p$ss\\word 1 ä", "VPN-USERS", 9)
+    assert (dora.password, dora.profile, dora.line) == ("p$ss\\word 1 ä", "VPN-USERS", 13)
     assert (dora.static_address, dora.lost) == (IPv4Address("10.77.0.50"), ("the comment",))
     assert (erik.enabled, erik.profile, erik.problem) == (False, "default", "")
     assert line.other
     assert line.problem == "it is for pppoe alone"
     assert hidden.problem == "it has no password: export with show-sensitive"
+    assert hidden.static_prefix == IPv6Network("2001:db8:98:7::/64")
     assert (last.name, last.static_address) == ("one-line", None)
     assert last.lost == ("the networks behind the client", "the pool vpn for this user alone")
-    staff, bare = found.profiles
+    staff, bare, odd = found.profiles
     assert staff.made is not None
     assert (staff.name, str(staff.made.local_address)) == ("VPN-USERS", "10.77.0.1")
     assert [f"{first}-{last}" for first, last in staff.made.pools] == [
@@ -167,6 +203,11 @@ def test_an_export_of_routeros() -> None:
         "10.77.0.120-10.77.0.120",
     ]
     assert [str(one) for one in staff.made.dns] == ["10.77.0.1", "1.1.1.1"]
+    assert staff.made.ipv6.prefix == IPv6Network("2001:db8:98::/48")
+    assert (staff.made.sessions, staff.lost) == (1, ("the limit of its rate",))
+    assert odd.made is not None
+    assert odd.made.ipv6.prefix is None
+    assert "IPv6" in odd.lost[0]
     assert (bare.made, bare.problem) == (None, "the file has no local address for it")
 
 

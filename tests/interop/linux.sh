@@ -1,12 +1,13 @@
 # Run in the guest: install a bundle for Linux as its README says, connect, check, remove.
-#   linux.sh WAY DESTINATION OTHER NAME
+#   linux.sh WAY DESTINATION OTHER NAME [DESTINATION6]
 # /share has the folder of the bundle; WAY is what install.sh takes. The password comes from the
 # bundle, or from the file "typed". DESTINATION is pinged through the tunnel; OTHER is an address
-# that a split tunnel leaves alone. NAME is what pppd knows the connection by.
+# that a split tunnel leaves alone. NAME is what pppd knows the connection by. With DESTINATION6, there
+# has to be IPv6 as well, and that is pinged.
 # Exit code: 0 all well, 1 not installed, 2 no connection, 3 no ping, 4 no orderly end, 5 something
 # is left. Prints "name value" lines.
 export LC_ALL=C.UTF-8
-way=$1 destination=$2 other=$3 name=$4
+way=$1 destination=$2 other=$3 name=$4 destination6=$5
 out=/share
 fail() {
     echo "failed $2"
@@ -93,6 +94,16 @@ resolver && echo "resolver yes"
 routed || fail 3 "no route"
 echo "other $(through "$other")"
 ping -c 3 -W 2 "$destination" >$out/ping.log || fail 3 "no ping"
+if [ -n "$destination6" ]; then
+    for try in $(seq 50); do
+        set -- $(ip -6 -o addr show dev ppp0 scope global -tentative)
+        [ "$3" = inet6 ] && break
+        sleep 0.2
+    done
+    echo "address6 $4"
+    echo "way6 $(through "$destination6")"
+    ping -6 -c 2 -W 5 "$destination6" >$out/ping6.log 2>&1 || fail 3 "no ping by IPv6"
+fi
 
 if [ "$way" = networkmanager ]; then
     nmcli connection down id "$id" >>$out/connect.log 2>&1

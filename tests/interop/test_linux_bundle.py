@@ -5,7 +5,7 @@ With pppd and sstpc, and with NetworkManager and its SSTP plug-in, as Debian has
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +71,13 @@ class Site:
         self.vpn.home.run("cert", "export", "alice", "--format", "p12", *options)
         return UserCertificate("alice.p12", file.read_bytes(), "", P12_PASSWORD)
 
-    def connect(self, way: str, files: dict[str, bytes], typed: str = "") -> Result:
-        """Boot the guest and have it install ``files`` and connect, as linux.sh says."""
+    def connect(
+        self, way: str, files: dict[str, bytes], typed: str = "", *, ping6: str = ""
+    ) -> Result:
+        """Boot the guest and have it install ``files`` and connect, as linux.sh says.
+
+        :param ping6: whom to ping by IPv6, if there is to be any.
+        """
         if way == "networkmanager":
             self.guest.need("network-manager-sstp")
         share = self.folder / "share"
@@ -83,7 +88,7 @@ class Site:
         return self.guest.run(
             self.vpn.network.server,
             f"{before}\n{SCRIPT}",
-            *(way, str(Network.host), ELSEWHERE, "The-reboot-VPN-x-1"),
+            *(way, str(Network.host), ELSEWHERE, "The-reboot-VPN-x-1", ping6),
             folder=share,
             address=INSIDE,
             files={"typed": typed},
@@ -109,6 +114,26 @@ def test_full_tunnel(site: Site, way: str) -> None:
     assert result.values("other") == ["ppp0"]
     assert result.values("end") == ["well"]
     came(CLIENTS[way], "password")
+
+
+@pytest.mark.parametrize("way", ["pppd", "networkmanager"])
+def test_ipv6(site: Site, way: str) -> None:
+    """pppd has it by the router advertisement; NetworkManager's plug-in cannot, and goes without."""
+    prefix = IPv6Network("2001:db8:98::/48")
+    site.vpn.home.run("profile", "set", "default", "--ipv6", str(prefix))
+    ping6 = str(prefix[1]) if way == "pppd" else ""
+    try:
+        files = site.files(full_tunnel=True)
+        result = site.connect(way, files, f"{PASSWORDS['alice']}\n", ping6=ping6)
+    finally:
+        site.vpn.home.run("profile", "set", "default", "--no-ipv6")
+    assert result.code == 0, result
+    if ping6:
+        (address,) = result.values("address6")
+        assert IPv6Address(address.partition("/")[0]) in prefix
+        assert result.values("way6") == ["ppp0"]
+    assert result.values("end") == ["well"]
+    came(CLIENTS[way], "IPv6", "yes" if ping6 else "not by its plug-in: IPv4 alone")
 
 
 @pytest.mark.parametrize("way", ["pppd", "networkmanager"])

@@ -61,7 +61,6 @@ def _values(bundle: Bundle) -> dict[str, object]:
         "refused": REFUSED[bundle.client.sign_in],
         "uuid": connection_uuid(bundle),
         "ipv4": ipv4(bundle),
-        "ipv6": ipv6(bundle),
         "secret": secret(bundle, name),
         "remote": name if bundle.client.sign_in.with_password else bundle.host,
     }
@@ -116,16 +115,6 @@ def ipv4(bundle: Bundle) -> Lines:
         lines.append(("never-default", "true"))
     lines += [(f"route{n}", route) for n, route in enumerate(bundle.all_routes, 1)]
     return lines
-
-
-def ipv6(bundle: Bundle) -> Lines:
-    """Return the same of the section ``ipv6``: what there is, router advertisements tell."""
-    if not bundle.ipv6:
-        return [("method", "disabled")]
-    lines: Lines = [("method", "auto")]
-    if bundle.split_tunnel:
-        lines.append(("never-default", "true"))
-    return lines + [(f"route{n}", route) for n, route in enumerate(bundle.routes_ipv6, 1)]
 
 
 def _list(values: list[str]) -> str:
