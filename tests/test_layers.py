@@ -102,6 +102,7 @@ ROOMS: dict[str, tuple[str, str]] = {
     "names": ("errors addresses", "values"),
     "surroundings": ("errors addresses names", "it asks the machine, and knows nothing of a VPN"),
     "toml": ("errors names", "a format"),
+    "times": ("errors names", "what people type"),
     "disk": ("errors names", "it writes files for everybody, whatever is in them"),
     "home": ("errors names disk", "it says where things are, not what they are"),
     "secrets": ("errors names disk home", "it reads one file of a home"),
@@ -142,7 +143,7 @@ ROOMS: dict[str, tuple[str, str]] = {
         "the use cases; a front end is above them",
     ),
     "cli": (
-        "errors names surroundings disk.reading secrets access imports.reading vpn server __version__",
+        "errors names times surroundings disk.reading secrets access imports.reading vpn server __version__",
         "a front end: it reads what people type, calls one verb of vpn, and prints",
     ),
     # what starts the program, and what other programs import

@@ -48,7 +48,9 @@ _COMMANDS: Final = {
         "Rename the server, have another authority certify it, or let a router be the server.",
         ("server",),
     ),
-    "session": Later("See and end the sessions of all workers.", ("session",)),
+    "session": Later(
+        "See and end the sessions of all workers, and see what was.", ("session", "session_past")
+    ),
     "user": Later("Add, show, change and remove users.", ("user",)),
 }
 

@@ -1,6 +1,7 @@
 """How results look: tables and JSON on standard output, talk on standard error."""
 
 import contextlib
+import csv
 import itertools
 import json
 import os
@@ -28,6 +29,8 @@ MANY: Final = 10
 
 #: columns of a table are not made narrower than a date
 _NARROWEST: Final = 10
+# what a formula begins with, for one spreadsheet or another
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 # with the blanks in front of it and the comma behind
 _WORD: Final = re.compile(r" *[^ ,]+,*|[ ,]+")
 
@@ -130,6 +133,29 @@ def progress(length: int, *, shown: bool | None = None) -> Iterator[Callable[[in
 def echo_json(value: Any) -> None:
     """Print ``value`` as JSON for machines."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def echo_csv(headings: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Print rows for spreadsheets (RFC 4180), none of which takes a text for a formula.
+
+    A text that could be one gets an apostrophe in front (OWASP, CSV Injection).
+    """
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(headings)
+    writer.writerows(map(_csv_cell, row) for row in rows)
+
+
+def _csv_cell(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def size(count: float) -> str:
+    """Show a number of bytes in the decimal units of the network world."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
 
 
 def iso(moment: float | datetime) -> str:

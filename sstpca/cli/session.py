@@ -8,7 +8,7 @@ import click
 from ..errors import InvalidInput, NotFound, Remedy, command
 from ..vpn.sessions import SessionView
 from .context import Context
-from .output import echo_json, iso, local, table
+from .output import echo_json, iso, local, size, table
 from .usage import Group
 
 _LIST: Final[Remedy] = ("'", command("session list"), "' shows them")
@@ -16,10 +16,11 @@ _LIST: Final[Remedy] = ("'", command("session list"), "' shows them")
 
 @click.group(cls=Group)
 def session() -> None:
-    """See and end the sessions of all workers.
+    """See and end the sessions of all workers, and see what was.
 
     \b
         sstpca session list
+        sstpca session history --user alice
         sstpca session kill 17
     """
 
@@ -48,19 +49,10 @@ def list_(context: Context, as_json: bool) -> None:
 
 
 def _cells(row: SessionView) -> tuple[str, ...]:
-    traffic = (_bytes(row.received), _bytes(row.sent))
+    traffic = (size(row.received), size(row.sent))
     since = local(row.started)
     addresses = (row.address, row.prefix or "none")
     return (str(row.id), row.user, *addresses, row.peer, since, *traffic, row.interface)
-
-
-def _bytes(count: float) -> str:
-    """Show a number of bytes in the decimal units of the network world."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
 
 
 @session.command()

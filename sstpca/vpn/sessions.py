@@ -1,12 +1,16 @@
-"""Sessions: who is connected, and ends of that."""
+"""Sessions: who is connected, ends of that, and what was."""
 
+import time
 from collections.abc import Iterable
 from typing import Final
 
-from ..store.sessions import SessionView, end_sessions, list_sessions
+from ..store import failures, history
+from ..store.failures import Failure
+from ..store.history import PastSession, Wanted
+from ..store.sessions import STALE, SessionView, end_sessions, list_sessions
 from .opened import Opened
 
-__all__ = ["PATIENCE", "SessionView", "Sessions"]
+__all__ = ["PATIENCE", "Failure", "PastSession", "SessionView", "Sessions", "Wanted"]
 
 #: Seconds that the end of a session is waited for: a polite end takes two or three, with a silent
 #: client more.
@@ -31,3 +35,26 @@ class Sessions:
         :raises SstpcaError: if some are still there after :data:`PATIENCE` seconds.
         """
         end_sessions(self._opened.store, numbers, reason=reason, patience=PATIENCE)
+
+    def history(self, wanted: Wanted) -> list[PastSession]:
+        """Return the sessions that there were or are, the newest first.
+
+        For how long they are kept, settings.toml says, ``[history]``.
+        """
+        return history.find(self._opened.store, wanted, alive=time.time() - STALE)
+
+    def failures(
+        self,
+        *,
+        user: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        most: int | None = None,
+    ) -> list[Failure]:
+        """Return the logins that failed, the newest first; of a flood, several are one.
+
+        :param user: who was claimed; None: anybody.
+        :param most: how many of them at most.
+        """
+        store = self._opened.store
+        return failures.find(store, user=user, since=since, until=until, most=most)
