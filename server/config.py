@@ -52,6 +52,8 @@ class Config:
     :param nat66: the same by IPv6.
     :param ipv6: says whether clients may get IPv6; asked again now and then.
     :param tls: what is taken in TLS.
+    :param version: of the program.
+    :param metrics: address and port where metrics and health are answered; None: nowhere.
     """
 
     name: str
@@ -67,3 +69,5 @@ class Config:
     tls: TlsSettings = DEFAULT_TLS
     nat66: bool = False
     ipv6: Callable[[], bool] = bool
+    version: str = ""
+    metrics: tuple[str, int] | None = None

@@ -4,7 +4,7 @@ The server has no store of its own. ``sstpca`` gives it one (sstpca/serving.py);
 """
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -273,6 +273,28 @@ class Sessions(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The addresses of an access profile: how many there are, and how many somebody has."""
+
+    addresses: int
+    used: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the store knows, and no worker counts.
+
+    :param pools: by access profile.
+    :param lockouts: how many are locked, by what is: a user from a source, or a source.
+    :param certificates: when each ends, seconds since 1970; the server's own is ``server``.
+    """
+
+    pools: Mapping[str, Pool] = field(default_factory=dict)
+    lockouts: Mapping[str, int] = field(default_factory=dict)
+    certificates: Mapping[str, float] = field(default_factory=dict)
+
+
 class Backend(Protocol):
     """Gives each worker process its part of the store."""
 
@@ -287,3 +309,6 @@ class Backend(Protocol):
 
     def forget(self, pid: int) -> None:
         """The worker ``pid`` has ended: forget its sessions, free their addresses."""
+
+    def figures(self) -> Figures:
+        """Return what metrics have to say that no worker counts; asked every few seconds."""

@@ -22,6 +22,8 @@ from .contracts import Backend
 from .dataplane import engine
 from .errors import ServerError
 from .log import LOGGER
+from .metrics.exporting import Exporting, exporting_of
+from .metrics.tally import Tally
 from .net import conntrack
 from .net.rules import CHANGED, Rules, rules_of
 from .net.tls import CertificateFiles
@@ -55,7 +57,8 @@ def serve(config: Config, backend: Backend) -> None:
         rules = stack.enter_context(rules_of(config))
         conntrack.check()
         backend.reset()
-        _Supervisor(config, identity, listeners, backend, awaited, rules).run()
+        exporting = stack.enter_context(exporting_of(config, backend))
+        _Supervisor(config, identity, listeners, backend, awaited, rules, exporting).run()
         backend.reset()
 
 
@@ -124,6 +127,7 @@ class _Supervisor:
         backend: Backend,
         awaited: frozenset[signal.Signals],
         rules: Rules,
+        exporting: Exporting,
     ) -> None:
         self._config = config
         self._identity = identity
@@ -131,7 +135,10 @@ class _Supervisor:
         self._listeners = listeners
         self._backend = backend
         self._rules = rules
+        self._exporting = exporting
         self._workers: dict[int, float] = {}
+        #: The slots of the workers, on the board of metrics.
+        self._slots: dict[int, int] = {}
         #: Workers that ended and whose sessions the store still has.
         self._lost: set[int] = set()
         self._warned = -math.inf
@@ -156,6 +163,7 @@ class _Supervisor:
             self._reload_certificate()
             self._warn_of_expiry()
             self._reconcile_rules()
+            self._exporting.tick()
         LOGGER.info("stopping")
         self._stop()
 
@@ -168,15 +176,21 @@ class _Supervisor:
         return woken.si_signo in _ENDING
 
     def _start(self) -> None:
-        supervisor = os.getpid()
+        supervisor, board = os.getpid(), self._exporting.board
+        number = board.take()
         pid = os.fork()
         if pid == 0:
-            _be_worker(self._config, self._identity, self._listeners, self._backend, supervisor)
-        self._workers[pid] = time.monotonic()
+            tally = Tally(board.slot(number))
+            _be_worker(
+                self._config, self._identity, self._listeners, self._backend, supervisor, tally
+            )
+        self._workers[pid], self._slots[pid] = time.monotonic(), number
 
     def _replace(self) -> None:
         for pid, status in self._reap():
             started = self._workers.pop(pid)
+            self._exporting.board.leave(self._slots.pop(pid))
+            self._exporting.lost()
             reason = os.waitstatus_to_exitcode(status)
             LOGGER.error("worker %d ended unexpectedly (%d), its sessions are lost", pid, reason)
             self._lost.add(pid)
@@ -259,6 +273,7 @@ def _be_worker(
     listeners: list[socket.socket],
     backend: Backend,
     supervisor: int,
+    tally: Tally,
 ) -> None:
     """Be a worker process; never returns."""
     code = 1
@@ -268,7 +283,7 @@ def _be_worker(
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD, signal.SIGHUP, *_ENDING})
         _collect_garbage_seldom()
-        asyncio.run(work(config, identity, listeners, backend, supervisor))
+        asyncio.run(work(config, identity, listeners, backend, supervisor, tally))
         code = 0
     except Exception:
         LOGGER.exception("a worker failed")

@@ -5,7 +5,7 @@ addresses they change from one Python to the next.
 """
 
 import enum
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
 IPAddress = IPv4Address | IPv6Address
@@ -63,3 +63,16 @@ _KINDS: Final = tuple(
 def kind_of(address: IPAddress) -> Kind:
     """Return what ``address`` is for; a zone (RFC 4007 11) does not matter."""
     return next(kind for network, kind in _KINDS if address in network)
+
+
+def endpoint(text: str) -> tuple[str, int] | None:
+    """Return address and port of ``127.0.0.1:80`` or ``[::1]:80``; None if it is no such thing."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not (port.isascii() and port.isdecimal()) or not 0 < int(port[:6]) < 65536:
+        return None
+    bracketed = host.startswith("[") and host.endswith("]")
+    try:
+        address = ip_address(host[1:-1] if bracketed else host)
+    except ValueError:
+        return None
+    return (str(address), int(port)) if bracketed == (address.version == 6) else None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from . import toml
-from .addresses import IPAddress
+from .addresses import IPAddress, endpoint
 from .disk.reading import read_text
 from .disk.writing import write_file
 from .errors import InvalidInput, SstpcaError
@@ -133,6 +133,24 @@ class HistorySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsSettings:
+    """The ``[metrics]`` table: where the server says how it is; nowhere if it is empty."""
+
+    listen: str = _setting(
+        "",
+        _Kind(
+            'an address and a port, "127.0.0.1:9477" or "[::1]:9477", or "" for none',
+            lambda value: isinstance(value, str) and (not value or bool(endpoint(value))),
+        ),
+    )
+
+    @property
+    def endpoint(self) -> tuple[str, int] | None:
+        """Address and port; None for nowhere."""
+        return endpoint(self.listen)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All of settings.toml."""
 
@@ -142,6 +160,7 @@ class Settings:
     lockout: LockoutSettings = LockoutSettings()
     backup: BackupSettings = BackupSettings()
     history: HistorySettings = HistorySettings()
+    metrics: MetricsSettings = MetricsSettings()
 
     @property
     def host(self) -> str:
@@ -161,6 +180,7 @@ _SECTIONS: Final = {
     "lockout": LockoutSettings,
     "backup": BackupSettings,
     "history": HistorySettings,
+    "metrics": MetricsSettings,
 }
 
 
@@ -185,6 +205,7 @@ def load(path: Path) -> Settings:
         lockout=LockoutSettings(**_values(document, "lockout")),
         backup=BackupSettings(**_values(document, "backup")),
         history=HistorySettings(**_values(document, "history")),
+        metrics=MetricsSettings(**_values(document, "metrics")),
     )
     _check_tls(settings.tls, document)
     _check_hosts(settings.server, document)

@@ -134,8 +134,9 @@ ROOMS: dict[str, tuple[str, str]] = {
         "it makes files; nobody below knows of them",
     ),
     "serving": (
-        "errors names addresses disk home secrets settings x509 access store authority server",
-        "the server's view of a home: it needs no bundle, and no front end",
+        "errors names addresses disk home secrets settings x509 access store authority server "
+        "__version__",
+        "the server's view of a home: it needs no bundle, and no front end; metrics say the version",
     ),
     "vpn": (
         "errors names addresses toml surroundings disk home secrets settings x509 lint access imports "

@@ -42,9 +42,13 @@ _MUCH: Final = 64 << 10
 
 @dataclass(slots=True)
 class Room:
-    """What is left, in bytes, for the queues of all clients of a worker."""
+    """What is left, in bytes, for the queues of all clients of a worker.
+
+    :ivar lost: packets that these queues have lost, or segments of large ones.
+    """
 
     left: int = ALL
+    lost: int = 0
 
 
 @dataclass(slots=True)
@@ -173,12 +177,16 @@ class FairQueue:
         left = max(flow.size // 2, flow.size - _MUCH)
         while flow.size > left:
             self._account(flow, -flow.packets.popleft().size)
-            self.lost += 1
+            self._lost_one()
+
+    def _lost_one(self) -> None:
+        self.lost += 1
+        self._room.lost += 1
 
     def _lose(self, flow: _Flow) -> None:
         """Lose the first segment."""
         waiting = flow.packets[0]
-        self.lost += 1
+        self._lost_one()
         waiting.first += 1
         size = VNET.unpack_from(waiting.packet)[3]
         # what is no large packet has no segments, and no size of them

@@ -3,6 +3,7 @@
 from logging import INFO, WARNING
 from typing import Final
 
+from ..contracts import LoginMethod
 from ..effects import Note
 from ..log import SessionLog
 from .shared import Shared
@@ -22,6 +23,7 @@ class Caller:
 
     def __init__(self, shared: Shared, peer: str, source: Source) -> None:
         self._failures = shared.failures
+        self._tally = shared.tally
         self._claimed = ""
         self._failed = False
         self.log = SessionLog(peer, shared.log_limit)
@@ -45,11 +47,13 @@ class Caller:
         self._failed = False
         self.log.know(user=user)
 
-    def note(self, note: Note) -> None:
-        """Tell what the session would have noted."""
+    def note(self, note: Note, method: LoginMethod) -> None:
+        """Tell what the session would have noted, while the client logs in by ``method``."""
         self.log.log(WARNING if note.warning else INFO, "%s", note.text, guess=note.guess)
         if note.failed:
             self.fail(note.failed)
+        if note.cause is not None:
+            self._tally.failed(method, note.cause)
 
     def waste(self, why: str) -> None:
         """Its login was good, and has come to nothing all the same."""

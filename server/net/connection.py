@@ -33,7 +33,7 @@ from .caller import Caller
 from .closing import close_gently
 from .eap_handshake import EapHandshake
 from .inside import Inside, earliest
-from .lifecycle import ConnectionEvent, Lifecycle, Packets
+from .lifecycle import ConnectionEvent, ConnectionState, Lifecycle, Packets
 from .lookup import look_up
 from .shared import Shared
 from .sources import Source
@@ -68,6 +68,7 @@ class Connection:
         ended: Callable[["Connection"], None],
     ) -> None:
         self._shared = shared
+        self._began = shared.loop.time()
         self._admitted = admitted
         self._ended = ended
         self._loop = shared.loop
@@ -297,6 +298,7 @@ class Connection:
             case Bind():
                 self._happen(ConnectionEvent.BIND)
                 self._log.trust()
+                self._shared.tally.logged_in(self._session.method)
                 self._admitted(self)
                 self._spawn(self._give())
             case Identified(text):
@@ -309,7 +311,7 @@ class Connection:
                 self._inside.deliver(packet, self._loop.time())
             case Note() as note:
                 self._caller.claim(self._session.user)
-                self._caller.note(note)
+                self._caller.note(note, self._session.method)
             case Close(reason):
                 self._end(reason, partial(close_gently, self._loop, self._stream))
             case _:
@@ -368,7 +370,10 @@ class Connection:
         lease = self._admission.lease
         if lease is None:
             raise ServerError("a session without a lease cannot carry packets")
-        self._inside.open(self._tun, lease, up, self._loop.time())
+        now = self._loop.time()
+        self._inside.open(self._tun, lease, up, now)
+        if self._life.state is ConnectionState.READY:
+            self._shared.tally.up(now - self._began)
         self._happen(ConnectionEvent.UP)
         self._spawn(self._tun.adapt(up.mtu, lease.ipv6 if up.ipv6 else None))
         if news := self._admission.news(lease, up):

@@ -13,6 +13,8 @@ from typing import Final
 
 from ..dataplane.stream import TlsStream
 from ..log import LOGGER
+from ..metrics.figures import Refusal
+from ..metrics.tally import Tally
 from ..ppp.effects import printable
 from ..sstp.preamble import Preamble, Request, accept_response, refusal
 from .closing import close_gently
@@ -42,6 +44,7 @@ class Entrance:
     :param sock: connected and not blocking.
     :param source: where it comes from, which decides whose turn it is to shake hands.
     :param certificates: those of this connection: by the time of its login there may be others.
+    :param tally: where it is counted what becomes of it.
     :param accepted: takes over the connection, with the answer sent, the request, and the
         certificate that was shown.
     :param gone: is told when nobody has to be thought of any more, and why.
@@ -54,6 +57,7 @@ class Entrance:
         certificates: Certificates,
         source: Source,
         handshakes: Handshakes,
+        tally: Tally,
         accepted: Callable[[TlsStream, Request, Certificate], None],
         gone: Callable[["Entrance", str], None],
     ) -> None:
@@ -64,6 +68,8 @@ class Entrance:
         self._shown: Certificate | None = None
         self._source = source
         self._handshakes = handshakes
+        self._tally = tally
+        self._came = self._loop.time()
         self._accepted = accepted
         self._gone = gone
         self._hello = HelloReader()
@@ -72,15 +78,22 @@ class Entrance:
         self._task: asyncio.Task[None] | None = None
         self._turn = self._loop.time() + TURN
         self._left = PATIENCE
-        self._timer = self._loop.call_later(self._left, self.drop, "no request in time")
+        self._timer = self._loop.call_later(
+            self._left, self.drop, "no request in time", Refusal.SLOW
+        )
         self._watch(self._greet)
 
-    def drop(self, reason: str) -> None:
-        """Close the socket without another word."""
-        self._leave(reason)
+    def drop(self, reason: str, refusal: Refusal = Refusal.CROWD) -> None:
+        """Close the socket without another word.
+
+        :param refusal: as what it is counted.
+        """
+        self._leave(reason, refusal)
         self._sock.close()
 
-    def _leave(self, reason: str) -> None:
+    def _leave(self, reason: str, refusal: Refusal | None = None) -> None:
+        if refusal is not None:
+            self._tally.refused(refusal)
         self._timer.cancel()
         self._loop.remove_reader(self._sock.fileno())
         if self._task is not None:
@@ -89,7 +102,7 @@ class Entrance:
 
     def _set_timer(self, seconds: float, reason: str) -> None:
         self._timer.cancel()
-        self._timer = self._loop.call_later(seconds, self.drop, reason)
+        self._timer = self._loop.call_later(seconds, self.drop, reason, Refusal.SLOW)
 
     def _watch(self, step: Callable[..., None], *arguments: object) -> None:
         """Call ``step`` when there is something to read."""
@@ -110,13 +123,13 @@ class Entrance:
             case HelloError():
                 with contextlib.suppress(OSError):
                     self._sock.send(alert_record(error.alert))
-                self.drop(f"TLS: {error}")
+                self.drop(f"TLS: {error}", Refusal.TLS)
             case OSError():
-                self.drop(f"TLS: {explained(error)}")
+                self.drop(f"TLS: {explained(error)}", Refusal.TLS)
             case _:
                 # it would come back at once: the descriptor is still ready
                 LOGGER.error("a mistake in the server", exc_info=error)
-                self.drop("the server has a problem")
+                self.drop("the server has a problem", Refusal.MISTAKE)
 
     def _greet(self) -> None:
         """Read the ClientHello: until that is whole, a stranger costs next to nothing."""
@@ -131,7 +144,7 @@ class Entrance:
             stream = TlsStream(self._sock, context, self._hello.received)
             self._begin(stream, first=True)
         elif not data:
-            self.drop("closed before a request")
+            self.drop("closed before a request", Refusal.CLOSED)
 
     def _begin(self, stream: TlsStream, *, first: bool = False) -> None:
         """Have a step of the handshake made; nothing is read until then, and the time is ours."""
@@ -160,11 +173,12 @@ class Entrance:
     def _shaken(self, stream: TlsStream, done: bool | None) -> None:
         """A step of the handshake is made, ``done`` if it was the last; None if it was not."""
         if done is None:
-            self.drop("closed before a request")
+            self.drop("closed before a request", Refusal.CLOSED)
             return
         self._set_timer(self._left, "no request in time")
         stream.flush()
         if done:
+            self._tally.shaken(self._loop.time() - self._came)
             self.progress = Progress.SECURE
             self._watch(self._listen, stream)
             # what TLS has in memory behind the handshake makes no socket readable
@@ -176,7 +190,7 @@ class Entrance:
         if stream.receive():
             self._begin(stream)
         else:
-            self.drop("closed before a request")
+            self.drop("closed before a request", Refusal.CLOSED)
 
     def _listen(self, stream: TlsStream) -> None:
         began = time.thread_time()
@@ -188,9 +202,9 @@ class Entrance:
         if settled:
             return
         if not alive:
-            self.drop("closed before a request")
+            self.drop("closed before a request", Refusal.CLOSED)
         elif self._cost > COST:
-            self.drop("too much work before a request")
+            self.drop("too much work before a request", Refusal.COST)
 
     def _read(self, stream: TlsStream) -> bool:
         """Read the request as far as it is there; return whether that settles the matter."""
@@ -201,7 +215,7 @@ class Entrance:
                 self._answer(stream, request)
                 return True
         if count == 0:
-            self.drop("closed before a request")
+            self.drop("closed before a request", Refusal.CLOSED)
         return count == 0
 
     def _answer(self, stream: TlsStream, request: Request) -> None:
@@ -217,5 +231,5 @@ class Entrance:
             stream.write(refusal(request, date))
             stream.flush()
             asked = printable(f"{request.method} {request.target}", 150)
-            self._leave(f"no SSTP request: '{asked}'")
+            self._leave(f"no SSTP request: '{asked}'", Refusal.OTHER_HTTP)
             close_gently(self._loop, stream)

@@ -11,6 +11,7 @@ from ..contracts import NO_WEAK_SIGN_IN, Directory, Sessions, WeakSignIn
 from ..dataplane.inbound import SCRATCH
 from ..dataplane.queue import Room
 from ..log import LogLimit
+from ..metrics.tally import Tally
 from .backlog import RoundRobin
 from .eap_handshake import Contexts
 from .failures import Failures
@@ -63,6 +64,7 @@ class Shared:
     contexts: Contexts = field(default_factory=Contexts)
     log_limit: LogLimit = field(default_factory=LogLimit)
     failures: Failures = field(default_factory=lambda: Failures(time.time))
+    tally: Tally = field(default_factory=Tally)
     sources: Sources = field(init=False)
     handshakes: Handshakes = field(init=False)
     round_robin: RoundRobin = field(init=False)

@@ -58,11 +58,12 @@ class Strangers:
         self._sources[stranger] = source
         source.strangers += 1
 
-    def remove(self, stranger: Stranger) -> None:
-        """Forget one, if it is here."""
+    def remove(self, stranger: Stranger) -> bool:
+        """Forget one, if it is here; return whether it was."""
         source = self._sources.pop(stranger, None)
         if source is not None:
             source.strangers -= 1
+        return source is not None
 
     def make_room(self) -> None:
         """Let some go if there are too many: the least far along, and of those the most crowded.

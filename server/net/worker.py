@@ -11,6 +11,8 @@ from ..config import Config
 from ..contracts import Backend
 from ..dataplane.stream import TlsStream
 from ..log import LOGGER, SessionLog
+from ..metrics.figures import Refusal
+from ..metrics.tally import Tally
 from ..sstp.preamble import Request
 from .connection import Connection
 from .entrance import Entrance
@@ -35,10 +37,11 @@ async def work(
     listeners: list[socket.socket],
     backend: Backend,
     supervisor: int,
+    tally: Tally,
 ) -> None:
     """Be a worker of the process ``supervisor``, until SIGTERM or its death."""
     with backend.join(os.getpid()) as (directory, sessions):
-        shared = Shared(config, identity, directory, sessions)
+        shared = Shared(config, identity, directory, sessions, tally=tally)
         shared.weak_sign_ins = directory.weak_sign_ins()
         await Worker(shared, listeners).run(supervisor)
 
@@ -67,6 +70,9 @@ class Worker:
         while not self._stopping.is_set() and os.getppid() == supervisor:
             await self._pause(_BEAT)
             self._shared.log_limit.sum_up()
+            self._shared.tally.turned(
+                strangers=len(self._strangers), dropped=self._shared.room.lost
+            )
             # what is of no use there, the supervisor says, once for all workers
             with contextlib.suppress(Exception):
                 self._shared.identity.reload()
@@ -96,13 +102,17 @@ class Worker:
         active = list(self._shared.active)
         self._shared.active.clear()
         traffic = {c.session: c.traffic for c in active if c.session is not None}
+        for one in active:
+            self._shared.tally.carried(one, one.traffic)
         try:
             ending = await self._shared.ask(self._shared.sessions.beat, traffic)
             weak = await self._shared.ask(self._shared.directory.weak_sign_ins)
         except Exception as error:
             LOGGER.error("the store does not answer: %s", error)
             self._shared.active.update(active)
+            self._shared.tally.stored(well=False)
             return
+        self._shared.tally.stored(well=True)
         self._shared.weak_sign_ins = weak
         if ending:
             for one in list(self._connections):
@@ -130,7 +140,7 @@ class Worker:
             connection.terminate("the server stops")
         for stranger in self._strangers:
             if isinstance(stranger, Entrance):
-                stranger.drop("the server stops")
+                stranger.drop("the server stops", Refusal.STOP)
         end = self._loop.time() + GRACE_PERIOD
         while (self._connections or self._shared.tasks) and self._loop.time() < end:
             await asyncio.sleep(0.05)
@@ -147,6 +157,7 @@ class Worker:
             self._loop.remove_reader(listener)
             self._loop.call_later(_BEAT, self._loop.add_reader, listener, self._accept, listener)
             return
+        self._shared.tally.connected()
         plain.setblocking(False)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 120_000)
@@ -187,12 +198,16 @@ class Worker:
             certificates=self._shared.identity.certificates,
             source=source,
             handshakes=self._shared.handshakes,
+            tally=self._shared.tally,
             accepted=accepted,
             gone=gone,
         )
         self._strangers.add(entrance, source)
 
     def _ended(self, connection: Connection) -> None:
-        self._strangers.remove(connection)
+        if self._strangers.remove(connection):
+            self._shared.tally.refused(Refusal.CALL)
+        else:
+            self._shared.tally.ended(connection, connection.traffic)
         self._connections.discard(connection)
         self._shared.active.discard(connection)

@@ -3,5 +3,6 @@
 server     runs it
 directory  who may log in
 past       how long what was is remembered
+figures    what metrics say of the home
 backend    what each worker keeps in the home's database: sessions and leases
 """

@@ -12,6 +12,7 @@ from sstpca.server.contracts import (
     Account,
     Directory,
     FailedLogin,
+    Figures,
     Ipv6Lease,
     Lease,
     Sessions,
@@ -26,6 +27,7 @@ from ..store.failures import Failure
 from ..store.history import Ended
 from ..store.sessions import Promised, Traffic
 from .directory import StoreDirectory
+from .figures import gather
 from .past import Past
 
 #: Seconds between two notes that a worker lives, when there is nothing else to write.
@@ -201,3 +203,7 @@ class StoreBackend:
     def forget(self, pid: int) -> None:
         """Remove what the worker left."""
         sessions.remove_worker(Store.open(self._home.database), _this_host(), pid)
+
+    def figures(self) -> Figures:
+        """Return what metrics say of the home."""
+        return gather(self._home, self._limits)

@@ -9,6 +9,7 @@ from sstpca.server.config import Compat, Config, TlsSettings
 from sstpca.server.errors import ServerError
 from sstpca.server.service import serve as run_server
 
+from .. import __version__
 from ..authority.identity import ending, load_identities
 from ..errors import SstpcaError, Unavailable
 from ..home import Home
@@ -55,6 +56,8 @@ def _config(home: Home, settings: Settings) -> Config:
         nat66=server.nat66,
         ipv6=functools.partial(_ipv6, home),
         due=functools.partial(_due, home),
+        version=__version__,
+        metrics=settings.metrics.endpoint,
         tls=TlsSettings(settings.tls.minimum_version, Compat(settings.tls.compat)),
     )
 

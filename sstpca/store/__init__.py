@@ -14,6 +14,7 @@ certificates  every certificate that was issued or taken in
 bundles       every bundle that was made
 sessions      who is connected through which worker, and what each login was promised
 leases        which address a login is promised
+pool_use      how many addresses are in use
 prefixes      which IPv6 prefix goes with it
 history       every session there was
 failures      logins that failed

@@ -10,8 +10,10 @@ from typing import cast
 import pytest
 
 from sstpca.server.config import Config
-from sstpca.server.contracts import Backend
+from sstpca.server.contracts import Backend, Figures
 from sstpca.server.log import LOGGER
+from sstpca.server.metrics.board import Board
+from sstpca.server.metrics.exporting import Exporting
 from sstpca.server.net.rules import Rules
 from sstpca.server.net.tls import CertificateFiles
 from sstpca.server.service import _Supervisor
@@ -38,6 +40,7 @@ def supervisor_of(config: Config) -> _Supervisor:
         cast("Backend", Failing()),
         frozenset(),
         cast("Rules", None),
+        Exporting(None, Board(), Figures, version="", workers=1),
     )
 
 
@@ -95,8 +98,10 @@ def test_the_leases_of_a_dead_worker_come_free_when_the_store_answers_again(
         cast("Backend", store),
         frozenset(),
         cast("Rules", None),
+        Exporting(None, Board(), Figures, version="", workers=1),
     )
     supervisor._workers[4_000_001] = 0.0
+    supervisor._slots[4_000_001] = supervisor._exporting.board.take()
     with caplog.at_level(logging.ERROR, "sstpca"):
         supervisor._replace()
     assert any("stay taken for now: as if" in line for line in caplog.messages)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from sstpca.home import Home
 from sstpca.server.dataplane.stream import TlsStream
+from sstpca.server.metrics.tally import Tally
 from sstpca.server.net.entrance import Entrance
 from sstpca.server.net.handshakes import Handshakes
 from sstpca.server.net.sources import Sources
@@ -23,6 +24,7 @@ class Door:
         self.far.settimeout(5.0)
         loop = asyncio.get_running_loop()
         self.sources = Sources(loop.time)
+        self.tally = Tally()
         self.gone: list[str] = []
         self.accepted: list[Request] = []
         self.entrance = Entrance(
@@ -30,6 +32,7 @@ class Door:
             certificates=certificates_of(home.server_identity),
             source=self.sources.find("192.0.2.1"),
             handshakes=Handshakes(loop, self.sources),
+            tally=self.tally,
             accepted=self._accept,
             gone=lambda _, reason: self.gone.append(reason),
         )

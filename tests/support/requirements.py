@@ -33,6 +33,8 @@ PACKAGES = {
     "openssl": ("openssl",),
     "osslsigncode": ("osslsigncode",),
     "pdftotext": ("poppler-utils",),
+    "promtool": ("prometheus",),
+    "tshark": ("tshark",),
     "tstclnt": ("libnss3-tools",),
     "unzip": ("unzip",),
     "vfychain": ("libnss3-tools",),

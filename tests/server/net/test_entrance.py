@@ -16,6 +16,7 @@ import pytest
 from sstpca.home import Home
 from sstpca.server.dataplane.stream import TlsStream
 from sstpca.server.log import LOGGER
+from sstpca.server.metrics.tally import Tally
 from sstpca.server.net import entrance
 from sstpca.server.net.entrance import Entrance
 from sstpca.server.net.handshakes import Handshakes
@@ -356,6 +357,7 @@ def test_who_comes_and_goes_leaves_nothing_that_goes_in_circles(home: Home, said
                 certificates=certificates,
                 source=sources.find("192.0.2.1"),
                 handshakes=handshakes,
+                tally=Tally(),
                 accepted=lambda stream, *_: stream.close(),
                 gone=lambda _, reason: gone.append(reason),
             )
