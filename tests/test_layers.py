@@ -115,11 +115,15 @@ ROOMS: dict[str, tuple[str, str]] = {
         "errors names access",
         "accounts of other programs, as values: no home, no database",
     ),
-    "client": ("errors names addresses x509 server", "the other end of the server's protocols"),
+    "client": ("server", "the other end of the server's protocols"),
     "settings": ("errors names addresses toml disk home", "one file of a home"),
     "lint": (
         "errors names addresses disk.reading x509",
         "it judges certificates of anybody, and knows no home",
+    ),
+    "doctor": (
+        "errors names x509 lint client server",
+        "it looks at anybody's server from outside, and knows no home",
     ),
     "store": (
         "errors names addresses disk home secrets settings x509 access server",
@@ -139,7 +143,7 @@ ROOMS: dict[str, tuple[str, str]] = {
         "the server's view of a home: it needs no bundle, and no front end; metrics say the version",
     ),
     "vpn": (
-        "errors names addresses toml surroundings disk home secrets settings x509 lint access imports "
+        "errors names addresses toml surroundings disk home secrets settings x509 lint client doctor access imports "
         "store authority bundle serving server",
         "the use cases; a front end is above them",
     ),

@@ -37,6 +37,7 @@ _COMMANDS: Final = {
     "ca": Later("Make, show and keep the authority.", ("ca", "cert_files")),
     "cert": Later("Issue, show, renew and revoke certificates.", ("cert", "cert_files", "lint")),
     "deploy": Later("Make what administrators need to set up the VPN on many PCs.", ("deploy",)),
+    "doctor": Later("Look at an SSTP server as the Windows client does.", ("doctor",)),
     "init": Later("Make the home of a VPN.", ("init",)),
     "lockout": Later("See and forget wrong passwords.", ("lockout",)),
     "profile": Later("Add, show, change and remove access profiles.", ("profile",)),

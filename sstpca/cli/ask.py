@@ -60,6 +60,21 @@ def password(name: str, *, from_stdin: bool, generate: bool) -> str:
     return check_password(secret(f"Password for {name}", twice=True))
 
 
+def login_password(name: str, *, from_stdin: bool) -> str:
+    """Return the password that ``name`` has at some server: read, or asked for once.
+
+    :raises InvalidInput: if there is nobody to ask.
+    """
+    if from_stdin:
+        return from_file(STANDARD_INPUT, "the password")
+    if not interactive():
+        raise InvalidInput(
+            "there is no terminal to ask for a password",
+            "give it on standard input with --password-stdin",
+        )
+    return secret(f"Password of {name}", twice=False)
+
+
 @dataclass(frozen=True, slots=True)
 class NewKey:
     """What was said about the passphrase for a new authority's key."""

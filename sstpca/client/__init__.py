@@ -6,4 +6,5 @@ sign_in   how it logs in: MS-CHAPv2 in CHAP, and PAP
 eap       MS-CHAPv2 in EAP
 link      its PPP, from the first frame to the last
 session   both, and when IP may flow
+line      a connection that a session is spoken through, step by step
 """

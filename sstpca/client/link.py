@@ -92,6 +92,7 @@ class ClientPhase(enum.Enum):
 class ClientLink:
     """The client's end of one PPP link; as the server's :class:`~sstpca.server.ppp.link.Link`.
 
+    :param credentials: None only to see how the server would have us log in.
     :param random: returns so many random bytes.
     :param logins: how it may log in, the values of LCP's option, the best first.
     :param ipv6: whether it asks for IPv6.
@@ -99,7 +100,7 @@ class ClientLink:
 
     def __init__(
         self,
-        credentials: Credentials,
+        credentials: Credentials | None,
         *,
         random: Callable[[int], bytes],
         logins: Sequence[bytes] = STRONG,
@@ -129,6 +130,12 @@ class ClientLink:
     def phase(self) -> ClientPhase:
         """How far it is."""
         return self._phase
+
+    @property
+    def agreed(self) -> bytes:
+        """How we are to log in, as LCP has agreed; empty before."""
+        begun = self._phase not in (ClientPhase.DEAD, ClientPhase.ESTABLISH)
+        return self._policy.authentication if begun else b""
 
     @property
     def asked(self) -> Sequence[bytes]:
@@ -241,6 +248,8 @@ class ClientLink:
     def _begin_login(self, now: float) -> list[LinkOutput]:
         self._phase = ClientPhase.AUTHENTICATE
         self._allow(LOGIN_LIMIT, "the server did not answer the login in time", now)
+        if self._credentials is None:
+            return []
         exchange = MsChapV2(self._credentials, self._random)
         match self._policy.authentication:
             case lcp.MS_CHAP_V2:

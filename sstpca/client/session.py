@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sstpca.server.ppp.effects import SendFrame
 from sstpca.server.ppp.frames import FrameError, Protocol, decode
 from sstpca.server.sstp import effects as sstp
+from sstpca.server.sstp.states import CallState
 from sstpca.server.sstp.wire import Data, encode
 
 from .call import ClientCall
@@ -24,10 +25,12 @@ class Ended:
     """The session is over: flush what is queued, then close TCP. Said once, and last.
 
     :param refused: what the server said, if it was the login that failed.
+    :param bound: whether the login was good, and the call bound to it.
     """
 
     reason: str
     refused: Refused | None = None
+    bound: bool = False
 
 
 ClientEffect = sstp.Send | Connected | Packet | Ended
@@ -42,9 +45,15 @@ class ClientSession:
         self._reason = ""
         self._refused: Refused | None = None
         self._connected: Connected | None = None
+        self._bound = False
         self.over = False
         #: Call at any time the server was heard: restarts the Hello timer.
         self.heard = call.heard
+
+    @property
+    def has_said_goodbye(self) -> bool:
+        """Whether both ends have: what is left is to close the connection."""
+        return self.over or self._call.state is CallState.CALL_DISCONNECT_TIMEOUT_PENDING
 
     @property
     def deadline(self) -> float | None:
@@ -90,7 +99,9 @@ class ClientSession:
                     effects += self._frame(frame, now)
                 case sstp.Close(reason):
                     effects += self._end(reason)
-                case sstp.Bound() | sstp.Note():
+                case sstp.Bound():
+                    self._bound = True
+                case sstp.Note():
                     pass
         return effects
 
@@ -132,4 +143,4 @@ class ClientSession:
         if self.over:
             return []
         self.over = True
-        return [Ended(self._reason or reason, self._refused)]
+        return [Ended(self._reason or reason, self._refused, self._bound)]

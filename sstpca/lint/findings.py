@@ -17,7 +17,7 @@ class Severity(enum.Enum):
 
 @enum.unique
 class Windows(enum.Enum):
-    """An error of the Windows client, with the text it shows (winerror.h)."""
+    """An error of the Windows client, with the text it shows (winerror.h, raserror.h)."""
 
     EXPIRED = (
         0x800B0101,
@@ -73,10 +73,52 @@ class Windows(enum.Enum):
         "No connection could be made because the target machine actively refused it.",
     )
 
+    ABORTED = (0x800704D4, "The network connection was aborted by the local system.")
+    RESET = (0x80072746, "An existing connection was forcibly closed by the remote host.")
+    REVOKED = (0x800B010C, "A certificate was explicitly revoked by its issuer.")
+    UNTRUSTED_TLS = (
+        0x80090325,
+        "The certificate chain was issued by an authority that is not trusted.",
+    )
+    ENDED = (
+        628,
+        "The connection was terminated by the remote computer before it could be completed.",
+    )
+    HOURS = (646, "The account is not permitted to log on at this time of day.")
+    DISABLED = (647, "The account is disabled.")
+    PASSWORD_EXPIRED = (648, "The password for this account has expired.")
+    NO_PERMISSION = (649, "The account does not have permission to dial in.")
+    PASSWORD = (
+        691,
+        "The remote connection was denied because the user name and password combination you "
+        "provided is not recognized, or the selected authentication protocol is not permitted on "
+        "the remote access server.",
+    )
+    ACCOUNT_EXPIRED = (708, "The account has expired.")
+    NO_PPP_ANSWER = (
+        718,
+        "The connection was terminated because the remote computer did not respond in a timely "
+        "manner.",
+    )
+    NO_ADDRESS = (
+        720,
+        "A connection to the remote computer could not be established. You might need to change "
+        "the network settings for this connection.",
+    )
+    LINK_ENDED = (734, "The PPP link control protocol was terminated.")
+    NO_PROOF = (778, "It was not possible to verify the identity of the server.")
+
     @property
     def code(self) -> str:
-        """The number as people look it up: ``0x800B010F``."""
-        return f"0x{self.value[0]:08X}"
+        """The number as Windows shows it: ``0x800B010F``, or ``691``."""
+        number = self.value[0]
+        return f"0x{number:08X}" if number > 0xFFFF else str(number)
+
+    @property
+    def decimal(self) -> str:
+        """The number as the event log has it: ``-2146762481``, or ``691``."""
+        number = self.value[0]
+        return str(number - (1 << 32) if number > 0x7FFFFFFF else number)
 
     @property
     def text(self) -> str:

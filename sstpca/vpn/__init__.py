@@ -12,6 +12,7 @@ What some of them rest on::
     renaming        the steps of a renaming, and their order
     importing       takes over accounts of other programs
     linting         what Windows objects to, as a home knows it
+    examining       what the Windows client would see of a server, step by step
     doubts          what may not be meant about an access profile
     sendable        which names and passwords the clients of a platform cannot send
 """

@@ -89,10 +89,10 @@ def look(
     """
     opened = Opened(root)
     try:
-        trusted = _trusted(Home(root), ca_file)
+        roots = trusted(root, ca_file)
         own = not files and connect is None
         cases = [
-            dataclasses.replace(case, trusted=trusted)
+            dataclasses.replace(case, trusted=roots)
             for case in _cases(opened, files, connect, name)
         ]
         return [(case, _look_at(opened, Home(root), case, own=own)) for case in cases]
@@ -115,7 +115,13 @@ def _look_at(opened: Opened, home: Home, case: Case, *, own: bool) -> Report:
     return _with_ways(opened, report.with_more(more), case.what, own=own)
 
 
-def _trusted(home: Home, ca_file: Path | None) -> tuple[x509.Certificate, ...]:
+def trusted(root: Path, ca_file: Path | None) -> tuple[x509.Certificate, ...]:
+    """Return the authorities that clients have beside the public ones.
+
+    :param ca_file: has them; by default, the home in ``root`` does, if there is one.
+    :raises SstpcaError: if they cannot be read.
+    """
+    home = Home(root)
     if ca_file is not None:
         content = read_file(ca_file, "the authority's certificate")
         found = certificates_in(content, str(ca_file))

@@ -227,7 +227,7 @@ def test_another_certificate_between_the_two() -> None:
 def test_no_address_is_free() -> None:
     pair = Pair(lease=None)
     pair.run(lambda: pair.ended is not None)
-    assert pair.ended == Ended("the server refuses IPv4 (IPCP)")
+    assert pair.ended == Ended("the server refuses IPv4 (IPCP)", bound=True)
 
 
 def test_a_silent_server_is_given_up() -> None:
@@ -253,7 +253,7 @@ def test_the_client_ends_politely() -> None:
     pair.run(lambda: pair.connected is not None and pair.up is not None)
     pair._from_client(pair.client.terminate("asked to", pair.now))
     pair.go_on(lambda: pair.ended is not None and pair.server_closed)
-    assert pair.ended == Ended("asked to")
+    assert pair.ended == Ended("asked to", bound=True)
 
 
 def test_the_server_ends_politely() -> None:
@@ -261,7 +261,7 @@ def test_the_server_ends_politely() -> None:
     pair.run(lambda: pair.connected is not None and pair.up is not None)
     pair._from_server(pair.server.terminate("killed", pair.now))
     pair.go_on(lambda: pair.ended is not None)
-    assert pair.ended == Ended("the server ended the connection")
+    assert pair.ended == Ended("the server ended the connection", bound=True)
 
 
 def test_silence_is_noticed_by_the_client() -> None:
@@ -269,7 +269,7 @@ def test_silence_is_noticed_by_the_client() -> None:
     pair.run(lambda: pair.connected is not None and pair.up is not None)
     pair.hears = False
     pair.go_on(lambda: pair.ended is not None, limit=400)
-    assert pair.ended == Ended("the server fell silent for 120 seconds")
+    assert pair.ended == Ended("the server fell silent for 120 seconds", bound=True)
 
 
 def test_it_stays_up_with_nothing_to_say() -> None:

@@ -1,0 +1,117 @@
+"""``sstpca doctor``: what a Windows client would object to in a server, step by step."""
+
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from ..vpn.examining import Check, Credentials, Verdict, examine
+from .ask import login_password
+from .output import echo_json, rendered
+
+_WIDTH: Final = 80
+_NAME: Final = 11
+_MARGIN: Final = len("pass  ") + _NAME + 2
+# a command is copied as a whole
+_UNBROKEN: Final = "\0"
+_WRAPPER: Final = textwrap.TextWrapper(
+    _WIDTH - _MARGIN, break_long_words=False, break_on_hyphens=False
+)
+_COLOURS: Final = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
+
+
+@click.command("doctor")
+@click.argument("server", metavar="HOST[:PORT]")
+@click.option("--user", metavar="NAME", help="Log in as well, and try what works inside.")
+@click.option(
+    "--password-stdin", "from_stdin", is_flag=True, help="Read the password from standard input."
+)
+@click.option("--name", metavar="HOST", help="What users dial, where that is another name.")
+@click.option(
+    "--ca",
+    "ca_file",
+    type=click.Path(path_type=Path, readable=False),
+    help="The authority that clients trust; by default this home's.",
+)
+@click.option("--json", "as_json", is_flag=True, help="A JSON object for machines.")
+@click.pass_context
+def doctor(
+    ctx: click.Context,
+    server: str,
+    user: str | None,
+    from_stdin: bool,
+    name: str | None,
+    ca_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Look at an SSTP server as the Windows client does, check by check.
+
+    Any SSTP server: name, port, TLS, certificate, revocation, HTTP, call, logins; with --user also a
+    login, and addresses, routes, MTU and throughput inside. The exit status is the worst of all: 0 pass,
+    1 warn, 2 fail.
+
+    \b
+        sstpca doctor vpn.example.com
+        sstpca doctor vpn.example.com:8443 --user alice
+    """
+    credentials = None
+    if user is not None:
+        credentials = Credentials(user, login_password(user, from_stdin=from_stdin))
+    checks: list[Check] = []
+    for one in examine(
+        ctx.obj.home_path, server, name=name, ca_file=ca_file, credentials=credentials
+    ):
+        checks.append(one)
+        if not as_json:
+            click.echo("\n".join(_lines(one)))
+    worst = max((one.verdict for one in checks), default=Verdict.PASS)
+    if as_json:
+        echo_json(
+            {"server": server, "verdict": worst.name.lower(), "checks": list(map(_as_json, checks))}
+        )
+    else:
+        click.echo(f"\n{_summary(checks)}")
+    ctx.exit(worst.value)
+
+
+def _lines(check: Check) -> Iterator[str]:
+    """Return one check: verdict, name and words in columns."""
+    texts = [check.found]
+    if check.windows is not None:
+        number = check.windows.code
+        if check.windows.decimal != number:
+            number += f" ({check.windows.decimal})"
+        texts.append(f"Windows: {number} {check.windows.text}")
+    if check.remedy:
+        texts.append(f"fix: {rendered(check.remedy, blank=_UNBROKEN)}")
+    verdict = click.style(check.verdict.name.lower(), fg=_COLOURS[check.verdict])
+    head = f"{verdict}  {check.name:{_NAME}}  "
+    for text in texts:
+        for line in _WRAPPER.wrap(text):
+            yield head + line.replace(_UNBROKEN, " ")
+            head = " " * _MARGIN
+
+
+def _summary(checks: list[Check]) -> str:
+    failures = sum(one.verdict is Verdict.FAIL for one in checks)
+    doubts = sum(one.verdict is Verdict.WARN for one in checks)
+    if failures:
+        return "Windows cannot connect, or not use it; the first failure is the reason."
+    if doubts:
+        return "Windows can connect; see what some clients stumble at."
+    return "Windows has nothing to object to."
+
+
+def _as_json(one: Check) -> dict[str, Any]:
+    windows = one.windows
+    return {
+        "check": one.name,
+        "verdict": one.verdict.name.lower(),
+        "found": one.found,
+        "fix": rendered(one.remedy),
+        "code": None if windows is None else windows.code,
+        "decimal": None if windows is None else int(windows.decimal),
+        "windows": None if windows is None else windows.text,
+    }

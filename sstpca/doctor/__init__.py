@@ -1,0 +1,9 @@
+"""What a Windows client would object to in a server, tried step by step, as it would.
+
+outcome     what a step came to
+reaching    names and ports, and what answers there
+revocation  the places where a certificate says whether it is revoked
+dialogue    HTTP, the call, and how users may log in
+tunnel      a login, and what works inside
+packets     the IP packets for that
+"""
