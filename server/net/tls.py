@@ -45,7 +45,7 @@ _REASONS: Final = {
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 # OpenSSL's names. This one it has from 3.5 on, and under no name that can be set from Python.
-_CURVES: Final[Mapping[Group, str]] = {
+_CURVES: Final[dict[Group, str]] = {
     Group.X25519_MLKEM768: "",
     Group.X25519: "X25519",
     Group.P256: "prime256v1",
@@ -123,7 +123,7 @@ def _load(pem: bytes, path: Path, settings: TlsSettings) -> Certificate:
     if leaf is None:
         raise ServerError(f"{path} has no certificate")
     try:
-        ours = [group for group in Group if _CURVES[group] or _prefers_hybrid()]
+        ours = [group for group in Group if _is_known(_CURVES[group])]
         contexts = {group: _make_context(group, pem, settings) for group in ours}
     except OSError as error:
         why = explained(error)
@@ -148,6 +148,21 @@ def _make_context(group: Group, pem: bytes, settings: TlsSettings) -> ssl.SSLCon
         context.minimum_version = ssl.TLSVersion.TLSv1_3
     load_chain(context, pem)
     return context
+
+
+@functools.cache
+def _is_known(curve: str) -> bool:
+    """Whether this Python can have a context for one group.
+
+    That of Debian 12, 3.11.2, sets no X25519: its clients exchange keys in P-256.
+    """
+    if not curve:
+        return _prefers_hybrid()
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ecdh_curve(curve)
+    except (ssl.SSLError, ValueError):
+        return False
+    return True
 
 
 @functools.cache

@@ -12,6 +12,8 @@ from sstpca.authority.identity import load_server_certificate
 from sstpca.home import Home
 from sstpca.names import parse_hosts
 from sstpca.server.errors import ServerError
+from sstpca.server.net import tls
+from sstpca.server.net.hello import Group
 from sstpca.server.net.tls import CertificateFiles, Certificates
 from sstpca.server.sstp.binding import CertificateHashes
 from sstpca.x509.certificates import digest
@@ -213,3 +215,14 @@ def test_what_is_resumed_is_a_session_of_the_certificate_that_is_shown(
     server, end = shake(certificates, client, None)
     assert shown(certificates, end.tls.session, client)[1] is resumed
     del server
+
+
+def test_a_python_that_has_no_x25519_serves_without_it(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Debian 12's own, whose ssl refuses that curve's name."""
+    monkeypatch.setitem(tls._CURVES, Group.X25519, "no curve")
+    certificates = certificates_of(home.server_identity)
+    [one] = certificates.each
+    assert Group.X25519 not in one.contexts
+    assert {Group.P256, Group.P384} <= set(one.contexts)
