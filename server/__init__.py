@@ -17,5 +17,7 @@ The TLS of EAP-TLS is in ``net.eap_handshake``: what ``ppp`` wants of it is one 
 
 ``sstp``, ``ppp``, ``responders`` and ``session`` do no I/O: bytes, answers and the time come in, effects go out.
 What the server needs to know of users, leases and sessions it asks through ``contracts``; what it
-is told when it starts is in ``config``, what it says in ``log``, what it raises in ``errors``.
+is told when it starts is in ``config``, what it says in ``log``, what it raises in ``errors``. A service
+manager hands it sockets by ``activation`` and hears of it by ``notify``; ``heartbeat`` knows whether
+the workers live.
 """

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Final
 
+from .activation import handed_over
 from .config import Compat, Config
 from .contracts import Backend
 from .dataplane import engine
@@ -29,6 +30,7 @@ from .net.rules import CHANGED, Rules, rules_of
 from .net.tls import CertificateFiles
 from .net.tun import check_tun
 from .net.worker import GRACE_PERIOD, work
+from .notify import Notifier
 
 _ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 
@@ -53,7 +55,7 @@ def serve(config: Config, backend: Backend) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with _signals() as awaited, ExitStack() as stack:
-        listeners = [stack.enter_context(sock) for sock in _listeners(config)]
+        listeners = [stack.enter_context(one) for one in handed_over() or _listeners(config)]
         rules = stack.enter_context(rules_of(config))
         conntrack.check()
         backend.reset()
@@ -142,6 +144,7 @@ class _Supervisor:
         #: Workers that ended and whose sessions the store still has.
         self._lost: set[int] = set()
         self._warned = -math.inf
+        self._manager = Notifier()
 
     def run(self) -> None:
         """Keep the workers running until a signal says stop; then stop them."""
@@ -157,6 +160,7 @@ class _Supervisor:
                 "gets at the server's key can read what was recorded (compat in settings.toml)"
             )
         self._warn_of_expiry()
+        self._manager.ready(f"Listening on {addresses}")
         while not self._asked_to_end():
             self._replace()
             self._forget()
@@ -164,7 +168,9 @@ class _Supervisor:
             self._warn_of_expiry()
             self._reconcile_rules()
             self._exporting.tick()
+            self._manager.alive()
         LOGGER.info("stopping")
+        self._manager.stopping()
         self._stop()
 
     def _asked_to_end(self) -> bool:
