@@ -43,5 +43,5 @@ class Heartbeats:
 
     def hangs(self, slot: int) -> bool:
         """Whether the worker of this slot has not beaten for too long."""
-        (beaten,) = _MOMENT.unpack_from(self._memory, slot * _MOMENT.size)
+        beaten: float = _MOMENT.unpack_from(self._memory, slot * _MOMENT.size)[0]
         return time.monotonic() - beaten > HANGS_AFTER

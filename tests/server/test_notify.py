@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sstpca.server import notify
+from sstpca.server.log import LOGGER
 from sstpca.server.notify import Notifier
 
 
@@ -81,7 +82,7 @@ def test_nobody_to_tell(name: str, caplog: pytest.LogCaptureFixture) -> None:
 def test_a_manager_that_does_not_listen_costs_a_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notify.LOGGER, "propagate", True)
+    monkeypatch.setattr(LOGGER, "propagate", True)
     Notifier({"NOTIFY_SOCKET": f"{tmp_path}/none"}).ready("x")
     [line] = caplog.messages
     assert line.startswith("the service manager is not told READY=1: ")
