@@ -388,10 +388,42 @@ static bool passes_v6(struct diversion *diversion, const uint8_t *packet, size_t
     return diversion->multicast || packet[24] == LINK_V6;
 }
 
-/* Merge what begins data[position:end]; return where it stopped. Without a source, IPv4 may come from
- * anywhere. */
+/* What is behind the client: for each network its address and its mask, of 4 or of 16 bytes. */
+struct networks {
+    const uint8_t *data;
+    size_t size;
+};
+
+static bool is_in(const struct networks *networks, const uint8_t *address, size_t width) {
+    for (size_t place = 0; place < networks->size; place += 2 * width) {
+        const uint8_t *network = networks->data + place, *mask = network + width;
+        size_t same = 0;
+        while (same < width && (address[same] & mask[same]) == network[same])
+            same++;
+        if (same == width)
+            return true;
+    }
+    return false;
+}
+
+/* Where packets may come from: without an address, those of IPv4 from anywhere. */
+struct sources {
+    const uint8_t *address;
+    size_t size; /* 4, and what there is of a prefix of IPv6 */
+    struct networks v4, v6;
+};
+
+static bool is_ours_v4(const struct sources *sources, const uint8_t *sender) {
+    return !sources->address || !memcmp(sender, sources->address, 4) || is_in(&sources->v4, sender, 4);
+}
+
+static bool is_ours_v6(const struct sources *sources, const uint8_t *sender) {
+    return !memcmp(sender, sources->address + 4, sources->size - 4) || is_in(&sources->v6, sender, 16);
+}
+
+/* Merge what begins data[position:end]; return where it stopped. */
 static size_t forward_all(struct merging *merging, struct diversion *diversion, const uint8_t *data,
-                          size_t position, size_t end, const uint8_t *source, size_t source_size) {
+                          size_t position, size_t end, const struct sources *sources) {
     const struct flow any = {.size = 0};
     const uint8_t *server = diversion->server;
     while (end - position >= OVERHEAD + 20) {
@@ -403,12 +435,12 @@ static size_t forward_all(struct merging *merging, struct diversion *diversion, 
         bool ours;
         /* the TUN would take IPv6 as well, where this is no source address */
         if (!memcmp(head + 4, IPV4_HEAD, 4)) {
-            ours = packet[0] >> 4 == 4 && (!source || !memcmp(packet + 12, source, 4));
+            ours = packet[0] >> 4 == 4 && is_ours_v4(sources, packet + 12);
             if (ours && server && (packet[16] >= MULTICAST_V4 || !memcmp(packet + 16, server, 4)))
                 ours = passes_v4(diversion, packet, size);
-        } else if (!memcmp(head + 4, IPV6_HEAD, 4) && source_size > 4) {
+        } else if (!memcmp(head + 4, IPV6_HEAD, 4) && sources->size > 4) {
             bool whole = packet[0] >> 4 == 6 && size >= 40;
-            ours = whole && !memcmp(packet + 8, source + 4, source_size - 4);
+            ours = whole && is_ours_v6(sources, packet + 8);
             /* also under a link-local address, or none yet */
             if (whole && server && packet[24] >= LINK_V6)
                 ours = passes_v6(diversion, packet, size) && ours;
@@ -429,16 +461,18 @@ static PyObject *forward(PyObject *module, PyObject *arguments) {
     (void)module;
     static struct merging merging; /* 38 KiB; one thread at a time, as Python's lock is held */
     struct diversion diversion = {NULL, false, NULL};
-    Py_buffer view, source, server = {0};
+    Py_buffer view, source, server = {0}, networks = {0}, networks_v6 = {0};
     Py_ssize_t position, end;
     int offload, multicast = 0;
-    if (!PyArg_ParseTuple(arguments, "y*nnz*ii|z*p", &view, &position, &end, &source, &merging.tun,
-                          &offload, &server, &multicast))
+    if (!PyArg_ParseTuple(arguments, "y*nnz*ii|z*py*y*", &view, &position, &end, &source, &merging.tun,
+                          &offload, &server, &multicast, &networks, &networks_v6))
         return NULL;
     PyObject *answer = NULL;
     if (position < 0 || position > end || end > view.len ||
-        (source.obj && (source.len < 4 || source.len > 20)) || (server.obj && server.len != 4)) {
-        PyErr_SetString(PyExc_ValueError, "no such part of the view, or no such source or server");
+        (source.obj && (source.len < 4 || source.len > 20)) || (server.obj && server.len != 4) ||
+        networks.len % 8 || networks_v6.len % 32) {
+        PyErr_SetString(PyExc_ValueError,
+                        "no such part of the view, or no such source, server or networks");
     } else if ((diversion.packets = PyList_New(0)) != NULL) {
         diversion.server = server.buf;
         diversion.multicast = multicast;
@@ -446,12 +480,18 @@ static PyObject *forward(PyObject *module, PyObject *arguments) {
         merging.written = merging.count = 0;
         for (size_t place = 0; place < FLOWS; place++)
             merging.spare[place] = &merging.groups[place];
+        const struct sources sources = {source.buf,
+                                        (size_t)source.len,
+                                        {networks.buf, (size_t)networks.len},
+                                        {networks_v6.buf, (size_t)networks_v6.len}};
         size_t stopped = forward_all(&merging, &diversion, view.buf, (size_t)position, (size_t)end,
-                                     source.buf, (size_t)source.len);
+                                     &sources);
         answer = Py_BuildValue("(nnO)", (Py_ssize_t)stopped, (Py_ssize_t)merging.written,
                                diversion.packets);
     }
     Py_XDECREF(diversion.packets);
+    PyBuffer_Release(&networks_v6);
+    PyBuffer_Release(&networks);
     PyBuffer_Release(&server);
     PyBuffer_Release(&source);
     PyBuffer_Release(&view);
@@ -681,7 +721,7 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC PyInit__segments(void) {
     PyObject *module = PyModule_Create(&definition);
     /* of the functions' parameters: see engine.py */
-    if (module != NULL && PyModule_AddIntConstant(module, "REVISION", 3)) {
+    if (module != NULL && PyModule_AddIntConstant(module, "REVISION", 4)) {
         Py_DECREF(module);
         return NULL;
     }

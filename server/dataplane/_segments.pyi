@@ -13,6 +13,8 @@ def forward(
     offload: int,
     server: bytes | None = None,
     multicast: bool = False,
+    networks: bytes = b"",
+    networks_v6: bytes = b"",
 ) -> tuple[int, int, list[bytes]]: ...
 def cut(packet: Bytes, first: int, room: memoryview, limit: int) -> tuple[list[int], int]: ...
 def pull(

@@ -7,7 +7,7 @@ from typing import Final
 
 #: Of the functions' parameters: a module that was compiled for others stays where the program was
 #: updated and nothing compiles any more.
-_REVISION: Final = 3
+_REVISION: Final = 4
 
 try:
     from ._segments import REVISION, cut, forward, pull

@@ -26,6 +26,7 @@ class Inbound:
     __slots__ = (
         "_diverted",
         "_multicast",
+        "_networks",
         "_offload",
         "_rest",
         "_scratch",
@@ -41,23 +42,31 @@ class Inbound:
         self._tun = -1
         self._source = self._server = b""
         self._multicast = False
+        self._networks = b"", b""
         self._offload = Offload.NONE
         self._diverted: list[bytes] = []
         self.received = 0
 
     def open(
-        self, tun: int, source: bytes, offload: Offload, *, server: bytes, multicast: bool
+        self,
+        tun: int,
+        source: bytes,
+        offload: Offload,
+        *,
+        server: bytes,
+        multicast: bool,
+        networks: tuple[bytes, bytes] = (b"", b""),
     ) -> None:
         """Let packets from ``source`` through to the descriptor ``tun``.
 
         :param source: 4 bytes, the address; and, if there is IPv6, 8 more, the prefix.
-
         :param offload: of what it takes many segments in one packet.
         :param server: our address in the tunnel, 4 bytes: what asks us is diverted.
         :param multicast: whether multicast and broadcast pass.
+        :param networks: from which they may come as well, of IPv4 and of IPv6: see :func:`.merging.forward`.
         """
         self._tun, self._source, self._offload = tun, source, offload
-        self._server, self._multicast = server, multicast
+        self._server, self._multicast, self._networks = server, multicast, networks
 
     def diverted(self) -> list[bytes]:
         """Return the IP packets that were diverted since the last call: see :mod:`.diversion`."""
@@ -133,6 +142,7 @@ class Inbound:
             self._offload,
             self._server,
             self._multicast,
+            *self._networks,
         )
         self.received += size
         if diverted:

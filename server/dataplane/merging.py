@@ -129,10 +129,13 @@ def forward(
     offload: int,
     server: bytes | None = None,
     multicast: bool = False,
+    networks: bytes = b"",
+    networks_v6: bytes = b"",
 ) -> tuple[int, int, list[bytes]]:
     """Give the TUN the IP packets in the SSTP data packets at the beginning of ``view[position:end]``.
 
-    Those that do not come from ``source`` are left out. In a flow, order is kept.
+    Those that come neither from ``source`` nor from one of the networks are left out. In a flow, order
+    is kept.
 
     :param source: 4 bytes of the client's IPv4 address; and, if it has IPv6, up to 16 of its prefix.
         None, if IPv4 packets may come from anywhere.
@@ -141,16 +144,19 @@ def forward(
     :param server: 4 bytes of our IPv4 address in the tunnel: then what asks the server itself is
         diverted (:mod:`.diversion`), and multicast and broadcast are left out. None: neither is.
     :param multicast: whether multicast and broadcast pass all the same.
+    :param networks: what is behind the client: 4 bytes of address and 4 of mask for each network.
+    :param networks_v6: the same of IPv6, 16 and 16 bytes; it counts only where there is a prefix.
     :returns: where it stopped, as what is there is no such packet or not whole; the bytes of IP
         packets that were written; and the IP packets that were diverted, a few at most. What the
         TUN does not take is lost: IP may lose packets.
-    :raises ValueError: if ``source`` or ``server`` is of another size.
+    :raises ValueError: if ``source``, ``server`` or the networks are of another size.
     """
     merging = _Merging(tun, offload)
     if source is not None and not 4 <= len(source) <= 20:
         raise ValueError("no such source")
     if server is not None and len(server) != 4:
         raise ValueError("no such server")
+    behind, behind_v6 = _networks(networks, 4), _networks(networks_v6, 16)
     diversion = Diversion(server, multicast=multicast)
     address, prefix = (None, b"") if source is None else (source[:4], source[4:])
     while end - position >= OVERHEAD + 20:
@@ -161,12 +167,14 @@ def forward(
         packet = view[position + OVERHEAD : following]
         if ppp == PPP_IPV4:
             # the TUN would take IPv6 as well, where this is no source address
-            ours = version >> 4 == 4 and address in (sender, None)
+            ours = version >> 4 == 4 and (address in (sender, None) or _is_in(behind, sender))
             if ours and server is not None and (target >= MULTICAST_V4 or target == server):
                 ours = diversion.passes_v4(packet)
         elif ppp == PPP_IPV6 and prefix:
             whole = version >> 4 == 6 and len(packet) >= 40
-            ours = whole and packet[8 : 8 + len(prefix)] == prefix
+            ours = whole and (
+                packet[8 : 8 + len(prefix)] == prefix or _is_in(behind_v6, packet[8:24])
+            )
             # also under a link-local address, or none yet
             if whole and server is not None and packet[24] >= LINK_V6:
                 ours = diversion.passes_v6(packet) and ours
@@ -177,6 +185,24 @@ def forward(
         position = following
     merging.finish()
     return position, merging.written, diversion.packets
+
+
+def _networks(networks: bytes, size: int) -> list[tuple[int, int]]:
+    """Return address and mask of each network; an address has ``size`` bytes."""
+    if len(networks) % (2 * size):
+        raise ValueError("no such networks")
+    numbers = [
+        int.from_bytes(networks[start : start + size]) for start in range(0, len(networks), size)
+    ]
+    return list(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+def _is_in(networks: list[tuple[int, int]], address: Bytes) -> bool:
+    """Whether an address is in one of the networks."""
+    if not networks:
+        return False
+    number = int.from_bytes(address)
+    return any(number & mask == network for network, mask in networks)
 
 
 class _Merging:

@@ -200,13 +200,16 @@ def forwarding(data: bytes) -> None:
     whole = made if offload and offload[0] & 0x80 else rest
     number = (source or b"\1")[0]
     own = SOURCE if number % 4 else None
-    door = ((None, False), (SERVER, False), (SERVER, True))[number // 4 % 3]
+    server, multicast = ((None, False), (SERVER, False), (SERVER, True))[number // 4 % 3]
+    behind = (b"", b"\xc0\xa8\x32\x00\xff\xff\xff\x00")[number // 12 % 2]
     results = []
     for engine in (engines.PYTHON, *_compiled()):
         with tunnel() as (tun, far):
             view = memoryview(bytearray(whole))
             offloaded = (offload or b"\0")[0] % 4
-            done = engine.forward(view, 0, len(whole), own, tun, offloaded, *door)
+            done = engine.forward(
+                view, 0, len(whole), own, tun, offloaded, server, multicast, behind
+            )
             written = read_all(far)
         assert sum(map(len, written)) <= len(whole) + 10 * len(written)
         results.append((done, written))

@@ -38,6 +38,8 @@ class Forward(Protocol):
         offload: int,
         server: bytes | None = None,
         multicast: bool = False,
+        networks: bytes = b"",
+        networks_v6: bytes = b"",
         /,
     ) -> tuple[int, int, list[bytes]]: ...
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.support import engines, flows
 from tests.support.engines import Engine
-from tests.support.flows import OURS, SERVER, SOURCE
+from tests.support.flows import OURS, OURS_V6, SERVER, SOURCE
 from tests.support.packets import TCP, UDP, checksum
 from tests.support.segmentation import Tcp, Udp, ip_finished, offloaded, unfinished
 from tests.support.transparency import framed, read_all, tunnel
@@ -124,6 +124,15 @@ class Fuzzer:
         made = offloaded(packet, size) if rng.randrange(4) else unfinished(packet)
         return self.damaged(made, rng.choice((10, 80)))
 
+    def _networks(self, size: int) -> bytes:
+        """Some networks of addresses of ``size`` bytes, among them what the flows come from."""
+        rng, made = self._random, b""
+        for _ in range(rng.choice((0, 0, 1, 2, 5))):
+            own = rng.choice((OURS if size == 4 else OURS_V6, rng.randbytes(size)))
+            mask = -1 << rng.randrange(8 * size + 1) & (1 << 8 * size) - 1
+            made += (int.from_bytes(own) & mask).to_bytes(size) + mask.to_bytes(size)
+        return made
+
     def forward(self, engine: Engine) -> None:
         """Both write the same, and count the same."""
         stream = self.stream()
@@ -131,12 +140,15 @@ class Fuzzer:
         source = self._random.choice((SOURCE, SOURCE, OURS, None))
         offload = self._random.randrange(4)
         door = self._random.choice(((None, False), (SERVER, False), (SERVER, True)))
+        networks = [exact(self._networks(size)) for size in (4, 16)]
         answers = []
         for one in (engine, engines.PYTHON):
             with tunnel() as (tun, far):
-                answer = one.forward(exact(stream), start, len(stream), source, tun, offload, *door)
+                answer = one.forward(
+                    *(exact(stream), start, len(stream), source, tun, offload, *door, *networks)
+                )
                 answers.append((answer, read_all(far)))
-        assert answers[0] == answers[1], (stream.hex(), start, source, offload, door)
+        assert answers[0] == answers[1], (stream.hex(), start, source, offload, door, networks)
 
     def cut(self, engine: Engine) -> None:
         """Both cut the same, in as many calls as it takes."""

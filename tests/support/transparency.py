@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import NamedTuple
 
 from sstpca.server.dataplane.segments import Offload
@@ -64,14 +64,26 @@ def read_all(far: socket.socket) -> list[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What goes another way than to the TUN.
+    """What goes another way than to the TUN, and what passes beside the client's own packets.
 
-    :param server: our address in the tunnel; None: nothing does.
+    :param server: our address in the tunnel; None: nothing goes another way.
     :param multicast: whether multicast and broadcast pass.
+    :param networks: behind the client.
     """
 
     server: bytes | None = None
     multicast: bool = False
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    def is_behind(self, address: bytes) -> bool:
+        """Whether an address, 4 or 16 bytes, is in one of the networks."""
+        kind = IPv4Address if len(address) == 4 else IPv6Address
+        return any(kind(address) in network for network in self.networks)
+
+    def packed(self, version: int) -> bytes:
+        """The networks of one family, as a data plane takes them."""
+        some = [network for network in self.networks if network.version == version]
+        return b"".join(one.network_address.packed + one.netmask.packed for one in some)
 
 
 #: Nothing goes another way.
@@ -103,7 +115,16 @@ def forward(
     with tunnel() as (tun, far):
         end = len(around) + len(stream)
         position, count, diverted = engine.forward(
-            view, len(around), end, source, tun, offload, door.server, door.multicast
+            view,
+            len(around),
+            end,
+            source,
+            tun,
+            offload,
+            door.server,
+            door.multicast,
+            door.packed(4),
+            door.packed(6),
         )
         return Written(read_all(far), position - len(around), count, diverted)
 
@@ -149,9 +170,9 @@ def unpacked(
         if packet[0] >> 4 != kinds[ppp] or (kinds[ppp] == 6 and len(packet) < 40):
             continue
         if kinds[ppp] == 4:
-            ours = source is None or packet[12:16] == source[:4]
+            ours = source is None or packet[12:16] == source[:4] or door.is_behind(packet[12:16])
         else:
-            ours = packet[8:24].startswith((source or b"")[4:])
+            ours = packet[8:24].startswith((source or b"")[4:]) or door.is_behind(packet[8:24])
         if door.server and (ours or kinds[ppp] == 6) and _is_asked(packet, door.server):
             diverted.append(packet)
         elif ours and (door.server is None or door.multicast or not _is_for_all(packet)):

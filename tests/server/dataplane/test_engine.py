@@ -35,7 +35,7 @@ def test_without_a_compiled_one_it_is_python(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_where_there_is_a_compiled_one_it_is_that(monkeypatch: pytest.MonkeyPatch) -> None:
     built = engines.compiled()
-    monkeypatch.setitem(sys.modules, _COMPILED, _module(**built._asdict(), REVISION=3))
+    monkeypatch.setitem(sys.modules, _COMPILED, _module(**built._asdict(), REVISION=4))
     chosen = imported()
     assert chosen.COMPILED
     assert (chosen.forward, chosen.cut, chosen.pull) == built
@@ -46,7 +46,7 @@ def test_one_of_an_earlier_version_is_none(monkeypatch: pytest.MonkeyPatch) -> N
     built = engines.compiled()
     before = _module(forward=built.forward, cut=built.cut)
     # it has the same functions with other parameters
-    other = _module(**built._asdict(), REVISION=2)
+    other = _module(**built._asdict(), REVISION=3)
     for one in (before, other, _module(**built._asdict())):
         monkeypatch.setitem(sys.modules, _COMPILED, one)
         assert not imported().COMPILED

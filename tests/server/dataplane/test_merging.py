@@ -5,6 +5,7 @@ For Python's data plane and the compiled one, and for both the same.
 
 import itertools
 import os
+from ipaddress import ip_address, ip_network
 
 import pytest
 from hypothesis import given
@@ -29,7 +30,13 @@ from tests.support.transparency import (
 )
 
 _offloads = st.sampled_from((BOTH, BOTH, Offload.TCP, Offload.UDP, Offload.NONE))
-_doors = st.sampled_from((OPEN, Door(SERVER), Door(SERVER, multicast=True)))
+#: Behind the client: whoever is "spoofed" otherwise is in the second and in the last of them.
+_BEHIND = tuple(
+    map(ip_network, ("192.168.50.0/24", "10.99.0.11", "2001:db8:50::/48", "2001:db9::/32"))
+)
+_doors = st.sampled_from(
+    (OPEN, Door(SERVER), Door(SERVER, multicast=True), Door(SERVER, networks=_BEHIND))
+)
 
 
 @given(
@@ -51,6 +58,55 @@ def test_a_source_that_is_none_lets_nothing_through(engine: Engine, source: byte
     with tunnel() as (tun, far):
         with pytest.raises(ValueError, match="source"):
             engine.forward(memoryview(stream), 0, len(stream), source, tun, BOTH)
+        assert read_all(far) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "passes"),
+    [
+        ("192.168.50.0", True),
+        ("192.168.50.255", True),
+        ("192.168.49.255", False),
+        ("192.168.51.0", False),
+        ("10.99.0.11", True),
+        ("10.99.0.12", False),
+        ("2001:db8:50::", True),
+        ("2001:db8:50:ffff:ffff:ffff:ffff:ffff", True),
+        ("2001:db8:51::", False),
+        ("2001:db8:4f:ffff:ffff:ffff:ffff:ffff", False),
+    ],
+)
+def test_what_is_behind_the_client_passes(engine: Engine, address: str, passes: bool) -> None:
+    there = SIX.destination if ":" in address else Ip().destination
+    packet = Udp(Ip(ip_address(address).packed, there)).encode()
+    for offload in (BOTH, Offload.NONE):
+        for door in (OPEN, Door(SERVER), Door(networks=_BEHIND), Door(SERVER, networks=_BEHIND)):
+            assert assert_transparent(engine, framed(packet), SOURCE, offload, door) == (
+                passes and bool(door.networks)
+            )
+    # without IPv6 of its own, none of theirs
+    assert_transparent(engine, framed(packet), OURS, door=Door(SERVER, networks=_BEHIND))
+
+
+def test_what_is_behind_the_client_is_put_together_as_well(engine: Engine) -> None:
+    behind = Ip(ip_address("192.168.50.7").packed)
+    runs = [run_of(Tcp(ip), 10, 200) for ip in (behind, Ip(OURS))]
+    stream = b"".join(framed(packet) for beside in zip(*runs, strict=True) for packet in beside)
+    assert assert_transparent(engine, stream, OURS, door=Door(SERVER, networks=_BEHIND)) == 2
+
+
+@pytest.mark.parametrize(
+    "networks", [(bytes(7), b""), (bytes(12), b""), (b"", bytes(8)), (b"", b"1")]
+)
+def test_networks_that_are_none_let_nothing_through(
+    engine: Engine, networks: tuple[bytes, bytes]
+) -> None:
+    stream = framed(Tcp(content=b"x").encode())
+    with tunnel() as (tun, far):
+        with pytest.raises(ValueError, match="networks"):
+            engine.forward(
+                memoryview(stream), 0, len(stream), SOURCE, tun, BOTH, None, False, *networks
+            )
         assert read_all(far) == []
 
 
@@ -76,9 +132,10 @@ def test_damage_changes_nothing_else(
         if stream:
             stream[at % len(stream)] = value
     whole = bytes(stream[: max(0, len(stream) - end)])
-    for one, door in itertools.product(both, (OPEN, Door(SERVER))):
-        assert_transparent(one, whole, SOURCE, door=door)
-    assert forward(both[0], whole) == forward(both[1], whole)
+    for door in (OPEN, Door(SERVER), Door(SERVER, networks=_BEHIND)):
+        for one in both:
+            assert_transparent(one, whole, SOURCE, door=door)
+        assert forward(both[0], whole, door=door) == forward(both[1], whole, door=door)
 
 
 @given(junk=st.binary(max_size=300))
