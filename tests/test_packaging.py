@@ -38,7 +38,7 @@ def test_every_template_is_packaged(setuptools: dict[str, Any]) -> None:
     packaged = {path for pattern in patterns for path in templates.glob(pattern)}
     there = {path for path in templates.rglob("*") if path.is_file()}
     assert {path.name for path in there - packaged if path.suffix != ".pyc"} == {"__init__.py"}
-    assert {path.suffix for path in packaged} == {".j2", ".toml", ".conf"}
+    assert {path.suffix for path in packaged} == {".conf", ".j2", ".json", ".toml", ".yml"}
 
 
 def test_the_marker_of_types_is_packaged(setuptools: dict[str, Any]) -> None:

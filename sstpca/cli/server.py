@@ -10,6 +10,9 @@ _COMMANDS: Final = {
     "csr": Later(
         "Write a request for a certificate with the names of the settings.", ("cert_files",)
     ),
+    "monitoring": Later(
+        "Write alert rules for Prometheus and a dashboard for Grafana.", ("monitoring",)
+    ),
     "rename": Later(
         "Let users connect to NAME instead of the name that they connect to now.", ("rename",)
     ),
@@ -27,4 +30,5 @@ def server() -> None:
         sstpca server rename vpn2.example.com
         sstpca server csr --output server.csr
         sstpca server routeros
+        sstpca server monitoring
     """

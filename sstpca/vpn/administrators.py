@@ -7,14 +7,14 @@ from ..access.profiles import DEFAULT
 from ..authority import pairs
 from ..authority.authority import issuer_of
 from ..bundle import archive
-from ..bundle.administrators import deployment, router
+from ..bundle.administrators import deployment, monitoring, router
 from ..bundle.administrators.router import Router
 from ..bundle.authenticode import Signer, signed
 from ..bundle.content import trust
 from ..bundle.content.bundle import deployment_for, host_of
 from ..bundle.content.render import Renderer
 from ..disk.folders import write_new_folder
-from ..disk.writing import refuse_existing
+from ..disk.writing import PUBLIC, refuse_existing
 from ..home import SERVER
 from ..secrets import generate_password
 from ..store import certificates, profiles, users
@@ -84,6 +84,19 @@ class Administrators:
                 for name, password in passwords.items():
                     users.update_password(transaction, sealer, name, password)
         return passwords, complaints
+
+    def write_monitoring(self, output: Path, *, force: bool = False) -> bool:
+        """Write what Prometheus and Grafana need for this server.
+
+        :param output: the folder.
+        :param force: whether a folder with such files may be replaced.
+        :returns: whether the settings have the server answer Prometheus.
+        :raises SstpcaError: if something cannot be written.
+        """
+        listen = self._opened.settings.metrics.listen
+        files = {name: (content, PUBLIC) for name, content in monitoring.files(listen).items()}
+        write_new_folder(output, files, force=force)
+        return bool(listen)
 
     def _router(self, listed: list[User], passwords: Mapping[str, str]) -> Router:
         home, store = self._opened.recovered()
