@@ -1,10 +1,12 @@
 """What the server is told when it starts."""
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from .contracts import Destination
 
 
 @enum.unique
@@ -51,6 +53,9 @@ class Config:
     :param nat: whether clients reach other networks under this machine's address.
     :param nat66: the same by IPv6.
     :param ipv6: says whether clients may get IPv6; asked again now and then.
+    :param destinations: returns, by the number of an access profile, where its users may go of the
+        networks behind the server; what is not there has no list, and its users go everywhere. Asked
+        again now and then.
     :param tls: what is taken in TLS.
     :param version: of the program.
     :param metrics: address and port where metrics and health are answered; None: nowhere.
@@ -71,3 +76,4 @@ class Config:
     ipv6: Callable[[], bool] = bool
     version: str = ""
     metrics: tuple[str, int] | None = None
+    destinations: Callable[[], Mapping[int, tuple[Destination, ...]]] = dict

@@ -128,6 +128,23 @@ class Access(enum.Flag):
 CLOSED: Final = Access(0)
 
 
+#: The highest number of an access profile that the rules can tell from others.
+PROFILES: Final = 0xFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where clients may go, of the networks behind the server.
+
+    :param protocol: "tcp" or "udp"; empty: both where there are ports, else all of IP.
+    :param ports: the first and the last; None: all.
+    """
+
+    network: IPv4Network | IPv6Network
+    protocol: str = ""
+    ports: tuple[int, int] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Ipv6Lease:
     """What a session is given of IPv6.
@@ -136,12 +153,14 @@ class Ipv6Lease:
     :param local_address: the server's own address, in none of these prefixes.
     :param dns: the DNS servers that the client is told, as they are reached by IPv6.
     :param routes: where the client sends packets through the tunnel; ``::/0`` for everywhere.
+    :param networks: what is behind the client, and routed to it.
     """
 
     prefix: IPv6Network
     local_address: IPv6Address
     dns: tuple[IPv6Address, ...] = ()
     routes: tuple[IPv6Network, ...] = ()
+    networks: tuple[IPv6Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +174,11 @@ class Lease:
     :param resolvers: all that it may ask for names, ``dns`` and others: of those that are closed
         to it otherwise, it reaches this service.
     :param ipv6: None: the client gets no IPv6.
+    :param networks: what is behind the client, and routed to it.
+    :param profile: the number of its access profile, from 1 to :data:`PROFILES`: what may be reached
+        where that has a list (Config.destinations); 0: there is none, and no list.
+    :param list: stands for that list, as it is when this is given; 0: there is none. As long as the
+        rules do not have it, nothing of it can be reached.
     """
 
     session: int
@@ -166,6 +190,9 @@ class Lease:
     routes: tuple[IPv4Network, ...] = ()
     dns_suffix: str = ""
     ipv6: Ipv6Lease | None = None
+    networks: tuple[IPv4Network, ...] = ()
+    profile: int = 0
+    list: int = 0
 
 
 @dataclass(frozen=True, slots=True)

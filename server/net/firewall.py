@@ -1,8 +1,10 @@
 """What passes between clients and the rest, in an nftables table of our own.
 
-The rules name the sessions' interfaces and their groups (see :mod:`.group`), never addresses: an
-access profile made while the server runs needs no new rule, and a login changes none. Matching the
-input interface after routing needs Linux 5.7.
+The rules name the sessions' interfaces and their groups (see :mod:`.group`), not addresses: an access
+profile made while the server runs needs no new rule, and a login changes none. There are two exceptions:
+where the users of a profile may go (:mod:`.destinations`), which is looked at again now and then, and
+the networks behind a client (:mod:`.networks`), which its login adds to a set. Matching the input
+interface after routing needs Linux 5.7.
 """
 
 from typing import Final
@@ -10,6 +12,8 @@ from typing import Final
 from ..config import Config
 from ..contracts import Access
 from ..log import LOGGER
+from . import destinations, networks
+from .destinations import Lists
 from .group import LINK_LOCAL, LINK_LOCAL_IPV6, MARK, MARK_BITS, RESOLVER
 from .nft import NftError, nft
 
@@ -30,7 +34,7 @@ _SOURCES: Final = """\
 # Rejected is what a user may have typed, so that programs need not wait; the rest goes in silence.
 _RULES: Final = """\
 table inet {table} {{
-{sources}
+{sets}{sources}
     chain forward {{
         type filter hook forward priority mangle; policy accept;
         iifname "{prefix}*" tcp flags & (syn | rst) == syn jump clamp
@@ -47,16 +51,22 @@ table inet {table} {{
         {to_all} {multicast} == 0 drop
         ip daddr {{ {link_local} }} {resolver} th dport 53 return
         ip daddr {{ {link_local} }} {to_link_local} == 0 reject with icmpx admin-prohibited
+        ip daddr {{ {link_local} }} return
         ip6 daddr {{ {link_local_ipv6} }} {resolver} th dport 53 return
         ip6 daddr {{ {link_local_ipv6} }} {to_link_local} == 0 reject with icmpx admin-prohibited
+        ip6 daddr {{ {link_local_ipv6} }} return
         oifgroup & {mark_bits} == {mark} {to_clients} == 0 reject with icmpx admin-prohibited
+        oifgroup & {mark_bits} == {mark} return
+        {to_list}
     }}
-    chain to_client {{
+{lists}    chain to_client {{
         oifgroup & {mark_bits} != {mark} drop
         {to_all} {multicast_out} == 0 drop
         ct state established, related return
         iifgroup & {mark_bits} == {mark} {to_clients} != 0 return
         iifgroup & {mark_bits} != {mark} oifgroup & {inbound} != 0 return
+        iifgroup & {mark_bits} != {mark} oif . ip daddr @networks return
+        iifgroup & {mark_bits} != {mark} oif . ip6 daddr @networks_ipv6 return
         drop
     }}
     chain input {{
@@ -83,6 +93,8 @@ table inet {table} {{
         icmp type {{ echo-request, destination-unreachable, time-exceeded, parameter-problem }} return
         icmpv6 type {{ echo-request, destination-unreachable, packet-too-big, time-exceeded, parameter-problem }} return
         oifgroup & {mark_bits} == {mark} oifgroup & {inbound} != 0 return
+        oif . ip daddr @networks return
+        oif . ip6 daddr @networks_ipv6 return
         drop
     }}
     chain postrouting {{
@@ -99,6 +111,7 @@ class Firewall:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self._lists: Lists = {}
         self._listed = ""
 
     def open(self) -> None:
@@ -106,16 +119,29 @@ class Firewall:
 
         :raises ServerError: if nft is missing or refuses.
         """
-        table = self._config.table
+        self._make(self._config.destinations())
+
+    def reconcile(self) -> None:
+        """Have other lists of where users may go, if they have changed.
+
+        :raises ServerError: if nft refuses.
+        """
+        lists = self._config.destinations()
+        if lists != self._lists:
+            self._make(lists)
+
+    def _make(self, lists: Lists) -> None:
+        config, table = self._config, self._config.table
+        behind = networks.added(table, networks.standing(config.interface))
         try:
-            _replace(table, _rules(self._config, fib=True))
+            _replace(table, _rules(config, lists, fib=True) + behind)
         except NftError:
-            _replace(table, _rules(self._config, fib=False))
+            _replace(table, _rules(config, lists, fib=False) + behind)
             LOGGER.warning(
                 "this kernel has no reverse path check for nftables (module nft_fib_inet): packets "
                 "that come from elsewhere under a client's address are not recognised"
             )
-        self._listed = nft(f"list table inet {table}")
+        self._lists, self._listed = lists, _list(table)
 
     def restore(self) -> None:
         """Make the table anew if it is not as it was.
@@ -123,11 +149,11 @@ class Firewall:
         :raises ServerError: if nft refuses.
         """
         try:
-            whole = nft(f"list table inet {self._config.table}") == self._listed
+            whole = _list(self._config.table) == self._listed
         except NftError:
             whole = False
         if not whole:
-            self.open()
+            self._make(self._lists)
             LOGGER.warning(
                 "another program changed the rules for clients, or took them away; they are in "
                 "place again"
@@ -146,19 +172,27 @@ def _replace(table: str, rules: str) -> None:
     nft(f"table inet {table}\ndelete table inet {table}\n{rules}")
 
 
-def _rules(config: Config, *, fib: bool) -> str:
+def _list(table: str) -> str:
+    """Return the table as nft lists it, without what is in its sets."""
+    return nft(f"list table inet {table}", "--terse")
+
+
+def _rules(config: Config, lists: Lists, *, fib: bool) -> str:
     prefix = config.interface
 
     def permits(access: Access) -> str:
         return f"iifgroup & {access.value:#x}"
 
-    masquerade = f'iifname "{prefix}*" oifname != "{prefix}*" masquerade'
+    out = f'iifname "{prefix}*" oifname != "{prefix}*"'
     directed = "fib daddr type { broadcast, multicast }"
     return _RULES.format(
         table=config.table,
         prefix=prefix,
         mss=config.mtu - _HEADERS,
         mss_ipv6=config.mtu - _HEADERS_IPV6,
+        sets=networks.SETS,
+        to_list=destinations.jump(lists),
+        lists=destinations.chains(lists),
         sources=_SOURCES.format(prefix=prefix) if fib else "",
         to_all=directed if fib else "ip daddr { 224.0.0.0/4, 255.255.255.255 }",
         link_local=", ".join(map(str, LINK_LOCAL)),
@@ -172,6 +206,6 @@ def _rules(config: Config, *, fib: bool) -> str:
         inbound=f"{Access.INBOUND.value:#x}",
         mark=f"{MARK:#x}",
         mark_bits=f"{MARK_BITS:#x}",
-        nat=f"meta nfproto ipv4 {masquerade}" if config.nat else "",
-        nat66=f"meta nfproto ipv6 {masquerade}" if config.nat66 else "",
+        nat=f"{out} iif . ip saddr != @networks masquerade" if config.nat else "",
+        nat66=f"{out} iif . ip6 saddr != @networks_ipv6 masquerade" if config.nat66 else "",
     )

@@ -3,19 +3,25 @@
 A group is a number that the kernel keeps for each interface and that rules can match (``ip link
 set group``, nft's ``iifgroup``). So a session brings its permissions along with its interface, and
 no login has to change a rule. The number has :data:`MARK`, by which the sessions of all servers
-on this machine know each other, and a bit for each permission. To an interface without the mark
-nothing comes: it is not ready yet.
+on this machine know each other, the number of the access profile, by which rules find the list of
+where its users may go (:mod:`.destinations`), and a bit for each permission. To an interface without
+the mark nothing comes: it is not ready yet.
 """
 
 import socket
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final
 
-from ..contracts import Lease
+from ..contracts import PROFILES, Lease
 
-#: "SST" in the upper three bytes; the lower byte has the permissions.
-MARK: Final = 0x53535400
-MARK_BITS: Final = 0xFFFFFF00
+#: "S" in the upper byte; the lower one has the permissions, and the access profile is between them.
+MARK: Final = 0x53000000
+MARK_BITS: Final = 0xFF000000
+_PROFILE: Final = 8
+PROFILE_BITS: Final = PROFILES << _PROFILE
+
+#: The access profile had a list of where its users may go. Where that is not known, they go nowhere.
+LISTED: Final = 0x20
 
 #: The client may ask resolvers that are this machine, or are link-local.
 RESOLVER: Final = 0x80
@@ -36,7 +42,13 @@ LINK_LOCAL_IPV6: Final = tuple(
 def group_of(lease: Lease) -> int:
     """Return the group for the interface of the session that has ``lease``."""
     closed = any(_is_closed(one, lease) for one in lease.resolvers)
-    return MARK | lease.access.value | (RESOLVER if closed else 0)
+    permissions = lease.access.value | RESOLVER * closed | LISTED * bool(lease.list)
+    return MARK | of_profile(lease.profile) | permissions
+
+
+def of_profile(number: int) -> int:
+    """Return the part of a group that says which access profile it is, by its number."""
+    return (number << _PROFILE) & PROFILE_BITS
 
 
 def _is_closed(resolver: IPv4Address | IPv6Address, lease: Lease) -> bool:

@@ -1,6 +1,8 @@
 """The inside of one client's tunnel: where its IP packets go, and what it asks us there."""
 
 import contextlib
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
 from ..contracts import Access, Lease
@@ -48,9 +50,12 @@ class Inside:
         known = Known(lease, up.mtu, up.ipv6)
         self._answers.know(known)
         source = lease.address.packed if up.ipv4 else _NOBODY
+        networks = _packed(lease.networks) if up.ipv4 else b""
+        networks_v6 = b""
         self._advertiser = None
         if lease.ipv6 is not None and up.ipv6:
             source += lease.ipv6.prefix.network_address.packed[:_PREFIX]
+            networks_v6 = _packed(lease.ipv6.networks)
             self._advertiser = Advertiser(known, now)
         self._outbound.versions = ONLY_IPV4 * up.ipv4 | ONLY_IPV6 * bool(up.ipv6)
         self._inbound.open(
@@ -59,6 +64,7 @@ class Inside:
             tun.offload,
             server=lease.local_address.packed,
             multicast=Access.MULTICAST in lease.access,
+            networks=(networks, networks_v6),
         )
 
     def tick(self, now: float) -> None:
@@ -88,6 +94,11 @@ class Inside:
         with contextlib.suppress(OSError):
             for packet in packets:
                 self._outbound.answer(packet)
+
+
+def _packed(networks: Iterable[IPv4Network | IPv6Network]) -> bytes:
+    """Return the networks behind the client as :func:`..dataplane.merging.forward` takes them."""
+    return b"".join(one.network_address.packed + one.netmask.packed for one in networks)
 
 
 def earliest(*deadlines: float | None) -> float | None:

@@ -9,13 +9,15 @@ import asyncio
 import os
 import threading
 
+from ..config import Config
 from ..contracts import Ipv6Lease, Lease
 from ..dataplane.segments import Offload
 from ..errors import ServerError
 from ..log import LOGGER
+from . import destinations, networks
 from .group import group_of
 from .shared import Shared
-from .tun import Tun, configure, name_of, open_kernel, open_tun, set_ipv6, set_mtu
+from .tun import IPNetwork, Tun, configure, name_of, open_kernel, open_tun, set_ipv6, set_mtu
 
 
 class Interface:
@@ -27,6 +29,7 @@ class Interface:
         self._going: asyncio.Task[None] | None = None
         self._over = False
         self._ipv6: Ipv6Lease | None = None
+        self._networks: tuple[IPNetwork, ...] = ()
         self.descriptor = -1
         self.name = ""
         self.offload = Offload.NONE
@@ -40,7 +43,8 @@ class Interface:
         """
         config = self._shared.config
         async with self._making:
-            tun = await self._shared.arrange(_make, config.interface, lease, config.mtu)
+            tun = await self._shared.arrange(_make, config, lease)
+            self.name, self._networks = tun.name, lease.networks
             if tun.name != name_of(config.interface, lease.session):
                 try:
                     await self._shared.ask(self._shared.sessions.started, lease.session, tun.name)
@@ -50,7 +54,7 @@ class Interface:
             if self._over:
                 self._take_away(tun.descriptor)
             else:
-                self.descriptor, self.name, self.offload = tun.descriptor, tun.name, tun.offload
+                self.descriptor, self.offload = tun.descriptor, tun.offload
 
     async def adapt(self, mtu: int, ipv6: Ipv6Lease | None) -> None:
         """Have it carry what the client has opened, in packets of at most ``mtu`` bytes.
@@ -78,8 +82,9 @@ class Interface:
             if self.descriptor < 0 or lease == self._ipv6:
                 return
             self._ipv6 = lease
+            self._networks += lease.networks if lease else ()
             try:
-                await self._shared.arrange(_set_ipv6, self.name, lease)
+                await self._shared.arrange(_set_ipv6, self.name, lease, self._shared.config.table)
             except ServerError as error:
                 LOGGER.error("%s", error)
 
@@ -98,7 +103,10 @@ class Interface:
             await self._going
 
     def _take_away(self, descriptor: int) -> None:
-        self._going = self._shared.spawn(self._shared.arrange(os.close, descriptor))
+        table = self._shared.config.table
+        self._going = self._shared.spawn(
+            self._shared.arrange(_close, descriptor, self.name, self._networks, table)
+        )
 
 
 class _Kernel(threading.local):
@@ -111,18 +119,20 @@ class _Kernel(threading.local):
 _KERNEL = _Kernel()
 
 
-def _make(prefix: str, lease: Lease, mtu: int) -> Tun:
+def _make(config: Config, lease: Lease) -> Tun:
     """Return a new interface that has its addresses and is up."""
-    tun = _open(prefix, lease.session)
+    tun = _open(config.interface, lease.session)
     try:
         configure(
             tun.name,
             local=lease.local_address,
             peer=lease.address,
-            mtu=mtu,
+            mtu=config.mtu,
             group=group_of(lease),
             kernel=_KERNEL.netlink,
         )
+        networks.lead_to(tun.name, lease.networks, table=config.table, kernel=_KERNEL.netlink)
+        destinations.announce(lease)
     except BaseException:
         os.close(tun.descriptor)
         raise
@@ -141,5 +151,12 @@ def _set_mtu(name: str, mtu: int) -> None:
     set_mtu(name, mtu, kernel=_KERNEL.netlink)
 
 
-def _set_ipv6(name: str, lease: Ipv6Lease | None) -> None:
+def _set_ipv6(name: str, lease: Ipv6Lease | None, table: str) -> None:
     set_ipv6(name, lease, kernel=_KERNEL.netlink)
+    if lease is not None:
+        networks.lead_to(name, lease.networks, table=table, kernel=_KERNEL.netlink)
+
+
+def _close(descriptor: int, name: str, behind: tuple[IPNetwork, ...], table: str) -> None:
+    networks.forget(name, behind, table=table)
+    os.close(descriptor)

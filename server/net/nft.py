@@ -1,18 +1,24 @@
 """The program ``nft``, by which the rules get into the kernel."""
 
 import shutil
+import signal
 import subprocess
+from typing import Final
 
 from ..errors import ServerError
+
+#: The signal that rules have changed, ours or others', or have to.
+CHANGED: Final = signal.SIGIO
 
 
 class NftError(ServerError):
     """nft refuses."""
 
 
-def nft(script: str) -> str:
+def nft(script: str, *options: str) -> str:
     """Have nft run ``script``, in one transaction; return what it prints.
 
+    :param options: of the program.
     :raises NftError: if it refuses; nothing has changed then.
     :raises ServerError: if there is no nft.
     """
@@ -22,7 +28,9 @@ def nft(script: str) -> str:
             "the program nft is missing, which sets up NAT and the rules for clients",
             "install it: apt install nftables",
         )
-    done = subprocess.run([program, "-f", "-"], input=script, capture_output=True, text=True)
+    done = subprocess.run(
+        [program, *options, "-f", "-"], input=script, capture_output=True, text=True
+    )
     if done.returncode != 0:
         reason = next(iter(done.stderr.splitlines()), f"exit code {done.returncode}")
         raise NftError(

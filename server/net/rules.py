@@ -10,7 +10,6 @@ is there again at once.
 import contextlib
 import fcntl
 import os
-import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -20,10 +19,8 @@ from ..config import Config
 from .firewall import Firewall
 from .forwarding import IPV4, TABLES, Forwarding
 from .forwarding_ipv6 import ForwardingEverywhere, forwarding_of_ipv6
+from .nft import CHANGED as CHANGED
 from .presence import present
-
-#: What comes when rules have changed, ours or others'.
-CHANGED: Final = signal.SIGIO
 
 _NETLINK_NETFILTER: Final = 12
 _NFNLGRP_NFTABLES: Final = 7
@@ -127,6 +124,7 @@ class Rules:
             self._forwarding.restore()
             self._forwarding_ipv6.restore()
             self._doubtful = False
+        self._firewall.reconcile()
         self._forwarding.reconcile()
         self._forwarding_ipv6.reconcile()
 

@@ -6,7 +6,7 @@ import os
 import socket
 import struct
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,7 @@ from .group import MARK, MARK_BITS
 from .netlink import Netlink, attribute, message
 
 IPAddress = IPv4Address | IPv6Address
+IPNetwork = IPv4Network | IPv6Network
 
 DEVICE: Final = Path("/dev/net/tun")
 
@@ -45,8 +46,9 @@ _SET: Final = netlink.REQUEST | netlink.ACK
 _MTU, _TXQLEN, _GROUP = 4, 13, 27
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _IFF_UP: Final = 1
-_RTA_DST, _RTA_OIF = 1, 4
-_RT_TABLE_MAIN, _RTPROT_STATIC, _RT_SCOPE_UNIVERSE, _RTN_UNICAST = 254, 4, 0, 1
+_RTA_DST, _RTA_OIF, _RTA_PRIORITY = 1, 4, 6
+_RT_TABLE_MAIN, _RTPROT_STATIC, _RTN_UNICAST = 254, 4, 1
+_RT_SCOPE_UNIVERSE, _RT_SCOPE_LINK = 0, 253
 # struct rtmsg: family, prefix lengths of destination and source, TOS, table, protocol, scope, type,
 # flags
 _RTMSG: Final = struct.Struct("=BBBBBBBBI")
@@ -211,7 +213,7 @@ def set_ipv6(name: str, lease: Ipv6Lease | None, *, kernel: Netlink) -> None:
         _switch(str(settings / setting), value)
     try:
         index = socket.if_nametoindex(name)
-        kernel.do(_address(index, lease.local_address), _route(index, lease.prefix))
+        kernel.do(_address(index, lease.local_address), route_to(lease.prefix, index))
         conntrack.forget_prefix(lease.prefix)
     except OSError as error:
         raise ServerError(f"the interface {name} cannot carry IPv6: {_reason(error)}") from error
@@ -231,14 +233,28 @@ def _address(index: int, local: IPAddress, peer: IPAddress | None = None) -> byt
     return message(_RTM_NEWADDR, _NEW, head + ends)
 
 
-def _route(index: int, network: IPv6Network) -> bytes:
+def route_to(
+    network: IPNetwork, index: int, *, protocol: int = _RTPROT_STATIC, metric: int = 0
+) -> bytes:
     """Return the message that makes this the route to ``network``, in place of that of a session which
     has lost it and is not gone yet.
+
+    :param index: of the interface.
+    :param protocol: who made it.
+    :param metric: which routes there can be beside it; 0: that of the family.
     """
-    kind = _RT_TABLE_MAIN, _RTPROT_STATIC, _RT_SCOPE_UNIVERSE, _RTN_UNICAST
-    head = _RTMSG.pack(socket.AF_INET6, network.prefixlen, 0, 0, *kind, 0)
+    family, scope = (
+        (socket.AF_INET, _RT_SCOPE_LINK)
+        if network.version == 4
+        else (socket.AF_INET6, _RT_SCOPE_UNIVERSE)
+    )
+    kind = _RT_TABLE_MAIN, protocol, scope, _RTN_UNICAST
+    head = _RTMSG.pack(family, network.prefixlen, 0, 0, *kind, 0)
     body = attribute(_RTA_DST, network.network_address.packed)
-    return message(_RTM_NEWROUTE, _REPLACE, head + body + attribute(_RTA_OIF, _U32.pack(index)))
+    body += attribute(_RTA_OIF, _U32.pack(index))
+    if metric:
+        body += attribute(_RTA_PRIORITY, _U32.pack(metric))
+    return message(_RTM_NEWROUTE, _REPLACE, head + body)
 
 
 def _link(index: int, values: dict[int, int], *, flags: int = 0) -> bytes:

@@ -5,4 +5,6 @@ connection_settings  what their connection is told beside: sign-in, rules for na
 ipv6                 the prefix that sessions get theirs of, and what goes with it
 weak_sign_ins        ways to log in that are weaker, and closed unless a profile opens them
 reach                what is closed to clients, and what a profile opens of it
+destinations         where clients may go of the networks behind the server
+networks             what is behind a client, and reached through it
 """

@@ -3,14 +3,15 @@
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_network
 from typing import Final
 
 from ..addresses import Kind, kind_of
 from ..errors import InvalidInput, option
 from ..names import check_host_name, check_ipv4, check_profile_name, quoted
-from . import connection_settings, ipv6
+from . import connection_settings, destinations, ipv6
 from .connection_settings import ConnectionSettings, SignIn
+from .destinations import Destination
 from .ipv6 import Ipv6Settings
 from .reach import Reach
 from .weak_sign_ins import WeakSignIn
@@ -45,6 +46,7 @@ class AccessProfile:
         been silent for the longest time.
     :param reach: what clients reach beside the networks behind the server.
     :param inbound: whether other hosts may open connections to the clients.
+    :param allow: where clients may go of the networks behind the server; empty: everywhere.
     :param ipv6: what they are given of IPv6; ``dns`` and ``routes`` are of IPv4.
     :param weak_sign_ins: how clients may log in beside the sign-in of ``client``.
     """
@@ -60,6 +62,7 @@ class AccessProfile:
     sessions: int = SESSIONS
     reach: frozenset[Reach] = frozenset()
     inbound: bool = False
+    allow: tuple[Destination, ...] = ()
     ipv6: Ipv6Settings = field(default_factory=Ipv6Settings)
     weak_sign_ins: frozenset[WeakSignIn] = frozenset()
 
@@ -67,6 +70,16 @@ class AccessProfile:
     def by_certificate(self) -> bool:
         """Whether its users sign in with a certificate in place of a password."""
         return self.client.sign_in is SignIn.EAP_TLS
+
+    @property
+    def destinations(self) -> tuple[Destination, ...]:
+        """Where its users may go, if that is not everywhere: its DNS servers are among it."""
+        if not self.allow:
+            return ()
+        ruled = (server for rule in self.client.name_rules for server in rule.servers)
+        servers: tuple[IPv4Address | IPv6Address, ...] = (*self.dns, *ruled, *self.ipv6.dns)
+        names = (Destination(ip_network(one), ports=(53, 53)) for one in dict.fromkeys(servers))
+        return *self.allow, *names
 
     @property
     def dns_routes(self) -> tuple[str, ...]:
@@ -241,6 +254,7 @@ def checked(profile: AccessProfile) -> AccessProfile:
         dns_suffix=suffix,
         client=connection_settings.checked(profile.client, full_tunnel=profile.full_tunnel),
         ipv6=ipv6.checked(profile.ipv6),
+        allow=destinations.check_destinations(profile.allow),
     )
 
 

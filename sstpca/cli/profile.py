@@ -110,7 +110,7 @@ def set_(context: Context, name: str, given: Given, taken: _Taken, yes: bool) ->
     """Change the access profile NAME.
 
     Addresses, IPv6, DNS servers, sign-in, --weak-sign-in, --sessions, --reach and --inbound count from
-    the next login of its users. Routes, DNS suffix, tunnel, sign-in, whether there is IPv6, and the
+    the next login of its users, --allow within seconds. Routes, DNS suffix, tunnel, sign-in, whether there is IPv6, and the
     options below are in their bundles, which have to be made and installed again; with
     --routes-at-login, Windows has IPv4 routes without that. Options that can be repeated replace what
     was there. An empty value takes away (--dns-suffix ""), but for --ipv6, --dns and --route there are
@@ -127,6 +127,7 @@ def set_(context: Context, name: str, given: Given, taken: _Taken, yes: bool) ->
         sstpca profile set default --sessions 1
         sstpca profile set admins --reach clients,server
         sstpca profile set default --reach "" --no-inbound
+        sstpca profile set staff --allow 10.0.0.0/8 --allow 192.168.7.5:443/tcp
     """
     before = context.vpn.profiles.get(name)
     taken.check(given)
@@ -316,6 +317,7 @@ def _as_json(one: AccessProfile) -> dict[str, Any]:
         "sessions": one.sessions,
         "reach": sorted(reach.value for reach in one.reach),
         "inbound": one.inbound,
+        "allow": list(map(str, one.allow)),
         "ipv6": ipv6.to_json(one.ipv6),
         "weak_sign_ins": sorted(weak.value for weak in one.weak_sign_ins),
         **connection_settings.to_json(one.client),

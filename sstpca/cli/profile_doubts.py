@@ -6,7 +6,8 @@ from ..access.connection_settings import SignIn
 from ..access.profiles import AccessProfile
 from ..errors import InvalidInput, command, option
 from ..names import quoted, some
-from ..vpn.doubts import doubts
+from ..vpn.doubts import doubts, doubts_of_networks
+from ..vpn.users import User
 from . import ask
 from .context import Context
 from .output import counted, talk, warn
@@ -27,12 +28,18 @@ def warn_of(one: AccessProfile, changed: Set[str], routes: Iterable[str]) -> Non
         )
 
 
-def warn_without_ipv6(context: Context, profile: str) -> None:
-    """Say that a static prefix means nothing yet, if the access profile gives no IPv6."""
+def warn_without_ipv6(context: Context, profile: str, therefore: str) -> None:
+    """Say that something of IPv6 means nothing yet, if the access profile gives no IPv6."""
     if context.vpn.profiles.get(profile).ipv6.prefix is None:
-        warn(
-            f"the access profile '{profile}' gives no IPv6, so that the prefix is not given either"
-        )
+        warn(f"the access profile '{profile}' gives no IPv6, so that {therefore}")
+
+
+def warn_of_networks(context: Context, user: User) -> None:
+    """Say what may not be meant about the networks behind a user's client."""
+    for text in doubts_of_networks(user.networks):
+        warn(text)
+    if any(one.version == 6 for one in user.networks):
+        warn_without_ipv6(context, user.profile, "networks of IPv6 are not reached either")
 
 
 def agreed_to_sign_in(context: Context, name: str, sign_in: SignIn | None, *, yes: bool) -> bool:

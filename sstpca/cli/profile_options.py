@@ -8,6 +8,7 @@ import click
 
 from ..access import ipv6
 from ..access.connection_settings import ConnectionSettings, SignIn, parse_name_rule
+from ..access.destinations import parse_destination
 from ..access.ipv6 import Ipv6Settings
 from ..access.profiles import SESSIONS, parse_pool, parse_route
 from ..access.reach import Reach, parse_reach
@@ -64,6 +65,14 @@ def profile_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "--inbound/--no-inbound",
             default=None,
             help="Other hosts may open connections to the clients, or may not (default).",
+        ),
+        click.option(
+            "--allow",
+            multiple=True,
+            metavar="DEST[:PORT][/tcp|/udp]",
+            help="Where its users may go of the networks behind the server: 10.0.0.0/8, "
+            "192.168.7.5:443/tcp, 10.1.0.5:8000-8099, [2001:db8::5]:53; everywhere without it. DNS "
+            "servers and answers are open in any case.",
         ),
         *_client_options(),
     )
@@ -140,6 +149,7 @@ class Given:
     sessions: int | None
     reach: tuple[str, ...]
     inbound: bool | None
+    allow: tuple[str, ...]
     sign_in: str | None
     weak_sign_ins: tuple[str, ...]
     name_rules: tuple[str, ...]
@@ -200,6 +210,8 @@ class Given:
             changes["weak_sign_ins"] = frozenset[WeakSignIn]().union(*weak)
         if self.inbound is not None:
             changes["inbound"] = self.inbound
+        if self.allow:
+            changes["allow"] = tuple(parse_destination(one) for one in self.allow if one)
         return changes
 
     def _of_ipv6(self, before: Ipv6Settings) -> dict[str, Any]:

@@ -32,7 +32,8 @@ _WORDS: Final = {
 
 def reach_rows(one: AccessProfile) -> list[tuple[str, str]]:
     """Return what is open and what is closed, as ``profile show`` has it."""
-    always = ["the networks behind the server", "ping to the server"]
+    behind = [f"{where}, behind the server" for where in one.allow]
+    always = [*(behind or ["the networks behind the server"]), "ping to the server"]
     if one.dns or one.ipv6.dns or any(rule.servers for rule in one.client.name_rules):
         always.append("its DNS servers")
     opened = [f"{words} ({reach.value})" for reach, words in _WORDS.items() if reach in one.reach]
@@ -42,6 +43,8 @@ def reach_rows(one: AccessProfile) -> list[tuple[str, str]]:
     inbound = (
         "open: other hosts reach its clients" if one.inbound else "closed: only answers come in"
     )
+    if behind:
+        closed.insert(0, "whatever else is behind the server (--allow)")
     return [
         *_rows("reaches", always + opened),
         *_rows("closed", closed),
@@ -55,6 +58,11 @@ def _rows(label: str, values: list[str]) -> list[tuple[str, str]]:
 
 def say_when(context: Context, one: AccessProfile, changes: dict[str, Any]) -> None:
     """Say for whom ``changes`` come later: running sessions keep what they were given."""
+    if "allow" in changes:
+        talk(
+            "--allow counts within 5 seconds, for sessions that are there as well; connections that "
+            "are open go on"
+        )
     if not changes.keys() & _AT_LOGIN:
         return
     having = {user.name for user in context.vpn.users.all() if user.profile == one.name}

@@ -39,20 +39,22 @@ def list_(context: Context, as_json: bool) -> None:
     if as_json:
         echo_json([dataclasses.asdict(row) | {"started": iso(row.started)} for row in rows])
         return
-    click.echo(
-        table(
-            ("NUMBER", "USER", "ADDRESS", "IPV6", "FROM", "SINCE", "RECEIVED", "SENT", "INTERFACE"),
-            [_cells(row) for row in rows],
-            empty="nobody is connected",
-        )
+    headings: tuple[str, ...] = (
+        *("NUMBER", "USER", "ADDRESS", "IPV6", "FROM", "SINCE", "RECEIVED", "SENT", "INTERFACE"),
+        *(("NETWORKS",) if any(row.networks for row in rows) else ()),
     )
+    cells = [_cells(row)[: len(headings)] for row in rows]
+    click.echo(table(headings, cells, empty="nobody is connected"))
 
 
 def _cells(row: SessionView) -> tuple[str, ...]:
     traffic = (size(row.received), size(row.sent))
     since = local(row.started)
     addresses = (row.address, row.prefix or "none")
-    return (str(row.id), row.user, *addresses, row.peer, since, *traffic, row.interface)
+    return (
+        *(str(row.id), row.user, *addresses, row.peer, since, *traffic, row.interface),
+        " ".join(row.networks),
+    )
 
 
 @session.command()

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from ..access.ipv6 import parse_static_prefix
+from ..access.networks import parse_network
 from ..errors import InvalidInput, command
 from ..names import check_ipv4
 from ..vpn.sendable import of_passwords
@@ -14,7 +15,7 @@ from . import ask
 from .context import Context
 from .options import gathered
 from .output import echo_json, iso, local, pairs, table, talk, warn
-from .profile_doubts import warn_without_ipv6
+from .profile_doubts import warn_of_networks, warn_without_ipv6
 from .saved import talk_of_saved
 from .usage import Group, Later
 
@@ -83,6 +84,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
                 ("access profile", found.profile),
                 ("address", _address(found)),
                 *([("prefix", str(found.static_prefix))] if found.static_prefix else []),
+                *([("networks behind it", _networks(found))] if found.networks else []),
                 ("created", local(found.created)),
                 ("password set", local(found.password_set)),
                 *([_EXPIRED] if found.password_expired else []),
@@ -193,6 +195,8 @@ class _Static:
     no_address: bool
     prefix: str | None
     no_prefix: bool
+    networks: tuple[str, ...]
+    no_networks: bool
 
     def changes(self) -> dict[str, Any]:
         """Return what Users.change takes.
@@ -205,11 +209,15 @@ class _Static:
         ):
             if given is not None and taken:
                 raise InvalidInput(f"--{name} and --no-{name} exclude each other")
+        if any(self.networks) and self.no_networks:
+            raise InvalidInput("--network and --no-networks exclude each other")
+        behind = tuple(parse_network(one) for one in self.networks if one)
         return {
             "static_address": None if self.address is None else check_ipv4(self.address),
             "no_static_address": self.no_address,
             "static_prefix": None if self.prefix is None else parse_static_prefix(self.prefix),
             "no_static_prefix": self.no_prefix,
+            "networks": behind if self.networks or self.no_networks else None,
         }
 
 
@@ -220,26 +228,37 @@ class _Static:
 @click.option("--no-address", is_flag=True, help="Give an address of the pool again.")
 @click.option("--prefix", metavar="PREFIX", help="The IPv6 prefix, a /64, the user always gets.")
 @click.option("--no-prefix", is_flag=True, help="Give a prefix of the profile again.")
+@click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    metavar="PREFIX",
+    help="A network behind the user's client, of IPv4 or IPv6, that is reached through it.",
+)
+@click.option("--no-networks", is_flag=True, help="Nothing is behind the user's client any more.")
 @click.pass_obj
 @gathered(_Static, "static")
 def set_(context: Context, name: str, profile: str | None, static: _Static) -> None:
     """Change what the user NAME is given.
 
-    That is the access profile, the address or the IPv6 prefix; it counts from the next login. The
-    sign-in, the routes and the kind of tunnel of another profile come with a new bundle.
+    That is the access profile, the address, the IPv6 prefix, or the networks behind the client (which
+    RADIUS calls Framed-Route; --network can be repeated, and replaces what was there). It counts from
+    the next login. The sign-in, the routes and the kind of tunnel of another profile come with a new
+    bundle.
 
     \b
         sstpca user set alice --profile office
         sstpca user set alice --address 10.99.0.20
         sstpca user set alice --prefix 2001:db8:98:a11c::/64
+        sstpca user set office-b --network 192.168.50.0/24
     """
-    if profile is None and static == _Static(None, False, None, False):
-        raise InvalidInput(
-            "nothing to change", "give --profile, --address, --no-address, --prefix or --no-prefix"
-        )
+    if profile is None and static == _Static(None, False, None, False, (), False):
+        raise InvalidInput("nothing to change", "see '", command("user set --help"), "'")
     changed = context.vpn.users.change(name, profile=profile, **static.changes())
     if changed.static_prefix is not None:
-        warn_without_ipv6(context, changed.profile)
+        warn_without_ipv6(context, changed.profile, "the prefix is not given either")
+    if static.networks:
+        warn_of_networks(context, changed)
     _report([changed], "changed")
     if profile is not None:
         by_certificate = context.vpn.profiles.get(changed.profile).by_certificate
@@ -264,6 +283,10 @@ def _address(one: User) -> str:
     return "from the pool" if one.static_address is None else str(one.static_address)
 
 
+def _networks(one: User) -> str:
+    return ", ".join(map(str, one.networks))
+
+
 def _as_json(one: User) -> dict[str, Any]:
     return {
         "name": one.name,
@@ -271,6 +294,7 @@ def _as_json(one: User) -> dict[str, Any]:
         "profile": one.profile,
         "address": None if one.static_address is None else str(one.static_address),
         "prefix": None if one.static_prefix is None else str(one.static_prefix),
+        "networks": list(map(str, one.networks)),
         "created": iso(one.created),
         "password_set": iso(one.password_set),
         "password_expired": one.password_expired,

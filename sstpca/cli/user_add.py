@@ -128,7 +128,7 @@ def add(context: Context, whom: _Whom, given: _Given, bundle: bool, asked: _Aske
         ]
     )
     if prefix is not None:
-        warn_without_ipv6(context, whom.profile)
+        warn_without_ipv6(context, whom.profile, "the prefix is not given either")
     if bundle:
         _add_with_bundles(context, new, asked, given)
     else:

@@ -4,10 +4,12 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Final
 
 from sstpca.server.contracts import (
+    PROFILES,
     Access,
     Account,
     Directory,
@@ -153,6 +155,10 @@ def _lease(promised: Promised) -> Lease:
         routes=promised.routes,
         dns_suffix=promised.dns_suffix,
         ipv6=_ipv6(promised),
+        networks=tuple(one for one in promised.networks if isinstance(one, IPv4Network)),
+        # beyond that the rules would take it for another
+        profile=promised.profile if promised.profile <= PROFILES else 0,
+        list=promised.list,
     )
 
 
@@ -165,6 +171,7 @@ def _ipv6(promised: Promised) -> Ipv6Lease | None:
         local_address,
         dns=promised.ipv6.dns,
         routes=promised.ipv6.through(full_tunnel=promised.full_tunnel),
+        networks=tuple(one for one in promised.networks if isinstance(one, IPv6Network)),
     )
 
 

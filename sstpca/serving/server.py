@@ -6,6 +6,7 @@ import os
 from datetime import UTC, datetime
 
 from sstpca.server.config import Compat, Config, TlsSettings
+from sstpca.server.contracts import Destination
 from sstpca.server.errors import ServerError
 from sstpca.server.service import serve as run_server
 
@@ -55,6 +56,7 @@ def _config(home: Home, settings: Settings) -> Config:
         nat=server.nat,
         nat66=server.nat66,
         ipv6=functools.partial(_ipv6, home),
+        destinations=functools.partial(_destinations, home),
         due=functools.partial(_due, home),
         version=__version__,
         metrics=settings.metrics.endpoint,
@@ -72,6 +74,16 @@ def _ipv6(home: Home) -> bool:
         wanted = profiles.some_have_ipv6(transaction)
     store.close()
     return wanted
+
+
+def _destinations(home: Home) -> dict[int, tuple[Destination, ...]]:
+    store = Store.open(home.database)
+    found = profiles.destinations(store)
+    store.close()
+    return {
+        number: tuple(Destination(one.network, one.protocol, one.ports) for one in some)
+        for number, some in found.items()
+    }
 
 
 def _read_identities(home: Home) -> tuple[bytes, ...]:

@@ -8,6 +8,7 @@ prepared      statements that each login takes, run by the driver itself
 users         who may log in, by which password
 credentials   what is kept of a password
 static        whether a user may always get an address or a prefix
+networks      whether a user may have a network behind the client
 logins        what a login is checked against
 profiles      access profiles, and their pools of addresses
 certificates  every certificate that was issued or taken in

@@ -180,6 +180,8 @@ def _to_9(connection: sa.Connection) -> None:
     _add(connection, "users", sa.Column("ends", sa.Float))
     networks = sa.Column("networks", sa.JSON, nullable=False, server_default="[]")
     _add(connection, "users", networks)
+    behind = sa.Column("networks", sa.Text, nullable=False, server_default="")
+    _add(connection, "sessions", behind)
     metadata = sa.MetaData()
     sa.Table(
         "usage",

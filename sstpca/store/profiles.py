@@ -1,18 +1,21 @@
 """The access profiles of a home, and their pools."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, summarize_address_range
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from ..access import connection_settings, ipv6
+from ..access.destinations import Destination, parse_destination
+from ..access.networks import Network
 from ..access.profiles import AccessProfile, Pool, check_disjoint, checked
 from ..access.reach import Reach
 from ..access.weak_sign_ins import WeakSignIn
 from ..errors import InUse, InvalidInput, NameTaken, NotFound, command
 from ..names import quoted, some
+from . import networks
 from .database import Store, Transaction
 from .prepared import Prepared
 from .schema import pools, profiles, users
@@ -101,6 +104,13 @@ def weak_sign_ins(store: Store) -> frozenset[WeakSignIn]:
     return frozenset(WeakSignIn(one) for row in rows for one in row.weak_sign_ins)
 
 
+def destinations(store: Store) -> dict[int, tuple[Destination, ...]]:
+    """Return where users may go, by the number of each access profile that has a list of that."""
+    with store.reading() as transaction:
+        found = _all(transaction)
+    return {number: profile.destinations for number, profile in found.items() if profile.allow}
+
+
 def keeps_passwords(transaction: Transaction, number: int) -> bool:
     """Return whether the passwords of this access profile's users are kept: CHAP-MD5 needs them."""
     found = transaction.scalar(sa.select(profiles.c.weak_sign_ins).where(profiles.c.id == number))
@@ -180,6 +190,7 @@ def _all(transaction: Transaction) -> dict[int, AccessProfile]:
             sessions=row.sessions,
             reach=frozenset(map(Reach, row.reach)),
             inbound=row.inbound,
+            allow=tuple(map(parse_destination, row.allow)),
             ipv6=ipv6.from_json(row.ipv6),
             weak_sign_ins=frozenset(map(WeakSignIn, row.weak_sign_ins)),
         )
@@ -199,6 +210,7 @@ def _columns(profile: AccessProfile) -> dict[str, Any]:
         "sessions": profile.sessions,
         "reach": sorted(one.value for one in profile.reach),
         "inbound": profile.inbound,
+        "allow": list(map(str, profile.allow)),
         "ipv6": ipv6.to_json(profile.ipv6),
         "weak_sign_ins": sorted(one.value for one in profile.weak_sign_ins),
     }
@@ -212,10 +224,22 @@ def _insert_pools(transaction: Transaction, number: int, profile: AccessProfile)
     transaction.execute(pools.insert(), rows)
 
 
+def _given_by(profile: AccessProfile) -> Iterator[tuple[Network, str]]:
+    local = profile.local_address
+    yield IPv4Network(local), f"the local address {local}"
+    for first, last in profile.pools:
+        for network in summarize_address_range(first, last):
+            yield network, f"the pool {first}-{last}"
+    if profile.ipv6.prefix is not None:
+        yield profile.ipv6.prefix, f"the prefix {profile.ipv6.prefix}"
+
+
 def _check_against(
     transaction: Transaction, profile: AccessProfile, others: Iterable[AccessProfile]
 ) -> None:
     check_disjoint([profile, *others])
+    for network, what in _given_by(profile):
+        networks.check_free(transaction, network, what)
     owner = transaction.scalar(
         sa.select(users.c.name).where(users.c.static_address == int(profile.local_address))
     )

@@ -120,6 +120,8 @@ sessions = sa.Table(
     sa.Column("heard", sa.Float, nullable=False, server_default=sa.text("0")),
     sa.Column("received", sa.BigInteger, nullable=False),
     sa.Column("sent", sa.BigInteger, nullable=False),
+    # the prefixes behind its client, with blanks between them
+    sa.Column("networks", sa.Text, nullable=False, server_default=""),
     # why the session is to end; its worker looks at it every second
     sa.Column("kill", sa.String(128)),
     sqlite_autoincrement=True,

@@ -1,15 +1,17 @@
 """Who is connected through which worker: what a login was promised, what runs, what is to end."""
 
 import time
+import zlib
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from ..access import connection_settings, ipv6
 from ..access.ipv6 import Ipv6Settings
+from ..access.networks import Network
 from ..access.profiles import beside
 from ..access.reach import Reach
 from ..errors import Unavailable
@@ -33,6 +35,7 @@ _WHO: Final = Prepared(
         schema.users.c.name.label("user"),
         schema.users.c.static_address,
         schema.users.c.static_prefix,
+        schema.users.c.networks,
         schema.profiles,
     )
     .join(schema.profiles, schema.users.c.profile_id == schema.profiles.c.id)
@@ -137,6 +140,9 @@ class Promised:
     :param prefix: of IPv6, a /64; None where the access profile has none, or none is free.
     :param ipv6: what else the access profile has of IPv6.
     :param full_tunnel: whether all of the client's traffic goes through the tunnel.
+    :param profile: the number of the access profile.
+    :param list: stands for its list of where users may go; 0 where there is none.
+    :param networks: what is behind the client; of IPv6 where it has a prefix.
     """
 
     session: int
@@ -151,6 +157,9 @@ class Promised:
     prefix: IPv6Network | None
     ipv6: Ipv6Settings
     full_tunnel: bool
+    profile: int
+    list: int
+    networks: tuple[Network, ...]
 
 
 def promise(store: Store, worker: int, user: int, *, peer: str, client: str) -> Promised | None:
@@ -166,6 +175,7 @@ def promise(store: Store, worker: int, user: int, *, peer: str, client: str) -> 
         chosen, prefix = _choose(transaction, user, row)
         if chosen is None:
             return None
+        promised = _promised(chosen.address, prefix, row)
         moment = now()
         session = transaction.first(
             _ADD,
@@ -182,8 +192,9 @@ def promise(store: Store, worker: int, user: int, *, peer: str, client: str) -> 
             heard=moment,
             received=0,
             sent=0,
+            networks=" ".join(map(str, promised.networks)),
         )
-    return _promised(session.id, chosen.address, prefix, row)
+    return replace(promised, session=session.id)
 
 
 def _choose(transaction: Direct, user: int, row: Any) -> tuple[leases.Promise | None, str | None]:
@@ -207,14 +218,17 @@ def _choose(transaction: Direct, user: int, row: Any) -> tuple[leases.Promise | 
     return chosen, prefix
 
 
-def _promised(session: int, address: int, prefix: str | None, row: Any) -> Promised:
+def _promised(address: int, prefix: str | None, row: Any) -> Promised:
+    """Return what is promised, to a session that has no number yet."""
     rules = connection_settings.from_json(row.client).name_rules
     dns = tuple(map(IPv4Address, row.dns))
     name_servers = tuple(server for rule in rules for server in rule.servers)
     routes = () if row.full_tunnel else tuple(map(IPv4Network, row.routes))
     more = () if row.full_tunnel else beside((*dns, *name_servers), routes)
+    networks = map(ip_network, row.networks)
+    of_ipv6 = ipv6.from_json(row.ipv6)
     return Promised(
-        session,
+        0,
         IPv4Address(address),
         IPv4Address(row.local_address),
         dns=dns,
@@ -224,9 +238,17 @@ def _promised(session: int, address: int, prefix: str | None, row: Any) -> Promi
         routes=routes + more,
         dns_suffix=row.dns_suffix,
         prefix=None if prefix is None else ipv6.from_digits(prefix),
-        ipv6=ipv6.from_json(row.ipv6),
+        ipv6=of_ipv6,
         full_tunnel=row.full_tunnel,
+        profile=row.id,
+        list=_list(row.allow, dns, name_servers, of_ipv6.dns),
+        networks=tuple(one for one in networks if one.version == 4 or prefix is not None),
     )
+
+
+def _list(allow: Sequence[str], *servers: Sequence[IPv4Address | IPv6Address]) -> int:
+    """Return what stands for a list of where users may go, DNS servers among it; 0 for none."""
+    return zlib.crc32(repr((allow, servers)).encode()) or 1 if allow else 0
 
 
 def bind(store: Store, session: int, interface: str, *, kept: bool = True) -> str:
@@ -321,7 +343,10 @@ def end_all_of(transaction: Transaction, user: int, reason: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
-    """A session as the administrator sees it; bytes are of IP packets, from the server's side."""
+    """A session as the administrator sees it; bytes are of IP packets, from the server's side.
+
+    :param networks: the prefixes behind its client.
+    """
 
     id: int
     user: str
@@ -334,6 +359,7 @@ class SessionView:
     received: int
     sent: int
     worker: int
+    networks: tuple[str, ...] = ()
 
 
 def list_sessions(store: Store) -> list[SessionView]:
@@ -361,6 +387,7 @@ def _view(row: sa.Row[Any]) -> SessionView:
         received=row.received,
         sent=row.sent,
         worker=row.pid,
+        networks=tuple(row.networks.split()),
     )
 
 

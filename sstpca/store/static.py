@@ -1,13 +1,15 @@
-"""Whether a user may always get an address or a prefix: whose it is already, and whose it cannot be."""
+"""Whether a user may always get an address or a prefix, or have a network behind the client: whose it is
+already, and whose it cannot be.
+"""
 
-from ipaddress import IPv4Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 import sqlalchemy as sa
 
 from ..access import ipv6
 from ..access.profiles import check_client_address
 from ..errors import InvalidInput
-from . import profiles
+from . import networks, profiles
 from .database import Transaction
 from .schema import users
 
@@ -29,6 +31,7 @@ def check_address(
     ).first()
     if holder is not None and holder.id != but:
         raise InvalidInput(f"{address} is the static address of user '{holder.name}' already")
+    networks.check_free(transaction, IPv4Network(address), f"the static address {address}")
 
 
 def check_prefix(
@@ -48,3 +51,4 @@ def check_prefix(
     ).first()
     if holder is not None and holder.id != but:
         raise InvalidInput(f"{prefix} is the static prefix of user '{holder.name}' already")
+    networks.check_free(transaction, prefix, f"the static prefix {prefix}")

@@ -3,16 +3,18 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import IPv4Address, IPv6Network
+from ipaddress import IPv4Address, IPv6Network, ip_network
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from ..access import ipv6
+from ..access.networks import Network
 from ..access.profiles import DEFAULT
 from ..errors import InvalidInput, NameTaken, NotFound, Refused, command
 from ..names import check_user_name, is_text, quoted, user_key
 from ..secrets import Sealer
+from . import networks as behind_clients
 from . import profiles, schema, sessions, static
 from .credentials import Credential, sealed
 from .database import Store, Transaction, now
@@ -34,6 +36,7 @@ USERS: Final[sa.Select[Any]] = sa.select(
     users.c.created,
     users.c.password_set,
     users.c.password_expired,
+    users.c.networks,
 ).join(schema.profiles, schema.profiles.c.id == users.c.profile_id)
 USER: Final = USERS.where(users.c.key == sa.bindparam("of"))
 
@@ -49,6 +52,7 @@ class User:
         gives IPv6; in the same way.
     :param created: seconds since 1970; so is ``password_set``.
     :param password_expired: whether the password has to be changed before it lets the user in.
+    :param networks: what is behind the user's client, and reached through it.
     """
 
     id: int
@@ -60,6 +64,7 @@ class User:
     password_set: float
     password_expired: bool = False
     static_prefix: IPv6Network | None = None
+    networks: tuple[Network, ...] = ()
 
 
 def add(
@@ -265,12 +270,15 @@ def change(
     no_static_address: bool = False,
     static_prefix: IPv6Network | None = None,
     no_static_prefix: bool = False,
+    networks: Iterable[Network] | None = None,
 ) -> User:
-    """Change the access profile, or what is static, of the user ``name``, from the next login.
+    """Change the access profile, what is static, or the networks of the user ``name``, from the next
+    login.
 
     :param no_static_address: take the static address away.
     :param no_static_prefix: take the static prefix away.
-    :raises InvalidInput: if the address or the prefix cannot be used.
+    :param networks: what is behind the user's client; None leaves that as it is.
+    :raises InvalidInput: if the address, the prefix or a network cannot be used.
     :raises SstpcaError: if there is no such user or access profile.
     """
     with store.writing() as transaction:
@@ -290,6 +298,9 @@ def change(
         elif static_prefix is not None:
             static.check_prefix(transaction, static_prefix, but=user.id)
             values["static_prefix"] = ipv6.digits(static_prefix)
+        if networks is not None:
+            behind = behind_clients.check(transaction, networks, but=user.id)
+            values["networks"] = list(map(str, behind))
         if values:
             _update(transaction, user, **values)
         return _get(transaction, name)
@@ -357,6 +368,7 @@ def user_of(row: Any) -> User:
         password_set=row.password_set,
         password_expired=row.password_expired,
         static_prefix=None if prefix is None else ipv6.from_digits(prefix),
+        networks=tuple(map(ip_network, row.networks)),
     )
 
 

@@ -1,7 +1,7 @@
 """What may not be meant about an access profile, though it can be so."""
 
 from collections.abc import Iterable, Iterator, Set
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, summarize_address_range
 from typing import Final
 
 from sstpca.server.contracts import Lease
@@ -9,7 +9,9 @@ from sstpca.server.responders import dhcp
 
 from .. import surroundings
 from ..access.ipv6 import SESSION_PREFIX
+from ..access.networks import Network, overlap
 from ..access.profiles import AccessProfile
+from ..access.reach import Reach
 from ..access.weak_sign_ins import WeakSignIn
 
 # what a tunnel has unless the settings or the client say otherwise
@@ -26,8 +28,67 @@ def doubts(one: AccessProfile, changed: Set[str], routes: Iterable[str] = ()) ->
     yield from _of_dns(one)
     yield from _of_addresses(one, changed)
     yield from _of_ipv6(one, changed)
+    if changed & {"allow", "routes", "full_tunnel", "ipv6", "reach"}:
+        yield from _of_destinations(one)
     if "weak_sign_ins" in changed:
         yield from _of_weak_sign_ins(one)
+
+
+def doubts_of_networks(networks: Iterable[Network]) -> Iterator[str]:
+    """Yield what may not be meant about the networks behind a client, a line each."""
+    around = [network for network in surroundings.networks() if network.prefixlen < 32]
+    for one in networks:
+        met: object = next((other for other in around if overlap(one, other)), None)
+        met = met or next((other for other in surroundings.addresses_ipv6() if other in one), None)
+        if met is not None:
+            yield (
+                f"the network {one} overlaps with {met} of this machine, which goes on to reach "
+                "what is in there by itself; take another network there, or here"
+            )
+
+
+def _of_destinations(one: AccessProfile) -> Iterator[str]:
+    if not one.allow:
+        return
+    allowed = [destination.network for destination in one.allow]
+    of_ipv6 = [network for network in allowed if network.version == 6]
+    if of_ipv6 and one.ipv6.prefix is None:
+        yield f"--allow {of_ipv6[0]} is of IPv6, and the access profile gives none (--ipv6)"
+    if not one.full_tunnel:
+        routes: tuple[Network, ...] = (*one.routes, *one.ipv6.routes)
+        lost = [route for route in routes if not any(overlap(route, net) for net in allowed)]
+        if lost:
+            yield (
+                f"{_some(lost)} goes into the tunnel, and no further: nothing of it is in --allow"
+            )
+        stray = [net for net in allowed if not any(overlap(net, route) for route in routes)]
+        if stray:
+            yield f"--allow {_some(stray)}: no route of the split tunnel leads there (--route)"
+    yield from _of_closed(one, allowed)
+
+
+def _of_closed(one: AccessProfile, allowed: list[Network]) -> Iterator[str]:
+    ends: list[tuple[Reach, list[Network]]] = [
+        (Reach.SERVER, [IPv4Network(one.local_address)]),
+        (Reach.LINK_LOCAL, [IPv4Network("169.254.0.0/16"), IPv6Network("fe80::/10")]),
+        (
+            Reach.CLIENTS,
+            [net for first, last in one.pools for net in summarize_address_range(first, last)],
+        ),
+    ]
+    for reach, networks in ends:
+        met = [net for net in allowed if any(_is_within(net, other) for other in networks)]
+        if met and reach not in one.reach:
+            yield f"--allow {_some(met)} stays closed without --reach {reach.value}"
+
+
+def _is_within(one: Network, other: Network) -> bool:
+    return one[0] in other and one[-1] in other
+
+
+def _some(networks: list[Network]) -> str:
+    more = f" and {len(networks) - 1} more" if len(networks) > 1 else ""
+    return f"{networks[0]}{more}"
 
 
 def _of_routes(one: AccessProfile, typed: Iterable[str]) -> Iterator[str]:

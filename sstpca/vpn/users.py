@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Network
 
+from ..access.networks import Network
 from ..access.profiles import DEFAULT
 from ..imports.accounts import Account
 from ..imports.reading import read
@@ -218,12 +219,15 @@ class Users:
         no_static_address: bool = False,
         static_prefix: IPv6Network | None = None,
         no_static_prefix: bool = False,
+        networks: Iterable[Network] | None = None,
     ) -> User:
-        """Change the access profile, or what is static, of the user ``name``, from the next login.
+        """Change the access profile, what is static, or the networks of the user ``name``, from the
+        next login.
 
         :param no_static_address: take the static address away.
         :param no_static_prefix: take the static prefix away.
-        :raises InvalidInput: if the address or the prefix cannot be used.
+        :param networks: what is behind the user's client; None leaves that as it is.
+        :raises InvalidInput: if the address, the prefix or a network cannot be used.
         :raises NotFound: if there is no such user or access profile.
         """
         return users.change(
@@ -234,6 +238,7 @@ class Users:
             no_static_address=no_static_address,
             static_prefix=static_prefix,
             no_static_prefix=no_static_prefix,
+            networks=networks,
         )
 
     def remove(self, names: Iterable[str]) -> list[User]:

@@ -129,6 +129,7 @@ def test_the_lists(run: Run) -> None:
         "sessions": 10,
         "reach": [],
         "inbound": False,
+        "allow": [],
         "ipv6": {"prefix": None, "dns": [], "routes": []},
         "weak_sign_ins": [],
         "sign_in": "mschapv2",
@@ -168,6 +169,9 @@ def test_the_lists(run: Run) -> None:
         (["set", "default", "--sessions", "0"], 2, "1 to 10000 sessions, not 0"),
         (["set", "default", "--sessions", "10001"], 2, "1 to 10000 sessions"),
         (["set", "default", "--reach", "clients,all"], 2, "not what a client could reach"),
+        (["set", "default", "--allow", "10.0.0.1:https"], 2, "neither a port nor a range"),
+        (["set", "default", "--allow", "10.0.0.1/8"], 2, "bits set beyond"),
+        (["set", "default", "--allow", "intranet"], 2, "not a destination"),
         (["set", "default", "--proxy", "proxy"], 2, "is not a proxy"),
         (["set", "default", "--name-rule", "a b=10.0.0.1"], 2, "not a rule for names"),
         (["set", "default", "--split-tunnel", "--trigger-app", "mail"], 2, "neither the path"),
@@ -226,6 +230,76 @@ def test_what_clients_reach(run: Run, store: Store) -> None:
     assert run("profile", "add", "it", *OFFICE, "--reach", "clients", "--inbound").exit_code == 0
     added = profiles.get(store, "it")
     assert (added.reach, added.inbound) == (frozenset({Reach.CLIENTS}), True)
+
+
+def test_where_clients_may_go(run: Run, store: Store) -> None:
+    options = ["--allow", "10.0.0.0/8", "--allow", "192.168.7.5:443/TCP", "--allow", "10.0.0.0/8"]
+    result = run("profile", "set", "default", *options)
+    assert result.stderr == (
+        "access profile 'default' changed\n"
+        "--allow counts within 5 seconds, for sessions that are there as well; connections that are "
+        "open go on\n"
+    )
+    assert list(map(str, profiles.get(store, "default").allow)) == [
+        "10.0.0.0/8",
+        "192.168.7.5:443/tcp",
+    ]
+    shown = run("profile", "show", "default").stdout
+    assert (
+        "reaches        10.0.0.0/8, behind the server\n"
+        "               192.168.7.5:443/tcp, behind the server\n"
+        "               ping to the server\n"
+        "               its DNS servers\n"
+        "closed         whatever else is behind the server (--allow)\n"
+    ) in shown
+    as_json = json.loads(run("profile", "show", "default", "--json").stdout)
+    assert as_json["allow"] == ["10.0.0.0/8", "192.168.7.5:443/tcp"]
+    # with the DNS servers, for the rules
+    [found] = profiles.destinations(store).values()
+    assert list(map(str, found))[2:] == ["9.9.9.9:53", "1.1.1.1:53"]
+    assert run("profile", "set", "default", "--allow", "").exit_code == 0
+    assert profiles.destinations(store) == {}
+    assert "the networks behind the server\n" in run("profile", "show", "default").stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--allow", "2001:db8::/32"], "is of IPv6, and the access profile gives none"),
+        (
+            ["--split-tunnel", "--route", "10.1.0.0/16", "--allow", "10.2.0.0/16"],
+            "10.1.0.0/16 goes into the tunnel, and no further: nothing of it is in --allow\n",
+        ),
+        (
+            [
+                "--split-tunnel",
+                "--route",
+                "10.1.0.0/16",
+                "--allow",
+                "10.1.0.5",
+                "--allow",
+                "10.2.0.5",
+            ],
+            "--allow 10.2.0.5/32: no route of the split tunnel leads there (--route)\n",
+        ),
+        (["--allow", "10.99.0.1"], "--allow 10.99.0.1/32 stays closed without --reach server\n"),
+        (["--allow", "10.99.0.16/28"], "10.99.0.16/28 stays closed without --reach clients\n"),
+        (["--allow", "169.254.169.254"], "stays closed without --reach link-local\n"),
+    ],
+)
+def test_a_list_that_may_not_be_meant(run: Run, options: list[str], said: str) -> None:
+    result = run("profile", "set", "default", *options)
+    assert result.exit_code == 0
+    assert any(
+        line.startswith("warning: ") and said in line for line in result.stderr.splitlines(True)
+    )
+
+
+def test_a_list_that_fits_is_not_doubted(run: Run) -> None:
+    options = ["--split-tunnel", "--route", "10.1.0.0/16", "--allow", "10.1.0.5:443"]
+    assert "warning" not in run("profile", "set", "default", *options).stderr
+    options = ["--full-tunnel", "--no-routes", "--allow", "0.0.0.0/0:443/tcp"]
+    assert "warning" not in run("profile", "set", "default", *options).stderr
 
 
 def test_set_says_who_keeps_what_it_was_given(run: Run, home: Home, store: Store) -> None:

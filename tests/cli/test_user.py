@@ -3,11 +3,13 @@
 import json
 import re
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Address
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
+from sstpca import surroundings
 from sstpca.access.profiles import AccessProfile, parse_pool
 from sstpca.home import Home
 from sstpca.names import check_ipv4
@@ -266,6 +268,7 @@ def test_the_list_for_machines(run: Run, alice: str) -> None:
         "address": "10.99.0.20",
         "password_expired": False,
         "prefix": None,
+        "networks": [],
     }
 
 
@@ -421,3 +424,34 @@ def test_a_bundle_names_what_its_platforms_cannot_send(run: Run) -> None:
     said = lines(added)
     assert "the password of 'J\u00fcrgen' does not work on Linux" in said
     assert "Windows" not in said
+
+
+def test_the_networks_behind_a_client(
+    run: Run, alice: str, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(surroundings, "networks", lambda: [IPv4Network("192.168.50.0/24")])
+    monkeypatch.setattr(surroundings, "addresses_ipv6", lambda: [IPv6Address("2001:db8:50::1")])
+    result = run("user", "set", "alice", "--network", "10.20.0.0/16", "--network", "10.30.0.0/16")
+    assert (result.exit_code, result.stderr) == (0, "user 'alice' changed\n")
+    assert "10.20.0.0/16, 10.30.0.0/16\n" in run("user", "show", "alice").stdout
+    shown = json.loads(run("user", "show", "alice", "--json").stdout)
+    assert shown["networks"] == ["10.20.0.0/16", "10.30.0.0/16"]
+    # what may not be meant
+    options = ["--network", "192.168.0.0/16", "--network", "2001:db8:50::/48"]
+    said = run("user", "set", "alice", *options).stderr.splitlines()
+    assert [line.partition(" of this machine")[0] for line in said[:2]] == [
+        "warning: the network 192.168.0.0/16 overlaps with 192.168.50.0/24",
+        "warning: the network 2001:db8:50::/48 overlaps with 2001:db8:50::1",
+    ]
+    assert said[2].endswith("gives no IPv6, so that networks of IPv6 are not reached either")
+    # what cannot be
+    assert "exclude each other" in refused(
+        run("user", "set", "alice", "--network", "10.20.0.0/16", "--no-networks"), 2
+    )
+    assert "is a default route" in refused(run("user", "set", "alice", "--network", "::/0"), 2)
+    assert "not a network" in refused(run("user", "set", "alice", "--network", "office"), 2)
+    for taken_away in (["--network", ""], ["--no-networks"]):
+        run("user", "set", "alice", "--network", "10.20.0.0/16")
+        assert run("user", "set", "alice", *taken_away).exit_code == 0
+        assert json.loads(run("user", "show", "alice", "--json").stdout)["networks"] == []
+    assert "networks" not in run("user", "show", "alice").stdout

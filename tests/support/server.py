@@ -53,6 +53,7 @@ class Session:
     received: int
     sent: int
     worker: int
+    networks: list[str]
 
 
 @dataclass(frozen=True, slots=True)

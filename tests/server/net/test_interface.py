@@ -36,7 +36,7 @@ class Kernel:
         monkeypatch.setattr(interface, "_make", self.make)
         monkeypatch.setattr(os, "close", self.close)
 
-    def make(self, _prefix: str, _lease: Lease, _mtu: int) -> Tun:
+    def make(self, _config: Config, _lease: Lease) -> Tun:
         self._wait()
         self.said.append("made")
         near, far = os.pipe()
