@@ -38,6 +38,9 @@ _COMMANDS: Final = {
     "cert": Later("Issue, show, renew and revoke certificates.", ("cert", "cert_files", "lint")),
     "deploy": Later("Make what administrators need to set up the VPN on many PCs.", ("deploy",)),
     "doctor": Later("Look at an SSTP server as the Windows client does.", ("doctor",)),
+    "explain": Later(
+        "Say what an error of Windows means, why it comes, and what to do about it.", ("explain",)
+    ),
     "init": Later("Make the home of a VPN.", ("init",)),
     "lockout": Later("See and forget wrong passwords.", ("lockout",)),
     "profile": Later("Add, show, change and remove access profiles.", ("profile",)),

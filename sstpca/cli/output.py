@@ -221,6 +221,14 @@ def warn(*parts: Part) -> None:
     talk("warning: ", *parts)
 
 
+def heading(text: str) -> str:
+    """Return ``text`` in bold for a terminal, unless there are to be no colours (https://no-color.org).
+
+    Where nobody looks, click takes that away again.
+    """
+    return text if os.environ.get("NO_COLOR") else click.style(text, bold=True)
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number of things in words: 1 certificate, 2 certificates."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -117,7 +117,8 @@ def _of_name(what: str, name: Element) -> Iterator[str]:
         if not rdn.content:
             yield f"a part of its {what} is empty"
         for attribute in elements(rdn.content):
-            oid, value = children(attribute.whole, OID)[:2]
+            parts = children(attribute.whole, OID)
+            oid, value = parts[0], parts[1]
             text = f"{quoted(value.content.decode('latin-1'))} in its {what}"
             kind = f"(attribute {dotted(oid.content)})"
             if value.tag == _PRINTABLE and not _SIGNS.issuperset(value.content):

@@ -220,3 +220,15 @@ def test_a_key_of_another_kind_is_named_with_its_certificate() -> None:
         "ca.pem, block 2: the key of the certificate 'CN=leaf' is damaged, or of a kind that is not "
         "known here (1.2.840.10045.2.1, 1.3.36.3.3.2.8.1.1.9)"
     )
+
+
+@pytest.mark.parametrize("parts", [b"", encoded(OID, b"\x55\x04\x03")])
+@pytest.mark.parametrize("field", [2, 4])
+def test_a_name_that_is_cut_off_is_said_and_breaks_nothing(parts: bytes, field: int) -> None:
+    """An attribute with no value, or nothing at all (X.501 9.3): found by fuzzing."""
+    name = encoded(SEQUENCE, encoded(0x31, encoded(SEQUENCE, parts)))
+    fields = [encoded(SEQUENCE, b"")] * 6
+    fields[field] = name
+    der = encoded(SEQUENCE, encoded(SEQUENCE, b"".join(fields)))
+    with pytest.raises(SstpcaError, match="it is no certificate, or a damaged one"):
+        load_certificate(der, "x.pem")

@@ -2,8 +2,9 @@
 
 Windows shows small numbers of its own (raserror.h), those of sockets and of other parts of Windows
 (winerror.h), and HRESULTs, which its event log writes as signed decimal numbers. An HRESULT
-0x8007nnnn is the small number nnnn ([MS-ERREF] 2.1.2). The texts are in the table ``[errors]``:
-``KEY_means`` and ``KEY_helps``.
+0x8007nnnn is the small number nnnn ([MS-ERREF] 2.1.2). What users read is in the table ``[errors]`` of
+their texts: ``KEY_means`` and ``KEY_helps``. What administrators read beside that is in
+``templates/codes``.
 """
 
 from dataclasses import dataclass
@@ -68,7 +69,10 @@ CODES: Final = (
     ),
     Code(
         "server_certificate",
-        ("0x800B010A", "0x800B010C", "0x800B0110"),
+        (
+            *("0x800B0105", "0x800B010A", "0x800B010C", "0x800B0110", "0x800B0114"),
+            *("0x80090327", "0x80096004", "0x80096019"),
+        ),
         also=("12169", "12170", "12179"),
     ),
     Code("secure", ("12175", "0x80072F8F")),
