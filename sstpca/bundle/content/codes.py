@@ -52,7 +52,7 @@ CODES: Final = (
         common=True,
     ),
     Code("disagree", ("718", "720", "734"), common=True),
-    Code("account", ("646", "647", "648", "649", "709"), common=True),
+    Code("account", ("646", "647", "648", "649", "708", "709"), common=True),
     Code("eap_refused", ("0x80420015",)),
     Code(
         "eap_server",
