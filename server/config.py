@@ -36,6 +36,22 @@ DEFAULT_TLS: Final = TlsSettings()
 
 
 @dataclass(frozen=True, slots=True)
+class Hooks:
+    """Programs that are run for sessions; None: none is.
+
+    :param up: when IP flows; ``down`` when a session has ended for which ``up`` was due.
+    :param seconds: for how long one may run.
+    """
+
+    up: Path | None = None
+    down: Path | None = None
+    seconds: float = 10.0
+
+
+NO_HOOKS: Final = Hooks()
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One server's settings.
 
@@ -58,6 +74,7 @@ class Config:
         again now and then.
     :param tls: what is taken in TLS.
     :param version: of the program.
+    :param hooks: programs that are run for sessions.
     :param metrics: address and port where metrics and health are answered; None: nowhere.
     """
 
@@ -77,3 +94,4 @@ class Config:
     version: str = ""
     metrics: tuple[str, int] | None = None
     destinations: Callable[[], Mapping[int, tuple[Destination, ...]]] = dict
+    hooks: Hooks = NO_HOOKS

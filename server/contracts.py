@@ -179,6 +179,7 @@ class Lease:
         where that has a list (Config.destinations); 0: there is none, and no list.
     :param list: stands for that list, as it is when this is given; 0: there is none. As long as the
         rules do not have it, nothing of it can be reached.
+    :param profile_name: the name of the access profile, for programs of the administrator's.
     """
 
     session: int
@@ -193,6 +194,7 @@ class Lease:
     networks: tuple[IPv4Network, ...] = ()
     profile: int = 0
     list: int = 0
+    profile_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +281,9 @@ class Sessions(Protocol):
 
     def started(self, session: int, interface: str) -> None:
         """Note that a session goes through another interface than it was bound with."""
+
+    def up(self, session: int) -> None:
+        """IP flows for the first time."""
 
     def close(self, session: int, reason: str, traffic: tuple[int, int]) -> None:
         """The session is over: its address is free. One that is gone already is no error.

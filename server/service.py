@@ -22,6 +22,7 @@ from .config import Compat, Config
 from .contracts import Backend
 from .dataplane import engine
 from .errors import ServerError
+from .hooks.hooked import check as check_hooks
 from .log import LOGGER
 from .metrics.exporting import Exporting, exporting_of
 from .metrics.tally import Tally
@@ -59,6 +60,7 @@ def serve(config: Config, backend: Backend) -> None:
         rules = stack.enter_context(rules_of(config))
         conntrack.check()
         backend.reset()
+        check_hooks(config.hooks)
         exporting = stack.enter_context(exporting_of(config, backend))
         _Supervisor(config, identity, listeners, backend, awaited, rules, exporting).run()
         backend.reset()

@@ -150,6 +150,23 @@ class MetricsSettings:
         return endpoint(self.listen)
 
 
+_PROGRAM: Final = _Kind(
+    'the path of a program, "/etc/sstpca/up", or "" for none',
+    lambda value: (
+        isinstance(value, str) and (not value or value.startswith("/")) and "\0" not in value
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookSettings:
+    """The ``[hooks]`` table: programs that are run for sessions."""
+
+    up: str = _setting("", _PROGRAM)
+    down: str = _setting("", _PROGRAM)
+    seconds: int = _setting(10, _whole(1, 600))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All of settings.toml."""
@@ -161,6 +178,7 @@ class Settings:
     backup: BackupSettings = BackupSettings()
     history: HistorySettings = HistorySettings()
     metrics: MetricsSettings = MetricsSettings()
+    hooks: HookSettings = HookSettings()
 
     @property
     def host(self) -> str:
@@ -181,6 +199,7 @@ _SECTIONS: Final = {
     "backup": BackupSettings,
     "history": HistorySettings,
     "metrics": MetricsSettings,
+    "hooks": HookSettings,
 }
 
 
@@ -206,6 +225,7 @@ def load(path: Path) -> Settings:
         backup=BackupSettings(**_values(document, "backup")),
         history=HistorySettings(**_values(document, "history")),
         metrics=MetricsSettings(**_values(document, "metrics")),
+        hooks=HookSettings(**_values(document, "hooks")),
     )
     _check_tls(settings.tls, document)
     _check_hosts(settings.server, document)

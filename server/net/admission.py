@@ -68,6 +68,16 @@ class Admission:
         self._told.update(new)
         return " and ".join(new)
 
+    def up(self, lease: Lease) -> None:
+        """IP flows for the first time: whoever wants to know is told, and the session goes on."""
+        self._shared.spawn(self._tell_up(lease))
+
+    async def _tell_up(self, lease: Lease) -> None:
+        try:
+            await self._shared.ask(self._shared.sessions.up, lease.session)
+        except Exception as error:
+            self._log.error("%s", error)
+
     def withdraw(self) -> None:
         """Let no packet pass any more: a newer session may have the address already."""
         self._over = True

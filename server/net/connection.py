@@ -374,6 +374,7 @@ class Connection:
         self._inside.open(self._tun, lease, up, now)
         if self._life.state is ConnectionState.READY:
             self._shared.tally.up(now - self._began)
+            self._admission.up(lease)
         self._happen(ConnectionEvent.UP)
         self._spawn(self._tun.adapt(up.mtu, lease.ipv6 if up.ipv6 else None))
         if news := self._admission.news(lease, up):

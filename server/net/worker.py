@@ -10,6 +10,7 @@ from typing import Final
 from ..config import Config
 from ..contracts import Backend
 from ..dataplane.stream import TlsStream
+from ..hooks.hooked import hooked
 from ..log import LOGGER, SessionLog
 from ..metrics.figures import Refusal
 from ..metrics.tally import Tally
@@ -40,7 +41,10 @@ async def work(
     tally: Tally,
 ) -> None:
     """Be a worker of the process ``supervisor``, until SIGTERM or its death."""
-    with backend.join(os.getpid()) as (directory, sessions):
+    with (
+        backend.join(os.getpid()) as (directory, stored),
+        hooked(stored, config.hooks) as sessions,
+    ):
         shared = Shared(config, identity, directory, sessions, tally=tally)
         shared.weak_sign_ins = directory.weak_sign_ins()
         await Worker(shared, listeners).run(supervisor)

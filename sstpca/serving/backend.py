@@ -88,6 +88,9 @@ class StoreSessions:
         """Note that a session goes through another interface than it was bound with."""
         sessions.note_interface(self._store, session, interface)
 
+    def up(self, session: int) -> None:
+        """Nothing of that is kept: the session began when it was bound."""
+
     def close(self, session: int, reason: str, traffic: tuple[int, int]) -> None:
         """Forget the session; if the database does not answer, at one of the next beats."""
         self._over[session] = Ended(session, time.time(), reason, *traffic)
@@ -159,6 +162,7 @@ def _lease(promised: Promised) -> Lease:
         # beyond that the rules would take it for another
         profile=promised.profile if promised.profile <= PROFILES else 0,
         list=promised.list,
+        profile_name=promised.profile_name,
     )
 
 

@@ -4,8 +4,9 @@ import functools
 import hashlib
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 
-from sstpca.server.config import Compat, Config, TlsSettings
+from sstpca.server.config import Compat, Config, Hooks, TlsSettings
 from sstpca.server.contracts import Destination
 from sstpca.server.errors import ServerError
 from sstpca.server.service import serve as run_server
@@ -60,6 +61,11 @@ def _config(home: Home, settings: Settings) -> Config:
         due=functools.partial(_due, home),
         version=__version__,
         metrics=settings.metrics.endpoint,
+        hooks=Hooks(
+            Path(settings.hooks.up) if settings.hooks.up else None,
+            Path(settings.hooks.down) if settings.hooks.down else None,
+            settings.hooks.seconds,
+        ),
         tls=TlsSettings(settings.tls.minimum_version, Compat(settings.tls.compat)),
     )
 

@@ -143,6 +143,7 @@ class Promised:
     :param profile: the number of the access profile.
     :param list: stands for its list of where users may go; 0 where there is none.
     :param networks: what is behind the client; of IPv6 where it has a prefix.
+    :param profile_name: the access profile's name.
     """
 
     session: int
@@ -160,6 +161,7 @@ class Promised:
     profile: int
     list: int
     networks: tuple[Network, ...]
+    profile_name: str
 
 
 def promise(store: Store, worker: int, user: int, *, peer: str, client: str) -> Promised | None:
@@ -243,6 +245,7 @@ def _promised(address: int, prefix: str | None, row: Any) -> Promised:
         profile=row.id,
         list=_list(row.allow, dns, name_servers, of_ipv6.dns),
         networks=tuple(one for one in networks if one.version == 4 or prefix is not None),
+        profile_name=row.name,
     )
 
 
