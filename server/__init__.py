@@ -19,7 +19,7 @@ Beside that: ``metrics``, what it says of itself; ``hooks``, programs that hear 
 
 ``sstp``, ``ppp``, ``responders`` and ``session`` do no I/O: bytes, answers and the time come in, effects go out.
 What the server needs to know of users, leases and sessions it asks through ``contracts``; what it
-is told when it starts is in ``config``, what it says in ``log``, what it raises in ``errors``. A service
-manager hands it sockets by ``activation`` and hears of it by ``notify``; ``heartbeat`` knows whether
-the workers live.
+is told when it starts is in ``config``, what it says in ``log``, which may go to ``log_targets``, what
+it raises in ``errors``. A service manager hands it sockets by ``activation`` and hears of it by
+``notify``; ``heartbeat`` knows whether the workers live.
 """

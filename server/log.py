@@ -5,11 +5,11 @@ import logging
 import sys
 import time
 from collections.abc import MutableMapping
-from typing import Any, Literal
+from typing import Any, Final
 
 LOGGER = logging.getLogger("sstpca")
 
-_FIELDS = ("session", "user", "peer", "hint")
+FIELDS: Final = ("session", "user", "peer", "hint")
 
 
 class _Room:
@@ -97,28 +97,39 @@ class SessionLog(logging.LoggerAdapter[logging.Logger]):
         return msg, kwargs
 
 
-def _printable(text: str) -> str:
+def printable_line(text: str) -> str:
     """Show what came from the network without its control characters."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def line_of(record: logging.LogRecord) -> str:
+    """Return a record for people, on one line: ``warning: session 7 alice 203.0.113.9:50123: text``."""
+    fields = record.__dict__
+    who = [f"session {fields['session']}"] if "session" in fields else []
+    who += [str(fields[name]) for name in ("user", "peer") if name in fields]
+    level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
+    line = f"{' '.join(who)}: {record.getMessage()}" if who else record.getMessage()
+    hint = f"; {fields['hint']}" if "hint" in fields else ""
+    return f"{level}{printable_line(line + hint)}"
+
+
+def trace_of(record: logging.LogRecord) -> str:
+    """Return the traceback of a record, if it has one: lines that begin as no line of the log does."""
+    if not record.exc_info:
+        return ""
+    lines = logging.Formatter().formatException(record.exc_info).split("\n")
+    return "".join(f"\n    {printable_line(one)}" for one in lines)
+
+
 class TextFormatter(logging.Formatter):
     """``2026-01-31 12:00:00 session 7 alice 203.0.113.9:50123: up, address 10.99.0.10``"""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return one line."""
-        fields = record.__dict__
-        who = [f"session {fields['session']}"] if "session" in fields else []
-        who += [str(fields[name]) for name in ("user", "peer") if name in fields]
+        """Return one line, and a traceback if there is one."""
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
-        level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        line = f"{' '.join(who)}: {record.getMessage()}" if who else record.getMessage()
-        return f"{stamp} {level}{_printable(line)}{self._trace(record)}"
-
-    def _trace(self, record: logging.LogRecord) -> str:
-        return "\n" + self.formatException(record.exc_info) if record.exc_info else ""
+        return f"{stamp} {line_of(record)}{trace_of(record)}"
 
 
 class JsonFormatter(logging.Formatter):
@@ -134,20 +145,53 @@ class JsonFormatter(logging.Formatter):
         }
         if "claimed" in record.__dict__:
             line["user"] = record.__dict__["claimed"]
-        line |= {name: record.__dict__[name] for name in _FIELDS if name in record.__dict__}
+        line |= {name: record.__dict__[name] for name in FIELDS if name in record.__dict__}
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
         return json.dumps(line)
 
 
-def set_up(form: Literal["text", "json"]) -> None:
-    """Write the log to standard error in that form."""
+#: What syslog and the journal call these (RFC 5424 6.2.1).
+_SEVERITIES: Final = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4))
+
+
+def severity_of(record: logging.LogRecord) -> int:
+    """Return how grave a record is: 2 critical, 3 error, 4 warning, 6 informational."""
+    return next((number for level, number in _SEVERITIES if record.levelno >= level), 6)
+
+
+class PrefixFormatter(logging.Formatter):
+    """Lines for a standard error that systemd reads: ``<4>``, then the line (sd-daemon(3)).
+
+    :param form: makes the lines.
+    """
+
+    def __init__(self, form: logging.Formatter) -> None:
+        super().__init__()
+        self._form = form
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the lines, each with its prefix."""
+        prefix = f"<{severity_of(record)}>"
+        return prefix + self._form.format(record).replace("\n", f"\n{prefix}")
+
+
+def on_standard_error(form: logging.Formatter, *, to_journal: bool = False) -> logging.Handler:
+    """Return what writes to standard error.
+
+    :param to_journal: whether that is systemd's, which takes a priority in front of a line.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PrefixFormatter(form) if to_journal else form)
+    return handler
+
+
+def set_up(handler: logging.Handler) -> None:
+    """Have the log written by ``handler``."""
     # what no line has: from where in the source, and from which thread ("Optimization" in Python's
     # Logging HOWTO)
     logging._srcfile = None
     logging.logThreads = logging.logMultiprocessing = False
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     LOGGER.handlers = [handler]
     LOGGER.setLevel(logging.INFO)
     LOGGER.propagate = False

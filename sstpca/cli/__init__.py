@@ -43,6 +43,7 @@ _COMMANDS: Final = {
     ),
     "init": Later("Make the home of a VPN.", ("init",)),
     "lockout": Later("See and forget wrong passwords.", ("lockout",)),
+    "log": Later("Show the server's log, or what it says of one user or session.", ("log",)),
     "profile": Later("Add, show, change and remove access profiles.", ("profile",)),
     "quickstart": Later(
         "Make everything that is missing, and run the VPN server.", ("quickstart",)

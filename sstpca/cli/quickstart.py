@@ -2,8 +2,6 @@
 
 import click
 
-from sstpca.server import log
-
 from .. import surroundings
 from ..errors import InvalidInput, command
 from ..names import check_user_name, parse_hosts, user_key
@@ -12,6 +10,7 @@ from ..vpn.vpn import Vpn
 from .context import Context
 from .init import report, warn_of_contact, warn_of_hosts
 from .output import warn
+from .serving_log import begin
 from .usage import Command
 
 #: The user of the first run, where none is named.
@@ -111,5 +110,5 @@ def _provide_user(context: Context, name: str | None) -> None:
 
 
 def _serve(context: Context) -> None:
-    log.set_up("text")
-    context.vpn.serve()
+    with begin(context.home_path, None):
+        context.vpn.serve()

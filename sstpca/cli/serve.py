@@ -1,39 +1,36 @@
 """sstpca serve."""
 
-import contextlib
-from typing import Literal
-
 import click
 
-from sstpca.server import log
-
 from .context import Context
-from .edge import edge
+from .serving_log import FORMATS, begin
 from .usage import Command
 
 
 @click.command(cls=Command)
 @click.option(
     "--log-format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="Log lines for people, or a JSON object a line for machines.",
+    type=click.Choice(FORMATS),
+    help="Lines for people, a JSON object a line, systemd's journal, or syslog.  "
+    "[default: the journal under systemd, else text]",
+)
+@click.option(
+    "--syslog",
+    metavar="ADDRESS",
+    help="Where syslog is: /dev/log, a host, or host:port (UDP).",
 )
 @click.pass_obj
-def serve(context: Context, log_format: Literal["text", "json"]) -> None:
+def serve(context: Context, log_format: str | None, syslog: str | None) -> None:
     """Run the VPN server, until SIGTERM or Ctrl-C.
 
     It needs root (or CAP_NET_ADMIN), /dev/net/tun and the program nft. The log goes to standard
-    error, and so does what keeps it from starting, in the same form.
+    error, under systemd to its journal; and so does what keeps it from starting, in the same form.
+    'sstpca log' shows what it says of one user or session.
 
     \b
         sstpca serve
         sstpca --home /srv/vpn serve --log-format json
+        sstpca serve --syslog 192.0.2.53
     """
-    log.set_up(log_format)
-    with edge(_log) if log_format == "json" else contextlib.nullcontext():
+    with begin(context.home_path, log_format, syslog):
         context.vpn.serve()
-
-
-def _log(message: str, hint: str) -> None:
-    log.LOGGER.error("%s", message, extra={"hint": hint} if hint else {})

@@ -32,7 +32,11 @@ Run = Callable[..., Result]
         ("init a --no-passphrase=3", "--no-passphrase takes no value", "see 'sstpca init --help'"),
         ("init a --port 70000", "--port has to be a whole number from 1 to 65535", "init --help"),
         ("init a --port 4.5", "--port has to be a whole number from 1 to 65535", "init --help"),
-        ("serve --log-format xml", "--log-format has to be one of: text, json", "serve --help"),
+        (
+            "serve --log-format xml",
+            "--log-format has to be one of: text, json, journald, syslog",
+            "serve --help",
+        ),
         ("session kill x", "NUMBER has to be a whole number", "see 'sstpca session kill --help'"),
         ("deploy --output {file}", "--output has to be a folder that can be read", "deploy --help"),
     ],
