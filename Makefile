@@ -6,6 +6,9 @@
 # make fuzz   tries all parsers and whole sessions with inputs made for it, for two minutes; SECONDS=3600: for an hour
 # All set up .venv, and as root install the Debian packages they need.
 #
+# make dist   builds sdist and wheel into dist/, with a manual page for each command
+# make deb    builds a Debian package of the wheel, for Debian's Python of the same version as .venv's
+#
 # For developers:
 # make lock          renews what they install, within the ranges of pyproject.toml
 # make test-newest   the suite with the newest releases inside those ranges, locked or not
@@ -25,7 +28,7 @@ APT := DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get -o DPkg::Lo
 apt = [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing $(1)" && \
 	{ $(APT) update -qq && $(APT) install -qq -y --no-install-recommends $(1); } >/dev/null
 
-.PHONY: run install test bench fuzz fuzz-tools lint lock test-newest test-lowest clean python program
+.PHONY: run install dist deb test bench fuzz fuzz-tools lint lock test-newest test-lowest clean python program
 
 run: program
 	@set -f; exec $(BIN)/python -m sstpca quickstart $(call given,HOST,$$HOST) \
@@ -38,6 +41,9 @@ program: python
 	@"$(PYTHON)" install/environment.py run
 	@PATH=$$PATH:/usr/sbin command -v nft >/dev/null || [ "$$(id -u)" != 0 ] || { $(call apt,nftables); } || \
 		echo "nftables could not be installed; the server needs its program nft" >&2
+
+dist deb: program
+	@$(BIN)/python install/distribution.py $@
 
 test: lint
 	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=
@@ -89,7 +95,7 @@ test-newest test-lowest: test-%: python
 	.venv-$*/bin/python -m pytest -n auto --dist loadfile
 
 clean:
-	rm -rf .venv .venv.lock .venv-newest .venv-lowest build *.egg-info
+	rm -rf .venv .venv.lock .venv-newest .venv-lowest build dist *.egg-info
 
 # a Python that can make .venv; Debian packs the module that makes it apart
 python:

@@ -56,7 +56,7 @@ def serve(config: Config, backend: Backend) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with _signals() as awaited, ExitStack() as stack:
-        listeners = [stack.enter_context(one) for one in handed_over() or _listeners(config)]
+        listeners = [stack.enter_context(one) for one in _listeners(config)]
         rules = stack.enter_context(rules_of(config))
         conntrack.check()
         backend.reset()
@@ -86,6 +86,12 @@ def _signals() -> Iterator[frozenset[signal.Signals]]:
 
 
 def _listeners(config: Config) -> Iterator[socket.socket]:
+    if handed := handed_over():
+        LOGGER.info(
+            "the service manager listens for the server, whatever settings.toml has of that"
+        )
+        yield from handed
+        return
     for address, port in config.listen:
         if address == "::" and not _has_ipv6():
             LOGGER.info("this machine has no IPv6: not listening on ::")

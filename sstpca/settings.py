@@ -168,6 +168,13 @@ class HookSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RenewalSettings:
+    """The ``[renewal]`` table: what the renewal timer needs."""
+
+    passphrase_file: str = _setting("", _TEXT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All of settings.toml."""
 
@@ -179,6 +186,7 @@ class Settings:
     history: HistorySettings = HistorySettings()
     metrics: MetricsSettings = MetricsSettings()
     hooks: HookSettings = HookSettings()
+    renewal: RenewalSettings = RenewalSettings()
 
     @property
     def host(self) -> str:
@@ -200,6 +208,7 @@ _SECTIONS: Final = {
     "history": HistorySettings,
     "metrics": MetricsSettings,
     "hooks": HookSettings,
+    "renewal": RenewalSettings,
 }
 
 
@@ -226,6 +235,7 @@ def load(path: Path) -> Settings:
         history=HistorySettings(**_values(document, "history")),
         metrics=MetricsSettings(**_values(document, "metrics")),
         hooks=HookSettings(**_values(document, "hooks")),
+        renewal=RenewalSettings(**_values(document, "renewal")),
     )
     _check_tls(settings.tls, document)
     _check_hosts(settings.server, document)

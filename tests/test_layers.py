@@ -142,9 +142,13 @@ ROOMS: dict[str, tuple[str, str]] = {
         "__version__",
         "the server's view of a home: it needs no bundle, and no front end; metrics say the version",
     ),
+    "service": (
+        "errors names disk home settings x509.keys authority.backup_folder",
+        "it has the machine run this program, whatever that does",
+    ),
     "vpn": (
         "errors names addresses toml surroundings disk home secrets settings x509 lint client doctor access imports "
-        "store authority bundle serving server",
+        "store authority bundle service serving server",
         "the use cases; a front end is above them",
     ),
     "cli": (

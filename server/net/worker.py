@@ -166,7 +166,8 @@ class Worker:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 120_000)
         plain.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _UNSENT)
-        self._receive(plain, host=str(address[0]), port=int(address[1]))
+        # a socket that a service manager opened may be for both families
+        self._receive(plain, host=str(address[0]).removeprefix("::ffff:"), port=int(address[1]))
 
     def _receive(self, plain: socket.socket, *, host: str, port: int) -> None:
         peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -19,7 +19,7 @@ from typing import Final
 from ..disk import folders, locks
 from ..disk.reading import MissingFile, read_file, read_text
 from ..disk.writing import SECRET, temporary_prefix, write_file, write_new
-from ..errors import Refused, SstpcaError, Unavailable, option
+from ..errors import Refused, SstpcaError, Unavailable, command, option
 from ..home import Home
 from ..secrets import check_new_passphrase, generate_password
 from ..settings import Settings
@@ -82,7 +82,9 @@ def passphrase_of(home: Home, settings: Settings) -> bytes:
     except MissingFile:
         raise MissingFile(
             f"there is no {path} with a passphrase for the backups",
-            "write one into it, for its owner alone to read, or say ",
+            "write one into it, have '",
+            command("service install"),
+            "' make one, or say ",
             option("--passphrase-file"),
         ) from None
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):

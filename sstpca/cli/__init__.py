@@ -36,6 +36,9 @@ _COMMANDS: Final = {
     "bundle": Later("Make what users receive, list it, and prove that it still fits.", ("bundle",)),
     "ca": Later("Make, show and keep the authority.", ("ca", "cert_files")),
     "cert": Later("Issue, show, renew and revoke certificates.", ("cert", "cert_files", "lint")),
+    "completion": Later(
+        "Print what has SHELL complete the commands and options of sstpca.", ("completion",)
+    ),
     "deploy": Later("Make what administrators need to set up the VPN on many PCs.", ("deploy",)),
     "doctor": Later("Look at an SSTP server as the Windows client does.", ("doctor",)),
     "explain": Later(
@@ -55,6 +58,9 @@ _COMMANDS: Final = {
     ),
     "session": Later(
         "See and end the sessions of all workers, and see what was.", ("session", "session_past")
+    ),
+    "service": Later(
+        "Have the machine start the VPN server, and renew and back up by timers.", ("service",)
     ),
     "user": Later("Add, show, change and remove users.", ("user",)),
 }

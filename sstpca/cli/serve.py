@@ -2,7 +2,9 @@
 
 import click
 
+from ..errors import InvalidInput
 from .context import Context
+from .serve_check import report
 from .serving_log import FORMATS, begin
 from .usage import Command
 
@@ -19,8 +21,12 @@ from .usage import Command
     metavar="ADDRESS",
     help="Where syslog is: /dev/log, a host, or host:port (UDP).",
 )
+@click.option("--check", is_flag=True, help="Only say whether it would start; change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="What --check says as a JSON array.")
 @click.pass_obj
-def serve(context: Context, log_format: str | None, syslog: str | None) -> None:
+def serve(
+    context: Context, log_format: str | None, syslog: str | None, check: bool, as_json: bool
+) -> None:
     """Run the VPN server, until SIGTERM or Ctrl-C.
 
     It needs root (or CAP_NET_ADMIN), /dev/net/tun and the program nft. The log goes to standard
@@ -31,6 +37,12 @@ def serve(context: Context, log_format: str | None, syslog: str | None) -> None:
         sstpca serve
         sstpca --home /srv/vpn serve --log-format json
         sstpca serve --syslog 192.0.2.53
+        sstpca serve --check
     """
+    if check:
+        report(context, as_json=as_json)
+        return
+    if as_json:
+        raise InvalidInput("--json is for --check; the log is JSON with --log-format json")
     with begin(context.home_path, log_format, syslog):
         context.vpn.serve()

@@ -41,10 +41,16 @@ def serve(home: Home, settings: Settings) -> None:
             raise Unavailable(str(error), error.hint) from error
 
 
+def table_of(home: Home) -> str:
+    """Return the name of the nftables table of this home's server.
+
+    Each home has one of its own: what an earlier run left there is certainly this home's.
+    """
+    return f"sstpca_{hashlib.sha256(os.fsencode(home.root.resolve())).hexdigest()[:8]}"
+
+
 def _config(home: Home, settings: Settings) -> Config:
     server = settings.server
-    # each home has a table of its own: what an earlier run left there is certainly this home's
-    table = hashlib.sha256(os.fsencode(home.root.resolve())).hexdigest()[:8]
     return Config(
         name=settings.host,
         listen=tuple((address, server.port) for address in server.listen),
@@ -52,7 +58,7 @@ def _config(home: Home, settings: Settings) -> Config:
         read_identities=functools.partial(_read_identities, home),
         workers=server.workers or len(os.sched_getaffinity(0)),
         interface=server.interface,
-        table=f"sstpca_{table}",
+        table=table_of(home),
         mtu=server.mtu,
         nat=server.nat,
         nat66=server.nat66,

@@ -52,6 +52,22 @@ class Store:
         :param pooled: whether its connection is kept for the next use.
         :raises SstpcaError: if it is missing, no database of ours, or of a newer release.
         """
+        store, version = cls._opened(url, pooled=pooled)
+        if version < SCHEMA_VERSION:
+            store._migrate()
+        return store
+
+    @classmethod
+    def check(cls, url: str | Path) -> None:
+        """Make sure that :meth:`open` would open it; one of an older release stays as it is.
+
+        :raises SstpcaError: as that does.
+        """
+        store, _ = cls._opened(url)
+        store.close()
+
+    @classmethod
+    def _opened(cls, url: str | Path, *, pooled: bool = False) -> "tuple[Store, int]":
         path = sqlite.path_of(url)
         store = cls(path, sqlite.engine(path, pooled=pooled))
         with store.reading() as transaction:
@@ -63,9 +79,7 @@ class Store:
                 f"the database {path} has version {version}, this sstpca reads {SCHEMA_VERSION}",
                 "use the sstpca release that made it",
             )
-        if version < SCHEMA_VERSION:
-            store._migrate()
-        return store
+        return store, version
 
     def _migrate(self) -> None:
         with self.writing() as transaction:

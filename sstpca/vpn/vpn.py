@@ -10,6 +10,9 @@ from .opened import Opened
 
 # each loads what it needs, and most uses need one of them
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..serving.checks import Check
     from ..settings import Settings
     from .administrators import Administrators
     from .authority import TheAuthority
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from .profiles import AccessProfiles
     from .rename import Rename
     from .rollover import Rollover
+    from .service import Service
     from .sessions import Sessions
     from .setup import Plan
     from .transfer import Transfer
@@ -165,6 +169,13 @@ class Vpn:
 
         return Rename(self._opened)
 
+    @cached_property
+    def service(self) -> "Service":
+        """The VPN as a service of this machine."""
+        from .service import Service
+
+        return Service(self._opened)
+
     def serve(self) -> None:
         """Run the VPN server until SIGTERM or SIGINT; in the main thread, as root.
 
@@ -174,6 +185,15 @@ class Vpn:
         from ..serving.server import serve
 
         serve(self._opened.home, self._opened.settings)
+
+    def checks(self) -> "Iterator[Check]":
+        """Yield whether :meth:`serve` would work, check by check; nothing is changed by it.
+
+        :raises SstpcaError: if there is no home to look at.
+        """
+        from ..serving.checks import checks
+
+        return checks(self._opened.home)
 
     def close(self) -> None:
         """Close what was opened."""

@@ -5,19 +5,18 @@ a tap in a network namespace of the caller's. The folder is made once per machin
 """
 
 import contextlib
-import fcntl
 import hashlib
 import itertools
-import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.support.debian import DebianFailed, cache, debootstrap, locked
 from tests.support.netns import Namespace
 from tests.support.requirements import require
 
@@ -42,7 +41,7 @@ _counter = itertools.count()
 
 
 class GuestFailed(Exception):
-    """The guest itself could not be built, did not boot, or did not end in time."""
+    """The guest itself did not boot, or did not end in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,29 +151,19 @@ def guest() -> Guest:
 
     It lives in ``/var/cache/sstpca-guest``, or the folder that ``SSTPCA_GUEST`` names.
 
-    :raises GuestFailed: if building fails.
+    :raises DebianFailed: if building fails.
     """
     require(*PROGRAMS, tun=True)
-    cache = Path(os.environ.get("SSTPCA_GUEST", "/var/cache/sstpca-guest"))
-    cache.mkdir(mode=0o755, parents=True, exist_ok=True)
-    if cache.stat().st_uid != os.geteuid() or cache.stat().st_mode & 0o022:
-        raise GuestFailed(f"{cache} must belong to root, and only root may write there")
-    with _locked(cache / "lock"):
-        _build_root(cache)
-        _build_rest(cache)
-    return Guest(cache)
+    folder = cache("sstpca-guest", "SSTPCA_GUEST")
+    with locked(folder / "lock"):
+        _build_root(folder)
+        _build_rest(folder)
+    return Guest(folder)
 
 
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _build_root(cache: Path) -> None:
+def _build_root(folder: Path) -> None:
     """Fill the root folder: a minimal Debian with sstpc, and the modules of the guest's kernel."""
-    root, new = cache / "root", cache / "root.new"
+    root, new = folder / "root", folder / "root.new"
     modules = sorted(path.name for path in _MODULES.iterdir())
     wanted = hashlib.sha256(repr((PACKAGES, NETWORK_MANAGER, modules)).encode()).hexdigest()
     stamp = root / "etc" / "sstpca-guest"
@@ -182,14 +171,14 @@ def _build_root(cache: Path) -> None:
         return
     for old in (root, new):
         shutil.rmtree(old, ignore_errors=True)
-    log = cache / "debootstrap.log"
+    log = folder / "debootstrap.log"
     try:
-        _debootstrap(new, log, PACKAGES + NETWORK_MANAGER)
-    except GuestFailed:
+        debootstrap(new, log, PACKAGES + NETWORK_MANAGER)
+    except DebianFailed:
         if "Couldn't find these debs: network-manager-sstp" not in log.read_text():
             raise
         shutil.rmtree(new, ignore_errors=True)
-        _debootstrap(new, log, PACKAGES)
+        debootstrap(new, log, PACKAGES)
     (new / "share").mkdir()
     shutil.copytree(_MODULES, new / "lib/modules", symlinks=True, dirs_exist_ok=True)
     for version in modules:
@@ -198,43 +187,9 @@ def _build_root(cache: Path) -> None:
     new.rename(root)
 
 
-def _debootstrap(root: Path, log: Path, names: tuple[str, ...]) -> None:
-    """Install the suite that this machine runs, from the mirror that its apt uses."""
-    suite, mirror = _apt_source()
-    packages = ",".join(names)
-    command = ["debootstrap", "--variant=minbase", f"--include={packages}", suite]
-    with log.open("wb") as output:
-        done = subprocess.run([*command, root, mirror], stdout=output, stderr=output, check=False)
-    if done.returncode:
-        raise GuestFailed(f"debootstrap failed, see {log}:\n{log.read_text()[-2000:]}")
-    for package in (root / "var/cache/apt/archives").glob("*.deb"):
-        package.unlink()
-
-
-def _apt_source() -> tuple[str, str]:
-    settings = dict(
-        line.split("=", 1)
-        for line in Path("/etc/os-release").read_text().splitlines()
-        if "=" in line
-    )
-    suite = settings.get("VERSION_CODENAME", "")
-    listed = subprocess.run(
-        # a release has two names, "forky" and "testing": the system knows the one, apt maybe the other
-        ["apt-get", "indextargets", "--format", "$(CODENAME) $(COMPONENT) $(REPO_URI)"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for line in listed.stdout.splitlines():
-        release, component, mirror = line.split(maxsplit=2)
-        if (release, component) == (suite, "main"):
-            return suite, mirror
-    raise GuestFailed(f"apt has no source for {suite or 'this system'}; the guest needs Debian")
-
-
-def _build_rest(cache: Path) -> None:
+def _build_rest(folder: Path) -> None:
     """Put the parts of ours in: quick, so that they are always this version's."""
-    shutil.copy(_HERE / "guest-init", cache / "root/sbin/guest-init")
-    (cache / "root/sbin/guest-init").chmod(0o755)
-    command = ("gcc", "-O2", "-shared", "-fPIC", "-o", cache / "xstate.so", _HERE / "xstate.c")
+    shutil.copy(_HERE / "guest-init", folder / "root/sbin/guest-init")
+    (folder / "root/sbin/guest-init").chmod(0o755)
+    command = ("gcc", "-O2", "-shared", "-fPIC", "-o", folder / "xstate.so", _HERE / "xstate.c")
     subprocess.run(command, check=True)

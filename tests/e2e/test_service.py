@@ -1,0 +1,217 @@
+"""The Debian package on a machine with systemd: installed, its services run as they do for users, removed."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.client import Client
+from tests.support.debian import SHARED, Machine, root_with
+from tests.support.manner import WINDOWS
+from tests.support.netns import Network, wait_for
+from tests.support.server import DNS, LOCAL, NAME, PASSWORDS, POOL
+
+pytestmark = pytest.mark.root
+
+CHECKOUT = Path(__file__).parents[2]
+PACKAGES = ("systemd", "systemd-sysv", "python3", "nftables", "man-db", "bash-completion")
+#: blanks and signs that systemd, a shell and cron take for something else
+HOME = "/srv/my vpn 100%, $HOME \\x20 'a' \"b\""
+SECOND = "/root/vpn"
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Debian package of this checkout; one that is there already, if SSTPCA_DEB names it."""
+    if ready := os.environ.get("SSTPCA_DEB"):
+        return Path(ready)
+    done = subprocess.run(
+        [sys.executable, CHECKOUT / "install" / "distribution.py", "deb"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return CHECKOUT / done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def machine(
+    package: Path, network: Network, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Machine]:
+    """A machine with systemd and the package, in the network of the server."""
+    root = root_with("systemd", PACKAGES)
+    folder = tmp_path_factory.mktemp("machine")
+    (folder / package.name).write_bytes(package.read_bytes())
+    with Machine(root, folder, network.server) as made:
+        made.run("dpkg", "--install", f"{SHARED}/{package.name}")
+        yield made
+
+
+def sstpca(machine: Machine, home: str, *words: str, typed: str = "") -> str:
+    """Run a command of the package on a home; return what it prints."""
+    return machine.run("sstpca", "--home", home, *words, typed=typed).stdout
+
+
+def make(machine: Machine, home: str, port: int, *options: str) -> None:
+    where = ("--ip", str(Network.server_address), "--port", str(port))
+    sstpca(machine, home, "init", NAME, *where, "--no-passphrase", "--key-type", "ecdsa")
+    servers = [part for server in DNS for part in ("--dns", str(server))]
+    pool = f"{POOL[0]}-{POOL[1]}"
+    sstpca(
+        machine, home, "profile", "set", "default", "--local", str(LOCAL), "--pool", pool, *servers
+    )
+    sstpca(
+        machine, home, "user", "add", "alice", "--password-stdin", typed=f"{PASSWORDS['alice']}\n"
+    )
+
+
+def client(machine: Machine, network: Network, home: str, port: int) -> Client:
+    return Client(
+        network.client.connect((str(Network.server_address), port)),
+        "alice",
+        PASSWORDS["alice"],
+        ca=sstpca(machine, home, "ca", "export"),
+        name=NAME,
+        manner=WINDOWS,
+    )
+
+
+def status(machine: Machine, home: str) -> dict[str, dict[str, object]]:
+    done = machine.run("sstpca", "--home", home, "service", "status", "--json", check=False)
+    return {part["part"]: part for part in json.loads(done.stdout)}
+
+
+def unit(machine: Machine, home: str, what: str = "server") -> str:
+    return str(status(machine, home)[what]["name"])
+
+
+@pytest.fixture(scope="module")
+def installed(machine: Machine) -> Machine:
+    """The machine with a service that runs."""
+    make(machine, HOME, 8443)
+    said = machine.run("sstpca", "--home", HOME, "service", "install")
+    assert len(said.stdout.splitlines()) == 5, said.stdout
+    assert "the backups' passphrase is in" in said.stderr
+    return machine
+
+
+def test_what_the_package_brings(machine: Machine) -> None:
+    assert re.fullmatch(r"sstpca, version \d.*\n", machine.run("sstpca", "--version").stdout)
+    assert "sstpca ca backup" in machine.run("man", "sstpca-ca-backup").stdout
+    script = "_SSTPCA_COMPLETE=bash_complete COMP_WORDS='sstpca serv' COMP_CWORD=1 sstpca"
+    assert "plain,service" in machine.run("bash", "-c", script).stdout.splitlines()
+    there = "/usr/share/bash-completion/completions/sstpca"
+    machine.run("bash", "-n", there)
+    engine = "from sstpca.server.dataplane import engine; print(engine.COMPILED)"
+    assert machine.run("/usr/lib/sstpca/bin/python", "-c", engine).stdout == "True\n"
+
+
+def test_it_serves(installed: Machine, network: Network) -> None:
+    found = status(installed, HOME)
+    assert [part["running"] for part in found.values()] == [True, True, True], found
+    assert "Listening on" in str(found["server"]["detail"])
+    with client(installed, network, HOME, 8443).login() as one:
+        one.ping(network.host)
+        one.hang_up()
+
+
+def test_it_is_confined(installed: Machine) -> None:
+    for what in ("server", "renewal", "backup"):
+        name = unit(installed, HOME, what).replace(".timer", ".service")
+        words = ("systemd-analyze", "security", "--no-pager", "--threshold=30", name)
+        assert installed.run(*words, check=False).returncode == 0, installed.run(*words).stdout
+    main = installed.run(
+        "systemctl", "show", "--value", "--property=MainPID", unit(installed, HOME)
+    )
+    lines = installed.read(f"/proc/{main.stdout.strip()}/status").splitlines()
+    said = dict(line.split(":\t", 1) for line in lines)
+    assert said["NoNewPrivs"] == "1"
+    assert said["Seccomp"] == "2"
+    assert int(said["CapBnd"], 16) == sum(1 << bit for bit in (5, 6, 7, 8, 10, 12))
+
+
+def test_installing_it_again_changes_nothing(installed: Machine) -> None:
+    main = ("systemctl", "show", "--value", "--property=MainPID", unit(installed, HOME))
+    before = installed.run(*main).stdout
+    said = installed.run("sstpca", "--home", HOME, "service", "install")
+    assert said.stdout == ""
+    assert "nothing to write" in said.stderr
+    assert installed.run(*main).stdout == before
+
+
+def test_timers_renew_and_back_up_and_the_backup_can_be_restored(installed: Machine) -> None:
+    for what in ("renewal", "backup"):
+        service = unit(installed, HOME, what).replace(".timer", ".service")
+        installed.run("systemctl", "start", service)
+        assert "last run" in str(status(installed, HOME)[what]["detail"])
+    [made] = installed.run("sh", "-c", "ls /var/backups/sstpca/*/*.backup").stdout.splitlines()
+    given = ("--passphrase-file", f"{HOME}/backup.passphrase")
+    sstpca(installed, "/srv/again", "ca", "restore", made, *given)
+    assert sstpca(installed, "/srv/again", "user", "list") == sstpca(
+        installed, HOME, "user", "list"
+    )
+
+
+def test_a_server_that_is_killed_comes_back(installed: Machine, network: Network) -> None:
+    name = unit(installed, HOME)
+    installed.run("systemctl", "kill", "--kill-whom=main", "--signal=KILL", name)
+
+    def back() -> bool:
+        return "Listening" in str(status(installed, HOME)["server"]["detail"])
+
+    wait_for(lambda: not back(), 10, "its end")
+    wait_for(back, 30, "its return")
+    with client(installed, network, HOME, 8443).login() as one:
+        one.ping(network.host)
+
+
+def test_two_homes_of_one_machine_and_sockets_of_systemd(
+    installed: Machine, network: Network
+) -> None:
+    make(installed, SECOND, 8444)
+    text = installed.read(f"{SECOND}/settings.toml")
+    changed = text.replace('interface = "sstp"', 'interface = "vpn"')
+    installed.run("tee", f"{SECOND}/settings.toml", typed=changed)
+    sstpca(
+        installed,
+        SECOND,
+        "profile",
+        "set",
+        "default",
+        "--local",
+        "10.98.0.1",
+        "--pool",
+        "10.98.0.10-10.98.0.99",
+    )
+    said = sstpca(installed, SECOND, "service", "install", "--socket")
+    assert len(said.splitlines()) == 6, said
+    for home, port in ((HOME, 8443), (SECOND, 8444)):
+        assert all(part["running"] for part in status(installed, home).values())
+        with client(installed, network, home, port).login() as one:
+            one.ping(network.host)
+    log = installed.run("journalctl", "--unit", unit(installed, SECOND)).stdout
+    assert "the service manager listens" in log
+    # the port is nobody's now: the server went back to its own
+    sstpca(installed, SECOND, "service", "uninstall")
+    assert not any(part["installed"] for part in status(installed, SECOND).values())
+    assert all(part["running"] for part in status(installed, HOME).values())
+    found = installed.run("sh", "-c", "ls /etc/systemd/system /etc/systemd/system/*.wants").stdout
+    assert "root-vpn" not in found
+    assert installed.run("test", "-f", f"{SECOND}/ca.key").returncode == 0
+
+
+def test_the_package_is_removed_and_the_home_stays(installed: Machine) -> None:
+    name = unit(installed, HOME)
+    before = sorted(installed.run("ls", "-A", HOME).stdout.splitlines())
+    installed.run("dpkg", "--remove", "sstpca")
+    assert installed.run("systemctl", "is-active", name, check=False).stdout.strip() == "inactive"
+    installed.run("dpkg", "--purge", "sstpca")
+    assert installed.run("sh", "-c", "ls /usr/lib/sstpca", check=False).returncode != 0
+    after = sorted(installed.run("ls", "-A", HOME).stdout.splitlines())
+    assert {one for one in before if not one.startswith("sstpca.db-")} <= set(after)
