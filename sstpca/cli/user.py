@@ -7,14 +7,14 @@ import click
 
 from ..access.ipv6 import parse_static_prefix
 from ..access.networks import parse_network
-from ..errors import InvalidInput, command
+from ..errors import InvalidInput, NotFound, command
 from ..names import check_ipv4
 from ..vpn.sendable import of_passwords
 from ..vpn.users import User
 from . import ask
 from .context import Context
 from .options import gathered
-from .output import echo_json, iso, local, pairs, table, talk, warn
+from .output import MANY, echo_json, iso, local, pairs, table, talk, warn
 from .profile_doubts import warn_of_networks, warn_without_ipv6
 from .saved import talk_of_saved
 from .usage import Group, Later
@@ -198,6 +198,21 @@ class _Static:
     networks: tuple[str, ...]
     no_networks: bool
 
+    def refuse_what_is_for_one(self) -> None:
+        """Refuse what two users cannot both have.
+
+        :raises InvalidInput: if it was given.
+        """
+        for name, given in (
+            ("--address", self.address),
+            ("--prefix", self.prefix),
+            ("--network", any(self.networks) or None),
+        ):
+            if given is not None:
+                raise InvalidInput(
+                    f"{name} is for one user", "leave it out, or set them one by one"
+                )
+
     def changes(self) -> dict[str, Any]:
         """Return what Users.change takes.
 
@@ -221,8 +236,34 @@ class _Static:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Whom:
+    """Whose it is to be."""
+
+    names: tuple[str, ...]
+    all_: bool
+    of_profile: str | None
+
+    def users(self, context: Context) -> list[User]:
+        """Return them.
+
+        :raises InvalidInput: if they are named in no way, or in more than one.
+        :raises SstpcaError: if there is no such user or access profile, or nobody has that.
+        """
+        if (bool(self.names), self.all_, self.of_profile is not None).count(True) != 1:
+            raise InvalidInput(
+                "say whom to change, in one way", "name users, or say --all or --of-profile NAME"
+            )
+        found = context.vpn.users.select(self.names, self.of_profile)
+        if not found:
+            raise NotFound("there is nobody to change", "see '", command("user list"), "'")
+        return found
+
+
 @user.command("set")
-@click.argument("name")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--all", "all_", is_flag=True, help="Change all users.")
+@click.option("--of-profile", metavar="NAME", help="Change all users with this access profile.")
 @click.option("--profile", help="The access profile.")
 @click.option("--address", metavar="IP", help="The address the user always gets.")
 @click.option("--no-address", is_flag=True, help="Give an address of the pool again.")
@@ -238,8 +279,9 @@ class _Static:
 @click.option("--no-networks", is_flag=True, help="Nothing is behind the user's client any more.")
 @click.pass_obj
 @gathered(_Static, "static")
-def set_(context: Context, name: str, profile: str | None, static: _Static) -> None:
-    """Change what the user NAME is given.
+@gathered(_Whom, "whom")
+def set_(context: Context, whom: _Whom, profile: str | None, static: _Static) -> None:
+    """Change what each user NAME is given; of several, all are changed, or none.
 
     That is the access profile, the address, the IPv6 prefix, or the networks behind the client (which
     RADIUS calls Framed-Route; --network can be repeated, and replaces what was there). It counts from
@@ -247,30 +289,46 @@ def set_(context: Context, name: str, profile: str | None, static: _Static) -> N
     bundle.
 
     \b
-        sstpca user set alice --profile office
+        sstpca user set alice bob --profile office
+        sstpca user set --of-profile guests --profile staff
         sstpca user set alice --address 10.99.0.20
         sstpca user set alice --prefix 2001:db8:98:a11c::/64
         sstpca user set office-b --network 192.168.50.0/24
     """
     if profile is None and static == _Static(None, False, None, False, (), False):
         raise InvalidInput("nothing to change", "see '", command("user set --help"), "'")
-    changed = context.vpn.users.change(name, profile=profile, **static.changes())
-    if changed.static_prefix is not None:
-        warn_without_ipv6(context, changed.profile, "the prefix is not given either")
-    if static.networks:
-        warn_of_networks(context, changed)
-    _report([changed], "changed")
+    found = whom.users(context)
+    if len(found) > 1:
+        static.refuse_what_is_for_one()
+    changes = {"profile": profile, **static.changes()}
+    changed = context.vpn.users.change_each({one.name: changes for one in found})
+    for one in changed:
+        if one.static_prefix is not None:
+            warn_without_ipv6(context, one.profile, "the prefix is not given either")
+        if static.networks:
+            warn_of_networks(context, one)
+    _report(changed, "changed")
     if profile is not None:
-        by_certificate = context.vpn.profiles.get(changed.profile).by_certificate
-        if by_certificate:
-            talk("the sign-in is by certificate now: a password does not get in")
-        talk(
-            "next, where sign-in, routes or tunnel are others: ",
-            command("bundle {} --issue" if by_certificate else "bundle {}", changed.name),
-        )
+        _tell_of_profile(context, profile, changed)
+
+
+def _tell_of_profile(context: Context, profile: str, changed: list[User]) -> None:
+    """Say what another access profile means for its users."""
+    by_certificate = context.vpn.profiles.get(profile).by_certificate
+    if by_certificate:
+        talk("the sign-in is by certificate now: a password does not get in")
+    whom = [one.name for one in changed] if len(changed) <= MANY else ["--profile", profile]
+    issue = ["--issue"] if by_certificate else []
+    talk(
+        "next, where sign-in, routes or tunnel are others: ",
+        command(f"bundle{' {}' * len(whom + issue)}", *whom, *issue),
+    )
 
 
 def _report(changed: list[User], done: str) -> None:
+    if len(changed) > MANY:
+        talk(f"{len(changed)} users {done}")
+        return
     for one in changed:
         talk(f"user '{one.name}' {done}")
 

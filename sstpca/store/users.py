@@ -1,6 +1,7 @@
 """Users: who may log in, with which password, address and access profile."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Network, ip_network
@@ -271,6 +272,7 @@ def change(
     static_prefix: IPv6Network | None = None,
     no_static_prefix: bool = False,
     networks: Iterable[Network] | None = None,
+    within: Transaction | None = None,
 ) -> User:
     """Change the access profile, what is static, or the networks of the user ``name``, from the next
     login.
@@ -278,10 +280,11 @@ def change(
     :param no_static_address: take the static address away.
     :param no_static_prefix: take the static prefix away.
     :param networks: what is behind the user's client; None leaves that as it is.
+    :param within: the transaction in which it happens; None: one of its own.
     :raises InvalidInput: if the address, the prefix or a network cannot be used.
     :raises SstpcaError: if there is no such user or access profile.
     """
-    with store.writing() as transaction:
+    with store.writing() if within is None else nullcontext(within) as transaction:
         user = _get(transaction, name)
         values: dict[str, Any] = {}
         if profile is not None:

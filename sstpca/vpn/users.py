@@ -1,8 +1,9 @@
 """Users: who may log in, by which password and with which access profile."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Network
+from typing import Any
 
 from ..access.networks import Network
 from ..access.profiles import DEFAULT
@@ -240,6 +241,20 @@ class Users:
             no_static_prefix=no_static_prefix,
             networks=networks,
         )
+
+    def change_each(self, changes: Mapping[str, Mapping[str, Any]]) -> list[User]:
+        """Change several users, all of them or, on an error, none.
+
+        :param changes: for each name, what :meth:`change` takes.
+        :returns: the users as they are then, in that order.
+        :raises SstpcaError: as :meth:`change` does.
+        """
+        store = self._opened.store
+        with store.writing() as transaction:
+            return [
+                users.change(store, name, within=transaction, **given)
+                for name, given in changes.items()
+            ]
 
     def remove(self, names: Iterable[str]) -> list[User]:
         """Remove the users ``names``, all of them or, on an error, none.
