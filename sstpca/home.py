@@ -2,11 +2,13 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from .disk import guard, locks
@@ -263,9 +265,10 @@ class Home:
             os.close(descriptor)
 
     @contextlib.contextmanager
-    def serving(self) -> Iterator[None]:
+    def serving(self, about: Mapping[str, object] = MappingProxyType({})) -> Iterator[None]:
         """Hold the home for one server.
 
+        :param about: what :meth:`served` says of it, fit for JSON.
         :raises InUse: if another server has it.
         :raises Unavailable: if it cannot be written, or its file system has no locks.
         """
@@ -281,6 +284,25 @@ class Home:
                     f"a server is already running for the home {self.root}",
                     "stop it first, or serve another home",
                 )
+            with contextlib.suppress(OSError):  # a full disk is no reason not to serve
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, json.dumps(dict(about)).encode(), 0)
             yield
         finally:
             os.close(descriptor)
+
+    def served(self) -> dict[str, object] | None:
+        """Return what the server that has the home says of itself; None if none has it."""
+        try:
+            descriptor = os.open(self.root / "serve.lock", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            if locks.holding(descriptor) is None:
+                return None
+            said = json.loads(os.pread(descriptor, 65_536, 0) or b"{}")
+        except (OSError, ValueError):
+            return {}
+        finally:
+            os.close(descriptor)
+        return said if isinstance(said, dict) else {}

@@ -62,6 +62,7 @@ _COMMANDS: Final = {
     "service": Later(
         "Have the machine start the VPN server, and renew and back up by timers.", ("service",)
     ),
+    "status": Later("Show how this VPN is, on one screen, and what needs attention.", ("status",)),
     "user": Later("Add, show, change and remove users.", ("user",)),
 }
 

@@ -59,6 +59,15 @@ def holder(descriptor: int) -> str:
 
     ``process 4711 ("sstpca")``, or ``another process``.
     """
+    pid = holding(descriptor)
+    return "another process" if pid is None else _process(pid)
+
+
+def holding(descriptor: int) -> str | None:
+    """Return the number of the process that took the lock of the open file ``descriptor``.
+
+    None if nobody has it, as far as the kernel tells.
+    """
     status = os.fstat(descriptor)
     device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
     try:
@@ -69,8 +78,8 @@ def holder(descriptor: int) -> str:
         # proc_locks(5): "1: FLOCK ADVISORY WRITE 4711 fd:01:1234567 0 EOF"; "->" is one who waits
         fields = line.split()
         if len(fields) == 8 and fields[1] == "FLOCK" and fields[5] == f"{device}:{status.st_ino}":
-            return _process(fields[4])
-    return "another process"
+            return fields[4]
+    return None
 
 
 def _process(pid: str) -> str:

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def serve(home: Home, settings: Settings) -> None:
     load_identities(home)
     Sealer.load(home)
     Store.open(home.database).close()
-    with home.serving():
+    with home.serving(_about(settings)):
         try:
             run_server(
                 _config(home, settings), StoreBackend(home, settings.lockout, settings.history)
@@ -49,6 +50,23 @@ def table_of(home: Home) -> str:
     return f"sstpca_{hashlib.sha256(os.fsencode(home.root.resolve())).hexdigest()[:8]}"
 
 
+def _about(settings: Settings) -> dict[str, object]:
+    """Return what the server says of itself to 'sstpca status'."""
+    server = settings.server
+    return {
+        "pid": os.getpid(),
+        "started": time.time(),
+        "version": __version__,
+        "listen": list(server.listen),
+        "port": server.port,
+        "workers": _workers(settings),
+    }
+
+
+def _workers(settings: Settings) -> int:
+    return settings.server.workers or len(os.sched_getaffinity(0))
+
+
 def _config(home: Home, settings: Settings) -> Config:
     server = settings.server
     return Config(
@@ -56,7 +74,7 @@ def _config(home: Home, settings: Settings) -> Config:
         listen=tuple((address, server.port) for address in server.listen),
         identities=(home.server_identity, home.server_ecdsa_identity),
         read_identities=functools.partial(_read_identities, home),
-        workers=server.workers or len(os.sched_getaffinity(0)),
+        workers=_workers(settings),
         interface=server.interface,
         table=table_of(home),
         mtu=server.mtu,

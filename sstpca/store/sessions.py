@@ -394,6 +394,20 @@ def _view(row: sa.Row[Any]) -> SessionView:
     )
 
 
+def count_sessions(store: Store) -> tuple[int, int]:
+    """Return how many workers live, and how many sessions go through them."""
+    living = workers.c.seen >= now() - STALE
+    of_them = (
+        sa.select(sa.func.count())
+        .select_from(sessions)
+        .join(workers, sessions.c.worker_id == workers.c.id)
+        .where(living, sessions.c.promised.is_(None))
+    )
+    with store.reading() as transaction:
+        many = transaction.scalar(sa.select(sa.func.count()).select_from(workers).where(living))
+        return many or 0, transaction.scalar(of_them) or 0
+
+
 def end_sessions(store: Store, numbers: Iterable[int], *, reason: str, patience: float) -> None:
     """Ask the workers to end these sessions, and wait until they have, ``patience`` s at most.
 

@@ -14,6 +14,7 @@ What some of them rest on::
     linting         what Windows objects to, as a home knows it
     examining       what the Windows client would see of a server, step by step
     explaining      what an error of Windows means, why it comes, and what to do
+    status          how it is, on one screen
     doubts          what may not be meant about an access profile
     sendable        which names and passwords the clients of a platform cannot send
 """

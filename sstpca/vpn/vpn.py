@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .service import Service
     from .sessions import Sessions
     from .setup import Plan
+    from .status import Status
     from .transfer import Transfer
     from .users import Users
 
@@ -175,6 +176,15 @@ class Vpn:
         from .service import Service
 
         return Service(self._opened)
+
+    def status(self) -> "Status":
+        """Return how it is: what runs, what ends, what is used up, what needs attention.
+
+        :raises SstpcaError: if its settings or its database cannot be read.
+        """
+        from .status import status
+
+        return status(self._opened)
 
     def serve(self) -> None:
         """Run the VPN server until SIGTERM or SIGINT; in the main thread, as root.
