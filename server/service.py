@@ -176,7 +176,8 @@ class _Supervisor:
             self._warn_of_expiry()
             self._reconcile_rules()
             self._exporting.tick()
-            self._manager.alive()
+            if not self._exporting.board.hangs():
+                self._manager.alive()
         LOGGER.info("stopping")
         self._manager.stopping()
         self._stop()

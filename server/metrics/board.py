@@ -10,6 +10,7 @@ import errno
 import fcntl
 import mmap
 import os
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -17,6 +18,10 @@ from .figures import ALIVE, ANSWERED, CELLS, FIGURES
 
 #: Workers at a time, at most: as many as there may be, and as many again while they are replaced.
 SLOTS: Final = 512
+
+#: Seconds after which a worker hangs: it says once a second that it lives, and nothing that it does
+#: takes a tenth of this.
+HANGS_AFTER: Final = 20.0
 
 _NUMBER: Final = 8
 _SIZE: Final = SLOTS * CELLS * _NUMBER
@@ -42,7 +47,8 @@ class Board:
         self._numbers = memoryview(mmap.mmap(self.descriptor, _SIZE)).cast("d")
         with contextlib.suppress(OSError):  # Linux before 5.1 knows no such seal
             fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, _SEALS)
-        self._taken: set[int] = set()
+        #: The slots in use, and since when, by time.monotonic().
+        self._taken: dict[int, float] = {}
 
     def take(self) -> int:
         """Return the number of a slot for a new worker; what others have counted there stays.
@@ -52,12 +58,19 @@ class Board:
         free = next((one for one in range(SLOTS) if one not in self._taken), None)
         if free is None:
             raise OSError(errno.ENOSPC, "there are too many workers to count")
-        self._taken.add(free)
+        self._taken[free] = time.monotonic()
         return free
+
+    def hangs(self) -> bool:
+        """Whether there is a worker that has not said for :data:`HANGS_AFTER` that it lives."""
+        latest = time.monotonic() - HANGS_AFTER
+        return any(
+            max(since, self.slot(number)[ALIVE]) < latest for number, since in self._taken.items()
+        )
 
     def leave(self, number: int) -> None:
         """The worker has ended, however: what it had is gone, what it has counted stays."""
-        self._taken.discard(number)
+        self._taken.pop(number, None)
         slot = self.slot(number)
         slot[ALIVE] = slot[ANSWERED] = 0.0
         for figure in FIGURES:
