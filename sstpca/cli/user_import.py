@@ -34,8 +34,8 @@ def import_(
 ) -> None:
     """Add the accounts that another program's FILE has, with their passwords.
 
-    FILE is a table (CSV) whose first line names its columns: name, password, profile, address, prefix
-    and enabled, as user export writes it; pppd's or accel-ppp's chap-secrets; what RouterOS exports of
+    FILE is a table (CSV) whose first line names its columns: name, password, profile, address, prefix,
+    networks and enabled, as user export writes it; pppd's or accel-ppp's chap-secrets; what RouterOS exports of
     /ppp, /ip pool and /ipv6 pool (with show-sensitive); or SoftEther's vpn_server.config. - is standard
     input. Access profiles of a RouterOS export are added where there are none of their names. If one
     account cannot be added, none is.
@@ -112,6 +112,7 @@ def _said(line: Line, added: str) -> str:
         said.append(f"address {account.static_address}")
     if account.static_prefix is not None:
         said.append(f"prefix {account.static_prefix}")
+    said += [f"network {one}" for one in account.networks]
     if not account.enabled:
         said.append("disabled")
     return "; ".join((*said, *line.notes))

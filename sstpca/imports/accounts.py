@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Network
 
+from ..access.networks import Network
 from ..access.profiles import AccessProfile
 
 
@@ -17,6 +18,7 @@ class Account:
     :param profile: the name of its access profile; empty: it has none of its own.
     :param static_address: the address it always gets.
     :param static_prefix: the IPv6 prefix, a /64, that it always gets.
+    :param networks: what is behind its client.
     :param problem: why it cannot be taken over; empty if it can.
     :param other: whether it is none of this VPN's: it is left out, and ``problem`` says why.
     :param lost: what of it is not taken over.
@@ -30,6 +32,7 @@ class Account:
     profile: str = ""
     static_address: IPv4Address | None = None
     static_prefix: IPv6Network | None = None
+    networks: tuple[Network, ...] = ()
     problem: str = ""
     other: bool = False
     lost: tuple[str, ...] = ()

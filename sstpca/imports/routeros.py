@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv6Network
 from typing import Final
 
 from ..access.ipv6 import Ipv6Settings, checked, parse_prefix, parse_static_prefix
+from ..access.networks import Network, parse_network
 from ..access.profiles import SESSIONS, AccessProfile, parse_pool
 from ..errors import InvalidInput
 from .accounts import Account, Found, Profile, address
@@ -36,7 +37,6 @@ _LOST: Final = {
     "caller-id": "from where the user may come",
     "limit-bytes-in": "the limits of bytes",
     "limit-bytes-out": "the limits of bytes",
-    "routes": "the networks behind the client",
     "local-address": "the server's address for this user alone",
     "comment": "the comment",
 }
@@ -101,6 +101,8 @@ def _account(entry: _Entry) -> Account:
     prefix = _prefix(fields.get("remote-ipv6-prefix", ""))
     if prefix is None and "remote-ipv6-prefix" in fields:
         lost.append("the IPv6 prefix, which is no /64,")
+    behind, strange = _networks(fields)
+    lost += [f"the route {one}" for one in strange]
     profile = fields.get("profile", "default")
     return Account(
         entry.line,
@@ -110,6 +112,7 @@ def _account(entry: _Entry) -> Account:
         profile=_name(_BUILT_IN.get(profile, profile)),
         static_address=fixed,
         static_prefix=prefix,
+        networks=behind,
         problem=problem,
         other=other,
         lost=tuple(lost),
@@ -151,6 +154,22 @@ def _ipv6(pool: str, pools: Mapping[tuple[str, str], str]) -> Ipv6Settings | Non
         return checked(Ipv6Settings(parse_prefix(pools.get(("/ipv6 pool", pool), ""))))
     except InvalidInput:
         return None
+
+
+def _networks(fields: Mapping[str, str]) -> tuple[tuple[Network, ...], list[str]]:
+    """Return the networks behind a client, and what is none of them.
+
+    A route is "dst-address gateway metric", of which the first is enough; a comma is between two.
+    """
+    found: list[Network] = []
+    strange: list[str] = []
+    for name in ("routes", "ipv6-routes"):
+        for route in filter(None, map(str.strip, fields.get(name, "").split(","))):
+            try:
+                found.append(parse_network(route.split()[0]))
+            except InvalidInput:
+                strange.append(route)
+    return tuple(found), strange
 
 
 def _prefix(text: str) -> IPv6Network | None:

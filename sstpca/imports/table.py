@@ -6,18 +6,20 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from ..access.ipv6 import parse_static_prefix
+from ..access.networks import parse_network
 from ..errors import InvalidInput
 from ..names import quoted
 from .accounts import Account, Found, address
 
 #: What a column may be called. Spreadsheets of other countries separate by semicolons.
-COLUMNS: Final = ("name", "password", "profile", "address", "prefix", "enabled")
+COLUMNS: Final = ("name", "password", "profile", "address", "prefix", "networks", "enabled")
 _CALLED: Final = {
     "user": "name",
     "username": "name",
     "user name": "name",
     "login": "name",
     "ip": "address",
+    "network": "networks",
     "static address": "address",
 }
 _YES: Final = frozenset({"", "yes", "y", "true", "1", "on"})
@@ -61,8 +63,8 @@ def write(accounts: Iterable[Account]) -> str:
     rows.writerow(COLUMNS)
     for one in accounts:
         where, prefix = one.static_address or "", one.static_prefix or ""
-        enabled = "yes" if one.enabled else "no"
-        rows.writerow((_plain(one.name), "", _plain(one.profile), where, prefix, enabled))
+        behind, enabled = " ".join(map(str, one.networks)), "yes" if one.enabled else "no"
+        rows.writerow((_plain(one.name), "", _plain(one.profile), where, prefix, behind, enabled))
     return out.getvalue()
 
 
@@ -92,13 +94,14 @@ def _account(line: int, header: list[str], row: list[str]) -> Account:
     cells: Mapping[str, str] = dict(zip(header, row, strict=False))
     name, enabled = cells.get("name", "").strip(), cells.get("enabled", "").strip().lower()
     where, prefix = cells.get("address", "").strip(), cells.get("prefix", "").strip()
-    problem, network = "", None
+    problem, static, behind = "", None, ()
     if enabled not in _YES | _NO:
         problem = f"enabled is yes or no, not {quoted(enabled)}"
     elif where and address(where) is None:
         problem = f"{quoted(where)} is not an IPv4 address"
     try:
-        network = parse_static_prefix(prefix) if prefix else None
+        static = parse_static_prefix(prefix) if prefix else None
+        behind = tuple(map(parse_network, cells.get("networks", "").split()))
     except InvalidInput as error:
         problem = problem or str(error)
     return Account(
@@ -109,7 +112,8 @@ def _account(line: int, header: list[str], row: list[str]) -> Account:
         enabled=enabled in _YES,
         profile=_meant(cells.get("profile", "").strip()),
         static_address=address(where),
-        static_prefix=network,
+        static_prefix=static,
+        networks=behind,
         problem=problem,
     )
 

@@ -173,6 +173,7 @@ class Users:
                 profile=one.profile,
                 static_address=one.static_address,
                 static_prefix=one.static_prefix,
+                networks=one.networks,
             )
             for line, one in enumerate(self.select(names, profile), 2)
         )

@@ -11,7 +11,7 @@ from sstpca.store.users import User
 Run = Callable[..., Result]
 Refused = Callable[[Result, int], str]
 
-HEAD = "name,password,profile,address,prefix,enabled"
+HEAD = "name,password,profile,address,prefix,networks,enabled"
 
 
 @pytest.fixture
@@ -21,6 +21,7 @@ def people(run: Run) -> None:
     run("user", "add", "alice", "--generate", "--address", "10.99.0.20")
     run("user", "add", "=1+1", "bob", "--generate", "--profile", "staff")
     run("user", "set", "bob", "--prefix", "2001:db8:98:b0b::/64")
+    run("user", "set", "alice", "--network", "192.168.50.0/24", "--network", "192.168.60.0/24")
     run("user", "disable", "bob")
 
 
@@ -30,9 +31,9 @@ def test_what_is_written(run: Run) -> None:
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
         HEAD,
-        "'=1+1,,staff,,,yes",
-        "alice,,default,10.99.0.20,,yes",
-        "bob,,staff,,2001:db8:98:b0b::/64,no",
+        "'=1+1,,staff,,,,yes",
+        "alice,,default,10.99.0.20,,192.168.50.0/24 192.168.60.0/24,yes",
+        "bob,,staff,,2001:db8:98:b0b::/64,,no",
     ]
     assert result.stderr == "3 users written; there is no password in it\n"
 
@@ -40,7 +41,14 @@ def test_what_is_written(run: Run) -> None:
 @pytest.mark.usefixtures("people")
 def test_it_comes_in_again(run: Run, store: Store) -> None:
     def kept(one: User) -> tuple[object, ...]:
-        return one.name, one.profile, one.static_address, one.static_prefix, one.enabled
+        return (
+            one.name,
+            one.profile,
+            one.static_address,
+            one.static_prefix,
+            one.networks,
+            one.enabled,
+        )
 
     before = [kept(one) for one in users.list_all(store)]
     text = run("user", "export").stdout

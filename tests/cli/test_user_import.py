@@ -85,6 +85,7 @@ def test_a_dry_run_says_what_would_fail(run: Run, store: Store, export: str) -> 
         ("alice,correct horse,\nALICE,correct horse,", "already"),
         ("alice,correct horse,10.99.0.20\nbob,correct horse,10.99.0.20", "already"),
         ("alice,correct horse,10.99.0.1", "the server's own address"),
+        ("alice,correct horse,,,10.99.0.0/24", "overlaps"),
         ("a/b,correct horse,", "cannot be a user name"),
         (",correct horse,", "it is empty"),
         ("alice,,", "it has no password"),
@@ -94,7 +95,7 @@ def test_a_dry_run_says_what_would_fail(run: Run, store: Store, export: str) -> 
 def test_what_cannot_be_added(
     run: Run, refused: Refused, store: Store, lines: str, why: str
 ) -> None:
-    table = f"name,password,address,profile\n{lines}\n"
+    table = f"name,password,address,profile,networks\n{lines}\n"
     result = run("user", "import", "-", stdin=table)
     assert why in refused(result, 2)
     assert users.list_all(store) == []

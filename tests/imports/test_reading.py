@@ -2,7 +2,7 @@
 
 import csv
 import dataclasses
-from ipaddress import IPv4Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 import pytest
 from hypothesis import given
@@ -50,7 +50,7 @@ add comment="from \"sales\"" name=dora password="p\$ss\\word\_1 \C3\A4" profile=
 add disabled=yes name=erik password=12345678 profile=default-encryption
 add name=line password=abcdefghi service=pppoe
 add name=hidden remote-ipv6-prefix=2001:db8:98:7::/64
-/ppp secret add name=one-line password=12345678 remote-address=vpn routes=192.168.5.0/24
+/ppp secret add name=one-line password=12345678 remote-address=vpn routes="192.168.5.0/24 10.0.0.1 1,192.168.6.0/24,office"
 /interface sstp-client
 add name=out password=other user=else
 """
@@ -116,6 +116,9 @@ WRITTEN = st.builds(
     profile=st.sampled_from(["default", "-staff", "x"]),
     static_address=st.none() | st.ip_addresses(v=4),
     static_prefix=st.none() | st.just(IPv6Network("2001:db8:98:a11c::/64")),
+    networks=st.sampled_from(
+        [(), (IPv4Network("192.168.50.0/24"), IPv6Network("2001:db8:50::/48"))]
+    ),
 )
 
 
@@ -145,11 +148,12 @@ def test_what_separates_the_columns(delimiter: str) -> None:
         ("al,secret,10.9.0.300,yes", "no IPv4 address"),
         ("al,secret,,perhaps", "yes or no"),
         ("al,secret,,yes,2001:db8::/48", "64 bits"),
-        ("al,secret,,yes,,more", "6 columns"),
+        ("al,secret,,yes,,office", "not a network"),
+        ("al,secret,,yes,,,more", "7 columns"),
     ],
 )
 def test_what_is_wrong_in_a_line_of_a_table(line: str, problem: str) -> None:
-    [found] = table.read(f"name,password,address,enabled,prefix\n{line}\n").accounts
+    [found] = table.read(f"name,password,address,enabled,prefix,networks\n{line}\n").accounts
     assert problem.replace("no IPv4", "not an IPv4") in found.problem
 
 
@@ -194,7 +198,8 @@ def test_an_export_of_routeros() -> None:
     assert hidden.problem == "it has no password: export with show-sensitive"
     assert hidden.static_prefix == IPv6Network("2001:db8:98:7::/64")
     assert (last.name, last.static_address) == ("one-line", None)
-    assert last.lost == ("the networks behind the client", "the pool vpn for this user alone")
+    assert last.lost == ("the pool vpn for this user alone", "the route office")
+    assert list(map(str, last.networks)) == ["192.168.5.0/24", "192.168.6.0/24"]
     staff, bare, odd = found.profiles
     assert staff.made is not None
     assert (staff.name, str(staff.made.local_address)) == ("VPN-USERS", "10.77.0.1")
