@@ -57,7 +57,8 @@ _COMMANDS: Final = {
         ("server",),
     ),
     "session": Later(
-        "See and end the sessions of all workers, and see what was.", ("session", "session_past")
+        "See and end the sessions of all workers, and see what was.",
+        ("session", "session_past", "session_watch"),
     ),
     "service": Later(
         "Have the machine start the VPN server, and renew and back up by timers.", ("service",)
