@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from ..access.ipv6 import parse_static_prefix
-from ..access.networks import parse_network
+from ..access.networks import Network, parse_network
 from ..errors import InvalidInput
 from ..names import quoted
 from .accounts import Account, Found, address
@@ -94,7 +94,8 @@ def _account(line: int, header: list[str], row: list[str]) -> Account:
     cells: Mapping[str, str] = dict(zip(header, row, strict=False))
     name, enabled = cells.get("name", "").strip(), cells.get("enabled", "").strip().lower()
     where, prefix = cells.get("address", "").strip(), cells.get("prefix", "").strip()
-    problem, static, behind = "", None, ()
+    problem, static = "", None
+    behind: tuple[Network, ...] = ()
     if enabled not in _YES | _NO:
         problem = f"enabled is yes or no, not {quoted(enabled)}"
     elif where and address(where) is None:
