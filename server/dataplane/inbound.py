@@ -40,7 +40,8 @@ class Inbound:
         self._scratch = memoryview(scratch)
         self._rest = b""
         self._tun = -1
-        self._source = self._server = b""
+        self._source: bytes | None = b""
+        self._server: bytes | None = b""
         self._multicast = False
         self._networks = b"", b""
         self._offload = Offload.NONE
@@ -50,18 +51,19 @@ class Inbound:
     def open(
         self,
         tun: int,
-        source: bytes,
+        source: bytes | None,
         offload: Offload,
         *,
-        server: bytes,
+        server: bytes | None,
         multicast: bool,
         networks: tuple[bytes, bytes] = (b"", b""),
     ) -> None:
         """Let packets from ``source`` through to the descriptor ``tun``.
 
-        :param source: 4 bytes, the address; and, if there is IPv6, 8 more, the prefix.
+        :param source: 4 bytes, the address; and, if there is IPv6, 8 more, the prefix. None: IPv4
+            packets may come from anywhere, as they do to a client.
         :param offload: of what it takes many segments in one packet.
-        :param server: our address in the tunnel, 4 bytes: what asks us is diverted.
+        :param server: our address in the tunnel, 4 bytes: what asks us is diverted. None: nothing is.
         :param multicast: whether multicast and broadcast pass.
         :param networks: from which they may come as well, of IPv4 and of IPv6: see :func:`.merging.forward`.
         """

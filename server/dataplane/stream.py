@@ -38,10 +38,11 @@ PLAINTEXT: Final = 2 * _TURN + 16640
 
 
 class TlsStream:
-    """The server's end of one TLS connection.
+    """One end of a TLS connection.
 
     :param sock: a connected, non-blocking TCP socket; closed with this.
     :param received: what came from it already: the ClientHello.
+    :param server: what the other end is to be called (SNI), if that is the server; None: we are.
     """
 
     __slots__ = (
@@ -50,11 +51,17 @@ class TlsStream:
     )
 
     def __init__(
-        self, sock: socket.socket, context: ssl.SSLContext, received: bytes | bytearray = b""
+        self,
+        sock: socket.socket,
+        context: ssl.SSLContext,
+        received: bytes | bytearray = b"",
+        server: str | None = None,
     ) -> None:
         self._sock = sock
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._in, self._out, server_side=True)
+        self._tls = context.wrap_bio(
+            self._in, self._out, server_side=server is None, server_hostname=server
+        )
         self._in.write(received)
         self._pending: deque[memoryview] = deque()
         self._barren, self._most = 0, _HANDSHAKE
@@ -67,6 +74,11 @@ class TlsStream:
     def fileno(self) -> int:
         """Return the socket's descriptor, -1 once it is closed."""
         return self._sock.fileno()
+
+    @property
+    def peer_certificate(self) -> bytes:
+        """The other end's certificate, DER; empty if it has shown none."""
+        return self._tls.getpeercert(binary_form=True) or b""
 
     def receive(self) -> bool:
         """Read what the socket has, up to one turn's worth; return whether the stream goes on.

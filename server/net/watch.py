@@ -33,7 +33,7 @@ class Steps:
     tick: Callable[[], None]
 
 
-class _Readable:
+class Readable:
     """A descriptor that is watched for something to read.
 
     While it brings a lot, it is looked at from time to time instead: that asks less of the kernel.
@@ -100,8 +100,8 @@ class Watch:
         self._tun = tun
         self._steps = steps
         self._timer: asyncio.TimerHandle | None = None
-        self.client = _Readable(loop, steps.read)
-        self.interface = _Readable(loop, steps.pump)
+        self.client = Readable(loop, steps.read)
+        self.interface = Readable(loop, steps.pump)
         self._writing = False
         self._deadline: float | None = None
 

@@ -39,6 +39,7 @@ _COMMANDS: Final = {
     "completion": Later(
         "Print what has SHELL complete the commands and options of sstpca.", ("completion",)
     ),
+    "connect": Later("Connect this machine to an SSTP server, and keep it so.", ("connect",)),
     "deploy": Later("Make what administrators need to set up the VPN on many PCs.", ("deploy",)),
     "doctor": Later("Look at an SSTP server as the Windows client does.", ("doctor",)),
     "explain": Later(

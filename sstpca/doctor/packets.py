@@ -1,15 +1,16 @@
 """IP packets to try a tunnel with: ICMP echo (RFC 792), DNS (RFC 1035), DHCPINFORM (RFC 2131)."""
 
 import struct
-from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 from typing import Final
 
 from sstpca.server.dataplane.segments import checksum
 from sstpca.server.responders import udp
-from sstpca.server.responders.dhcp import CLIENT_PORT, SERVER_PORT, DhcpOption
+from sstpca.server.responders.dhcp import CLIENT_PORT, SERVER_PORT
 from sstpca.server.responders.names import labels
 from sstpca.server.responders.udp import Datagram
+
+from ..client import dhcp
 
 _IPV4: Final = struct.Struct("!BBHHHBBH4s4s")
 _ICMP: Final = struct.Struct("!BBHHH")
@@ -20,18 +21,6 @@ _TTL: Final = 64
 #: Bytes of an echo request beside its content.
 ECHO_HEADERS: Final = _IPV4.size + _ICMP.size
 
-# RFC 2131 2, up to the options: sname and file are empty; the cookie of RFC 2131 3
-_BOOTP: Final = struct.Struct("!BBBBIHH4s4s4s4s16s192s4s")
-_COOKIE: Final = bytes((99, 130, 83, 99))
-_INFORM: Final = 8
-_ASKED: Final = bytes(
-    (
-        DhcpOption.DNS,
-        DhcpOption.SUFFIX,
-        DhcpOption.ROUTES,
-        DhcpOption.MICROSOFT_ROUTES,
-    )
-)
 _BROADCAST: Final = IPv4Address("255.255.255.255")
 
 _QUERY: Final = struct.Struct("!HHHHHH")
@@ -74,13 +63,8 @@ def answered(packet: bytes, server: IPv4Address, number: int) -> bool:
 
 
 def inform(source: IPv4Address, number: int) -> bytes:
-    """Return the question that Windows asks after a login ([MS-DHCPE])."""
-    head = _BOOTP.pack(
-        1, 8, 6, 0, number, 0, 0, source.packed, *3 * (bytes(4),), bytes(16), bytes(192), _COOKIE
-    )
-    asked = bytes((DhcpOption.ASKED, len(_ASKED))) + _ASKED
-    options = bytes((DhcpOption.MESSAGE_TYPE, 1, _INFORM)) + asked + b"\xff"
-    content = (head + options).ljust(300, b"\0")
+    """Return the packet with the question that Windows asks after a login ([MS-DHCPE])."""
+    content = dhcp.inform(source, number)
     return udp.encode(Datagram((source, CLIENT_PORT), (_BROADCAST, SERVER_PORT), content))
 
 
@@ -89,29 +73,4 @@ def told(packet: bytes, number: int) -> dict[int, bytes] | None:
     datagram = udp.decode(packet)
     if datagram is None or datagram.source[1] != SERVER_PORT:
         return None
-    content = datagram.content
-    if len(content) < _BOOTP.size or content[4:8] != number.to_bytes(4, "big"):
-        return None
-    return dict(_options(content[_BOOTP.size :]))
-
-
-def _options(data: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at + 1 < len(data) and data[at] != 0xFF:
-        if data[at] == 0:
-            at += 1
-            continue
-        size = data[at + 1]
-        yield data[at], data[at + 2 : at + 2 + size]
-        at += 2 + size
-
-
-def routes(value: bytes) -> list[IPv4Network]:
-    """Return the destinations of option 121 or 249 (RFC 3442)."""
-    found, at = [], 0
-    while at < len(value) and value[at] <= 32:
-        size = (value[at] + 7) // 8
-        network = value[at + 1 : at + 1 + size].ljust(4, b"\0")
-        found.append(IPv4Network((network, value[at]), strict=False))
-        at += 1 + size + 4
-    return found
+    return dhcp.told(datagram.content, number)

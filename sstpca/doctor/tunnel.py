@@ -10,6 +10,7 @@ from typing import Final
 from sstpca.server.responders.dhcp import DhcpOption
 from sstpca.server.sstp.binding import CertificateHashes
 
+from ..client import dhcp
 from ..client.call import ClientCall
 from ..client.line import Conversation, Line
 from ..client.link import ClientLink, Connected
@@ -183,7 +184,7 @@ class _Inside:
             self._conversation.send(packets.inform(self._connected.address, number))
             if (options := self._told(number)) is not None:
                 found = options.get(DhcpOption.ROUTES) or options.get(DhcpOption.MICROSOFT_ROUTES)
-                return passed("dhcp", _shown_routes(packets.routes(found or b"")))
+                return passed("dhcp", _shown_routes(dhcp.routes(found or b"")))
         return passed(
             "dhcp", "the server does not answer DHCPINFORM: routes are the client's matter"
         )

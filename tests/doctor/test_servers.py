@@ -4,7 +4,6 @@ import contextlib
 import json
 import socket
 import ssl
-import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from sstpca.cli import main
@@ -28,13 +27,10 @@ from sstpca.doctor import reaching, tunnel
 from sstpca.server.contracts import WeakSignIn
 from sstpca.vpn.examining import Check, Verdict, examine
 from tests.support import forge
-from tests.support.forge import DAY, NOW, Issuer
+from tests.support.forge import DAY, NOW
+from tests.support.shown import NAME, ROOT, leaf, loaded
 from tests.support.sstp_server import ALICE, PASSWORD, Behaviour, SstpServer
-from tests.support.tls import Server, server_context
-
-NAME = "vpn.example.com"
-KEY = ec.generate_private_key(ec.SECP256R1())
-ROOT = forge.authority("Root", ec.generate_private_key(ec.SECP256R1()))
+from tests.support.tls import Server
 
 Serve = Callable[..., SstpServer]
 Look = Callable[..., dict[str, Check]]
@@ -52,8 +48,7 @@ def serve() -> Iterator[Serve]:
             chain: tuple[x509.Certificate, ...] = (),
         ) -> SstpServer:
             shown = leaf() if certificate is None else certificate
-            context = server_context()
-            _load(context, shown, *chain)
+            context = loaded(shown, *chain)
             if setting is not None:
                 setting(context)
             server = SstpServer(context, shown.public_bytes(Encoding.DER), behaviour)
@@ -88,19 +83,6 @@ def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
         return found
 
     return checks
-
-
-def leaf(*others: Any, issuer: Issuer = ROOT, name: str = NAME, **options: Any) -> x509.Certificate:
-    wanted = forge.changed(forge.server_extensions([x509.DNSName(name)]), *others)
-    return forge.make(name, KEY.public_key(), issuer, wanted, **options)
-
-
-def _load(context: ssl.SSLContext, *chain: x509.Certificate) -> None:
-    key = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(key + b"".join(one.public_bytes(Encoding.PEM) for one in chain))
-        file.flush()
-        context.load_cert_chain(file.name)
 
 
 def code(check: Check) -> str | None:

@@ -1,0 +1,174 @@
+"""``sstpca connect``: this machine as the client of an SSTP server."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import click
+
+from ..errors import InvalidInput
+from ..vpn import connecting
+from ..vpn.connecting import Credentials, Destination, State, Wishes
+from .ask import from_file, interactive, login_password, visible
+
+_UNITS: Final = ("B", "KB", "MB", "GB", "TB")
+
+
+@click.command("connect")
+@click.argument("target", metavar="HOST[:PORT]|BUNDLE")
+@click.option("--user", metavar="NAME", help="Who logs in; a bundle says that itself.")
+@click.option(
+    "--password-stdin", "from_stdin", is_flag=True, help="Read the password from standard input."
+)
+@click.option(
+    "--password-file",
+    type=click.Path(path_type=Path, readable=False),
+    help="Read the password from a file.",
+)
+@click.option(
+    "--ca",
+    "ca_file",
+    type=click.Path(path_type=Path, readable=False),
+    help="The authority to believe; by default this home's, or where there is none, the machine's.",
+)
+@click.option("--system-trust", is_flag=True, help="Believe this machine's authorities.")
+@click.option("--pin", metavar="SHA256", help="Believe the certificate with this SHA-256 alone.")
+@click.option("--name", metavar="HOST", help="What the certificate is for, if not HOST.")
+@click.option(
+    "--route",
+    "routes",
+    metavar="NETWORK",
+    multiple=True,
+    help="Send this network through the tunnel, and no other; may be given several times.",
+)
+@click.option("--full-tunnel", is_flag=True, help="Send everything through it, whatever is pushed.")
+@click.option("--no-dns", is_flag=True, help="Leave the machine's resolver alone.")
+@click.option("--no-ipv6", is_flag=True, help="Ask for no IPv6.")
+@click.option("--allow-pap", is_flag=True, help="Show the password to a server that asks for it.")
+@click.option(
+    "--proxy", metavar="URL", help="Through an HTTP proxy: http://[USER:PASSWORD@]HOST:PORT."
+)
+@click.option(
+    "--interface", default="vpn%d", show_default=True, help="What the interface is called."
+)
+@click.option("--kill-switch", is_flag=True, help="Let nothing pass beside the tunnel.")
+@click.option("--up", metavar="PROGRAM", default="", help="Run this when it is up.")
+@click.option("--down", metavar="PROGRAM", default="", help="Run this when it is lost.")
+@click.option("--once", is_flag=True, help="End when the connection is lost, or there is none.")
+@click.pass_context
+def connect(
+    ctx: click.Context,
+    target: str,
+    user: str | None,
+    from_stdin: bool,
+    password_file: Path | None,
+    ca_file: Path | None,
+    system_trust: bool,
+    pin: str | None,
+    name: str | None,
+    routes: tuple[str, ...],
+    full_tunnel: bool,
+    no_dns: bool,
+    no_ipv6: bool,
+    allow_pap: bool,
+    proxy: str | None,
+    interface: str,
+    kill_switch: bool,
+    up: str,
+    down: str,
+    once: bool,
+) -> None:
+    """Connect this machine to an SSTP server, and keep it connected until Ctrl-C.
+
+    HOST is any SSTP server; BUNDLE is what 'bundle --for linux' made, a zip or a folder, as it is. The
+    server is always verified. When the connection is lost, it comes back by itself, and the interface
+    stays meanwhile.
+
+    \b
+        sstpca connect alice.zip
+        sstpca connect vpn.example.com --user alice --ca ca.crt
+        sstpca connect router.example.com --user office-b --route 192.168.88.0/24
+    """
+    if full_tunnel and routes:
+        raise InvalidInput("--full-tunnel and --route exclude each other")
+    if sum((ca_file is not None, system_trust, pin is not None)) > 1:
+        raise InvalidInput("--ca, --system-trust and --pin exclude each other")
+    if Path(target).exists():
+        destination = connecting.by_bundle(Path(target))
+    else:
+        destination = connecting.by_name(
+            ctx.obj.home_path,
+            target,
+            ca_file=ca_file,
+            system_trust=system_trust,
+            pin=connecting.parse_pin(pin) if pin else b"",
+            name=name,
+        )
+    if proxy:
+        destination = connecting.with_proxy(destination, proxy)
+    wanted = tuple(map(connecting.parse_network, routes)) or None
+    wishes = Wishes(
+        routes=connecting.EVERYWHERE if full_tunnel else wanted,
+        dns=not no_dns,
+        ipv6=not no_ipv6,
+        interface=interface,
+        kill_switch=kill_switch,
+        up=up,
+        down=down,
+        once=once,
+    )
+    credentials = _credentials(destination, user, password_file, from_stdin=from_stdin)
+    connecting.connect(destination, credentials, wishes, _Screen().show, allow_pap=allow_pap)
+
+
+def _credentials(
+    destination: Destination, user: str | None, password_file: Path | None, *, from_stdin: bool
+) -> Credentials:
+    who = user or destination.user
+    if not who:
+        if not interactive():
+            raise InvalidInput("it is not said who logs in", "say --user NAME")
+        who = visible("User name: ").strip()
+    if password_file is not None:
+        return Credentials(who, from_file(password_file, "the password"))
+    if destination.password and not user and not from_stdin:
+        return Credentials(who, destination.password)
+    return Credentials(who, login_password(who, from_stdin=from_stdin))
+
+
+class _Screen:
+    """Says what happens, a line each; on a terminal the last one tells of the traffic."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._before = (0, 0)
+        self._shown = False
+
+    def show(self, state: State) -> None:
+        """Show how it is now."""
+        if state.text:
+            self._clear()
+            stamp = "" if self._live else f"{time.strftime('%Y-%m-%d %H:%M:%S')} "
+            click.echo(f"{stamp}{state.text}", err=True)
+        if not self._live or not state.connected:
+            return
+        received, sent = state.received, state.sent
+        down, up = max(0, received - self._before[0]), max(0, sent - self._before[1])
+        self._before = received, sent
+        self._clear()
+        line = f"{state.interface}  down {_size(down)}/s  up {_size(up)}/s"
+        click.echo(f"{line}  in all {_size(received)} and {_size(sent)}", err=True, nl=False)
+        self._shown = True
+
+    def _clear(self) -> None:
+        if self._shown:
+            click.echo("\r\x1b[K", err=True, nl=False)
+            self._shown = False
+
+
+def _size(count: float) -> str:
+    unit = 0
+    while count >= 1000 and unit < len(_UNITS) - 1:
+        count, unit = count / 1000, unit + 1
+    return f"{count:.3g} {_UNITS[unit]}"

@@ -1,0 +1,280 @@
+"""From a name to a stream on which SSTP begins: TCP, perhaps through a proxy, TLS, HTTP.
+
+The server is verified always: by an authority, or by the SHA-256 of the very certificate it shows.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import os
+import socket
+import ssl
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from sstpca.server.dataplane.stream import TlsStream
+from sstpca.server.net.tls import explained
+from sstpca.server.sstp.preamble import METHOD, PATH
+
+#: Seconds for each step: a connection, TLS, an answer.
+STEP: Final = 20.0
+_ENDLESS: Final = 2**64 - 1
+_HEAD_MAX: Final = 16 * 1024
+_READ: Final = 16 * 1024
+
+
+class DialError(Exception):
+    """A server that cannot be reached, or is not to be believed.
+
+    The message is one line, for people.
+
+    :param final: whether trying again is of no use.
+    """
+
+    def __init__(self, message: str, *, final: bool = False) -> None:
+        super().__init__(message)
+        self.final = final
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy that takes CONNECT (RFC 9110 9.3.6).
+
+    :param user: for Basic authentication; empty for none.
+    """
+
+    host: str
+    port: int
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """The server.
+
+    :param host: where it is: a name or an address.
+    :param name: what its certificate is for, and what it is asked as; mostly the same.
+    :param authorities: PEM, that it is to be certified by; empty: those of this machine.
+    :param pin: SHA-256 of its certificate in place of that, 32 bytes; empty: none.
+    """
+
+    host: str
+    port: int
+    name: str
+    authorities: bytes = b""
+    pin: bytes = b""
+    proxy: Proxy | None = None
+
+    @property
+    def place(self) -> str:
+        """Host and port, as HTTP has it."""
+        shown = f"[{self.name}]" if ":" in self.name else self.name
+        return shown if self.port == 443 else f"{shown}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """A stream on which SSTP begins.
+
+    :param rest: what came behind the HTTP answer.
+    """
+
+    stream: TlsStream
+    rest: bytes
+
+
+def context_for(endpoint: Endpoint) -> ssl.SSLContext:
+    """Return the TLS that believes this server, and no other.
+
+    :raises DialError: if the authorities cannot be read.
+    """
+    if endpoint.pin:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE  # the pin says more
+    elif endpoint.authorities:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            context.load_verify_locations(cadata=endpoint.authorities.decode("ascii"))
+        except (ssl.SSLError, UnicodeDecodeError) as error:
+            raise DialError(
+                f"the authority's certificate cannot be read: {error}", final=True
+            ) from None
+    else:
+        context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """Return the addresses of a host, in the order in which they are to be tried.
+
+    :raises DialError: if there are none.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(STEP):
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError, TimeoutError):
+        raise DialError(f"{host} is not found in DNS") from None
+    return list(dict.fromkeys(str(one[4][0]) for one in found))
+
+
+async def dial(
+    endpoint: Endpoint, addresses: Sequence[str], context: ssl.SSLContext, *, device: str = ""
+) -> Dialled:
+    """Connect to the first of the addresses that answers, of the server or of its proxy.
+
+    :param device: the interface to go out by; empty: any.
+    :raises DialError: if none does, or it is not to be believed.
+    """
+    port = endpoint.proxy.port if endpoint.proxy else endpoint.port
+    why = DialError(f"{endpoint.host} has no address")
+    for address in addresses:
+        try:
+            sock = await _connect(address, port, device)
+        except DialError as error:
+            why = error
+            continue
+        try:
+            if endpoint.proxy is not None:
+                await _through(sock, endpoint, endpoint.proxy)
+            stream = TlsStream(sock, context, server=endpoint.name)
+            await _handshake(stream, endpoint)
+            return Dialled(stream, await _ask(stream, endpoint))
+        except BaseException:
+            sock.close()
+            raise
+    raise why
+
+
+async def _connect(address: str, port: int, device: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        if device:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        async with asyncio.timeout(STEP):
+            await asyncio.get_running_loop().sock_connect(sock, (address, port))
+    except (OSError, TimeoutError) as error:
+        sock.close()
+        late = "it does not answer"
+        # asyncio has words of its own
+        why = late if isinstance(error, TimeoutError) else os.strerror(error.errno or 0)
+        raise DialError(f"{address} port {port} cannot be reached: {why}") from None
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def _through(sock: socket.socket, endpoint: Endpoint, proxy: Proxy) -> None:
+    """Have the proxy connect us."""
+    shown = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    lines = [f"CONNECT {shown}:{endpoint.port} HTTP/1.1", f"Host: {shown}:{endpoint.port}"]
+    if proxy.user:
+        token = base64.b64encode(f"{proxy.user}:{proxy.password}".encode()).decode()
+        lines.append(f"Proxy-Authorization: Basic {token}")
+    loop, answer = asyncio.get_running_loop(), b""
+    try:
+        async with asyncio.timeout(STEP):
+            await loop.sock_sendall(sock, "\r\n".join([*lines, "", ""]).encode())
+            # one byte at a time: what comes behind the head is TLS, and not ours to take
+            while not answer.endswith(b"\r\n\r\n") and len(answer) < _HEAD_MAX:
+                byte = await loop.sock_recv(sock, 1)
+                if not byte:
+                    break
+                answer += byte
+    except (OSError, TimeoutError):
+        raise DialError(f"the proxy {proxy.host} does not answer") from None
+    status = answer.split(b" ", 2)[1:2]
+    if status != [b"200"]:
+        said = answer.partition(b"\r\n")[0].decode("latin-1")[:80]
+        final = status == [b"407"]
+        raise DialError(f"the proxy {proxy.host} does not connect us: {said!r}", final=final)
+
+
+async def _handshake(stream: TlsStream, endpoint: Endpoint) -> None:
+    try:
+        async with asyncio.timeout(STEP):
+            while not stream.handshake():
+                await _flushed(stream)
+                await _readable(stream)
+                if not stream.receive():
+                    raise DialError("the server closes the connection in the TLS handshake")
+            await _flushed(stream)
+    except ssl.SSLCertVerificationError as error:
+        why = f"the server's certificate is not to be believed: {error.verify_message}"
+        raise DialError(why, final=True) from None
+    except TimeoutError:
+        raise DialError("the server does not answer in TLS") from None
+    except OSError as error:
+        raise DialError(f"TLS with the server fails: {explained(error)}") from None
+    if endpoint.pin:
+        seen = hashlib.sha256(stream.peer_certificate).digest()
+        if not hmac.compare_digest(seen, endpoint.pin):
+            why = (
+                f"the server shows another certificate than the pinned one: {seen.hex(':').upper()}"
+            )
+            raise DialError(why, final=True)
+
+
+async def _ask(stream: TlsStream, endpoint: Endpoint) -> bytes:
+    """Ask for SSTP ([MS-SSTP] 3.2.4.1); return what comes behind the answer."""
+    request = (
+        f"{METHOD} {PATH} HTTP/1.1",
+        f"SSTPCORRELATIONID: {{{str(uuid.uuid4()).upper()}}}",
+        f"Content-Length: {_ENDLESS}",
+        f"Host: {endpoint.place}",
+        "\r\n",
+    )
+    stream.write("\r\n".join(request).encode("ascii"))
+    head, buffer = bytearray(), bytearray(_READ)
+    try:
+        async with asyncio.timeout(STEP):
+            await _flushed(stream)
+            while b"\r\n\r\n" not in head and len(head) < _HEAD_MAX:
+                count = stream.read(memoryview(buffer))
+                if count is None:
+                    await _readable(stream)
+                    if not stream.receive():
+                        break
+                elif count == 0:
+                    break
+                else:
+                    head += buffer[:count]
+    except (OSError, TimeoutError):
+        raise DialError("asked for SSTP, the server does not answer") from None
+    answer, _, rest = bytes(head).partition(b"\r\n\r\n")
+    line = answer.partition(b"\r\n")[0].decode("latin-1")
+    if not line.startswith("HTTP/1.1 200"):
+        raise DialError(f"asked for SSTP, the server answers {line[:80]!r}")
+    return rest
+
+
+async def _readable(stream: TlsStream) -> None:
+    """Wait until there is something to read."""
+    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(stream.fileno(), ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(stream.fileno())
+
+
+async def _flushed(stream: TlsStream) -> None:
+    """Wait until all is sent."""
+    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    while not stream.flush():
+        ready.clear()
+        loop.add_writer(stream.fileno(), ready.set)
+        try:
+            await ready.wait()
+        finally:
+            loop.remove_writer(stream.fileno())

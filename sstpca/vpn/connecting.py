@@ -1,0 +1,234 @@
+"""What to connect to, by a server's name or by a bundle for Linux, and how it is to be believed."""
+
+import asyncio
+import configparser
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from sstpca.server.ppp.lcp import EAP, MS_CHAP_V2, PAP
+
+from ..authority.authority import client_roots
+from ..bundle.ledger.unpacking import read as read_bundle
+from ..client import keeping
+from ..client.dialing import Endpoint, Proxy
+from ..client.keeping import Refusal, State, Wishes
+from ..client.network import EVERYTHING, EVERYTHING_IPV6, NetworkError
+from ..client.sign_in import Credentials
+from ..disk.reading import read_file
+from ..errors import InvalidInput, Refused, Unavailable, option
+from ..home import Home
+from ..lint.checks import split_port
+from ..names import quoted
+from ..x509.certificates import certificate_to_pem
+from ..x509.loading import load_certificate
+from ..x509.parsing import certificates_in
+
+__all__ = [
+    "EVERYWHERE",
+    "Credentials",
+    "Destination",
+    "State",
+    "Wishes",
+    "by_bundle",
+    "by_name",
+    "connect",
+    "parse_pin",
+]
+
+Network = IPv4Network | IPv6Network
+
+#: All traffic, of both families.
+EVERYWHERE: Final[tuple[Network, ...]] = (*EVERYTHING, *EVERYTHING_IPV6)
+
+_FOLDER: Final = "linux/"
+_ESCAPES: Final = {"s": " ", "t": "\t", "n": "\n", "r": "\r", "\\": "\\"}
+_ESCAPED: Final = re.compile(r"\\(.)")
+_PIN: Final = re.compile(r"[0-9A-Fa-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where to, and as whom.
+
+    :param user: empty where it is not known yet.
+    :param password: the one that the bundle has; empty where it has none.
+    :param logins: how to log in, the values of LCP's option.
+    :param routes: what goes through the tunnel; None: what the server pushes, or else everything.
+    """
+
+    endpoint: Endpoint
+    user: str = ""
+    password: str = field(default="", repr=False)
+    logins: tuple[bytes, ...] = (MS_CHAP_V2, EAP)
+    routes: tuple[Network, ...] | None = None
+
+
+def by_name(
+    root: Path,
+    server: str,
+    *,
+    ca_file: Path | None = None,
+    system_trust: bool = False,
+    pin: bytes = b"",
+    name: str | None = None,
+) -> Destination:
+    """Return the destination of a server's name.
+
+    :param root: the home, which need not exist; its authority is believed if nothing else is said.
+    :param system_trust: whether the authorities of this machine are believed instead.
+    :raises SstpcaError: if something cannot be read, or makes no sense.
+    """
+    hosts, port = split_port(server)
+    shown = split_port(name)[0].first if name else hosts.first
+    authorities = b""
+    if ca_file is not None:
+        content = read_file(ca_file, "the authority's certificate")
+        found = [
+            load_certificate(one, str(ca_file)) for one in certificates_in(content, str(ca_file))
+        ]
+        authorities = b"".join(map(certificate_to_pem, found))
+    elif not (system_trust or pin) and (home := Home(root)).exists:
+        authorities = b"".join(map(certificate_to_pem, client_roots(home)))
+    return Destination(Endpoint(hosts.first, port, shown, authorities, pin))
+
+
+def by_bundle(path: Path) -> Destination:
+    """Return the destination of a bundle: its zip or folder, or the folder ``linux`` in that.
+
+    :raises SstpcaError: if it is none, or none for this program.
+    """
+    files = {
+        name.removeprefix(_FOLDER): content
+        for name, content in read_bundle(path).files.items()
+        if name.startswith(_FOLDER) or "/" not in name
+    }
+    if "connection" not in files:
+        if "peer" in files:
+            raise Refused(
+                f"the bundle {path} signs in with a certificate, which is not done here",
+                "take pppd with its install.sh",
+            )
+        raise InvalidInput(
+            f"the bundle {path} has nothing for Linux",
+            "make one with ",
+            option("--for"),
+            " linux",
+        )
+    keys = _keys(files["connection"], path)
+    vpn, ipv4 = keys["vpn"], keys["ipv4"]
+    hosts, port = split_port(vpn.get("gateway", ""))
+    if "ca.pem" not in files:
+        raise InvalidInput(f"the bundle {path} has no authority's certificate", "make it again")
+    refused = {key for key, value in vpn.items() if key.startswith("refuse-") and value == "yes"}
+    logins = [(MS_CHAP_V2, "refuse-mschapv2"), (EAP, "refuse-eap")]
+    routes = None
+    if ipv4.get("never-default") == "true":
+        routes = tuple(
+            IPv4Network(value.partition(",")[0])
+            for key, value in ipv4.items()
+            if key.startswith("route")
+        )
+    return Destination(
+        Endpoint(hosts.first, port, hosts.first, files["ca.pem"]),
+        vpn.get("user", ""),
+        files.get("password", b"").decode("utf-8", "replace").removesuffix("\n"),
+        tuple(login for login, key in logins if key not in refused),
+        routes,
+    )
+
+
+def with_proxy(destination: Destination, url: str) -> Destination:
+    """Return the destination through a proxy ``http://[USER:PASSWORD@]HOST:PORT``.
+
+    :raises InvalidInput: if that is no proxy.
+    """
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+        parts = urlsplit("")
+    if parts.scheme != "http" or not host or parts.path not in ("", "/"):
+        # the URL may have a password in it
+        raise InvalidInput("this is no HTTP proxy", "for example: http://proxy.example.com:3128")
+    proxy = Proxy(host, port or 3128, unquote(parts.username or ""), unquote(parts.password or ""))
+    return replace(destination, endpoint=replace(destination.endpoint, proxy=proxy))
+
+
+def parse_pin(text: str) -> bytes:
+    """Return the SHA-256 of a certificate: 64 hexadecimal digits, with colons or without.
+
+    :raises InvalidInput: if it is none.
+    """
+    digits = text.replace(":", "").strip()
+    if not _PIN.fullmatch(digits):
+        raise InvalidInput(
+            f"{quoted(text)} is no SHA-256 of a certificate",
+            "it has 64 hexadecimal digits; 'cert show server' of the server's home has it",
+        )
+    return bytes.fromhex(digits)
+
+
+def parse_network(text: str) -> Network:
+    """Return a network to route, of either family.
+
+    :raises InvalidInput: if it is none.
+    """
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise InvalidInput(
+            f"{quoted(text)} is no network", "for example: 10.0.0.0/8, or 2001:db8::/32"
+        ) from None
+
+
+def connect(
+    destination: Destination,
+    credentials: Credentials,
+    wishes: Wishes,
+    show: Callable[[State], None],
+    *,
+    allow_pap: bool = False,
+) -> None:
+    """Connect this machine, and keep it so until SIGINT or SIGTERM; needs root.
+
+    :param allow_pap: whether a server may be shown the password that asks for it.
+    :raises Refused: if the server refuses, or is not to be believed.
+    :raises Unavailable: if the machine does not let us.
+    """
+    logins = (*destination.logins, *((PAP,) if allow_pap else ()))
+    routes = wishes.routes if wishes.routes is not None else destination.routes
+    wishes = replace(wishes, logins=logins, routes=routes)
+    try:
+        asyncio.run(keeping.keep_connected(destination.endpoint, credentials, wishes, show))
+    except Refusal as error:
+        raise Refused(str(error)) from None
+    except NetworkError as error:
+        raise Unavailable(*map(str, error.args)) from None
+
+
+def _keys(content: bytes, path: Path) -> dict[str, dict[str, str]]:
+    """Return a key file of GLib: sections, keys and values."""
+    parser = configparser.RawConfigParser(
+        delimiters=("=",), comment_prefixes=("#",), interpolation=None, strict=False
+    )
+    try:
+        parser.read_string(content.decode())
+    except (configparser.Error, UnicodeDecodeError):
+        raise InvalidInput(
+            f"the file connection in {path} cannot be read", "make it again"
+        ) from None
+    sections = {
+        name: {key: _ESCAPED.sub(_meant, value) for key, value in parser[name].items()}
+        for name in parser.sections()
+    }
+    return {"vpn": {}, "ipv4": {}} | sections
+
+
+def _meant(match: re.Match[str]) -> str:
+    return _ESCAPES.get(match[1], match[0])
