@@ -148,7 +148,7 @@ ROOMS: dict[str, tuple[str, str]] = {
     ),
     "vpn": (
         "errors names addresses toml surroundings disk home secrets settings x509 lint client doctor access imports "
-        "store authority bundle service serving server",
+        "store authority bundle service serving server __version__",
         "the use cases; a front end is above them",
     ),
     "cli": (
