@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import container
 from tests.support.client import Client
 from tests.support.debian import SHARED, Machine, root_with
 from tests.support.manner import WINDOWS
@@ -215,3 +217,100 @@ def test_the_package_is_removed_and_the_home_stays(installed: Machine) -> None:
     assert installed.run("sh", "-c", "ls /usr/lib/sstpca", check=False).returncode != 0
     after = sorted(installed.run("ls", "-A", HOME).stdout.splitlines())
     assert {one for one in before if not one.startswith("sstpca.db-")} <= set(after)
+
+
+@pytest.fixture
+def plain(package: Path, network: Network, tmp_path: Path) -> Iterator[Machine]:
+    """A machine without systemd, with the package."""
+    (tmp_path / package.name).write_bytes(package.read_bytes())
+    root = root_with("systemd", PACKAGES)
+    with Machine(root, tmp_path, network.server, init=("sleep", "infinity")) as made:
+        made.run("dpkg", "--install", f"{SHARED}/{package.name}")
+        yield made
+
+
+def test_an_init_script_where_there_is_no_systemd(plain: Machine, network: Network) -> None:
+    make(plain, HOME, 8445)
+    assert not any(part["running"] for part in status(plain, HOME).values())
+    script, cron, _ = sstpca(plain, HOME, "service", "install").splitlines()
+    assert all(part["running"] for part in status(plain, HOME).values())
+    links = plain.run("sh", "-c", "ls /etc/rc2.d /etc/rc0.d").stdout
+    assert links.count(Path(script).name) == 2
+
+    def serves() -> bool:
+        try:
+            with client(plain, network, HOME, 8445).login() as one:
+                one.ping(network.host)
+        except OSError:
+            return False
+        return True
+
+    wait_for(serves, 30, "that it serves")
+    assert "nothing to write" in plain.run("sstpca", "--home", HOME, "service", "install").stderr
+    # cron's three jobs, as it runs them
+    jobs = [line.split("root", 1)[1] for line in plain.read(cron).splitlines() if "root" in line]
+    pid = plain.run("sh", "-c", "cat /run/sstpca-*.pid").stdout.strip()
+    plain.run("sh", "-c", f"kill -KILL {pid}")
+    for job in jobs:
+        plain.run("sh", "-c", job)
+    assert plain.run("sh", "-c", "cat /run/sstpca-*.pid").stdout.strip() != pid
+    wait_for(serves, 30, "that it serves again")
+    [made] = plain.run("sh", "-c", "ls /var/backups/sstpca/*/*.backup").stdout.splitlines()
+    given = ("--passphrase-file", f"{HOME}/backup.passphrase")
+    sstpca(plain, "/srv/again", "ca", "restore", made, *given)
+    # what was stopped stays so
+    plain.run(script, "stop")
+    for job in jobs:
+        plain.run("sh", "-c", job)
+    assert not status(plain, HOME)["server"]["running"]
+    plain.run(script, "start")
+    assert status(plain, HOME)["server"]["running"]
+    assert script in sstpca(plain, HOME, "service", "uninstall").splitlines()
+    assert not any(part["installed"] for part in status(plain, HOME).values())
+    assert plain.run("sh", "-c", "ls /etc/rc2.d").stdout.count("sstpca") == 0
+
+
+def test_the_steps_of_the_containerfile(package: Path, tmp_path: Path) -> None:
+    """No engine is needed to see that they work: what COPY and RUN do, in a root as FROM has it."""
+    steps = container.steps((CHECKOUT / "Containerfile").read_text())
+    assert steps[0] == ("FROM", "debian:12-slim")
+    shutil.copy(package, tmp_path)
+    for name in ("sources.list", "sources.list.d", "apt.conf.d", "preferences.d"):
+        there = Path("/etc/apt", name)
+        if there.is_dir():
+            shutil.copytree(there, tmp_path / "apt" / name)
+        elif there.exists():
+            (tmp_path / "apt").mkdir(exist_ok=True)
+            shutil.copy(there, tmp_path / "apt")
+    shutil.copy("/etc/resolv.conf", tmp_path)
+    root = root_with("systemd", PACKAGES)
+    with Machine(root, tmp_path, None, init=("sleep", "infinity")) as machine:
+        machine.run(
+            "sh",
+            "-c",
+            f"cp -r {SHARED}/apt/. /etc/apt; cat {SHARED}/resolv.conf > /etc/resolv.conf",
+        )
+        variables, called = [], ["false"]
+        for what, text in steps[1:]:
+            match what:
+                case "COPY":
+                    pattern, target = text.split()
+                    assert package.match(pattern)
+                    machine.run("cp", f"{SHARED}/{package.name}", target)
+                case "RUN":
+                    machine.run("sh", "-c", text)
+                case "ENV":
+                    variables.append(text)
+                case "ENTRYPOINT":
+                    called = json.loads(text)
+                case "CMD":
+                    called += json.loads(text)
+        said = machine.run("env", *variables, *called, "--check", check=False)
+        assert (said.returncode, said.stderr.splitlines()[0]) == (
+            1,
+            "error: there is no sstpca home in /var/lib/sstpca",
+        )
+        machine.run("env", *variables, *called[:1], "init", NAME, "--no-passphrase")
+        said = machine.run("env", *variables, *called, "--check", check=False)
+        assert "clients will believe it" in said.stdout
+        assert machine.run("sh", "-c", "ls /tmp").stdout == ""

@@ -139,12 +139,16 @@ class Machine:
 
     :param root: see :func:`root_with`; it stays as it is.
     :param folder: is :data:`SHARED` in it, and has its log.
-    :param namespace: whose network it has.
+    :param namespace: whose network it has; None: this machine's.
     :param init: its first process.
     """
 
     def __init__(
-        self, root: Path, folder: Path, namespace: Namespace, init: Sequence[str] = ("systemd",)
+        self,
+        root: Path,
+        folder: Path,
+        namespace: Namespace | None,
+        init: Sequence[str] = ("systemd",),
     ) -> None:
         self._root = root
         self._folder = folder
@@ -157,11 +161,12 @@ class Machine:
         upper.mkdir()
         flags = ("--pid", "--mount", "--ipc", "--uts", "--cgroup", "--fork", "--kill-child")
         init = ("/lib/systemd/systemd",) if self._init == ("systemd",) else self._init
-        words = (self._root, self._folder, upper, *init)
+        words, space = (self._root, self._folder, upper, *init), self._namespace
         with (self._folder / "machine.log").open("wb") as log:
             self._process = subprocess.Popen(
                 [
-                    *("ip", "netns", "exec", self._namespace.name, "unshare", *flags),
+                    *(("ip", "netns", "exec", space.name) if space is not None else ()),
+                    *("unshare", *flags),
                     *("--propagation", "private", "bash", "-c", _ENTER, "enter", *map(str, words)),
                 ],
                 stdin=subprocess.DEVNULL,
