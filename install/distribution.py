@@ -113,9 +113,10 @@ def deb() -> Path:
     """
     if shutil.which("dpkg-deb") is None:
         raise Failed("a Debian package needs dpkg-deb: apt install dpkg")
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    _check_python(python)
     sdist, wheel = dist()
     version = sdist.name.removeprefix("sstpca-").removesuffix(".tar.gz")
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
     architecture = _run("dpkg", "--print-architecture").strip()
     with _scratch() as scratch:
         root = scratch / "root"
@@ -154,6 +155,20 @@ def deb() -> Path:
         _run("dpkg-deb", "--root-owner-group", "-Zxz", "-z1", "--build", root, part)
         part.rename(made)
     return made
+
+
+def _check_python(version: str) -> None:
+    """Make sure that what is built here is for the Python that this Debian has.
+
+    :raises Failed: if it is for another.
+    """
+    ask = "import sys; print(*sys.version_info[:2], sep='.')"
+    debians = _run("/usr/bin/python3", "-c", ask).strip()
+    if debians != version:
+        raise Failed(
+            f"the package takes Debian's Python {debians}, and .venv has {version}: "
+            "make clean, then make deb PYTHON=/usr/bin/python3"
+        )
 
 
 def _documents() -> list[str]:

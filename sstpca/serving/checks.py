@@ -57,8 +57,11 @@ class Check:
     remedy: Remedy = ()
 
 
-def checks(home: Home) -> Iterator[Check]:
-    """Yield every check of a server of ``home``, in the order in which it starts."""
+def checks(home: Home, *, listens: bool = True) -> Iterator[Check]:
+    """Yield every check of a server of ``home``, in the order in which it starts.
+
+    :param listens: whether it opens its port; a service manager may do so.
+    """
     settings: list[Settings] = []
     yield _tried(
         "settings", lambda: settings.append(load(home.settings)), "settings.toml can be read"
@@ -72,7 +75,7 @@ def checks(home: Home) -> Iterator[Check]:
     yield _tun()
     yield _nft()
     yield _forwarding()
-    for one in settings:
+    for one in settings if listens else ():
         yield from _ports(one, running=running)
     said = "one runs for this home" if running else "none runs for this home"
     yield Check("server", State.GOOD, said)

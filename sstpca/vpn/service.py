@@ -5,15 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sstpca.server.net.presence import is_present
+
 from ..authority import backup_folder
 from ..disk.folders import make_folder
 from ..disk.writing import File
-from ..errors import Remedy, Unavailable, command
+from ..errors import InUse, Refused, Remedy, Unavailable, command
+from ..home import Home
 from ..service import files, systemd
 from ..service.files import Manager, Part
 from ..service.program import Program, lacks_passphrase, program_of
 from ..service.systemd import Systemd
 from ..service.sysvinit import SysvInit
+from ..serving.checks import State, checks
+from ..serving.server import table_of
 from .opened import Opened
 
 __all__ = ["KINDS", "Installed", "Part", "Service"]
@@ -62,12 +67,14 @@ class Service:
 
         :param kind: one of KINDS; by default what manages this machine.
         :param socket: whether systemd is to listen for the server.
-        :raises SstpcaError: if this is not root, something cannot be written, or does not start.
+        :raises SstpcaError: if this is not root, something cannot be written, or does not start; if the
+            server would not start, or is run otherwise, nothing is written.
         """
         _only_root()
         manager = self._manager(kind, socket=socket)
         made = self._planned(manager)
         home, settings = self._opened.home, self._opened.settings
+        _check_start(home, manager, listens=not socket)
         folder = backup_folder.folder_of(home, settings)
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -131,6 +138,24 @@ class Service:
             False,
             tuple(warnings),
         )
+
+
+def _check_start(home: Home, manager: Manager, *, listens: bool) -> None:
+    """Make sure that the server would start, or runs already as this service.
+
+    :param listens: whether it opens its port itself.
+    :raises InUse: if somebody runs it otherwise.
+    :raises Refused: with the first reason why it would not start.
+    """
+    runs = next(part.running for part in manager.parts() if part.what == "server")
+    if is_present(table_of(home)) and not runs:
+        raise InUse(
+            f"a server runs for the home {home.root} already, and not as this service",
+            "end it first: Ctrl-C in its terminal, or what else started it",
+        )
+    for check in checks(home, listens=listens):
+        if check.state is State.WRONG:
+            raise Refused(f"the server would not start: {check.name}: {check.found}", *check.remedy)
 
 
 def _present() -> str:

@@ -60,6 +60,19 @@ def test_a_key_with_a_passphrase_is_spoken_of(home: Home, run: Run) -> None:
     assert "warning: the renewal timer does not know the passphrase of ca.key" in result.stderr
 
 
+def test_nothing_is_written_where_it_would_not_start(
+    home: Home, run: Run, free: int, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    if os.geteuid():
+        pytest.skip("needs root (to install a service)")
+    monkeypatch.setattr(checks, "_TUN", home.root / "none")
+    assert "the server would not start: " in refused(run("service", "install"), 1)
+    with present(table_of(home)):
+        line = refused(run("service", "install"), 1)
+    assert line == f"a server runs for the home {home.root} already, and not as this service"
+    assert not (home.root / "backup.passphrase").exists()
+
+
 def test_only_root_installs(run: Run, monkeypatch: pytest.MonkeyPatch, refused: Refused) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr("sstpca.disk.guard._owners", lambda: {0, 1000, os.getuid()})
