@@ -12,9 +12,11 @@ from Debian, and is for the version of that which .venv has.
 
 import compileall
 import contextlib
+import email
 import importlib.metadata
 import os
 import py_compile
+import re
 import shutil
 import subprocess
 import sys
@@ -122,7 +124,7 @@ def deb() -> Path:
         root = scratch / "root"
         packages = root / _WHERE / "lib" / f"python{python}" / "site-packages"
         packages.mkdir(parents=True)
-        _copy_libraries(packages)
+        _copy_libraries(wheel, packages)
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(packages)  # noqa: S202 our own
         _take_out_data(packages, root)
@@ -175,33 +177,39 @@ def _documents() -> list[str]:
     return [f"docs/{one.name}" for one in (CHECKOUT / "docs").glob("*.md")]
 
 
-def _copy_libraries(target: Path) -> None:
-    """Copy what sstpca needs, and what that needs, from the environment that runs this."""
-    waiting, seen = ["sstpca"], set()
+def _copy_libraries(wheel: Path, target: Path) -> None:
+    """Copy what the wheel needs, and what that needs, from the environment that runs this.
+
+    :raises Failed: if something of it is not there.
+    """
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [one for one in archive.namelist() if one.endswith(".dist-info/METADATA")]
+        about = email.message_from_bytes(archive.read(name))
+    waiting, seen = list(about.get_all("Requires-Dist", [])), set()
     while waiting:
-        name = waiting.pop()
-        if name in seen:
+        requirement = waiting.pop()
+        name, marker = _required(requirement)
+        if name in seen or "extra" in marker:
             continue
         seen.add(name)
         try:
             one = importlib.metadata.distribution(name)
         except importlib.metadata.PackageNotFoundError:
-            continue  # of a marker that does not hold here
-        waiting += [word for word in map(_required, one.requires or ()) if word]
-        if name != "sstpca":
-            _copy(one, target)
+            if marker:
+                continue  # which does not hold here
+            raise Failed(
+                f"{name} is not in this environment: make install, then make deb"
+            ) from None
+        waiting += one.requires or ()
+        _copy(one, target)
 
 
-def _required(requirement: str) -> str:
-    """Return the name in a requirement (PEP 508); empty if it is of an extra."""
+def _required(requirement: str) -> tuple[str, str]:
+    """Return the name in a requirement (PEP 508), and on what it depends that it is one."""
     text, _, marker = requirement.partition(";")
-    if "extra" in marker:
-        return ""
-    name = text.strip()
-    for place, sign in enumerate(name):
-        if not (sign.isalnum() or sign in "-_."):
-            return name[:place]
-    return name
+    name = re.match(r"[A-Za-z0-9._-]+", text.strip())
+    assert name is not None
+    return name[0], marker
 
 
 def _copy(one: importlib.metadata.Distribution, target: Path) -> None:

@@ -93,7 +93,8 @@ def server(program: Program, *, socket: bool) -> str:
             ("Type", "notify"),
             ("NotifyAccess", "main"),
             ("ExecStart", escaping.command(program.serve)),
-            ("ExecReload", "kill -HUP $MAINPID"),
+            # the shell's own kill: not every machine has the program
+            ("ExecReload", '/bin/sh -c "kill -HUP $MAINPID"'),
             ("Restart", "always"),
             ("RestartSec", "5"),
             # the supervisor ends the workers, each of which ends its sessions
