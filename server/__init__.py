@@ -15,7 +15,8 @@ The way of a byte from a client to the network (each name is a module)::
 
 The TLS of EAP-TLS is in ``net.eap_handshake``: what ``ppp`` wants of it is one more effect.
 
-Beside that: ``metrics``, what it says of itself; ``hooks``, programs that hear of sessions.
+Beside that: ``metrics``, what it says of itself; ``hooks``, programs that hear of sessions; ``trace``, what
+Wireshark is shown of one.
 
 ``sstp``, ``ppp``, ``responders`` and ``session`` do no I/O: bytes, answers and the time come in, effects go out.
 What the server needs to know of users, leases and sessions it asks through ``contracts``; what it

@@ -216,6 +216,23 @@ class FailedLogin:
     count: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class TraceOrder:
+    """Somebody wants the packets of a session.
+
+    :param session: its number; 0: it is the user's.
+    :param user: whose sessions and logins, by the account's name; empty: it is the session's.
+    :param whole: whether IP packets are wanted with what they carry, or their headers alone.
+    :param octets: how many bytes, at most.
+    """
+
+    id: int
+    session: int
+    user: str
+    whole: bool
+    octets: int
+
+
 class Directory(Protocol):
     """The users. Called from a thread, never from the event loop."""
 
@@ -296,6 +313,12 @@ class Sessions(Protocol):
 
     def failed(self, logins: Sequence[FailedLogin]) -> None:
         """Note logins that failed. Not all of a flood come here, and others stand for several."""
+
+    def traces(self) -> tuple[TraceOrder, ...]:
+        """Once a second: return which packets somebody wants."""
+
+    def traced(self, order: int, records: bytes) -> None:
+        """Give what came of an order: see :mod:`.trace.records`; of one that is over, nothing is kept."""
 
     def beat(self, traffic: dict[int, tuple[int, int]]) -> dict[int, str]:
         """Once a second: note that this worker lives and what its sessions carried.

@@ -3,6 +3,7 @@
 from typing import Final
 
 from ..sstp.wire import HEADER_SIZE, MAX_PACKET, packet_size
+from ..trace.tap import Tap
 from .diversion import MOST
 from .engine import forward
 from .segments import HEAD, OVERHEAD, PPP_IPV4, PPP_IPV6, VERSION_DATA, Offload
@@ -19,6 +20,7 @@ SCRATCH: Final = _TURNS * PLAINTEXT + MAX_PACKET
 class Inbound:
     """One client's stream.
 
+    :ivar tap: takes copies, if somebody wants to see what comes.
     :param scratch: the worker's working memory, shared by its connections; between two reads
         only the beginning of an unfinished packet is kept, at most 4094 bytes.
     """
@@ -34,6 +36,7 @@ class Inbound:
         "_source",
         "_tun",
         "received",
+        "tap",
     )
 
     def __init__(self, scratch: bytearray) -> None:
@@ -46,6 +49,7 @@ class Inbound:
         self._networks = b"", b""
         self._offload = Offload.NONE
         self._diverted: list[bytes] = []
+        self.tap: Tap | None = None
         self.received = 0
 
     def open(
@@ -112,6 +116,8 @@ class Inbound:
     def _cut(self, end: int) -> list[bytes]:
         """Cut ``end`` bytes of the scratch memory into packets; keep the unfinished one."""
         view = self._scratch
+        if self.tap is not None:
+            self.tap.read(view, end)
         others: list[bytes] = []
         position = 0
         while end - position >= HEADER_SIZE:

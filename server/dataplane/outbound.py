@@ -6,6 +6,7 @@ into another order (TCP_NOTSENT_LOWAT). Control packets go before all IP packets
 
 from typing import Final
 
+from ..trace.tap import Tap
 from .engine import cut, pull
 from .queue import QUANTUM, FairQueue, Room
 from .segments import ONLY_IPV4, OVERHEAD, framed
@@ -26,10 +27,11 @@ class Outbound:
     :param room: what all queues of the worker may take.
     :param coalesce: whether the client takes several SSTP packets in one TLS record.
     :ivar sent: bytes of IP packets.
+    :ivar tap: takes copies, if somebody wants to see what goes.
     :ivar versions: of IP that the client has opened; see segments.ONLY_IPV4.
     """
 
-    __slots__ = ("_batch", "_coalesce", "_queue", "_scratch", "_stream", "sent", "versions")
+    __slots__ = ("_batch", "_coalesce", "_queue", "_scratch", "_stream", "sent", "tap", "versions")
 
     def __init__(
         self, stream: TlsStream, scratch: bytearray, room: Room, *, coalesce: bool
@@ -39,6 +41,7 @@ class Outbound:
         self._queue = FairQueue(room)
         self._coalesce = coalesce
         self._batch = _MOST
+        self.tap: Tap | None = None
         self.sent = 0
         self.versions = ONLY_IPV4
 
@@ -52,6 +55,8 @@ class Outbound:
 
         :raises OSError: if the connection is gone.
         """
+        if self.tap is not None:
+            self.tap.wrote(packet)
         self._stream.write(packet)
         self._stream.flush()
 
@@ -120,6 +125,8 @@ class Outbound:
         """Encrypt the SSTP packets that end there in the working memory; return their size in bytes."""
         if not ends:
             return 0
+        if self.tap is not None:
+            self.tap.wrote_each(self._scratch, ends)
         size = ends[-1]
         if self._coalesce:
             self._stream.write(self._scratch[:size])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from ..config import Hooks
-from ..contracts import Account, FailedLogin, Lease, Sessions
+from ..contracts import Account, FailedLogin, Lease, Sessions, TraceOrder
 from ..log import LOGGER
 from .program import objection
 from .runner import Run, Runner
@@ -138,6 +138,14 @@ class HookedSessions:
     def failed(self, logins: Sequence[FailedLogin]) -> None:
         """Note logins that failed."""
         self._sessions.failed(logins)
+
+    def traces(self) -> tuple[TraceOrder, ...]:
+        """Return which packets somebody wants."""
+        return self._sessions.traces()
+
+    def traced(self, order: int, records: bytes) -> None:
+        """Give what came of an order."""
+        self._sessions.traced(order, records)
 
     def beat(self, traffic: dict[int, tuple[int, int]]) -> dict[int, str]:
         """Note what the sessions carried, and return those that are to end."""

@@ -17,6 +17,7 @@ class Admission:
 
     def __init__(self, shared: Shared, log: SessionLog) -> None:
         self._shared = shared
+        self._began = shared.loop.time()
         self._log = log
         self._over = False
         self._told: set[str] = set()
@@ -70,6 +71,7 @@ class Admission:
 
     def up(self, lease: Lease) -> None:
         """IP flows for the first time: whoever wants to know is told, and the session goes on."""
+        self._shared.tally.up(self._shared.loop.time() - self._began)
         self._shared.spawn(self._tell_up(lease))
 
     async def _tell_up(self, lease: Lease) -> None:

@@ -26,6 +26,7 @@ from ..effects import (
 )
 from ..errors import ServerError
 from ..sstp.wire import WireError
+from ..trace.orders import Traced
 from .admission import Admission
 from .backlog import Backlog
 from .beginning import new_session
@@ -68,7 +69,6 @@ class Connection:
         ended: Callable[["Connection"], None],
     ) -> None:
         self._shared = shared
-        self._began = shared.loop.time()
         self._admitted = admitted
         self._ended = ended
         self._loop = shared.loop
@@ -78,6 +78,7 @@ class Connection:
         self._inbound = Inbound(shared.scratch)
         self._outbound = Outbound(stream, shared.scratch, shared.room, coalesce=coalesce)
         self._inside = Inside(self._inbound, self._outbound)
+        self.traced = Traced(shared.tracing, peer, self._inbound, self._outbound)
         self._session = new_session(shared, certificate)
         self._eap_handshake = EapHandshake(shared.contexts, certificate, shared.directory)
         self._admission = Admission(shared, self._log)
@@ -293,6 +294,7 @@ class Connection:
                 self._spawn(self._handshake(data))
             case Admit(account, how):
                 self._caller.log_in(account.name)
+                self.traced.know(account.name)
                 self._happen(ConnectionEvent.ADMIT)
                 self._spawn(self._promise(account, how))
             case Bind():
@@ -333,6 +335,7 @@ class Connection:
     async def _look_up(self, question: LookUp) -> None:
         directory, source = self._shared.directory, self._caller.source.name
         account, standing = await self._shared.ask(look_up, directory, question, source)
+        self.traced.know(account.name if account else "")
         self._tell(partial(self._session.account, account, standing=standing))
 
     async def _change_password(self, account: Account, password: str) -> None:
@@ -370,10 +373,8 @@ class Connection:
         lease = self._admission.lease
         if lease is None:
             raise ServerError("a session without a lease cannot carry packets")
-        now = self._loop.time()
-        self._inside.open(self._tun, lease, up, now)
+        self._inside.open(self._tun, lease, up, self._loop.time())
         if self._life.state is ConnectionState.READY:
-            self._shared.tally.up(now - self._began)
             self._admission.up(lease)
         self._happen(ConnectionEvent.UP)
         self._spawn(self._tun.adapt(up.mtu, lease.ipv6 if up.ipv6 else None))

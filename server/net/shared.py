@@ -12,6 +12,7 @@ from ..dataplane.inbound import SCRATCH
 from ..dataplane.queue import Room
 from ..log import LogLimit
 from ..metrics.tally import Tally
+from ..trace.orders import Tracing
 from .backlog import RoundRobin
 from .eap_handshake import Contexts
 from .failures import Failures
@@ -65,6 +66,7 @@ class Shared:
     log_limit: LogLimit = field(default_factory=LogLimit)
     failures: Failures = field(default_factory=lambda: Failures(time.time))
     tally: Tally = field(default_factory=Tally)
+    tracing: Tracing = field(default_factory=Tracing)
     sources: Sources = field(init=False)
     handshakes: Handshakes = field(init=False)
     round_robin: RoundRobin = field(init=False)

@@ -123,6 +123,18 @@ class Worker:
                 if one.session in ending:
                     one.terminate(ending[one.session])
         await self._tell_failures()
+        await self._trace()
+
+    async def _trace(self) -> None:
+        """Give what was traced, and begin and end what is to be traced."""
+        tracing, sessions = self._shared.tracing, self._shared.sessions
+        before = tracing.orders
+        tracing.follow(await self._shared.ask(sessions.traces))
+        if tracing.orders or before:
+            for one in list(self._connections):
+                one.traced.look(one.session)
+            for order, records in tracing.take():
+                await self._shared.ask(sessions.traced, order, records)
 
     async def _tell_failures(self) -> None:
         """Have the store note which logins failed."""
@@ -210,6 +222,7 @@ class Worker:
         self._strangers.add(entrance, source)
 
     def _ended(self, connection: Connection) -> None:
+        connection.traced.end()
         if self._strangers.remove(connection):
             self._shared.tally.refused(Refusal.CALL)
         else:

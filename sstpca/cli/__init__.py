@@ -59,7 +59,7 @@ _COMMANDS: Final = {
     ),
     "session": Later(
         "See and end the sessions of all workers, and see what was.",
-        ("session", "session_past", "session_watch"),
+        ("session", "session_past", "session_trace", "session_watch"),
     ),
     "service": Later(
         "Have the machine start the VPN server, and renew and back up by timers.", ("service",)

@@ -18,13 +18,14 @@ from sstpca.server.contracts import (
     Ipv6Lease,
     Lease,
     Sessions,
+    TraceOrder,
 )
 
 from ..access.reach import Reach
 from ..home import Home
 from ..secrets import Sealer
 from ..settings import HistorySettings, LockoutSettings
-from ..store import Store, certificates, failures, sessions
+from ..store import Store, certificates, failures, sessions, traces
 from ..store.failures import Failure
 from ..store.history import Ended
 from ..store.sessions import Promised, Traffic
@@ -96,6 +97,17 @@ class StoreSessions:
         self._over[session] = Ended(session, time.time(), reason, *traffic)
         self._certificates.pop(session, None)
         self._sweep()
+
+    def traces(self) -> tuple[TraceOrder, ...]:
+        """Return which packets somebody wants."""
+        return tuple(
+            TraceOrder(one.id, one.session, one.user, one.whole, one.octets)
+            for one in traces.wanted(self._store)
+        )
+
+    def traced(self, order: int, records: bytes) -> None:
+        """Give what came of an order to whoever waits for it."""
+        traces.put(self._store, order, records)
 
     def failed(self, logins: Sequence[FailedLogin]) -> None:
         """Note logins that failed, if anything is kept of those that do not."""

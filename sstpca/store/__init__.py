@@ -19,6 +19,7 @@ pool_use      how many addresses are in use
 prefixes      which IPv6 prefix goes with it
 history       every session there was
 failures      logins that failed
+traces        packets of sessions, on their way to whoever waits for them
 attempts      wrong passwords, and who is locked for them
 """
 

@@ -222,6 +222,25 @@ def _to_9(connection: sa.Connection) -> None:
         sa.Column("reason", sa.String(128), nullable=False),
         sa.Column("count", sa.Integer, nullable=False, server_default=sa.text("1")),
     )
+    sa.Table(
+        "traces",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("session", sa.Integer, nullable=False),
+        sa.Column("user", sa.String(64), nullable=False),
+        sa.Column("whole", sa.Boolean, nullable=False),
+        sa.Column("octets", sa.Integer, nullable=False),
+        sa.Column("seen", sa.Float, nullable=False),
+        sqlite_autoincrement=True,
+    )
+    of_trace = sa.ForeignKey("traces.id", ondelete="CASCADE")
+    sa.Table(
+        "trace_records",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("trace_id", of_trace, nullable=False, index=True),
+        sa.Column("records", sa.LargeBinary, nullable=False),
+    )
     sa.Index("history_times", past.c.started, past.c.ended)
     sa.Index("history_prefix", past.c.prefix, sqlite_where=past.c.prefix.is_not(None))
     metadata.create_all(connection)

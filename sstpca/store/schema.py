@@ -281,6 +281,32 @@ attempts = sa.Table(
     sa.UniqueConstraint("key", "source"),
 )
 
+# Traces that somebody waits for; see traces.py.
+traces = sa.Table(
+    "traces",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    # which session; 0: the user's, by name
+    sa.Column("session", sa.Integer, nullable=False),
+    sa.Column("user", sa.String(64), nullable=False),
+    sa.Column("whole", sa.Boolean, nullable=False),
+    sa.Column("octets", sa.Integer, nullable=False),
+    # when whoever waits last said so
+    sa.Column("seen", sa.Float, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# What came of them and was not fetched yet, without secrets; see server/trace/records.py.
+trace_records = sa.Table(
+    "trace_records",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column(
+        "trace_id", sa.ForeignKey("traces.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    sa.Column("records", sa.LargeBinary, nullable=False),
+)
+
 
 @compiles(sa.schema.CreateIndex, "postgresql")
 def _index_for_postgresql(create: Any, compiler: Any, **options: Any) -> str:

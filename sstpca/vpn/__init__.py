@@ -15,6 +15,7 @@ What some of them rest on::
     examining       what the Windows client would see of a server, step by step
     explaining      what an error of Windows means, why it comes, and what to do
     status          how it is, on one screen
+    tracing         writes down the packets of a session
     connecting      this machine as the client of a server, by a name or a bundle
     doubts          what may not be meant about an access profile
     sendable        which names and passwords the clients of a platform cannot send

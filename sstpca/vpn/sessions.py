@@ -2,13 +2,17 @@
 
 import time
 from collections.abc import Iterable
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from ..store import failures, history
 from ..store.failures import Failure
 from ..store.history import PastSession, Wanted
 from ..store.sessions import STALE, SessionView, end_sessions, list_sessions
 from .opened import Opened
+
+if TYPE_CHECKING:
+    from .tracing import Tracing
 
 __all__ = ["PATIENCE", "Failure", "PastSession", "SessionView", "Sessions", "Wanted"]
 
@@ -58,3 +62,39 @@ class Sessions:
         """
         store = self._opened.store
         return failures.find(store, user=user, since=since, until=until, most=most)
+
+    def trace(
+        self,
+        path: Path,
+        *,
+        user: str = "",
+        session: int = 0,
+        seconds: float = 60.0,
+        octets: int = 10_000_000,
+        payload: bool = False,
+        force: bool = False,
+    ) -> "Tracing":
+        """Prepare to write the packets of a session, or of a user's sessions and logins, for Wireshark.
+
+        They are SSTP and PPP as inside of TLS, without what would help to find a password. Nothing is
+        written before :meth:`.tracing.Tracing.run`.
+
+        :param path: of the file, pcapng.
+        :param user: whose, or ``session`` which; one of them.
+        :param seconds: for so long, and for ``octets`` bytes, at most.
+        :param payload: whether what IP packets carry is written too, and not their headers alone.
+        :param force: whether a file of that name may be replaced.
+        :raises SstpcaError: if there is no such user or session, or no server.
+        """
+        from .tracing import Tracing
+
+        return Tracing(
+            self._opened,
+            path,
+            user=user,
+            session=session,
+            seconds=seconds,
+            octets=octets,
+            payload=payload,
+            force=force,
+        )
