@@ -1,5 +1,7 @@
 """What one client is given: promised at its login, handed over when its crypto binding holds."""
 
+import time
+
 from ..contracts import Account, Lease
 from ..effects import Up
 from ..errors import ServerError
@@ -17,7 +19,7 @@ class Admission:
 
     def __init__(self, shared: Shared, log: SessionLog) -> None:
         self._shared = shared
-        self._began = shared.loop.time()
+        self._began = time.monotonic()
         self._log = log
         self._over = False
         self._told: set[str] = set()
@@ -71,7 +73,7 @@ class Admission:
 
     def up(self, lease: Lease) -> None:
         """IP flows for the first time: whoever wants to know is told, and the session goes on."""
-        self._shared.tally.up(self._shared.loop.time() - self._began)
+        self._shared.tally.up(time.monotonic() - self._began)
         self._shared.spawn(self._tell_up(lease))
 
     async def _tell_up(self, lease: Lease) -> None:
