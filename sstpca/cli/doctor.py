@@ -1,29 +1,41 @@
 """``sstpca doctor``: what a Windows client would object to in a server, step by step."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from ..errors import InvalidInput
+from ..vpn.diagnosing import diagnose
 from ..vpn.examining import Check, Credentials, Verdict, examine
 from .ask import login_password
 from .output import echo_json, rendered
 
 _WIDTH: Final = 80
-_NAME: Final = 11
+_NAME: Final = 18
 _MARGIN: Final = len("pass  ") + _NAME + 2
 # a command is copied as a whole
 _UNBROKEN: Final = "\0"
 _WRAPPER: Final = textwrap.TextWrapper(
     _WIDTH - _MARGIN, break_long_words=False, break_on_hyphens=False
 )
+_THERE: Final = {
+    Verdict.PASS: "Windows has nothing to object to.",
+    Verdict.WARN: "Windows can connect; see what some clients stumble at.",
+    Verdict.FAIL: "Windows cannot connect, or not use it; the first failure is the reason.",
+}
+_HERE: Final = {
+    Verdict.PASS: "This machine has nothing against it.",
+    Verdict.WARN: "It works; see what may be a trouble for some.",
+    Verdict.FAIL: "It cannot work so; the first failure comes first.",
+}
 _COLOURS: Final = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
 
 
 @click.command("doctor")
-@click.argument("server", metavar="HOST[:PORT]")
+@click.argument("server", metavar="[HOST[:PORT]]", required=False)
 @click.option("--user", metavar="NAME", help="Log in as well, and try what works inside.")
 @click.option(
     "--password-stdin", "from_stdin", is_flag=True, help="Read the password from standard input."
@@ -39,30 +51,43 @@ _COLOURS: Final = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: 
 @click.pass_context
 def doctor(
     ctx: click.Context,
-    server: str,
+    server: str | None,
     user: str | None,
     from_stdin: bool,
     name: str | None,
     ca_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Look at an SSTP server as the Windows client does, check by check.
+    """Look at an SSTP server as the Windows client does, check by check; or at this machine.
 
-    Any SSTP server: name, port, TLS, certificate, revocation, HTTP, call, logins; with --user also a
+    HOST is any SSTP server: name, port, TLS, certificate, revocation, HTTP, call, logins; with --user also a
     login, and addresses, routes, MTU and throughput inside. The exit status is the worst of all: 0 pass,
-    1 warn, 2 fail.
+    1 warn, 2 fail. Without HOST, this home and its machine are looked at: what the server needs to start,
+    where its names lead, which networks overlap, the clock, what ends soon, and why logins failed lately.
 
     \b
+        sstpca doctor
         sstpca doctor vpn.example.com
         sstpca doctor vpn.example.com:8443 --user alice
     """
+    if server is None:
+        if user is not None or name is not None or ca_file is not None or from_stdin:
+            raise InvalidInput("it is not said which server", "name it: doctor HOST")
+        found = diagnose(ctx.obj.home_path)
+        ctx.exit(_show(found, "this machine", as_json=as_json, summary=_HERE))
     credentials = None
     if user is not None:
         credentials = Credentials(user, login_password(user, from_stdin=from_stdin))
+    found = examine(ctx.obj.home_path, server, name=name, ca_file=ca_file, credentials=credentials)
+    ctx.exit(_show(found, server, as_json=as_json, summary=_THERE))
+
+
+def _show(
+    found: Iterable[Check], server: str, *, as_json: bool, summary: dict[Verdict, str]
+) -> int:
+    """Show the checks as they are made; return the exit status."""
     checks: list[Check] = []
-    for one in examine(
-        ctx.obj.home_path, server, name=name, ca_file=ca_file, credentials=credentials
-    ):
+    for one in found:
         checks.append(one)
         if not as_json:
             click.echo("\n".join(_lines(one)))
@@ -72,8 +97,8 @@ def doctor(
             {"server": server, "verdict": worst.name.lower(), "checks": list(map(_as_json, checks))}
         )
     else:
-        click.echo(f"\n{_summary(checks)}")
-    ctx.exit(worst.value)
+        click.echo(f"\n{summary[worst]}")
+    return worst.value
 
 
 def _lines(check: Check) -> Iterator[str]:
@@ -92,16 +117,6 @@ def _lines(check: Check) -> Iterator[str]:
         for line in _WRAPPER.wrap(text):
             yield head + line.replace(_UNBROKEN, " ")
             head = " " * _MARGIN
-
-
-def _summary(checks: list[Check]) -> str:
-    failures = sum(one.verdict is Verdict.FAIL for one in checks)
-    doubts = sum(one.verdict is Verdict.WARN for one in checks)
-    if failures:
-        return "Windows cannot connect, or not use it; the first failure is the reason."
-    if doubts:
-        return "Windows can connect; see what some clients stumble at."
-    return "Windows has nothing to object to."
 
 
 def _as_json(one: Check) -> dict[str, Any]:

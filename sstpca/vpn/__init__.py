@@ -13,6 +13,7 @@ What some of them rest on::
     importing       takes over accounts of other programs
     linting         what Windows objects to, as a home knows it
     examining       what the Windows client would see of a server, step by step
+    diagnosing      what may keep users from connecting, as the server's machine can see
     explaining      what an error of Windows means, why it comes, and what to do
     status          how it is, on one screen
     tracing         writes down the packets of a session
