@@ -2,7 +2,10 @@
 
 The way of a byte from a client to the network (each name is a module)::
 
-    service          the supervisor: port, firewall, worker processes
+    service          the supervisor: port, firewall, cleaning up
+    crew             forks workers, each with its keeper
+    confinement      what a worker gives up before it speaks to strangers
+    keeper           beside a worker: users, sessions, interfaces; root
     net.worker       one worker: accepts, and beats once a second
     net.entrance     TLS handshake and HTTP request, of strangers: bounded in time and number
     net.connection   one client: performs the effects of the machines below, and nothing else does

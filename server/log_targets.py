@@ -71,6 +71,10 @@ class Datagrams(logging.Handler):
         else:
             self._own_up()
 
+    def fileno(self) -> int:
+        """Return the descriptor of the socket."""
+        return self._socket.fileno()
+
     def close(self) -> None:
         """Send nothing any more."""
         self._socket.close()

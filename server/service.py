@@ -4,11 +4,8 @@ It stays a plain loop around one signal wait, so that whatever happens to a work
 left to free its leases, to replace it, and to take the rules down at the end.
 """
 
-import asyncio
 import contextlib
-import gc
 import math
-import os
 import resource
 import signal
 import socket
@@ -17,20 +14,21 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Final
 
+from . import confinement
 from .activation import handed_over
 from .config import Compat, Config
 from .contracts import Backend
+from .crew import Crew
 from .dataplane import engine
 from .errors import ServerError
 from .hooks.hooked import check as check_hooks
 from .log import LOGGER
 from .metrics.exporting import Exporting, exporting_of
-from .metrics.tally import Tally
 from .net import conntrack
 from .net.rules import CHANGED, Rules, rules_of
 from .net.tls import CertificateFiles
 from .net.tun import check_tun
-from .net.worker import GRACE_PERIOD, work
+from .net.worker import GRACE_PERIOD
 from .notify import Notifier
 
 _ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
@@ -146,9 +144,7 @@ class _Supervisor:
         self._backend = backend
         self._rules = rules
         self._exporting = exporting
-        self._workers: dict[int, float] = {}
-        #: The slots of the workers, on the board of metrics.
-        self._slots: dict[int, int] = {}
+        self._crew = Crew(config, identity, listeners, backend, exporting.board)
         #: Workers that ended and whose sessions the store still has.
         self._lost: set[int] = set()
         self._warned = -math.inf
@@ -156,8 +152,10 @@ class _Supervisor:
 
     def run(self) -> None:
         """Keep the workers running until a signal says stop; then stop them."""
+        confinement.load()
+        self._crew.rehearse()
         for _ in range(self._config.workers):
-            self._start()
+            self._crew.start()
         names = [sock.getsockname() for sock in self._listeners]
         addresses = ", ".join(f"{name[0]} port {name[1]}" for name in names)
         LOGGER.info("listening on %s with %d workers", addresses, self._config.workers)
@@ -180,7 +178,7 @@ class _Supervisor:
                 self._manager.alive()
         LOGGER.info("stopping")
         self._manager.stopping()
-        self._stop()
+        self._crew.stop(GRACE_PERIOD + 2)
 
     def _asked_to_end(self) -> bool:
         woken = signal.sigtimedwait(self._awaited, _RETRY)
@@ -190,28 +188,16 @@ class _Supervisor:
             LOGGER.warning("SIGHUP is ignored: for changed settings, stop the server and start it")
         return woken.si_signo in _ENDING
 
-    def _start(self) -> None:
-        supervisor, board = os.getpid(), self._exporting.board
-        number = board.take()
-        pid = os.fork()
-        if pid == 0:
-            tally = Tally(board.slot(number))
-            _be_worker(
-                self._config, self._identity, self._listeners, self._backend, supervisor, tally
-            )
-        self._workers[pid], self._slots[pid] = time.monotonic(), number
-
     def _replace(self) -> None:
-        for pid, status in self._reap():
-            started = self._workers.pop(pid)
-            self._exporting.board.leave(self._slots.pop(pid))
+        for pair, how in self._crew.ended():
+            LOGGER.error(
+                "worker %d ended unexpectedly (%s), its sessions are lost", pair.worker, how
+            )
             self._exporting.lost()
-            reason = os.waitstatus_to_exitcode(status)
-            LOGGER.error("worker %d ended unexpectedly (%d), its sessions are lost", pid, reason)
-            self._lost.add(pid)
+            self._lost.add(pair.worker)
             self._forget()
-            time.sleep(max(0.0, started + _RESPAWN - time.monotonic()))
-            self._start()
+            time.sleep(max(0.0, pair.started + _RESPAWN - time.monotonic()))
+            self._crew.start()
 
     def _forget(self) -> None:
         for pid in list(self._lost):
@@ -248,59 +234,3 @@ class _Supervisor:
             self._rules.reconcile()
         except Exception as error:  # interfaces that are there already go on
             LOGGER.error("%s", error)
-
-    def _stop(self) -> None:
-        for pid in self._workers:
-            os.kill(pid, signal.SIGTERM)
-        end = time.monotonic() + GRACE_PERIOD + 2
-        while self._workers:
-            for pid, _ in self._reap():
-                del self._workers[pid]
-            if self._workers and time.monotonic() > end:
-                for pid in self._workers:
-                    os.kill(pid, signal.SIGKILL)
-            if self._workers:
-                signal.sigtimedwait({signal.SIGCHLD}, 0.5)
-
-    def _reap(self) -> list[tuple[int, int]]:
-        """Return the workers that have ended, with their wait status."""
-        ended = ((pid, os.waitpid(pid, os.WNOHANG)) for pid in list(self._workers))
-        return [(pid, status) for pid, (done, status) in ended if done]
-
-
-#: Objects that have come, less those that have gone, until a worker looks for garbage. Nothing of
-#: ours goes in circles (a test holds that); what a login leaves of pyroute2 and SQLAlchemy does,
-#: about 150 objects. The default, 700, made 2,500 connects a second look for it all the time, 30 to
-#: 60 ms each, while users' packets waited.
-_GARBAGE: Final = 10_000
-
-
-def _collect_garbage_seldom() -> None:
-    # Modules and what they made stay to the end. Looking through all of it takes more than 100 ms,
-    # and whoever connects often enough could make us do that.
-    gc.freeze()
-    gc.set_threshold(_GARBAGE, 50, 100)
-
-
-def _be_worker(
-    config: Config,
-    identity: CertificateFiles,
-    listeners: list[socket.socket],
-    backend: Backend,
-    supervisor: int,
-    tally: Tally,
-) -> None:
-    """Be a worker process; never returns."""
-    code = 1
-    try:
-        # Ctrl-C and the end of a terminal reach the whole process group; the supervisor alone decides
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD, signal.SIGHUP, *_ENDING})
-        _collect_garbage_seldom()
-        asyncio.run(work(config, identity, listeners, backend, supervisor, tally))
-        code = 0
-    except Exception:
-        LOGGER.exception("a worker failed")
-    finally:
-        os._exit(code)

@@ -8,7 +8,6 @@ from ..errors import ServerError
 from ..log import SessionLog
 from .interface import Interface
 from .shared import Shared
-from .tun import name_of
 
 
 class Admission:
@@ -32,10 +31,8 @@ class Admission:
 
         :returns: None if none is free.
         """
-        sessions = self._shared.sessions
-        lease = await self._shared.ask(
-            lambda: sessions.promise(account, peer=peer, client=client),
-        )
+        promise = self._shared.sessions.promise
+        lease = await self._shared.ask(promise, account, peer=peer, client=client)
         if lease is not None:
             self.lease = lease
             self._log.know(session=lease.session)
@@ -51,9 +48,7 @@ class Admission:
         """
         if self.lease is None:
             raise ServerError("there is nothing to give")
-        session = self.lease.session
-        name = name_of(self._shared.config.interface, session)
-        refusal = await self._shared.ask(self._shared.sessions.bind, session, name)
+        refusal = await self._shared.ask(self._shared.sessions.bind, self.lease.session)
         if refusal or self._over:
             return refusal
         await self.interface.make(self.lease)

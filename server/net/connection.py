@@ -333,8 +333,7 @@ class Connection:
             self.terminate("the server has a problem")
 
     async def _look_up(self, question: LookUp) -> None:
-        directory, source = self._shared.directory, self._caller.source.name
-        account, standing = await self._shared.ask(look_up, directory, question, source)
+        account, standing = await look_up(self._shared, question, self._caller.source.name)
         self.traced.know(account.name if account else "")
         self._tell(partial(self._session.account, account, standing=standing))
 
@@ -377,7 +376,7 @@ class Connection:
         if self._life.state is ConnectionState.READY:
             self._admission.up(lease)
         self._happen(ConnectionEvent.UP)
-        self._spawn(self._tun.adapt(up.mtu, lease.ipv6 if up.ipv6 else None))
+        self._spawn(self._tun.adapt(up.mtu, ipv6=bool(up.ipv6 and lease.ipv6)))
         if news := self._admission.news(lease, up):
             self._log.info("up, %s on %s", news, self._tun.name)
 

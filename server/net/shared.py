@@ -1,15 +1,18 @@
 """What the connections of one worker process share."""
 
 import asyncio
+import functools
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, TypeVar, TypeVarTuple
+from typing import Any, Final, ParamSpec, Protocol, TypeVar
 
 from ..config import Config
-from ..contracts import NO_WEAK_SIGN_IN, Directory, Sessions, WeakSignIn
+from ..contracts import NO_WEAK_SIGN_IN, Directory, WeakSignIn
 from ..dataplane.inbound import SCRATCH
 from ..dataplane.queue import Room
+from ..keeper.contract import OwnInterfaces, OwnSessions
+from ..keeper.line import Remote
 from ..log import LogLimit
 from ..metrics.tally import Tally
 from ..trace.orders import Tracing
@@ -19,13 +22,13 @@ from .failures import Failures
 from .handshakes import Handshakes
 from .sources import Sources
 from .threads import Threads
-from .tls import CertificateFiles
+from .tls import Presented
 
 _T = TypeVar("_T")
-_Args = TypeVarTuple("_Args")
+_P = ParamSpec("_P")
 
-#: Interfaces that are made, changed or taken away at once. The kernel is as fast with four of them
-#: as with one; more would not be faster.
+#: Interfaces that are taken away at once, and as many that are made or changed. The kernel is as fast
+#: with four of them as with one; more would not be faster.
 INTERFACES: Final = 4
 
 
@@ -43,7 +46,7 @@ class Carrier(Protocol):
 
 @dataclass(slots=True)
 class Shared:
-    """The process's event loop, certificate, store and threads.
+    """The process's event loop, certificate, keeper and threads.
 
     :param identity: the certificates that new connections are shown, one of them each.
     :param weak_sign_ins: what a client may wish for, as of the last beat.
@@ -53,9 +56,10 @@ class Shared:
     """
 
     config: Config
-    identity: CertificateFiles
+    identity: Presented
     directory: Directory
-    sessions: Sessions
+    sessions: OwnSessions
+    interfaces: OwnInterfaces
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     weak_sign_ins: WeakSignIn = NO_WEAK_SIGN_IN
     scratch: bytearray = field(default_factory=lambda: bytearray(SCRATCH))
@@ -71,14 +75,14 @@ class Shared:
     handshakes: Handshakes = field(init=False)
     round_robin: RoundRobin = field(init=False)
     _store: Threads = field(init=False)
-    _interfaces: Threads = field(init=False)
+    _kernel: Threads = field(init=False)
 
     def __post_init__(self) -> None:
         self.sources = Sources(self.loop.time)
         self.handshakes = Handshakes(self.loop, self.sources)
         self.round_robin = RoundRobin(self.loop)
         self._store = Threads(self.loop, 1)
-        self._interfaces = Threads(self.loop, INTERFACES)
+        self._kernel = Threads(self.loop, INTERFACES)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run ``work`` beside everything else, and keep it alive."""
@@ -87,10 +91,18 @@ class Shared:
         task.add_done_callback(self.tasks.discard)
         return task
 
-    async def ask(self, call: Callable[[*_Args], _T], *args: *_Args) -> _T:
-        """Call the store, in its thread."""
-        return await self._store.submit(call, *args)
+    async def ask(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Call the directory or the sessions: the keeper's, or any others in a thread."""
+        return await _begin(self._store, call, *args, **kwargs)
 
-    async def arrange(self, call: Callable[[*_Args], _T], *args: *_Args) -> _T:
-        """Have the kernel do something about interfaces, in one of the threads for those."""
-        return await self._interfaces.submit(call, *args)
+    async def arrange(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Have something done about interfaces: by the keeper, or in one of the threads for those."""
+        return await _begin(self._kernel, call, *args, **kwargs)
+
+
+def _begin(
+    threads: Threads, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+) -> "asyncio.Future[_T]":
+    if isinstance(call, Remote):  # it takes no thread to wait
+        return call.begin(*args, **kwargs)
+    return threads.submit(functools.partial(call, *args, **kwargs))

@@ -209,13 +209,36 @@ def load_chain(context: ssl.SSLContext, pem: bytes) -> None:
         context.load_cert_chain(f"/proc/self/fd/{descriptor}", password="")
 
 
+class Presented:
+    """The certificates that one worker shows now. It opens no file: the keeper gives it new ones.
+
+    :param version: as :class:`CertificateFiles` counts.
+    """
+
+    def __init__(self, certificates: Certificates, version: int, source: Path) -> None:
+        self.certificates = certificates
+        self.version = version
+        self._source = source
+
+    def take(self, version: int, pems: Sequence[bytes]) -> None:
+        """Show others from now on.
+
+        :raises ServerError: if they are of no use; the ones before stay.
+        """
+        self.version = version
+        self.certificates = load(pems, self._source, self.certificates.settings)
+
+
 class CertificateFiles:
     """The files with the server's keys and certificates, followed while the server runs.
 
     A change is taken up by new TLS contexts: those that kept their sessions would resume some of
     clients that know another certificate, and their crypto binding would fail. What is of no use
-    changes nothing. Worker processes are forked with the copy of the supervisor, so that one that
+    changes nothing. Workers and keepers are forked with the copy of the supervisor, so that one that
     replaces another is as well off, whatever has become of the files.
+
+    :ivar version: counts the changes that were taken up.
+    :ivar pems: what :func:`load` was given last.
 
     :param paths: whose changes are looked for.
     :param read: returns what :func:`load` takes; raises ServerError unless clients would believe it.
@@ -233,7 +256,13 @@ class CertificateFiles:
         self._settings = settings
         self._seen = self._look()
         self._again = math.inf
+        self.version = 0
+        self.pems: tuple[bytes, ...] = ()
         self.certificates = self._load()
+
+    def presented(self) -> Presented:
+        """Return what a worker that is forked now begins with."""
+        return Presented(self.certificates, self.version, self._paths[0])
 
     def reload(self) -> bool:
         """Take up what the files have become; return whether it was.
@@ -255,10 +284,14 @@ class CertificateFiles:
                 raise
             return False
         self._again = math.inf
+        self.version += 1
         return True
 
     def _load(self) -> Certificates:
-        return load(self._read(), self._paths[0], self._settings)
+        pems = tuple(self._read())
+        certificates = load(pems, self._paths[0], self._settings)
+        self.pems = pems
+        return certificates
 
     def _look(self) -> list[tuple[int, ...] | None]:
         return [_state(path) for path in self._paths]

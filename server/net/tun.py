@@ -8,7 +8,7 @@ import struct
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
-from typing import Final
+from typing import Final, NewType
 
 from pyroute2 import IPRoute
 
@@ -22,6 +22,9 @@ from .netlink import Netlink, attribute, message
 
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
+
+#: One that a process may hand over to another (SCM_RIGHTS, unix(7)).
+Descriptor = NewType("Descriptor", int)
 
 DEVICE: Final = Path("/dev/net/tun")
 
@@ -39,7 +42,7 @@ _OFFLOADS: Final = (
 )
 
 # linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h, linux/if.h
-_RTM_NEWLINK, _RTM_NEWADDR, _RTM_NEWROUTE = 16, 20, 24
+_RTM_NEWLINK, _RTM_DELLINK, _RTM_NEWADDR, _RTM_NEWROUTE = 16, 17, 20, 24
 _NEW: Final = netlink.REQUEST | netlink.ACK | 0x600  # NLM_F_CREATE, NLM_F_EXCL
 _REPLACE: Final = netlink.REQUEST | netlink.ACK | 0x500  # NLM_F_REPLACE, NLM_F_CREATE
 _SET: Final = netlink.REQUEST | netlink.ACK
@@ -94,7 +97,7 @@ class Tun:
     :param offload: of what.
     """
 
-    descriptor: int
+    descriptor: Descriptor
     name: str
     offload: Offload
 
@@ -125,7 +128,7 @@ def open_tun(name: str) -> Tun:
             f"a TUN interface cannot be made: {error.strerror}",
             "run the same command as root (sudo), or with the capability CAP_NET_ADMIN",
         ) from error
-    return Tun(descriptor, answer[:16].rstrip(b"\0").decode(), offload)
+    return Tun(Descriptor(descriptor), answer[:16].rstrip(b"\0").decode(), offload)
 
 
 def _take_over(descriptor: int) -> Offload:
@@ -217,6 +220,14 @@ def set_ipv6(name: str, lease: Ipv6Lease | None, *, kernel: Netlink) -> None:
         conntrack.forget_prefix(lease.prefix)
     except OSError as error:
         raise ServerError(f"the interface {name} cannot carry IPv6: {_reason(error)}") from error
+
+
+def take_away(name: str, index: int) -> None:
+    """Have an interface gone, whoever has its descriptor still, unless it is gone."""
+    with contextlib.suppress(OSError):
+        if socket.if_nametoindex(name) == index:
+            head = _IFINFOMSG.pack(socket.AF_UNSPEC, 0, index, 0, 0)
+            open_kernel().do(message(_RTM_DELLINK, _SET, head))
 
 
 def open_kernel() -> Netlink:

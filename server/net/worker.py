@@ -1,16 +1,18 @@
 """One worker process: accepts connections, runs them on one event loop, beats once a second."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
+from collections.abc import Sequence
 from typing import Final
 
 from ..config import Config
-from ..contracts import Backend
+from ..contracts import Directory
 from ..dataplane.stream import TlsStream
-from ..hooks.hooked import hooked
+from ..keeper.contract import OwnIdentity, OwnInterfaces, OwnSessions
+from ..keeper.line import Line, remote
+from ..keeper.process import Ends
 from ..log import LOGGER, SessionLog
 from ..metrics.figures import Refusal
 from ..metrics.tally import Tally
@@ -19,7 +21,7 @@ from .connection import Connection
 from .entrance import Entrance
 from .shared import Shared
 from .strangers import Strangers
-from .tls import Certificate, CertificateFiles
+from .tls import Certificate, Presented
 
 #: Seconds in which all sessions have to end when the server stops.
 GRACE_PERIOD: Final = 8.0
@@ -34,30 +36,45 @@ _TCP_NOTSENT_LOWAT: Final = 25
 
 async def work(
     config: Config,
-    identity: CertificateFiles,
-    listeners: list[socket.socket],
-    backend: Backend,
+    identity: Presented,
+    listeners: Sequence[socket.socket],
+    keeper: Ends,
     supervisor: int,
     tally: Tally,
 ) -> None:
-    """Be a worker of the process ``supervisor``, until SIGTERM or its death."""
-    with (
-        backend.join(os.getpid()) as (directory, stored),
-        hooked(stored, config.hooks) as sessions,
-    ):
-        shared = Shared(config, identity, directory, sessions, tally=tally)
-        shared.weak_sign_ins = directory.weak_sign_ins()
-        await Worker(shared, listeners).run(supervisor)
+    """Be a worker of the process ``supervisor``, until SIGTERM, or the death of that or the keeper."""
+    loop = asyncio.get_running_loop()
+    store, kernel = (Line(sock, loop, _orphaned) for sock in (keeper.store, keeper.kernel))
+    shared = Shared(
+        config,
+        identity,
+        remote(store, "directory", Directory),  # type: ignore[type-abstract]
+        remote(store, "sessions", OwnSessions),  # type: ignore[type-abstract]
+        remote(kernel, "interfaces", OwnInterfaces),  # type: ignore[type-abstract]
+        tally=tally,
+    )
+    shared.weak_sign_ins = await shared.ask(shared.directory.weak_sign_ins)
+    await Worker(shared, listeners, remote(store, "identity", OwnIdentity)).run(supervisor)  # type: ignore[type-abstract]
+
+
+def _orphaned() -> None:
+    """Without its keeper, a worker knows of no session, and all are given to others soon."""
+    LOGGER.error("the worker's keeper is gone: so are its sessions")
+    os._exit(1)
 
 
 class Worker:
     """Accepts connections and looks after them.
 
     :param listeners: listening sockets, shared with the other workers.
+    :param shown: knows of new certificates.
     """
 
-    def __init__(self, shared: Shared, listeners: list[socket.socket]) -> None:
+    def __init__(
+        self, shared: Shared, listeners: Sequence[socket.socket], shown: OwnIdentity
+    ) -> None:
         self._shared = shared
+        self._shown = shown
         self._loop = shared.loop
         self._listeners = listeners
         self._strangers = Strangers(shared.loop.time)
@@ -77,9 +94,6 @@ class Worker:
             self._shared.tally.turned(
                 strangers=len(self._strangers), dropped=self._shared.room.lost
             )
-            # what is of no use there, the supervisor says, once for all workers
-            with contextlib.suppress(Exception):
-                self._shared.identity.reload()
         # A second SIGTERM, as a whole process group gets, says nothing new; to asyncio's loop, that
         # closes its pipe before it takes its handler away, it would be a "Bad file descriptor".
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -91,6 +105,7 @@ class Worker:
             await asyncio.sleep(_BEAT)
             try:
                 await self._beat()
+                await self._follow_certificates()
             except Exception:  # the sessions are worth more than one beat
                 LOGGER.exception("a mistake in the server")
 
@@ -147,6 +162,12 @@ class Worker:
             LOGGER.error("the store does not answer: %s", error)
         else:
             failures.forget(len(waiting))
+
+    async def _follow_certificates(self) -> None:
+        """Show new connections what the keeper has read, if that is new."""
+        identity = self._shared.identity
+        if new := await self._shared.ask(self._shown.since, identity.version):
+            identity.take(new.version, new.pems)
 
     async def _end_all(self) -> None:
         """End every session politely, within a bounded time."""

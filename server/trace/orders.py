@@ -49,8 +49,11 @@ class Tracing:
 
     def take(self) -> list[tuple[int, bytes]]:
         """Return what came since the last time, by the orders' numbers."""
-        taken = [(number, trace.take()) for number, trace in self._traces.items()]
-        return [(number, records) for number, records in taken if records]
+        return [
+            (number, records)
+            for number, trace in self._traces.items()
+            for records in iter(trace.take, b"")
+        ]
 
 
 class Traced:

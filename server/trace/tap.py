@@ -20,6 +20,9 @@ EARLY_OF_ALL: Final = 8 << 20
 #: Bytes that wait for the next beat, at most.
 WAITING: Final = 1 << 20
 
+#: Bytes that are handed over at once: a keeper takes no longer call than twice that. No record is as long.
+AT_ONCE: Final = 96 * 1024
+
 
 @dataclass(slots=True)
 class Budget:
@@ -53,8 +56,14 @@ class Trace:
             self._left -= len(record)
 
     def take(self) -> bytes:
-        """Return what has come, and begin anew."""
-        taken, self._waiting, self._size = b"".join(self._waiting), [], 0
+        """Return what has come, as much as is handed over at once; empty if there is no more."""
+        count, size = 0, 0
+        while count < len(self._waiting) and size + len(self._waiting[count]) <= AT_ONCE:
+            size += len(self._waiting[count])
+            count += 1
+        taken = b"".join(self._waiting[:count])
+        del self._waiting[:count]
+        self._size -= size
         return taken
 
 

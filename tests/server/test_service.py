@@ -5,12 +5,14 @@ import gc
 import logging
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
 from sstpca.server.config import Config
 from sstpca.server.contracts import Backend, Figures
+from sstpca.server.crew import Crew, Pair
 from sstpca.server.log import LOGGER
 from sstpca.server.metrics.board import Board
 from sstpca.server.metrics.exporting import Exporting
@@ -86,9 +88,9 @@ def test_the_leases_of_a_dead_worker_come_free_when_the_store_answers_again(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(LOGGER, "propagate", True)
-    monkeypatch.setattr(_Supervisor, "_start", lambda _: None)
-    ended = [(4_000_001, 9)]
-    monkeypatch.setattr(_Supervisor, "_reap", lambda _: [ended.pop()] if ended else [])
+    monkeypatch.setattr(Crew, "start", lambda _: None)
+    ended = [(Pair(4_000_001, 4_000_002, 0, 0.0), "its worker, 9")]
+    monkeypatch.setattr(Crew, "ended", lambda _: [ended.pop()] if ended else [])
     store = Failing()
     config = Config("vpn", (), (Path("none"),), tuple, 1, "sstp", "t", 1400, True)
     supervisor = _Supervisor(
@@ -100,8 +102,6 @@ def test_the_leases_of_a_dead_worker_come_free_when_the_store_answers_again(
         cast("Rules", None),
         Exporting(None, Board(), Figures, version="", workers=1),
     )
-    supervisor._workers[4_000_001] = 0.0
-    supervisor._slots[4_000_001] = supervisor._exporting.board.take()
     with caplog.at_level(logging.ERROR, "sstpca"):
         supervisor._replace()
     assert any("stay taken for now: as if" in line for line in caplog.messages)
@@ -121,13 +121,21 @@ def test_a_worker_does_not_look_for_garbage_among_the_modules(
     async def work(*_: object) -> None:
         os.write(writer, str(len(gc.get_objects())).encode())
 
-    monkeypatch.setattr("sstpca.server.service.work", work)
-    supervisor = supervisor_of(
-        Config("vpn", (), (Path("none"),), tuple, 1, "sstp", "t", 1400, True)
+    monkeypatch.setattr("sstpca.server.crew.work", work)
+    monkeypatch.setattr(Crew, "_be_keeper", lambda *_: None)
+    monkeypatch.setattr("sstpca.server.confinement.confine", lambda *_: [])
+    files = SimpleNamespace(presented=lambda: None)
+    crew = Crew(
+        Config("vpn", (), (Path("none"),), tuple, 1, "sstp", "t", 1400, True),
+        cast("CertificateFiles", files),
+        [],
+        cast("Backend", Failing()),
+        Board(),
     )
-    supervisor._start()
-    [pid] = supervisor._workers
-    assert os.waitpid(pid, 0)[1] == 0
+    crew.start()
+    [pair] = crew.pairs
+    assert os.waitpid(pair.worker, 0)[1] == 0
+    os.waitpid(pair.keeper, 0)
     with os.fdopen(reader) as told:
         os.close(writer)
         assert int(told.read()) < len(gc.get_objects()) / 10

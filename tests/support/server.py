@@ -187,18 +187,28 @@ class Server:
 
     def kill(self) -> None:
         """End it and its workers, whatever state they are in."""
-        workers = self.children()
+        all_of_them = self.children() + self.children("keeper")
         self.process.stop()
-        for pid in workers:
+        for pid in all_of_them:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    def children(self) -> list[int]:
-        """Return the process ids of its workers."""
+    def children(self, kind: str = "worker") -> list[int]:
+        """Return the process ids of its workers.
+
+        :param kind: "keeper" for theirs.
+        """
         path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         with contextlib.suppress(FileNotFoundError):
-            return [int(pid) for pid in path.read_text().split()]
+            pids = [int(pid) for pid in path.read_text().split()]
+            return [pid for pid in pids if _is(f"sstpca-{kind}", pid)]
         return []
+
+
+def _is(name: str, pid: int) -> bool:
+    with contextlib.suppress(OSError):  # it has ended
+        return Path(f"/proc/{pid}/comm").read_text().strip() == name
+    return False
 
 
 @dataclass(frozen=True, slots=True)

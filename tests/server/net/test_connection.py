@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 
 from sstpca.server.config import Config
-from sstpca.server.contracts import Account, Directory, Lease, Sessions
+from sstpca.server.contracts import Account, Directory, Lease
 from sstpca.server.dataplane.segments import PLAIN
 from sstpca.server.dataplane.stream import TlsStream
 from sstpca.server.effects import (
@@ -26,6 +26,7 @@ from sstpca.server.effects import (
     Note,
     Up,
 )
+from sstpca.server.keeper.contract import OwnInterfaces, OwnSessions
 from sstpca.server.log import LOGGER, TextFormatter
 from sstpca.server.net import connection
 from sstpca.server.net.admission import Admission
@@ -34,7 +35,7 @@ from sstpca.server.net.eap_handshake import EapHandshake
 from sstpca.server.net.offer import KeyKind, ServerKey
 from sstpca.server.net.shared import Shared
 from sstpca.server.net.sources import Source, Sources
-from sstpca.server.net.tls import Certificate, CertificateFiles
+from sstpca.server.net.tls import Certificate, Presented
 from sstpca.server.ppp.effects import Handshaken
 from sstpca.server.session import Session
 from sstpca.server.sstp.binding import CertificateHashes
@@ -111,9 +112,10 @@ def shared() -> Shared:
     config = Config("vpn", (), (Path("none"),), tuple, 1, "sstp", "t", 1400, True)
     return Shared(
         config,
-        cast("CertificateFiles", None),
+        cast("Presented", None),
         cast("Directory", None),
-        cast("Sessions", None),
+        cast("OwnSessions", None),
+        cast("OwnInterfaces", None),
     )
 
 

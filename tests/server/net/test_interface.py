@@ -3,7 +3,7 @@
 import asyncio
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import cast
@@ -11,15 +11,15 @@ from typing import cast
 import pytest
 
 from sstpca.server.config import Config
-from sstpca.server.contracts import Account, Directory, Lease, Sessions
+from sstpca.server.contracts import Account, Directory, FailedLogin, Lease, TraceOrder
 from sstpca.server.dataplane.segments import Offload
+from sstpca.server.keeper.contract import OwnInterfaces
 from sstpca.server.log import SessionLog
-from sstpca.server.net import interface
 from sstpca.server.net.admission import Admission
 from sstpca.server.net.interface import Interface
 from sstpca.server.net.shared import Shared
-from sstpca.server.net.tls import CertificateFiles
-from sstpca.server.net.tun import Tun
+from sstpca.server.net.tls import Presented
+from sstpca.server.net.tun import Descriptor, Tun
 
 LEASE = Lease(7, IPv4Address("10.99.0.10"), IPv4Address("10.99.0.1"))
 
@@ -33,16 +33,15 @@ class Kernel:
         self.said: list[str] = []
         self.threads: set[int] = set()
         self._made: set[int] = set()
-        monkeypatch.setattr(interface, "_make", self.make)
         monkeypatch.setattr(os, "close", self.close)
 
-    def make(self, _config: Config, _lease: Lease) -> Tun:
+    def make(self, session: int) -> Tun:
         self._wait()
         self.said.append("made")
         near, far = os.pipe()
         CLOSE(far)
         self._made.add(near)
-        return Tun(near, "sstp0", Offload.NONE)
+        return Tun(Descriptor(near), "sstp0", Offload.NONE)
 
     def close(self, descriptor: int) -> None:
         if descriptor in self._made:  # Python closes others, of its own
@@ -63,20 +62,30 @@ class Book:
     """The store, as far as interfaces are concerned."""
 
     def __init__(self) -> None:
-        self.fails = False
         self.said: list[str] = []
 
-    def started(self, _session: int, _interface: str) -> None:
-        if self.fails:
-            raise ConnectionError("the store is away")
+    def failed(self, logins: Sequence[FailedLogin]) -> None:
+        raise AssertionError("no login fails")
 
-    def promise(self, *_: object, **_more: object) -> Lease:
+    def beat(self, traffic: dict[int, tuple[int, int]]) -> dict[int, str]:
+        return {}
+
+    def promise(self, account: Account, *, peer: str, client: str) -> Lease | None:
         return LEASE
 
-    def bind(self, _session: int, _interface: str) -> str:
+    def bind(self, session: int) -> str:
         return ""
 
-    def close(self, _session: int, _reason: str, _traffic: tuple[int, int]) -> None:
+    def traces(self) -> tuple[TraceOrder, ...]:
+        return ()
+
+    def traced(self, order: int, records: bytes) -> None:
+        raise AssertionError("nothing is traced")
+
+    def up(self, session: int) -> None:
+        raise AssertionError("no packet passes")
+
+    def close(self, session: int, reason: str, traffic: tuple[int, int]) -> None:
         self.said.append("free")
 
 
@@ -85,12 +94,13 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
     return Kernel(monkeypatch)
 
 
-def shared(book: Book) -> Shared:
+def shared(kernel: Kernel, book: Book) -> Shared:
     return Shared(
         Config("vpn", (), (Path("none"),), tuple, 1, "sstp", "t", 1400, True),
-        cast("CertificateFiles", None),
+        cast("Presented", None),
         cast("Directory", None),
-        cast("Sessions", book),
+        book,
+        cast("OwnInterfaces", kernel),
     )
 
 
@@ -108,7 +118,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 def test_a_hundred_that_go_together_do_not_hold_the_loop(kernel: Kernel) -> None:
     async def run() -> None:
-        common = shared(Book())
+        common = shared(kernel, Book())
         many = [Interface(common) for _ in range(100)]
         await asyncio.gather(*(one.make(LEASE) for one in many))
         kernel.go_on.clear()
@@ -128,7 +138,7 @@ def test_a_hundred_that_go_together_do_not_hold_the_loop(kernel: Kernel) -> None
 
 def test_who_waits_for_its_end_waits_until_the_kernel_is_done(kernel: Kernel) -> None:
     async def run() -> None:
-        common = shared(Book())
+        common = shared(kernel, Book())
         one = Interface(common)
         await one.make(LEASE)
         kernel.go_on.clear()
@@ -146,7 +156,7 @@ def test_who_waits_for_its_end_waits_until_the_kernel_is_done(kernel: Kernel) ->
 
 def test_closed_while_it_is_made(kernel: Kernel) -> None:
     async def run() -> None:
-        one = Interface(shared(Book()))
+        one = Interface(shared(kernel, Book()))
         kernel.go_on.clear()
         making = asyncio.create_task(one.make(LEASE))
         await turns()
@@ -163,22 +173,9 @@ def test_closed_while_it_is_made(kernel: Kernel) -> None:
     asyncio.run(run())
 
 
-def test_the_store_does_not_take_it(kernel: Kernel) -> None:
-    async def run() -> None:
-        book = Book()
-        book.fails = True
-        one = Interface(shared(book))
-        with pytest.raises(ConnectionError):
-            await one.make(LEASE)
-        await one.gone()
-        assert kernel.said == ["made", "gone"]
-
-    asyncio.run(run())
-
-
 def test_one_that_never_was_is_gone(kernel: Kernel) -> None:
     async def run() -> None:
-        one = Interface(shared(Book()))
+        one = Interface(shared(kernel, Book()))
         one.close()
         one.close()
         await one.gone()
@@ -193,7 +190,7 @@ def test_an_address_is_free_when_its_interface_is_gone(kernel: Kernel) -> None:
     async def run() -> None:
         book = Book()
         book.said = kernel.said
-        common = shared(book)
+        common = shared(kernel, book)
         admission = Admission(common, SessionLog("x"))
         await admission.promise(Account(1, "alice", b"", True), peer="x", client="")
         await admission.give()

@@ -1,0 +1,87 @@
+"""What a worker may ask of its keeper, beside :class:`..contracts.Directory`: all that there is.
+
+Whoever has taken a worker over can call this and nothing else. So it names a session by its number
+and no more: which addresses, permissions and limits that has, the keeper remembers itself. What is
+added here travels by itself; its types are those of :mod:`.codec`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..contracts import Account, FailedLogin, Lease, TraceOrder
+from ..net.tun import Tun
+
+
+class OwnSessions(Protocol):
+    """The worker's own sessions; what is said of others is refused, or passed over."""
+
+    def promise(self, account: Account, *, peer: str, client: str) -> Lease | None:
+        """Keep an address for a login; see :meth:`..contracts.Sessions.promise`."""
+
+    def bind(self, session: int) -> str:
+        """The binding holds: make what was promised a session; see :meth:`..contracts.Sessions.bind`.
+
+        :raises ServerError: if it was not promised to this worker.
+        """
+
+    def up(self, session: int) -> None:
+        """IP flows for the first time; see :meth:`..contracts.Sessions.up`."""
+
+    def close(self, session: int, reason: str, traffic: tuple[int, int]) -> None:
+        """The session is over; see :meth:`..contracts.Sessions.close`. Its interface is gone then."""
+
+    def failed(self, logins: Sequence[FailedLogin]) -> None:
+        """Note logins that failed; see :meth:`..contracts.Sessions.failed`."""
+
+    def beat(self, traffic: dict[int, tuple[int, int]]) -> dict[int, str]:
+        """Note what the sessions carried; see :meth:`..contracts.Sessions.beat`."""
+
+    def traces(self) -> tuple[TraceOrder, ...]:
+        """Return which packets somebody wants; see :meth:`..contracts.Sessions.traces`."""
+
+    def traced(self, order: int, records: bytes) -> None:
+        """Give what came of an order; see :meth:`..contracts.Sessions.traced`."""
+
+
+class OwnInterfaces(Protocol):
+    """The interfaces of the worker's sessions. Several threads may call, each for another session."""
+
+    def make(self, session: int) -> Tun:
+        """Return a new interface that has the addresses and permissions of the session, and is up.
+
+        :raises ServerError: if the session is not bound or has one, or the machine does not let us.
+        """
+
+    def set_mtu(self, session: int, mtu: int) -> None:
+        """Have it take packets of at most ``mtu`` bytes.
+
+        :raises ServerError: if there is none, or the machine does not let us.
+        """
+
+    def set_ipv6(self, session: int, *, wanted: bool) -> None:
+        """Have it carry IPv6 as the session's lease says, or none.
+
+        :raises ServerError: if there is none, or the machine does not let us.
+        """
+
+    def leave(self, session: int) -> None:
+        """It is about to go: the rules forget the networks behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identities:
+    """The server's keys, certificates and chains, as :func:`..net.tls.load` takes them.
+
+    :param version: which of those that this keeper has had.
+    """
+
+    version: int
+    pems: tuple[bytes, ...] = field(repr=False)
+
+
+class OwnIdentity(Protocol):
+    """The server's certificates. A worker has them from its beginning, and opens no file."""
+
+    def since(self, version: int) -> Identities | None:
+        """Return what is to be shown from now on; None if that is ``version`` still."""

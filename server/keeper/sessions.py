@@ -1,0 +1,114 @@
+"""The sessions of one worker, as its keeper remembers them."""
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ..contracts import Account, FailedLogin, Lease, Sessions, TraceOrder
+from ..errors import ServerError
+from ..net.tun import name_of, take_away
+
+
+@dataclass(slots=True)
+class Kept:
+    """What was promised to a worker.
+
+    :ivar bound: whether it is a session by now.
+    :ivar name: of its interface; empty as long as there is none.
+    :ivar index: the kernel's number of that.
+    """
+
+    lease: Lease
+    bound: bool = False
+    name: str = ""
+    index: int = 0
+
+
+class KeptSessions:
+    """What a worker says of its sessions: :class:`.contract.OwnSessions`, over those of the store.
+
+    :param sessions: the store's; called by one thread at a time.
+    :param prefix: of the sessions' interfaces.
+    """
+
+    def __init__(self, sessions: Sessions, prefix: str) -> None:
+        self._sessions = sessions
+        self._prefix = prefix
+        self._kept: dict[int, Kept] = {}
+        self._lock = threading.Lock()
+
+    def promise(self, account: Account, *, peer: str, client: str) -> Lease | None:
+        """Keep an address for a login."""
+        with self._lock:
+            lease = self._sessions.promise(account, peer=peer, client=client)
+            if lease is not None:
+                self._kept[lease.session] = Kept(lease)
+            return lease
+
+    def bind(self, session: int) -> str:
+        """Make what was promised a session.
+
+        :raises ServerError: if it was not promised to this worker.
+        """
+        with self._lock:
+            kept = self.find(session)
+            refusal = self._sessions.bind(session, name_of(self._prefix, session))
+            kept.bound = not refusal
+            return refusal
+
+    def up(self, session: int) -> None:
+        """IP flows for the first time.
+
+        :raises ServerError: if there is no such session.
+        """
+        with self._lock:
+            self.find(session)
+            self._sessions.up(session)
+
+    def close(self, session: int, reason: str, traffic: tuple[int, int]) -> None:
+        """The session is over; an interface that its worker has kept is taken away."""
+        with self._lock:
+            kept = self._kept.pop(session, None)
+            if kept is None:
+                return
+            if kept.name:
+                take_away(kept.name, kept.index)
+            self._sessions.close(session, reason, traffic)
+
+    def failed(self, logins: Sequence[FailedLogin]) -> None:
+        """Note logins that failed."""
+        with self._lock:
+            self._sessions.failed(logins)
+
+    def beat(self, traffic: dict[int, tuple[int, int]]) -> dict[int, str]:
+        """Note what the sessions carried, and return those that are to end."""
+        with self._lock:
+            own = {session: count for session, count in traffic.items() if session in self._kept}
+            return self._sessions.beat(own)
+
+    def traces(self) -> tuple[TraceOrder, ...]:
+        """Return which packets somebody wants."""
+        with self._lock:
+            return self._sessions.traces()
+
+    def traced(self, order: int, records: bytes) -> None:
+        """Give what came of an order."""
+        with self._lock:
+            self._sessions.traced(order, records)
+
+    def find(self, session: int) -> Kept:
+        """Return what is remembered of a session.
+
+        :raises ServerError: if it was not promised to this worker.
+        """
+        kept = self._kept.get(session)
+        if kept is None:
+            raise ServerError(f"session {session} was not promised to this worker")
+        return kept
+
+    @contextlib.contextmanager
+    def store(self) -> Iterator[Sessions]:
+        """Give the store's sessions to another thread than the one that calls the rest."""
+        with self._lock:
+            yield self._sessions
