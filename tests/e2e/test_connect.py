@@ -138,6 +138,20 @@ def test_pushed_routes(fresh: Vpn, tmp_path: Path) -> None:
         assert reaches(fresh, HOST)
 
 
+def test_ipv6(fresh: Vpn, tmp_path: Path) -> None:
+    fresh.home.run("profile", "set", "default", "--ipv6", "2001:db8:98::/48")
+    with connected(fresh, tmp_path):
+
+        def has_an_address() -> bool:
+            shown = fresh.network.client.ip("-6", "addr", "show", "dev", "vpn0", "scope", "global")
+            return "inet6 2001:db8:98:" in shown
+
+        wait_for(has_an_address, 20.0, "an address out of the session's prefix")
+        ways = fresh.network.client.ip("-6", "route", "show", "dev", "vpn0")
+        assert {"::/1", "8000::/1"} <= {line.split()[0] for line in ways.splitlines()}
+        assert reaches(fresh, HOST)
+
+
 def test_it_comes_back(fresh: Vpn, tmp_path: Path) -> None:
     with connected(fresh, tmp_path) as client:
         fresh.home.run("session", "kill", "--user", "alice")
