@@ -29,7 +29,10 @@ _EXPORT = Later(
 )
 
 
-@click.group(cls=Group, later={"add": _ADD, "import": _IMPORT, "export": _EXPORT})
+_USAGE = Later("Show what users have used in a month: bytes, time, sessions.", ("user_usage",))
+
+
+@click.group(cls=Group, later={"add": _ADD, "import": _IMPORT, "export": _EXPORT, "usage": _USAGE})
 def user() -> None:
     """Add, show, change and remove users.
 

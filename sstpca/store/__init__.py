@@ -18,6 +18,7 @@ leases        which address a login is promised
 pool_use      how many addresses are in use
 prefixes      which IPv6 prefix goes with it
 history       every session there was
+totals        what users have used in whole months
 failures      logins that failed
 traces        packets of sessions, on their way to whoever waits for them
 attempts      wrong passwords, and who is locked for them

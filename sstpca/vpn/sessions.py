@@ -1,20 +1,22 @@
 """Sessions: who is connected, ends of that, and what was."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ..store import failures, history
+from ..store import failures, history, totals, users
 from ..store.failures import Failure
 from ..store.history import PastSession, Wanted
 from ..store.sessions import STALE, SessionView, end_sessions, list_sessions
+from ..store.totals import Total
 from .opened import Opened
 
 if TYPE_CHECKING:
     from .tracing import Tracing
 
-__all__ = ["PATIENCE", "Failure", "PastSession", "SessionView", "Sessions", "Wanted"]
+__all__ = ["PATIENCE", "Failure", "PastSession", "SessionView", "Sessions", "Total", "Wanted"]
 
 #: Seconds that the end of a session is waited for: a polite end takes two or three, with a silent
 #: client more.
@@ -98,3 +100,13 @@ class Sessions:
             payload=payload,
             force=force,
         )
+
+    def totals(self, months: Sequence[date], user: str | None = None) -> list[Total]:
+        """Return what users have used in these months, in each who used the most first.
+
+        :param months: the first day of each, in the server's time zone.
+        :param user: one alone.
+        :raises NotFound: if there is no such user.
+        """
+        store = self._opened.store
+        return totals.totals(store, months, None if user is None else users.get(store, user).id)
