@@ -13,6 +13,8 @@ WRONG, NOBODY = "the password is wrong", "there is no such user"
 MANY = "too many wrong passwords"
 FORMS: dict[str, logging.Formatter] = {"text": TextFormatter(), "json": JsonFormatter()}
 JOURNAL = "host sstpca[4711]: "
+# as rsyslog writes files, on Debian 12 and before
+SYSLOG = ("2026-11-30T10:00:00.123456+01:00 host sstpca[4711]: ", f"Nov 30 10:00:00 {JOURNAL}")
 
 
 def line(form: str, peer: str, text: str, claimed: str = "", level: int = logging.WARNING) -> str:
@@ -45,6 +47,18 @@ def test_each_guess_is_found(form: str, prefix: str, tmp_path: Path) -> None:
     expected = ["203.0.113.1", "2001:db8::2", "203.0.113.3", "203.0.113.4", "203.0.113.5"]
     assert fail2ban.guesses(path) == expected
     if not prefix:
+        assert fail2ban.dated(path) == len(lines)
+
+
+@pytest.mark.parametrize("prefix", ["", *SYSLOG, JOURNAL], ids=["none", "new", "old", "journal"])
+def test_each_guess_is_found_in_the_journal_and_in_syslog(prefix: str, tmp_path: Path) -> None:
+    """Their lines have no time of ours."""
+    path = tmp_path / "log"
+    peers = ("203.0.113.1:50123", "[2001:db8::2]:50123")
+    lines = [guess("text", peer, "alice", WRONG)[len("2026-11-30 10:00:00 ") :] for peer in peers]
+    path.write_text("".join(f"{prefix}{one}\n" for one in lines))
+    assert fail2ban.guesses(path) == ["203.0.113.1", "2001:db8::2"]
+    if prefix in SYSLOG:
         assert fail2ban.dated(path) == len(lines)
 
 
