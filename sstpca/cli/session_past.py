@@ -176,9 +176,17 @@ def _past(row: PastSession) -> dict[str, Any]:
 
 def _past_cells(row: PastSession) -> tuple[str, ...]:
     addresses = ", ".join(filter(None, (row.address, row.prefix)))
-    when = (local(row.started), "goes on" if row.ended is None else local(row.ended))
+    when = (local(row.started), _end(row))
     traffic = (size(row.received), size(row.sent))
     return (str(row.id), row.user, addresses, row.peer, *when, *traffic, row.reason)
+
+
+def _end(row: PastSession) -> str:
+    """Return when it ended: the time of day, if it is that of its beginning."""
+    if row.ended is None:
+        return "goes on"
+    began, ended = local(row.started), local(row.ended)
+    return ended.removeprefix(began.partition(" ")[0]).lstrip()
 
 
 def _failure(row: Failure) -> dict[str, Any]:

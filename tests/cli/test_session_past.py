@@ -17,6 +17,7 @@ from sstpca.secrets import Sealer
 from sstpca.server.contracts import Account, FailedLogin, Sessions
 from sstpca.serving.backend import StoreBackend
 from sstpca.store import Store, users
+from sstpca.vpn.sessions import PastSession
 from tests.conftest import Run
 
 Refused = Callable[[Result, int], str]
@@ -58,6 +59,16 @@ def test_the_table(run: Run, past: Sessions) -> None:
     assert alice.split()[:2] == ["1", "alice"]
     assert "1.5 kB" in alice
     assert alice.endswith("the client fell silent")
+
+
+@pytest.mark.parametrize(
+    ("day", "end"), [(24, "11:30"), (25, "2026-11-25 11:30")], ids=["the same day", "another"]
+)
+def test_an_end_is_a_time_of_the_same_day(day: int, end: str) -> None:
+    began, ended = datetime(2026, 11, 24, 10), datetime(2026, 11, day, 11, 30)
+    times = (began.timestamp(), ended.timestamp())
+    row = PastSession(1, "alice", "", "", "", "", *times, 0, 0, "left")
+    assert session_past._past_cells(row)[4:6] == ("2026-11-24 10:00", end)
 
 
 def test_who_had_an_address_at_a_time(run: Run, past: Sessions) -> None:
