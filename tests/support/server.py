@@ -187,7 +187,7 @@ class Server:
 
     def kill(self) -> None:
         """End it and its workers, whatever state they are in."""
-        all_of_them = self.children() + self.children("keeper")
+        all_of_them = self.children("")
         self.process.stop()
         for pid in all_of_them:
             with contextlib.suppress(ProcessLookupError):
@@ -196,12 +196,12 @@ class Server:
     def children(self, kind: str = "worker") -> list[int]:
         """Return the process ids of its workers.
 
-        :param kind: "keeper" for theirs.
+        :param kind: "keeper" for theirs; empty for all that it has started.
         """
         path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         with contextlib.suppress(FileNotFoundError):
             pids = [int(pid) for pid in path.read_text().split()]
-            return [pid for pid in pids if _is(f"sstpca-{kind}", pid)]
+            return [pid for pid in pids if not kind or _is(f"sstpca-{kind}", pid)]
         return []
 
 
