@@ -43,11 +43,14 @@ _MISMATCH: Final = "0x800B010F"
 def quoted(text: str) -> str:
     """Return ``text`` for a message: in quotes, on one line, nothing a terminal would obey."""
     shown = text if len(text) <= 80 else text[:77] + "..."
-    return (
-        "'"
-        + "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
-        + "'"
-    )
+    return f"'{on_one_line(shown)}'"
+
+
+def on_one_line(text: str) -> str:
+    """Return ``text`` on one line, with nothing in it that a terminal would obey."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def some(texts: Sequence[str], most: int = 5) -> str:

@@ -23,6 +23,7 @@ from sstpca.server.contracts import (
 
 from ..access.reach import Reach
 from ..home import Home
+from ..names import on_one_line
 from ..secrets import Sealer
 from ..settings import HistorySettings, LockoutSettings
 from ..store import Store, certificates, failures, sessions, traces
@@ -35,6 +36,13 @@ from .past import Past
 
 #: Seconds between two notes that a worker lives, when there is nothing else to write.
 _SEEN_EVERY: Final = 5.0
+
+# characters of what a session has
+_PEER: Final = 64
+_CLIENT: Final = 128
+
+#: Failed logins that a worker tells of at once, at most; an honest one has fewer a minute.
+_FAILURES: Final = 1000
 
 _LIMITS: Final = LockoutSettings()
 _HISTORY: Final = HistorySettings()
@@ -73,6 +81,8 @@ class StoreSessions:
 
     def promise(self, account: Account, *, peer: str, client: str) -> Lease | None:
         """Keep an address of the user's access profile for a login, and register it."""
+        # a worker that strangers have taken over says what it likes, and people will read it
+        peer, client = on_one_line(peer)[:_PEER], on_one_line(client)[:_CLIENT]
         promised = sessions.promise(self._store, self._worker, account.id, peer=peer, client=client)
         if promised is None:
             return None
@@ -112,7 +122,8 @@ class StoreSessions:
     def failed(self, logins: Sequence[FailedLogin]) -> None:
         """Note logins that failed, if anything is kept of those that do not."""
         if self._past.kept:
-            failures.add(self._store, [Failure(**dataclasses.asdict(one)) for one in logins])
+            few = logins[:_FAILURES]
+            failures.add(self._store, [Failure(**dataclasses.asdict(one)) for one in few])
 
     def _sweep(self) -> None:
         sessions.remove(self._store, self._over.values())

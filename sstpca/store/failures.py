@@ -6,13 +6,16 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ..names import login_names, user_key
+from ..names import login_names, on_one_line, user_key
 from .database import Store
 from .prepared import Prepared
 from .schema import failures
 
 #: Rows that are kept; above that, the oldest go, whatever the retention is.
 KEPT: Final = 100_000
+
+#: What one row may stand for.
+_MOST: Final = 1_000_000_000
 
 _LENGTHS: Final = {"user": 64, "key": 192, "peer": 64, "client": 128, "reason": 128}
 
@@ -54,8 +57,11 @@ def _row(one: Failure) -> dict[str, object]:
         "client": one.client,
         "reason": one.reason,
     }
-    row: dict[str, object] = {name: text[: _LENGTHS[name]] for name, text in texts.items()}
-    return row | {"at": one.at, "count": one.count}
+    # a worker that strangers have taken over says what it likes
+    row: dict[str, object] = {
+        name: on_one_line(text[: _LENGTHS[name]])[: _LENGTHS[name]] for name, text in texts.items()
+    }
+    return row | {"at": one.at, "count": max(1, min(one.count, _MOST))}
 
 
 def _key(user: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ..access import ipv6
-from ..names import user_key
+from ..names import on_one_line, user_key
 from .database import Store, Transaction
 from .prepared import Direct, Prepared
 from .schema import history, sessions, workers
@@ -83,7 +83,7 @@ def end(transaction: Direct, ended: Collection[Ended]) -> None:
             "at": one.at,
             "in": one.received,
             "out": one.sent,
-            "why": one.reason[:_REASON] or _NO_REASON,
+            "why": on_one_line(one.reason[:_REASON])[:_REASON] or _NO_REASON,
         }
         for one in ended
     ]

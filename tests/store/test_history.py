@@ -187,6 +187,33 @@ def test_failed_logins(store: Store, worker: Sessions) -> None:
     assert len(failures.find(store, since=1_000_001, until=1_000_001)) == 1
 
 
+def test_a_worker_that_is_taken_over_writes_rows_and_nothing_else(
+    home: Home, store: Store, worker: Sessions
+) -> None:
+    hostile = "x\n\x1b[2J" + "y" * 500
+    lease = worker.promise(account(home, store, "alice"), peer=hostile, client=hostile)
+    assert lease is not None
+    assert worker.bind(lease.session, "sstp1") == ""
+    worker.close(lease.session, hostile, (1, 2))
+    worker.failed([FailedLogin(1.0, hostile, hostile, hostile, hostile, 10**30)] * 2000)
+    found = failures.find(store)
+    assert len(found) == 1000
+    [ended] = past(store)
+    for text in (
+        ended.peer,
+        ended.client,
+        ended.reason,
+        found[0].user,
+        found[0].peer,
+        found[0].client,
+        found[0].reason,
+    ):
+        assert text.isprintable()
+        assert text.startswith("x\\n\\x1b[2Jy")
+        assert len(text) <= 128
+    assert found[0].count == 10**9
+
+
 def test_what_is_old_goes_in_small_steps(
     home: Home, store: Store, worker: Sessions, clock: Clock
 ) -> None:
