@@ -72,6 +72,7 @@ class Config:
     :param destinations: returns, by the number of an access profile, where its users may go of the
         networks behind the server; what is not there has no list, and its users go everywhere. Asked
         again now and then.
+    :param open_firewall: whether other firewalls are told to let the VPN through.
     :param tls: what is taken in TLS.
     :param version: of the program.
     :param hooks: programs that are run for sessions.
@@ -95,3 +96,4 @@ class Config:
     metrics: tuple[str, int] | None = None
     destinations: Callable[[], Mapping[int, tuple[Destination, ...]]] = dict
     hooks: Hooks = NO_HOOKS
+    open_firewall: bool = False

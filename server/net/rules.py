@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from typing import Final
 
 from ..config import Config
+from ..firewalls.opening import Opening
 from .firewall import Firewall
 from .forwarding import IPV4, TABLES, Forwarding
 from .forwarding_ipv6 import ForwardingEverywhere, forwarding_of_ipv6
@@ -46,11 +47,15 @@ def rules_of(config: Config) -> Iterator["Rules"]:
         stack.callback(forwarding.close)
         forwarding.open()
         stack.callback(forwarding_ipv6.close)
+        opening = Opening(config)
+        stack.callback(opening.close)
+        opening.open()
         rules = Rules(
             firewall,
             forwarding,
             WhenWanted(forwarding_ipv6, config.ipv6),
             changes,
+            opening,
             names=(config.table, *TABLES),
         )
         rules.reconcile()
@@ -94,6 +99,7 @@ class Rules:
     """They are there; :meth:`reconcile` keeps it so.
 
     :param changes: a netlink socket that tells of every change.
+    :param opening: what is done about the firewalls of others.
     :param names: of the tables.
     """
 
@@ -103,6 +109,7 @@ class Rules:
         forwarding: Forwarding,
         forwarding_ipv6: "WhenWanted",
         changes: socket.socket,
+        opening: Opening,
         *,
         names: tuple[str, ...],
     ) -> None:
@@ -110,6 +117,7 @@ class Rules:
         self._forwarding = forwarding
         self._forwarding_ipv6 = forwarding_ipv6
         self._changes = changes
+        self._opening = opening
         self._names = [name.encode() + b"\0" for name in names]
         self._doubtful = False
 
@@ -118,7 +126,8 @@ class Rules:
 
         :raises ServerError: if that cannot be; the next look tries again.
         """
-        self._doubtful = self._heard() or self._doubtful
+        ours, theirs = self._heard()
+        self._doubtful = ours or self._doubtful
         if self._doubtful:
             self._firewall.restore()
             self._forwarding.restore()
@@ -127,20 +136,22 @@ class Rules:
         self._firewall.reconcile()
         self._forwarding.reconcile()
         self._forwarding_ipv6.reconcile()
+        self._opening.reconcile(changed=theirs)
 
-    def _heard(self) -> bool:
-        """Whether something happened to a table of ours, or may have."""
-        ours = False
+    def _heard(self) -> tuple[bool, bool]:
+        """Whether something happened to a table of ours, or may have; and to anybody's."""
+        ours = theirs = False
         for _ in range(_PIECES_MAX):
             try:
                 piece = self._changes.recv(_PIECE)
             except BlockingIOError:
-                return ours
+                return ours, theirs
             except OSError:  # more than the buffer holds
-                ours = True
+                ours = theirs = True
             else:
+                theirs = True
                 ours = ours or any(name in piece for name in self._names)
-        return True
+        return True, True
 
 
 @contextlib.contextmanager

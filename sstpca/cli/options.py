@@ -21,6 +21,11 @@ yes_option: Callable[[Command], Command] = click.option("--yes", is_flag=True, h
 force_option: Callable[[Command], Command] = click.option(
     "--force", is_flag=True, help="Replace what is there already."
 )
+open_firewall_option: Callable[[Command], Command] = click.option(
+    "--open-firewall",
+    is_flag=True,
+    help="Have ufw, firewalld, Docker's rules and other tables let the VPN through while it runs.",
+)
 output_option: Callable[[Command], Command] = click.option(
     "--output",
     type=click.Path(path_type=Path, readable=False, allow_dash=True),

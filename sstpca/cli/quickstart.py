@@ -9,6 +9,7 @@ from ..vpn.setup import Home, Plan, make_home
 from ..vpn.vpn import Vpn
 from .context import Context
 from .init import report, warn_of_contact, warn_of_hosts
+from .options import open_firewall_option
 from .output import warn
 from .serving_log import begin
 from .usage import Command
@@ -21,9 +22,14 @@ _FIRST_USER = "alice"
 @click.argument("hosts", nargs=-1, metavar="[HOST]...")
 @click.option("--user", "name", help="The user to make; in a new home alice, if none is given.")
 @click.option("--port", type=click.IntRange(1, 65535), help="The TCP port; 443 in a new home.")
+@open_firewall_option
 @click.pass_obj
 def quickstart(
-    context: Context, hosts: tuple[str, ...], name: str | None, port: int | None
+    context: Context,
+    hosts: tuple[str, ...],
+    name: str | None,
+    port: int | None,
+    open_firewall: bool,
 ) -> None:
     """Make everything that is missing, and run the VPN server.
 
@@ -50,7 +56,8 @@ def quickstart(
     _provide_user(context, name)
     settings = context.vpn.settings
     click.echo(f"Clients connect to {settings.host}, TCP port {settings.server.port}.\n")
-    _serve(context)
+    with begin(context.home_path, None):
+        context.vpn.serve(open_firewall=open_firewall)
 
 
 def _check_same(vpn: Vpn, hosts: tuple[str, ...], port: int | None) -> None:
@@ -107,8 +114,3 @@ def _provide_user(context: Context, name: str | None) -> None:
         )
     click.echo(f"Hand {user.name} the file {made.path} and, apart from it, the password.")
     click.echo(NOT_BY_MAIL)
-
-
-def _serve(context: Context) -> None:
-    with begin(context.home_path, None):
-        context.vpn.serve()

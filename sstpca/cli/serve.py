@@ -4,6 +4,7 @@ import click
 
 from ..errors import InvalidInput
 from .context import Context
+from .options import open_firewall_option
 from .serve_check import report
 from .serving_log import FORMATS, begin
 from .usage import Command
@@ -21,11 +22,17 @@ from .usage import Command
     metavar="ADDRESS",
     help="Where syslog is: /dev/log, a host, or host:port (UDP).",
 )
+@open_firewall_option
 @click.option("--check", is_flag=True, help="Only say whether it would start; change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="What --check says as a JSON array.")
 @click.pass_obj
 def serve(
-    context: Context, log_format: str | None, syslog: str | None, check: bool, as_json: bool
+    context: Context,
+    log_format: str | None,
+    syslog: str | None,
+    open_firewall: bool,
+    check: bool,
+    as_json: bool,
 ) -> None:
     """Run the VPN server, until SIGTERM or Ctrl-C.
 
@@ -33,8 +40,12 @@ def serve(
     error, under systemd to its journal; and so does what keeps it from starting, in the same form.
     'sstpca log' shows what it says of one user or session.
 
+    Other firewalls of this machine (ufw, firewalld, Docker's rules, tables of nftables) that shut the
+    VPN out are named in the log, with the commands that let it through.
+
     \b
         sstpca serve
+        sstpca serve --open-firewall
         sstpca --home /srv/vpn serve --log-format json
         sstpca serve --syslog 192.0.2.53
         sstpca serve --check
@@ -45,4 +56,4 @@ def serve(
     if as_json:
         raise InvalidInput("--json is for --check; the log is JSON with --log-format json")
     with begin(context.home_path, log_format, syslog):
-        context.vpn.serve()
+        context.vpn.serve(open_firewall=open_firewall)

@@ -3,6 +3,7 @@
 import enum
 import ipaddress
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -12,10 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from sstpca.server.firewalls.commands import outer_interface
+from sstpca.server.firewalls.findings import Vpn
+from sstpca.server.firewalls.opening import look
 from sstpca.server.net.presence import is_present
 
 from ..authority.identity import ending, load_identities
-from ..errors import Remedy, SstpcaError
+from ..errors import Remedy, SstpcaError, command
 from ..home import Home
 from ..secrets import Sealer
 from ..settings import Settings, load
@@ -77,6 +81,7 @@ def checks(home: Home, *, listens: bool = True) -> Iterator[Check]:
     yield _forwarding()
     for one in settings if listens else ():
         yield from _ports(one, running=running)
+        yield from _firewalls(home, one)
     said = "one runs for this home" if running else "none runs for this home"
     yield Check("server", State.GOOD, said)
 
@@ -147,6 +152,25 @@ def _forwarding() -> Check:
         "IPv4 forwarding is off, and cannot be turned on from here",
         ("turn it on for this machine or container: sysctl net.ipv4.ip_forward=1",),
     )
+
+
+def _firewalls(home: Home, settings: Settings) -> Iterator[Check]:
+    """Whether those of others let the VPN through; they keep no server from starting."""
+    name, server = "other firewalls", settings.server
+    vpn = Vpn(
+        server.port,
+        server.interface,
+        outer_interface(server.interface),
+        table_of(home),
+        frozenset("ip6" if ":" in address else "ip" for address in server.listen),
+    )
+    found = look(vpn)
+    if not found:
+        yield Check(name, State.GOOD, "none that can be seen blocks the VPN")
+    for one in found:
+        steps = "; ".join(map(shlex.join, one.commands))
+        remedy: Remedy = (f"{steps}; or '", command("serve --open-firewall"), "'")
+        yield Check(name, State.DOUBTFUL, f"{one.blocker} blocks {one.what}", remedy)
 
 
 def _ports(settings: Settings, *, running: bool) -> Iterator[Check]:

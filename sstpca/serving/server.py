@@ -4,6 +4,7 @@ import functools
 import hashlib
 import os
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,9 +24,10 @@ from ..x509.pair import identity_to_pem
 from .backend import StoreBackend
 
 
-def serve(home: Home, settings: Settings) -> None:
+def serve(home: Home, settings: Settings, *, open_firewall: bool = False) -> None:
     """Run the VPN server of ``home`` until SIGTERM or SIGINT.
 
+    :param open_firewall: whether other firewalls of this machine are told to let the VPN through.
     :raises SstpcaError: if the home or this machine is not fit to serve.
     """
     load_identities(home)
@@ -34,7 +36,8 @@ def serve(home: Home, settings: Settings) -> None:
     with home.serving(_about(settings)):
         try:
             run_server(
-                _config(home, settings), StoreBackend(home, settings.lockout, settings.history)
+                replace(_config(home, settings), open_firewall=open_firewall),
+                StoreBackend(home, settings.lockout, settings.history),
             )
         except ServerError as error:
             if isinstance(error.__cause__, SstpcaError):  # of _read_identities

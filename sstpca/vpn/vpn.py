@@ -186,15 +186,17 @@ class Vpn:
 
         return status(self._opened)
 
-    def serve(self) -> None:
+    def serve(self, *, open_firewall: bool = False) -> None:
         """Run the VPN server until SIGTERM or SIGINT; in the main thread, as root.
 
+        :param open_firewall: whether other firewalls of this machine are told to let the VPN through,
+            while it runs.
         :raises SstpcaError: if the home or this machine is not fit to serve.
         """
         # pyroute2 takes a fifth of a second to import, and only serving needs it
         from ..serving.server import serve
 
-        serve(self._opened.home, self._opened.settings)
+        serve(self._opened.home, self._opened.settings, open_firewall=open_firewall)
 
     def checks(self) -> "Iterator[Check]":
         """Yield whether :meth:`serve` would work, check by check; nothing is changed by it.
