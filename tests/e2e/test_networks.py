@@ -4,15 +4,17 @@ import contextlib
 import json
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Network
+from pathlib import Path
 
 import pytest
 
-from tests.e2e import test_ipv6
+from tests.e2e import test_connect, test_ipv6
 from tests.e2e.test_firewall import PORT, arrives, gets, outside, routers
 from tests.support import ipv6
 from tests.support.client import Client
-from tests.support.netns import Network, wait_for
+from tests.support.netns import Namespace, Network, connect, wait_for
 from tests.support.packets import Packet, udp
+from tests.support.requirements import require
 from tests.support.server import Failed, Vpn
 
 pytestmark = pytest.mark.root
@@ -21,6 +23,7 @@ HOST, GATEWAY = Network.host, Network.gateway
 NETWORK = "192.168.50.0/24"
 #: A host in it, behind the client.
 BEHIND = IPv4Address("192.168.50.7")
+ROUTER = "192.168.50.1"
 
 
 @contextlib.contextmanager
@@ -188,3 +191,38 @@ def test_a_network_that_overlaps_is_refused(fresh: Vpn) -> None:
         assert network.split("/")[0] in failed.value.stderr
     fresh.home.run("user", "set", "alice", "--no-networks")
     fresh.home.run("user", "set", "bob", "--network", NETWORK)
+
+
+def test_two_hosts_speak_through_a_router_that_is_the_client(fresh: Vpn, tmp_path: Path) -> None:
+    """A branch office: a machine behind the client and one behind the server, with real TCP."""
+    require("iperf3")
+    network = fresh.network
+    fresh.home.run("user", "set", "alice", "--network", NETWORK)
+    with Namespace("office") as office, way_back(network):
+        inner, outer = (
+            (office, "lan", (f"{BEHIND}/24",)),
+            (network.client, "office", (f"{ROUTER}/24",)),
+        )
+        connect(outer, inner)
+        office.ip("route", "add", "default", "via", ROUTER)
+        network.client.set_switch("ip_forward", 1)
+        try:
+            with (
+                test_connect.connected(fresh, tmp_path, "--route", "198.18.1.0/24"),
+                network.lan.sniffer("lan") as sniffer,
+            ):
+                transfer(office, network.lan, HOST, tmp_path)
+                transfer(network.lan, office, BEHIND, tmp_path)
+                assert {one[12:16] for one in sniffer.packets()} == {BEHIND.packed}
+        finally:
+            network.client.set_switch("ip_forward", 0)
+            network.client.ip("link", "del", "office")
+
+
+def transfer(sender: Namespace, receiver: Namespace, to: IPv4Address, folder: Path) -> None:
+    """Send two megabytes by TCP, from one to the other."""
+    log = folder / f"iperf-{to}"
+    serving = receiver.start("iperf3", "--server", "--one-off", "--forceflush", log=log)
+    wait_for(lambda: "listening" in serving.output, 10.0, "iperf3")
+    sender.run("iperf3", "--client", str(to), "--bytes", "2M")
+    serving.wait(10.0)
