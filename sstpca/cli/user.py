@@ -87,7 +87,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
                 ("access profile", found.profile),
                 ("address", _address(found)),
                 *([("prefix", str(found.static_prefix))] if found.static_prefix else []),
-                *([("networks behind it", _networks(found))] if found.networks else []),
+                *([("networks", _networks(found))] if found.networks else []),
                 ("created", local(found.created)),
                 ("password set", local(found.password_set)),
                 *([_EXPIRED] if found.password_expired else []),
