@@ -4,7 +4,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -45,10 +45,12 @@ class Said:
     trusted: tuple[str, ...] = ()
 
 
-def hear(interface: str) -> Said:
+def hear(interface: str, *, ours: bool = False) -> Said:
     """Ask all that are here.
 
     :param interface: through which strangers come.
+    :param ours: whether to ask as well for what only an earlier step of ours has changed: these
+        programs take their time.
     """
     nft = run("nft", "--json", "list", "ruleset") or ""
     tables = nftables.read(nft)
@@ -58,9 +60,10 @@ def hear(interface: str) -> Said:
             listing = run(program, "-S")
             if listing and iptables.read(listing):
                 listings[program] = listing
-    ufw = any("ufw-user-input" in one for one in listings.values()) or Path("/etc/ufw").exists()
-    said = Said(nft, listings, (run("ufw", "show", "added") or "") if ufw else "")
-    return _with_firewalld(said, interface) if ("inet", "firewalld") in tables else said
+    said = Said(nft, listings, (run("ufw", "show", "added") or "") if ours else "")
+    if ("inet", "firewalld") in tables:
+        return _with_firewalld(said, interface, ours=ours)
+    return said
 
 
 def _programs(name: str, tables: Mapping[Table, object]) -> list[str]:
@@ -82,22 +85,22 @@ def _variant(name: str, kind: str, other: str) -> str:
     return name if f"({kind})" in (run(name, "--version") or "") else other
 
 
-def _with_firewalld(said: Said, interface: str) -> Said:
+def _with_firewalld(said: Said, interface: str, *, ours: bool) -> Said:
     zone = run("firewall-cmd", f"--get-zone-of-interface={interface}") or run(
         "firewall-cmd", "--get-default-zone"
     )
     if not zone or not zone.strip():
         return said
+    if not ours:
+        return replace(said, zone=zone.strip())
     rules = run("firewall-cmd", f"--zone={zone.strip()}", "--list-rich-rules") or ""
     now = run("firewall-cmd", f"--zone={TRUSTED}", "--list-interfaces") or ""
     ever = run("firewall-cmd", "--permanent", f"--zone={TRUSTED}", "--list-interfaces") or ""
-    return Said(
-        said.nft,
-        said.iptables,
-        said.ufw,
-        zone.strip(),
-        tuple(rules.splitlines()),
-        tuple(sorted(set(now.split()) - set(ever.split()))),
+    return replace(
+        said,
+        zone=zone.strip(),
+        rich_rules=tuple(rules.splitlines()),
+        trusted=tuple(sorted(set(now.split()) - set(ever.split()))),
     )
 
 

@@ -45,7 +45,7 @@ class Opening:
         self,
         config: Config,
         *,
-        hear: Callable[[str], Said] = commands.hear,
+        hear: Callable[..., Said] = commands.hear,
         run: Run = commands.run,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -78,7 +78,7 @@ class Opening:
     def close(self) -> None:
         """Take back what was opened, by this run or an earlier one."""
         vpn = vpn_of(self._config)
-        self._do(leftovers(self._hear(vpn.outer), vpn))
+        self._do(leftovers(self._hear(vpn.outer, ours=True), vpn))
 
     def _look(self) -> None:
         self._doubtful = False

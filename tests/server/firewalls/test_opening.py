@@ -30,7 +30,7 @@ class Machine:
         self.refuses = False
         self.heard = 0
 
-    def hear(self, _interface: str) -> Said:
+    def hear(self, _interface: str, *, ours: bool = False) -> Said:
         self.heard += 1
         return Said(iptables={"iptables": self.listing})
 
