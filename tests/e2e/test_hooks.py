@@ -1,5 +1,7 @@
 """Programs of the administrator's hear of the sessions of a real server."""
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,4 +53,13 @@ def test_the_end_of_the_server_is_the_end_of_its_sessions(hooked: Vpn, tmp_path:
     with hooked.client().login():
         wait_for(said.exists, 10.0, "the first program")
         assert hooked.server.stop(30.0) == 0
+    assert [line.split()[1] for line in said.read_text().splitlines()] == ["up", "down"]
+
+
+def test_the_end_of_a_worker_is_the_end_of_its_sessions(hooked: Vpn, tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    with hooked.client().login() as alice:
+        wait_for(said.exists, 10.0, "the first program")
+        os.kill(hooked.session(alice).worker, signal.SIGKILL)
+        wait_for(lambda: "the worker ended" in said.read_text(), 15.0, "the second program")
     assert [line.split()[1] for line in said.read_text().splitlines()] == ["up", "down"]
