@@ -29,6 +29,8 @@ class Account:
     :param nt_hash: MD4 of the password in UTF-16LE, 16 bytes; never shown.
     :param ended: whether the account was for a time that is over.
     :param in_hours: whether it may be used at this hour.
+    :param not_now: why it may not be used just now, for the log: "it has 2 sessions already, and may
+        have no more"; empty if it may.
     :param password_expired: whether the password has to be changed before it lets its user in.
     :param certificate_only: whether a password, even the right one, does not let this user in.
     :param certificate: SHA-256 of the certificate that logs in, in lower-case hexadecimal; empty
@@ -43,6 +45,7 @@ class Account:
     enabled: bool
     ended: bool = False
     in_hours: bool = True
+    not_now: str = ""
     password_expired: bool = False
     certificate_only: bool = False
     certificate: str = ""
@@ -73,7 +76,8 @@ class Cause(enum.Enum):
 
     ``PASSWORD``: wrong, or there is no such user. ``LOCKOUT``: there were too many wrong ones before.
     ``METHOD``: the user has to log in another way. ``CERTIFICATE``: the client's, or the client does
-    not trust ours. ``ADDRESS``: none is free. ``BINDING``: the crypto binding does not hold.
+    not trust ours. ``LIMITS``: the user has too many sessions, or has used too much. ``ADDRESS``: none
+    is free. ``BINDING``: the crypto binding does not hold.
     ``PROTOCOL``: the client does not keep to the rules of its way to log in.
     """
 
@@ -82,6 +86,7 @@ class Cause(enum.Enum):
     DISABLED = "disabled"
     ENDED = "ended"
     HOURS = "hours"
+    LIMITS = "limits"
     PASSWORD_EXPIRED = "password_expired"  # noqa: S105
     METHOD = "method"
     CERTIFICATE = "certificate"
@@ -164,6 +169,20 @@ class Ipv6Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class Rates:
+    """How fast a session may be, in bits of IP packets a second; 0 is no limit.
+
+    :param down: to the client; ``up``: from it.
+    """
+
+    down: int = 0
+    up: int = 0
+
+
+UNSHAPED: Final = Rates()
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """What a login is promised, and a session is given: number, address, and what goes with it.
 
@@ -180,6 +199,7 @@ class Lease:
     :param list: stands for that list, as it is when this is given; 0: there is none. As long as the
         rules do not have it, nothing of it can be reached.
     :param profile_name: the name of the access profile, for programs of the administrator's.
+    :param rates: how fast it is, from its first packet on.
     """
 
     session: int
@@ -195,6 +215,7 @@ class Lease:
     profile: int = 0
     list: int = 0
     profile_name: str = ""
+    rates: Rates = UNSHAPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +347,9 @@ class Sessions(Protocol):
         :param traffic: for each session that changed, the bytes received and sent until now.
         :returns: the sessions that are to end, and why.
         """
+
+    def rates(self) -> dict[int, Rates]:
+        """Return the sessions that have other rates than their leases or the last answer said."""
 
 
 @dataclass(frozen=True, slots=True)

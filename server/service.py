@@ -24,7 +24,7 @@ from .errors import ServerError
 from .hooks.hooked import check as check_hooks
 from .log import LOGGER
 from .metrics.exporting import Exporting, exporting_of
-from .net import conntrack
+from .net import conntrack, shaping
 from .net.rules import CHANGED, Rules, rules_of
 from .net.tls import CertificateFiles
 from .net.tun import check_tun
@@ -57,6 +57,8 @@ def serve(config: Config, backend: Backend) -> None:
         listeners = [stack.enter_context(one) for one in _listeners(config)]
         rules = stack.enter_context(rules_of(config))
         conntrack.check()
+        shaping.sweep()
+        stack.callback(shaping.sweep)
         backend.reset()
         check_hooks(config.hooks)
         exporting = stack.enter_context(exporting_of(config, backend))
@@ -207,6 +209,7 @@ class _Supervisor:
                 LOGGER.error("the leases of worker %d stay taken for now: %s", pid, error)
             else:
                 self._lost.remove(pid)
+                shaping.sweep()
 
     def _reload_certificate(self) -> None:
         """Say what the workers do about new server certificates; each of them sees for itself."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from ..config import Hooks
-from ..contracts import Account, FailedLogin, Lease, Sessions, TraceOrder
+from ..contracts import Account, FailedLogin, Lease, Rates, Sessions, TraceOrder
 from ..log import LOGGER
 from .program import objection
 from .runner import Run, Runner
@@ -102,6 +102,10 @@ class HookedSessions:
     def _name(self, session: int, interface: str) -> None:
         if session in self._known:
             self._known[session].interface = interface
+
+    def rates(self) -> dict[int, Rates]:
+        """Return the sessions that have other rates than before."""
+        return self._sessions.rates()
 
     def up(self, session: int) -> None:
         """IP flows: have the program run, once for each session."""

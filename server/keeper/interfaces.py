@@ -12,7 +12,7 @@ from typing import Final
 from ..config import Config
 from ..contracts import Lease
 from ..errors import ServerError
-from ..net import destinations, networks
+from ..net import destinations, networks, shaping
 from ..net.group import group_of
 from ..net.tun import IPNetwork, Tun, configure, name_of, open_kernel, open_tun, set_ipv6, set_mtu
 from .sessions import Kept, KeptSessions
@@ -49,15 +49,16 @@ class KernelInterfaces:
         prefix = self._config.interface
         tun = _open(prefix, session)
         try:
-            _bring_up(tun.name, kept.lease, self._config)
             kept.index = socket.if_nametoindex(tun.name)
-            kept.name = tun.name
+            _bring_up(tun.name, kept.lease, self._config)
+            self._sessions.shape(kept, tun.name)
             if tun.name != name_of(prefix, session):
                 with self._sessions.store() as store:
                     store.started(session, tun.name)
         except BaseException:
             kept.name = ""
             os.close(tun.descriptor)
+            shaping.unshape(kept.index)
             raise
         return tun
 

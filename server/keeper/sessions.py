@@ -3,10 +3,11 @@
 import contextlib
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ..contracts import Account, FailedLogin, Lease, Sessions, TraceOrder
+from ..contracts import UNSHAPED, Account, FailedLogin, Lease, Sessions, TraceOrder
 from ..errors import ServerError
+from ..net import shaping
 from ..net.tun import name_of, take_away
 
 
@@ -74,6 +75,7 @@ class KeptSessions:
                 return
             if kept.name:
                 take_away(kept.name, kept.index)
+                shaping.unshape(kept.index)
             self._sessions.close(session, reason, traffic)
 
     def failed(self, logins: Sequence[FailedLogin]) -> None:
@@ -85,7 +87,20 @@ class KeptSessions:
         """Note what the sessions carried, and return those that are to end."""
         with self._lock:
             own = {session: count for session, count in traffic.items() if session in self._kept}
-            return self._sessions.beat(own)
+            ending = self._sessions.beat(own)
+            for session, rates in self._sessions.rates().items():
+                if (kept := self._kept.get(session)) is not None:
+                    kept.lease = replace(kept.lease, rates=rates)
+                    if kept.name:
+                        shaping.shape(kept.name, rates)
+            return ending
+
+    def shape(self, kept: Kept, name: str) -> None:
+        """Have a new interface called ``name`` no faster than its session may be just now."""
+        with self._lock:
+            if kept.lease.rates != UNSHAPED:
+                shaping.shape(name, kept.lease.rates)
+            kept.name = name
 
     def traces(self) -> tuple[TraceOrder, ...]:
         """Return which packets somebody wants."""

@@ -10,7 +10,7 @@ which the event loop keeps :mod:`.watch`; :mod:`.closing` is for what comes behi
 :mod:`.inside` is the tunnel, with what a client asks us there; :mod:`.lookup` finds whose password it
 may be, :mod:`.admission` lets a client in, :mod:`.eap_handshake` is the TLS within EAP. Packets go to the
 :mod:`.interface` of the session, a :mod:`.tun` that :mod:`.netlink` sets up in one of the
-:mod:`.threads`, and through the :mod:`.firewall`, which knows by
+:mod:`.threads`, as fast as :mod:`.shaping` lets it be, and through the :mod:`.firewall`, which knows by
 the interface's :mod:`.group` what they may, and by :mod:`.destinations` where they may go;
 :mod:`.networks` leads to what is behind a client; :mod:`.forwarding` (:mod:`.forwarding_ipv6`) lets no others through, and
 :mod:`.conntrack` forgets the connections of whoever had the address before. The :mod:`.rules` stay

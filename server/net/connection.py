@@ -213,10 +213,7 @@ class Connection:
         self._backlog.add(packets, stranger=self._life.watched.pays)
 
     def _take(self, packet: bytes) -> None:
-        try:
-            self._do_all(self._session.receive(packet, self._loop.time()))
-        except Exception:
-            self._mistaken()
+        self._safely(lambda: self._do_all(self._session.receive(packet, self._loop.time())))
 
     def _worked(self, cost: float) -> None:
         """Some packets are worked on, and have cost so much."""

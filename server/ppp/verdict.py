@@ -30,6 +30,7 @@ class Error(enum.IntEnum):
     RESTRICTED_LOGON_HOURS = 646
     ACCOUNT_DISABLED = 647
     PASSWORD_EXPIRED = 648
+    NO_DIALIN_PERMISSION = 649
     AUTHENTICATION_FAILURE = 691
     ACCOUNT_EXPIRED = 708
     CHANGING_PASSWORD = 709
@@ -39,6 +40,7 @@ TEXTS: Final = {
     Error.RESTRICTED_LOGON_HOURS: "Not at this hour",
     Error.ACCOUNT_DISABLED: "Account disabled",
     Error.PASSWORD_EXPIRED: "Password expired",
+    Error.NO_DIALIN_PERMISSION: "No more sessions",
     Error.AUTHENTICATION_FAILURE: "Access denied",
     Error.ACCOUNT_EXPIRED: "Account expired",
     Error.CHANGING_PASSWORD: "Password not changed",
@@ -138,6 +140,8 @@ def objection(
     if not account.in_hours:
         why = "the account is not for this hour"
         return Objection(Error.RESTRICTED_LOGON_HOURS, why, Cause.HOURS)
+    if account.not_now:
+        return Objection(Error.NO_DIALIN_PERMISSION, account.not_now, Cause.LIMITS)
     if account.password_expired:
         why = "the password has expired"
         return Objection(Error.PASSWORD_EXPIRED, why, Cause.PASSWORD_EXPIRED)

@@ -9,10 +9,11 @@ from typing import Final
 from ..addresses import Kind, kind_of
 from ..errors import InvalidInput, option
 from ..names import check_host_name, check_ipv4, check_profile_name, quoted
-from . import connection_settings, destinations, ipv6
+from . import connection_settings, destinations, ipv6, limits
 from .connection_settings import ConnectionSettings, SignIn
 from .destinations import Destination
 from .ipv6 import Ipv6Settings
+from .limits import NO_LIMITS, SESSIONS_MAX, Limits
 from .reach import Reach
 from .weak_sign_ins import WeakSignIn
 
@@ -27,7 +28,6 @@ DNS_MAX: Final = 2
 # More than a person has devices, and little of a pool. RouterOS (only-one), accel-ppp
 # (single-session) and RRAS set no limit unless told; Cisco's ASA allows three.
 SESSIONS: Final = 10
-SESSIONS_MAX: Final = 10_000
 
 _EVERYTHING: Final = IPv4Network("0.0.0.0/0")
 _NOBODY: Final = IPv4Network("0.0.0.0/32")
@@ -43,12 +43,13 @@ class AccessProfile:
     :param full_tunnel: whether all traffic of the client goes through the tunnel.
     :param client: what else the client is told, in the bundles.
     :param sessions: how many sessions one user may have at a time. One more ends the one that has
-        been silent for the longest time.
+        been silent for the longest time, unless ``limits`` say that it is refused.
     :param reach: what clients reach beside the networks behind the server.
     :param inbound: whether other hosts may open connections to the clients.
     :param allow: where clients may go of the networks behind the server; empty: everywhere.
     :param ipv6: what they are given of IPv6; ``dns`` and ``routes`` are of IPv4.
     :param weak_sign_ins: how clients may log in beside the sign-in of ``client``.
+    :param limits: what their sessions are held to.
     """
 
     name: str
@@ -65,6 +66,7 @@ class AccessProfile:
     allow: tuple[Destination, ...] = ()
     ipv6: Ipv6Settings = field(default_factory=Ipv6Settings)
     weak_sign_ins: frozenset[WeakSignIn] = frozenset()
+    limits: Limits = NO_LIMITS
 
     @property
     def by_certificate(self) -> bool:
@@ -255,6 +257,7 @@ def checked(profile: AccessProfile) -> AccessProfile:
         client=connection_settings.checked(profile.client, full_tunnel=profile.full_tunnel),
         ipv6=ipv6.checked(profile.ipv6),
         allow=destinations.check_destinations(profile.allow),
+        limits=limits.checked(profile.limits),
     )
 
 

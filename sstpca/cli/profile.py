@@ -8,9 +8,11 @@ import click
 from ..access import connection_settings, ipv6
 from ..access.connection_settings import ConnectionSettings
 from ..access.ipv6 import Ipv6Settings
+from ..access.limits import NO_LIMITS, to_json
 from ..access.profiles import AccessProfile, Pool
 from ..errors import InvalidInput, command
 from .context import Context
+from .limit_options import GivenLimits, limit_options, limit_rows
 from .options import gathered
 from .output import echo_json, pairs, table, talk
 from .profile_doubts import agreed_to_sign_in, warn_of
@@ -36,9 +38,11 @@ def profile() -> None:
 @profile.command()
 @click.argument("name")
 @profile_options
+@limit_options
 @click.pass_obj
+@gathered(GivenLimits, "limits")
 @gathered(Given, "given")
-def add(context: Context, name: str, given: Given) -> None:
+def add(context: Context, name: str, given: Given, limits: GivenLimits) -> None:
     """Add the access profile NAME.
 
     \b
@@ -47,6 +51,8 @@ def add(context: Context, name: str, given: Given) -> None:
             --split-tunnel --route 10.1.0.0/16 --route 10.2.0.0/16
         sstpca profile add six --local 10.96.0.1 --pool 10.96.0.10-10.96.0.99 \\
             --ipv6 2001:db8:96::/48 --dns 10.1.0.53 --dns 2001:db8:1::53
+        sstpca profile add guests --local 10.95.0.1 --pool 10.95.0.10-10.95.0.99 --sessions 1 \\
+            --rate-down 10M --rate-up 2M --hours "mon-fri 07:00-19:00"
     """
     changes = given.changes(ConnectionSettings(), Ipv6Settings())
     for field, option in (("local_address", "--local"), ("pools", "--pool")):
@@ -55,7 +61,8 @@ def add(context: Context, name: str, given: Given) -> None:
                 f"{option} is missing",
                 "for example: --local 10.98.0.1 --pool 10.98.0.10-10.98.0.250",
             )
-    added = context.vpn.profiles.add(AccessProfile(name=name, **changes))
+    held = limits.over(NO_LIMITS)
+    added = context.vpn.profiles.add(AccessProfile(name=name, limits=held, **changes))
     warn_of(added, changes.keys(), given.routes)
     talk(f"access profile '{added.name}' added")
 
@@ -99,18 +106,23 @@ class _Taken:
 @profile.command("set")
 @click.argument("name")
 @profile_options
+@limit_options
 @click.option("--no-ipv6", is_flag=True, help="Give no IPv6, nor what goes with it.")
 @click.option("--no-dns", is_flag=True, help="Give no DNS server.")
 @click.option("--no-routes", is_flag=True, help="Give no routes.")
 @click.option("--yes", is_flag=True, help="Do not ask, even if users cannot log in then.")
 @click.pass_obj
 @gathered(_Taken, "taken")
+@gathered(GivenLimits, "limits")
 @gathered(Given, "given")
-def set_(context: Context, name: str, given: Given, taken: _Taken, yes: bool) -> None:
+def set_(
+    context: Context, name: str, given: Given, limits: GivenLimits, taken: _Taken, yes: bool
+) -> None:
     """Change the access profile NAME.
 
     Addresses, IPv6, DNS servers, sign-in, --weak-sign-in, --sessions, --reach and --inbound count from
-    the next login of its users, --allow within seconds. Routes, DNS suffix, tunnel, sign-in, whether there is IPv6, and the
+    the next login of its users, --allow within seconds. Rates, timeouts, hours and volumes count at
+    once, for sessions that run as well; "none" takes one away. Routes, DNS suffix, tunnel, sign-in, whether there is IPv6, and the
     options below are in their bundles, which have to be made and installed again; with
     --routes-at-login, Windows has IPv4 routes without that. Options that can be repeated replace what
     was there. An empty value takes away (--dns-suffix ""), but for --ipv6, --dns and --route there are
@@ -125,6 +137,8 @@ def set_(context: Context, name: str, given: Given, taken: _Taken, yes: bool) ->
         sstpca profile set default --ipv6 2001:db8:98::/48
         sstpca profile set old-phones --weak-sign-in pap
         sstpca profile set default --sessions 1
+        sstpca profile set default --rate-down 20M --rate-up 5M --idle-timeout 30m
+        sstpca profile set guests --volume-per-day 2G --when-used-up 512k
         sstpca profile set admins --reach clients,server
         sstpca profile set default --reach "" --no-inbound
         sstpca profile set staff --allow 10.0.0.0/8 --allow 192.168.7.5:443/tcp
@@ -132,6 +146,8 @@ def set_(context: Context, name: str, given: Given, taken: _Taken, yes: bool) ->
     before = context.vpn.profiles.get(name)
     taken.check(given)
     changes = taken.added_to(given.changes(before.client, before.ipv6), before.ipv6)
+    if limits.given:
+        changes["limits"] = limits.over(before.limits)
     if not changes:
         raise InvalidInput("nothing to change", "see '", command("profile set --help"), "'")
     sign_in = changes["client"].sign_in if "client" in changes else None
@@ -202,6 +218,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
                 *_left_out(found),
                 ("routes", _joined((*found.routes, *found.ipv6.routes))),
                 *_at_login(found),
+                *limit_rows(found.limits),
                 *reach_rows(found),
                 *_client_rows(found.client),
                 *_weak_rows(found),
@@ -320,5 +337,6 @@ def _as_json(one: AccessProfile) -> dict[str, Any]:
         "allow": list(map(str, one.allow)),
         "ipv6": ipv6.to_json(one.ipv6),
         "weak_sign_ins": sorted(weak.value for weak in one.weak_sign_ins),
+        "limits": to_json(one.limits),
         **connection_settings.to_json(one.client),
     }

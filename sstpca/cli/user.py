@@ -6,13 +6,16 @@ from typing import Any
 import click
 
 from ..access.ipv6 import parse_static_prefix
+from ..access.limits import own_to_json
 from ..access.networks import parse_network
+from ..access.quantities import amount_text
 from ..errors import InvalidInput, NotFound, command
 from ..names import check_ipv4
 from ..vpn.sendable import of_passwords
 from ..vpn.users import User
 from . import ask
 from .context import Context
+from .limit_options import GivenOwn, end_text, limit_rows, user_limit_options, warn_of_end
 from .options import gathered
 from .output import MANY, echo_json, iso, local, pairs, table, talk, warn
 from .profile_doubts import warn_of_networks, warn_without_ipv6
@@ -79,6 +82,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
     if as_json:
         echo_json(_as_json(found))
         return
+    profile = context.vpn.profiles.get(found.profile)
     click.echo(
         pairs(
             [
@@ -88,6 +92,9 @@ def show(context: Context, name: str, as_json: bool) -> None:
                 ("address", _address(found)),
                 *([("prefix", str(found.static_prefix))] if found.static_prefix else []),
                 *([("networks", _networks(found))] if found.networks else []),
+                *limit_rows(found.limits.over(profile.limits), found.limits.own),
+                *_used_rows(context, found),
+                *([("last day", end_text(found))] if found.ends is not None else []),
                 ("created", local(found.created)),
                 ("password set", local(found.password_set)),
                 *([_EXPIRED] if found.password_expired else []),
@@ -280,16 +287,22 @@ class _Whom:
     help="A network behind the user's client, of IPv4 or IPv6, that is reached through it.",
 )
 @click.option("--no-networks", is_flag=True, help="Nothing is behind the user's client any more.")
+@user_limit_options
 @click.pass_obj
+@gathered(GivenOwn, "limits")
 @gathered(_Static, "static")
 @gathered(_Whom, "whom")
-def set_(context: Context, whom: _Whom, profile: str | None, static: _Static) -> None:
+def set_(
+    context: Context, whom: _Whom, profile: str | None, static: _Static, limits: GivenOwn
+) -> None:
     """Change what each user NAME is given; of several, all are changed, or none.
 
-    That is the access profile, the address, the IPv6 prefix, or the networks behind the client (which
-    RADIUS calls Framed-Route; --network can be repeated, and replaces what was there). It counts from
+    The access profile, the address, the IPv6 prefix, --sessions and the networks behind the client
+    (which RADIUS calls Framed-Route; --network can be repeated, and replaces what was there) count from
     the next login. The sign-in, the routes and the kind of tunnel of another profile come with a new
-    bundle.
+    bundle. Limits and the last day count at once, for sessions that run as well. A limit that is not
+    given here is the access profile's; "none" is no limit, whatever the profile has, and an empty value
+    ("") is the profile's again.
 
     \b
         sstpca user set alice bob --profile office
@@ -297,14 +310,20 @@ def set_(context: Context, whom: _Whom, profile: str | None, static: _Static) ->
         sstpca user set alice --address 10.99.0.20
         sstpca user set alice --prefix 2001:db8:98:a11c::/64
         sstpca user set office-b --network 192.168.50.0/24
+        sstpca user set bob --ends 2026-12-31 --rate-down 5M
+        sstpca user set carol --volume-per-month none
     """
-    if profile is None and static == _Static(None, False, None, False, (), False):
+    nothing = _Static(None, False, None, False, (), False)
+    if profile is None and static == nothing and not limits.given:
         raise InvalidInput("nothing to change", "see '", command("user set --help"), "'")
     found = whom.users(context)
     if len(found) > 1:
         static.refuse_what_is_for_one()
     changes = {"profile": profile, **static.changes()}
-    changed = context.vpn.users.change_each({one.name: changes for one in found})
+    changed = context.vpn.users.change_each(
+        {one.name: changes | limits.changes(one) for one in found}
+    )
+    warn_of_end(limits.end())
     for one in changed:
         if one.static_prefix is not None:
             warn_without_ipv6(context, one.profile, "the prefix is not given either")
@@ -336,6 +355,14 @@ def _report(changed: list[User], done: str) -> None:
         talk(f"user '{one.name}' {done}")
 
 
+def _used_rows(context: Context, one: User) -> list[tuple[str, str]]:
+    """Return what a user has used, if it is anything."""
+    used = context.vpn.users.used(one.name)
+    if not used.month:
+        return []
+    return [("used", f"{amount_text(used.day)} today, {amount_text(used.month)} this month")]
+
+
 def _yes(value: bool) -> str:
     return "yes" if value else "no"
 
@@ -359,4 +386,6 @@ def _as_json(one: User) -> dict[str, Any]:
         "created": iso(one.created),
         "password_set": iso(one.password_set),
         "password_expired": one.password_expired,
+        "limits": own_to_json(one.limits),
+        "ends": end_text(one) or None,
     }

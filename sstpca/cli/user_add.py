@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ..access.ipv6 import parse_static_prefix
+from ..access.limits import NOTHING_OWN
 from ..errors import InvalidInput, command, option
 from ..names import check_ipv4, quoted, user_key
 from ..vpn.sendable import of_names, of_passwords
@@ -19,6 +20,7 @@ from .bundle_make import (
     with_password_option,
 )
 from .context import Context
+from .limit_options import GivenOwn, user_limit_options, warn_of_end
 from .options import gathered, passphrase_option
 from .output import MANY, talk, warn
 from .profile_doubts import warn_without_ipv6
@@ -79,6 +81,7 @@ class _Asked:
 @click.option("--profile", default=DEFAULT, show_default=True, help="The access profile.")
 @click.option("--address", metavar="IP", help="The address the user always gets.")
 @click.option("--prefix", metavar="PREFIX", help="The IPv6 prefix, a /64, the user always gets.")
+@user_limit_options
 @ask.password_options
 @click.option("--bundle", is_flag=True, help="Make the bundle in the same go.")
 @for_option
@@ -89,15 +92,23 @@ class _Asked:
 @click.pass_obj
 @gathered(_Asked, "asked")
 @gathered(_Given, "given")
+@gathered(GivenOwn, "limits")
 @gathered(_Whom, "whom")
-def add(context: Context, whom: _Whom, given: _Given, bundle: bool, asked: _Asked) -> None:
+def add(
+    context: Context,
+    whom: _Whom,
+    limits: GivenOwn,
+    given: _Given,
+    bundle: bool,
+    asked: _Asked,
+) -> None:
     """Add each user NAME; asks for a password.
 
     A password has 8 to 256 characters. It is shown only when it was made here, and not stored, unless
     the access profile takes chap-md5.
     With --bundle, this is the moment to put it into the bundle (--with-password), or on a sheet.
     Who signs in with a certificate needs none, and --issue makes the certificate. Of several users
-    all are added, or none.
+    all are added, or none. Limits are those of the access profile but where they are given here.
 
     \b
         sstpca user add alice
@@ -121,12 +132,21 @@ def add(context: Context, whom: _Whom, given: _Given, bundle: bool, asked: _Aske
         _refuse_what_is_for_one(whom, given)
     static = None if whom.address is None else check_ipv4(whom.address)
     prefix = None if whom.prefix is None else parse_static_prefix(whom.prefix)
+    own, ends = limits.over_own(NOTHING_OWN), limits.end()
     new = context.vpn.users.check(
         [
-            NewUser(name, profile=whom.profile, static_address=static, static_prefix=prefix)
+            NewUser(
+                name,
+                profile=whom.profile,
+                static_address=static,
+                static_prefix=prefix,
+                limits=own,
+                ends=ends,
+            )
             for name in names
         ]
     )
+    warn_of_end(ends)
     if prefix is not None:
         warn_without_ipv6(context, whom.profile, "the prefix is not given either")
     if bundle:

@@ -5,5 +5,6 @@ checks     whether it would start
 directory  who may log in
 past       how long what was is remembered
 figures    what metrics say of the home
+limiting   what sessions are held to while they run
 backend    what each worker keeps in the home's database: sessions and leases
 """

@@ -17,6 +17,7 @@ from sstpca.server.contracts import (
     Figures,
     Ipv6Lease,
     Lease,
+    Rates,
     Sessions,
     TraceOrder,
 )
@@ -29,9 +30,12 @@ from ..settings import HistorySettings, LockoutSettings
 from ..store import Store, certificates, failures, sessions, traces
 from ..store.failures import Failure
 from ..store.history import Ended
-from ..store.sessions import Promised, Traffic
+from ..store.promised import Promised
+from ..store.sessions import Traffic
+from ..store.usage import Used
 from .directory import StoreDirectory
 from .figures import gather
+from .limiting import Limiting
 from .past import Past
 
 #: Seconds between two notes that a worker lives, when there is nothing else to write.
@@ -43,6 +47,8 @@ _CLIENT: Final = 128
 
 #: Failed logins that a worker tells of at once, at most; an honest one has fewer a minute.
 _FAILURES: Final = 1000
+#: Seconds after which the time of a session is counted that carries nothing.
+_COUNTED_EVERY: Final = 60.0
 
 _LIMITS: Final = LockoutSettings()
 _HISTORY: Final = HistorySettings()
@@ -66,13 +72,22 @@ class StoreSessions:
     :param kept: how long it is remembered what was.
     """
 
-    def __init__(self, store: Store, worker: int, kept: HistorySettings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        worker: int,
+        kept: HistorySettings = _HISTORY,
+    ) -> None:
         self._store = store
         self._worker = worker
         self._past = Past(store, kept)
+        self._limiting = Limiting(store, worker)
         #: Those that are in the database as far as we know, and what it has of their traffic.
         self._own: set[int] = set()
         self._written: dict[int, tuple[int, int]] = {}
+        #: Whose they are, and, of those that are no promises any more, until when their time counts.
+        self._users: dict[int, int] = {}
+        self._counted: dict[int, float] = {}
         #: The certificates that sessions were opened with, SHA-256.
         self._certificates: dict[int, str] = {}
         #: Sessions that are over and still in the database.
@@ -89,11 +104,18 @@ class StoreSessions:
         self._own.add(promised.session)
         if account.certificate:
             self._certificates[promised.session] = account.certificate
-        return _lease(promised)
+        self._users[promised.session] = account.id
+        now = time.time()
+        return _lease(
+            promised, self._limiting.begin(promised.session, account.id, promised.held, now)
+        )
 
     def bind(self, session: int, interface: str) -> str:
         """Make a session of what was promised, and end what it takes over."""
-        return sessions.bind(self._store, session, interface, kept=self._past.kept)
+        refusal = sessions.bind(self._store, session, interface, kept=self._past.kept)
+        if not refusal:
+            self._counted.setdefault(session, time.time())
+        return refusal
 
     def started(self, session: int, interface: str) -> None:
         """Note that a session goes through another interface than it was bound with."""
@@ -126,34 +148,62 @@ class StoreSessions:
             failures.add(self._store, [Failure(**dataclasses.asdict(one)) for one in few])
 
     def _sweep(self) -> None:
-        sessions.remove(self._store, self._over.values())
+        used = [
+            self._used(number, (one.received, one.sent), one.at)
+            for number, one in self._over.items()
+            if number in self._users
+        ]
+        sessions.remove(self._store, self._over.values(), used)
         self._own -= self._over.keys()
         for session in self._over:
-            self._written.pop(session, None)
+            self._limiting.forget(session)
+            for known in (self._written, self._users, self._counted):
+                known.pop(session, None)
         self._over.clear()
 
     def beat(self, traffic: dict[int, tuple[int, int]]) -> dict[int, str]:
         """Write what changed, and return the sessions that are to end."""
         if self._over:
             self._sweep()
-        changed = [
-            self._change(session, count)
+        now = time.time()
+        active = {
+            session: count
             for session, count in traffic.items()
-            if self._written.get(session) != count
-        ]
-        if changed or time.time() - self._seen > _SEEN_EVERY:
-            self._seen = time.time()
-            sessions.note(self._store, self._worker, changed, self._seen)
-        self._past.sweep(time.time())
-        self._written |= {session: traffic[session] for session in traffic.keys() & self._own}
+            if session in self._own and self._written.get(session, (0, 0)) != count
+        }
+        silent = {
+            session: self._written.get(session, (0, 0))
+            for session, counted in self._counted.items()
+            if session not in active and now - counted > _COUNTED_EVERY
+        }
+        noted = active | silent
+        if noted or now - self._seen > _SEEN_EVERY:
+            self._seen = now
+            changes = [self._change(session, count, now) for session, count in noted.items()]
+            sessions.note(self._store, self._worker, changes, now)
+        self._past.sweep(now)
+        self._written |= active
+        self._counted |= dict.fromkeys(noted.keys() & self._counted.keys(), now)
         gone = dict.fromkeys(traffic.keys() - self._own, sessions.TAKEN_AWAY)
-        return self._revoked() | gone | sessions.orders(self._store, self._worker, self._own)
+        limited = self._limiting.judge(active, now)
+        orders = sessions.orders(self._store, self._worker, self._own)
+        return limited | self._revoked() | gone | orders
 
-    def _change(self, session: int, count: tuple[int, int]) -> Traffic:
+    def rates(self) -> dict[int, Rates]:
+        """Return the sessions whose limits have changed, and what they are."""
+        return self._limiting.rates()
+
+    def _change(self, session: int, count: tuple[int, int], now: float) -> Traffic:
         """Return what to write of a session; who is only sent packets may be gone."""
         received, sent = count
-        heard = time.time() if self._written.get(session, (0, 0))[0] != received else None
-        return Traffic(session, received, sent, heard)
+        heard = now if self._written.get(session, (0, 0))[0] != received else None
+        return Traffic(session, received, sent, heard, self._used(session, count, now))
+
+    def _used(self, session: int, count: tuple[int, int], now: float) -> Used:
+        """Return what a session has used since that was last written."""
+        before = self._written.get(session, (0, 0))
+        received, sent = (max(0, new - old) for new, old in zip(count, before, strict=True))
+        return Used(self._users[session], received, sent, self._counted.get(session, now), now)
 
     def _revoked(self) -> dict[int, str]:
         """Return the sessions whose certificate has been revoked since, and what to say of it."""
@@ -167,7 +217,7 @@ class StoreSessions:
         }
 
 
-def _lease(promised: Promised) -> Lease:
+def _lease(promised: Promised, rates: Rates) -> Lease:
     access = Access.INBOUND if promised.inbound else Access(0)
     for reach in promised.reach:
         access |= _ACCESS[reach]
@@ -186,6 +236,7 @@ def _lease(promised: Promised) -> Lease:
         profile=promised.profile if promised.profile <= PROFILES else 0,
         list=promised.list,
         profile_name=promised.profile_name,
+        rates=rates,
     )
 
 

@@ -25,7 +25,7 @@ from ..home import Home
 from ..names import quoted
 from ..secrets import Sealer
 from ..settings import LockoutSettings
-from ..store import Store, attempts, certificates, logins, profiles, users
+from ..store import Store, attempts, certificates, limits, logins, profiles, users
 
 #: Seconds between two looks for what is forgotten.
 _SWEEP: Final = 60.0
@@ -54,7 +54,7 @@ class StoreDirectory:
 
     def account(self, name: str) -> Account | None:
         """Return the user whom a client means by that name, or None."""
-        return _account(logins.login_as_typed(self._store, self._sealer, name))
+        return self._account(logins.login_as_typed(self._store, self._sealer, name))
 
     def weak_sign_ins(self) -> WeakSignIn:
         """Return what at least one access profile takes."""
@@ -89,16 +89,42 @@ class StoreDirectory:
         """
         name = self._holder(hashlib.sha256(der).hexdigest())
         # a certificate has the name that it was issued for, and nobody else is meant
-        account = _account(logins.login(self._store, self._sealer, name))
+        account = self._account(logins.login(self._store, self._sealer, name))
         if account is None:
             raise CertificateRefused(f"is for {quoted(name)}, and there is no such user")
         if not account.enabled:
             raise CertificateRefused(f"is for '{account.name}', whose account is disabled")
+        if account.ended:
+            raise CertificateRefused(f"is for '{account.name}', whose account has expired")
+        if not account.in_hours:
+            raise CertificateRefused(f"is for '{account.name}', whose account is not for this hour")
+        if account.not_now:
+            raise CertificateRefused(
+                f"is for '{account.name}', who is not let in: {account.not_now}"
+            )
         return replace(account, certificate=hashlib.sha256(der).hexdigest())
 
     def client_roots(self) -> tuple[bytes, ...]:
         """Return the authorities of the home; during a rollover there is more than one."""
         return tuple(root.public_bytes(Encoding.DER) for root in client_roots(self._home))
+
+    def _account(self, found: logins.Login | None) -> Account | None:
+        if found is None:
+            return None
+        user, now = found.user, time.time()
+        return Account(
+            user.id,
+            user.name,
+            found.nt_hash,
+            user.enabled,
+            ended=found.held.ended(now),
+            in_hours=found.held.in_hours(now),
+            not_now=limits.objection(self._store, user.id, found.held, now),
+            password_expired=user.password_expired,
+            certificate_only=not found.sign_in.with_password,
+            weak_sign_ins=_weak(found.weak_sign_ins),
+            password=found.password,
+        )
 
     def _holder(self, fingerprint: str) -> str:
         entry = certificates.with_digest(self._store, fingerprint)
@@ -109,22 +135,6 @@ class StoreDirectory:
         if entry.profile != certificates.USER:
             raise CertificateRefused(f"{entry.serial} of {quoted(entry.name)} is no user's")
         return entry.name
-
-
-def _account(found: logins.Login | None) -> Account | None:
-    if found is None:
-        return None
-    user = found.user
-    return Account(
-        user.id,
-        user.name,
-        found.nt_hash,
-        user.enabled,
-        password_expired=user.password_expired,
-        certificate_only=not found.sign_in.with_password,
-        weak_sign_ins=_weak(found.weak_sign_ins),
-        password=found.password,
-    )
 
 
 def _weak(found: Iterable[access.WeakSignIn]) -> WeakSignIn:

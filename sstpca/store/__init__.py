@@ -14,6 +14,9 @@ profiles      access profiles, and their pools of addresses
 certificates  every certificate that was issued or taken in
 bundles       every bundle that was made
 sessions      who is connected through which worker, and what each login was promised
+promised      the same, as values
+usage         what each user has used on each day
+limits        what users, their logins and sessions are held to
 leases        which address a login is promised
 pool_use      how many addresses are in use
 prefixes      which IPv6 prefix goes with it

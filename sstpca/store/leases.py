@@ -16,7 +16,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from .prepared import Direct, Prepared
-from .schema import pools, profiles, sessions, users
+from .schema import pools, sessions, users
 
 #: One user's promises keep at most one in so many of a profile's addresses from the others.
 _SHARE: Final = 4
@@ -47,11 +47,6 @@ _TAKEN: Final = Prepared(
             for column in (sessions.c.address, sessions.c.promised, users.c.static_address)
         )
     )
-)
-_MOST: Final = Prepared(
-    sa.select(profiles.c.sessions)
-    .join(users, users.c.profile_id == profiles.c.id)
-    .where(users.c.id == sa.bindparam("user"))
 )
 # those that count, the one heard of last first
 _RUNNING: Final = Prepared(
@@ -104,11 +99,10 @@ def held_by_another(transaction: Direct, address: int, user: int) -> bool:
     return transaction.first(_HOLDER, of=address, but=user) is not None
 
 
-def surplus(transaction: Direct, user: int, session: int) -> Sequence[int]:
-    """Return what the user has too much beside ``session``: the limit may be lower than it was."""
-    profile = transaction.first(_MOST, user=user)
+def surplus(transaction: Direct, user: int, session: int, most: int) -> Sequence[int]:
+    """Return what the user has beside ``session`` above ``most``: that may be less than it was."""
     running = [row.id for row in transaction.all(_RUNNING, user=user, but=session)]
-    return running[(profile.sessions if profile else 1) - 1 :]
+    return running[most - 1 :]
 
 
 def _address(row: Any) -> int | None:

@@ -8,8 +8,9 @@ from ..access.connection_settings import SignIn
 from ..access.weak_sign_ins import WeakSignIn
 from ..names import login_names, user_key
 from ..secrets import Sealer
-from . import schema
+from . import limits, schema
 from .database import Store
+from .limits import Held
 from .prepared import Prepared
 from .users import USER, User, user_of
 
@@ -19,6 +20,7 @@ _LOGIN: Final = Prepared(
         schema.users.c.password,
         schema.profiles.c.client,
         schema.profiles.c.weak_sign_ins,
+        *limits.OF_PROFILES,
     )
 )
 
@@ -29,6 +31,7 @@ class Login:
 
     :param nt_hash: of the password, 16 bytes.
     :param sign_in: how users of this access profile prove who they are.
+    :param held: what the user is held to.
     :param weak_sign_ins: how else they may.
     :param password: itself, where CHAP-MD5 needs it; else empty.
     """
@@ -36,6 +39,7 @@ class Login:
     user: User
     nt_hash: bytes = field(repr=False)
     sign_in: SignIn
+    held: Held
     weak_sign_ins: frozenset[WeakSignIn] = frozenset()
     password: str = field(default="", repr=False)
 
@@ -55,7 +59,8 @@ def login(store: Store, sealer: Sealer, name: str) -> Login | None:
     weak = frozenset(map(WeakSignIn, row.weak_sign_ins))
     kept = WeakSignIn.CHAP_MD5 in weak and row.password is not None
     password = sealer.open_password(row.password, row.key) if kept else ""
-    return Login(user_of(row), sealer.open(row.nt_hash, row.key), sign_in, weak, password)
+    nt_hash = sealer.open(row.nt_hash, row.key)
+    return Login(user_of(row), nt_hash, sign_in, limits.held(row), weak, password)
 
 
 def login_as_typed(store: Store, sealer: Sealer, typed: str) -> Login | None:

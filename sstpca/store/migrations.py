@@ -13,6 +13,8 @@ from sqlalchemy.schema import CreateColumn
 from . import sqlite
 from .schema import metadata, schema
 
+_ZERO: Final = sa.text("0")
+
 
 def version_of(connection: sa.Connection) -> int | None:
     """Return the version of the database; None if it is none of ours."""
@@ -182,6 +184,14 @@ def _to_9(connection: sa.Connection) -> None:
     _add(connection, "users", networks)
     behind = sa.Column("networks", sa.Text, nullable=False, server_default="")
     _add(connection, "sessions", behind)
+    _add(
+        connection, "sessions", sa.Column("counted", sa.Float, nullable=False, server_default=_ZERO)
+    )
+    relimit = sa.Column("relimit", sa.Boolean, nullable=False, server_default=sa.false())
+    _add(connection, "sessions", relimit)
+    worker = sa.Column("worker_id", sa.Integer)
+    sa.Table("sessions", sa.MetaData(), worker, relimit)
+    sa.Index("sessions_relimit", worker, sqlite_where=relimit).create(connection, checkfirst=True)
     metadata = sa.MetaData()
     sa.Table(
         "usage",

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ..access import connection_settings, ipv6
+from ..access import connection_settings, ipv6, limits
 from ..access.destinations import Destination, parse_destination
 from ..access.networks import Network
 from ..access.profiles import AccessProfile, Pool, check_disjoint, checked
@@ -15,7 +15,7 @@ from ..access.reach import Reach
 from ..access.weak_sign_ins import WeakSignIn
 from ..errors import InUse, InvalidInput, NameTaken, NotFound, command
 from ..names import quoted, some
-from . import networks
+from . import networks, sessions
 from .database import Store, Transaction
 from .prepared import Prepared
 from .schema import pools, profiles, users
@@ -54,7 +54,7 @@ def insert(transaction: Transaction, profile: AccessProfile) -> AccessProfile:
 def change(store: Store, name: str, **changes: Any) -> AccessProfile:
     """Change fields of the access profile ``name`` and return it as it is then.
 
-    Running sessions keep what they were given.
+    Running sessions keep what they were given, and are held to its limits.
 
     :param changes: fields of :class:`AccessProfile` but its name.
     :raises SstpcaError: if there is none of that name, or the change makes no sense.
@@ -73,6 +73,8 @@ def change(store: Store, name: str, **changes: Any) -> AccessProfile:
             from .users import forget_passwords  # which knows this module
 
             forget_passwords(transaction, number)
+        if changes.keys() & {"limits", "sessions"}:
+            sessions.limit_again(transaction, users.c.profile_id == number)
     return profile
 
 
@@ -193,6 +195,7 @@ def _all(transaction: Transaction) -> dict[int, AccessProfile]:
             allow=tuple(map(parse_destination, row.allow)),
             ipv6=ipv6.from_json(row.ipv6),
             weak_sign_ins=frozenset(map(WeakSignIn, row.weak_sign_ins)),
+            limits=limits.from_json(row.limits),
         )
         for row in transaction.execute(sa.select(profiles))
     }
@@ -213,6 +216,7 @@ def _columns(profile: AccessProfile) -> dict[str, Any]:
         "allow": list(map(str, profile.allow)),
         "ipv6": ipv6.to_json(profile.ipv6),
         "weak_sign_ins": sorted(one.value for one in profile.weak_sign_ins),
+        "limits": limits.to_json(profile.limits),
     }
 
 

@@ -122,13 +122,18 @@ sessions = sa.Table(
     sa.Column("sent", sa.BigInteger, nullable=False),
     # the prefixes behind its client, with blanks between them
     sa.Column("networks", sa.Text, nullable=False, server_default=""),
+    # until when its time is in ``usage``
+    sa.Column("counted", sa.Float, nullable=False, server_default=sa.text("0")),
+    # whether its limits have changed since its worker has read them
+    sa.Column("relimit", sa.Boolean, nullable=False, server_default=sa.false()),
     # why the session is to end; its worker looks at it every second
     sa.Column("kill", sa.String(128)),
     sqlite_autoincrement=True,
 )
 
-# those that are to end: none, mostly
+# those that are to end, and those with other limits: none, mostly
 sa.Index("sessions_ending", sessions.c.worker_id, sqlite_where=sessions.c.kill.is_not(None))
+sa.Index("sessions_relimit", sessions.c.worker_id, sqlite_where=sessions.c.relimit)
 
 # What each user has used on each day; see usage.py.
 usage = sa.Table(

@@ -1,25 +1,23 @@
 """Who is connected through which worker: what a login was promised, what runs, what is to end."""
 
 import time
-import zlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Address
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ..access import connection_settings, ipv6
-from ..access.ipv6 import Ipv6Settings
-from ..access.networks import Network
-from ..access.profiles import beside
-from ..access.reach import Reach
+from ..access import ipv6
 from ..errors import Unavailable
-from . import history, leases, prefixes, schema
+from . import history, leases, limits, prefixes, schema, usage
 from .database import Store, Transaction, now
 from .history import Ended
+from .limits import Held
 from .prepared import Direct, Prepared
+from .promised import Promised, choose, promised_of
 from .schema import sessions, workers
+from .usage import Used
 
 #: What an older session is told that ends for a newer one.
 REPLACED: Final = "replaced by a newer login of the same user"
@@ -29,6 +27,8 @@ TAKEN_AWAY: Final = "its lease was taken away"
 #: Seconds without a sign of life after which a worker elsewhere counts as dead.
 STALE: Final = 30.0
 
+_LATER: Final = {"id", "kill", "relimit"}
+
 # built once, as a server asks for each login
 _WHO: Final = Prepared(
     sa.select(
@@ -36,14 +36,15 @@ _WHO: Final = Prepared(
         schema.users.c.static_address,
         schema.users.c.static_prefix,
         schema.users.c.networks,
-        schema.profiles,
+        *limits.COLUMNS,
+        *(one for one in schema.profiles.c if one.name != "limits"),
     )
     .join(schema.profiles, schema.users.c.profile_id == schema.profiles.c.id)
     .where(schema.users.c.id == sa.bindparam("of"), schema.users.c.enabled)
 )
 _ADD: Final = Prepared(
     sessions.insert().returning(sessions.c.id),
-    columns=[one.name for one in sessions.c if one.name not in ("id", "kill")],
+    columns=[one.name for one in sessions.c if one.name not in _LATER],
 )
 _ONE: Final = Prepared(
     sa.select(
@@ -65,6 +66,7 @@ _BIND: Final = Prepared(
         promised=None,
         interface=sa.bindparam("name"),
         heard=sa.bindparam("now"),
+        counted=sa.bindparam("now"),
     )
 )
 # A session that has the address, or its prefix, ends. A promise goes on as one that nobody keeps an
@@ -90,8 +92,10 @@ _TRAFFIC: Final = Prepared(
         received=sa.bindparam("in"),
         sent=sa.bindparam("out"),
         heard=sa.func.coalesce(sa.bindparam("last"), sessions.c.heard),
+        counted=sa.bindparam("until"),
     )
 )
+_LIMITED: Final = Prepared(_OF_SESSION.values(relimit=sa.false()))
 _SEEN: Final = Prepared(
     workers.update().where(workers.c.id == sa.bindparam("worker")).values(seen=sa.bindparam("now"))
 )
@@ -128,40 +132,8 @@ def remove_dead_workers(store: Store, host: str) -> None:
 
 def _remove(transaction: Transaction, dead: sa.ColumnElement[bool]) -> None:
     history.end_with_workers(transaction, dead)
+    usage.end_with_workers(transaction, dead)
     transaction.execute(workers.delete().where(dead))
-
-
-@dataclass(frozen=True, slots=True)
-class Promised:
-    """What a login is given once its crypto binding holds.
-
-    :param name_servers: whom the client asks for the names of some suffixes.
-    :param routes: what goes through a split tunnel.
-    :param prefix: of IPv6, a /64; None where the access profile has none, or none is free.
-    :param ipv6: what else the access profile has of IPv6.
-    :param full_tunnel: whether all of the client's traffic goes through the tunnel.
-    :param profile: the number of the access profile.
-    :param list: stands for its list of where users may go; 0 where there is none.
-    :param networks: what is behind the client; of IPv6 where it has a prefix.
-    :param profile_name: the access profile's name.
-    """
-
-    session: int
-    address: IPv4Address
-    local_address: IPv4Address
-    dns: tuple[IPv4Address, ...]
-    name_servers: tuple[IPv4Address, ...]
-    reach: frozenset[Reach]
-    inbound: bool
-    routes: tuple[IPv4Network, ...]
-    dns_suffix: str
-    prefix: IPv6Network | None
-    ipv6: Ipv6Settings
-    full_tunnel: bool
-    profile: int
-    list: int
-    networks: tuple[Network, ...]
-    profile_name: str
 
 
 def promise(store: Store, worker: int, user: int, *, peer: str, client: str) -> Promised | None:
@@ -174,10 +146,10 @@ def promise(store: Store, worker: int, user: int, *, peer: str, client: str) -> 
         row = transaction.first(_WHO, of=user)
         if row is None:
             return None
-        chosen, prefix = _choose(transaction, user, row)
+        chosen, prefix = choose(transaction, user, row)
         if chosen is None:
             return None
-        promised = _promised(chosen.address, prefix, row)
+        promised = promised_of(chosen.address, prefix, row)
         moment = now()
         session = transaction.first(
             _ADD,
@@ -194,64 +166,10 @@ def promise(store: Store, worker: int, user: int, *, peer: str, client: str) -> 
             heard=moment,
             received=0,
             sent=0,
+            counted=0.0,
             networks=" ".join(map(str, promised.networks)),
         )
     return replace(promised, session=session.id)
-
-
-def _choose(transaction: Direct, user: int, row: Any) -> tuple[leases.Promise | None, str | None]:
-    """Return address and prefix for a login of ``user``; None for what there is none of."""
-    out_of = ipv6.from_json(row.ipv6).prefix
-    static_prefix = None if out_of is None else row.static_prefix
-    static_address = row.static_address
-    if static_prefix is not None:
-        if prefixes.held_by_another(transaction, static_prefix, user):
-            return None, None
-        if static_address is None:
-            static_address = prefixes.address_with(transaction, static_prefix, user)
-    chosen = leases.choose(
-        transaction, user, profile=row.id, most=row.sessions, static_address=static_address
-    )
-    if chosen is None or out_of is None:
-        return chosen, None
-    prefix = prefixes.choose(
-        transaction, user, address=chosen.address, out_of=out_of, static=static_prefix
-    )
-    return chosen, prefix
-
-
-def _promised(address: int, prefix: str | None, row: Any) -> Promised:
-    """Return what is promised, to a session that has no number yet."""
-    rules = connection_settings.from_json(row.client).name_rules
-    dns = tuple(map(IPv4Address, row.dns))
-    name_servers = tuple(server for rule in rules for server in rule.servers)
-    routes = () if row.full_tunnel else tuple(map(IPv4Network, row.routes))
-    more = () if row.full_tunnel else beside((*dns, *name_servers), routes)
-    networks = map(ip_network, row.networks)
-    of_ipv6 = ipv6.from_json(row.ipv6)
-    return Promised(
-        0,
-        IPv4Address(address),
-        IPv4Address(row.local_address),
-        dns=dns,
-        name_servers=name_servers,
-        reach=frozenset(map(Reach, row.reach)),
-        inbound=row.inbound,
-        routes=routes + more,
-        dns_suffix=row.dns_suffix,
-        prefix=None if prefix is None else ipv6.from_digits(prefix),
-        ipv6=of_ipv6,
-        full_tunnel=row.full_tunnel,
-        profile=row.id,
-        list=_list(row.allow, dns, name_servers, of_ipv6.dns),
-        networks=tuple(one for one in networks if one.version == 4 or prefix is not None),
-        profile_name=row.name,
-    )
-
-
-def _list(allow: Sequence[str], *servers: Sequence[IPv4Address | IPv6Address]) -> int:
-    """Return what stands for a list of where users may go, DNS servers among it; 0 for none."""
-    return zlib.crc32(repr((allow, servers)).encode()) or 1 if allow else 0
 
 
 def bind(store: Store, session: int, interface: str, *, kept: bool = True) -> str:
@@ -268,12 +186,19 @@ def bind(store: Store, session: int, interface: str, *, kept: bool = True) -> st
             return str(row.kill)
         if row.promised is None:
             return ""
+        found = limits.of_user(transaction, row.user_id)
+        if found is None:
+            return TAKEN_AWAY
+        if refusal := limits.too_many(limits.running(transaction, row.user_id), found):
+            return refusal
         if row.address is None and not _take_over(transaction, row):
             return "no address is free"
-        transaction.run(_BIND, session=session, own=row.promised, name=interface, now=now())
+        moment = now()
+        transaction.run(_BIND, session=session, own=row.promised, name=interface, now=moment)
         if kept:
             history.begin(transaction, session, row)
-        for older in leases.surplus(transaction, row.user_id, session):
+        usage.add(transaction, [Used(row.user_id, 0, 0, moment, moment, begun=1)])
+        for older in leases.surplus(transaction, row.user_id, session, found.sessions):
             transaction.run(_REPLACE, session=older)
     return ""
 
@@ -294,10 +219,14 @@ def note_interface(store: Store, session: int, name: str) -> None:
         transaction.run(_INTERFACE, session=session, name=name)
 
 
-def remove(store: Store, over: Collection[Ended]) -> None:
-    """Forget sessions that are over, but for what the history has of them."""
+def remove(store: Store, over: Collection[Ended], used: Iterable[Used] = ()) -> None:
+    """Forget sessions that are over, but for what the history has of them.
+
+    :param used: what they have used that is not written yet.
+    """
     with store.directly(writing=True) as transaction:
         history.end(transaction, over)
+        usage.add(transaction, used)
         transaction.run_for_each(_REMOVE, [{"session": one.session} for one in over])
 
 
@@ -306,22 +235,31 @@ class Traffic:
     """What a session has carried, in bytes of IP packets, from the server's side.
 
     :param heard: when the client sent the last packet, if it sent one since this was noted.
+    :param used: what of it, and of its time, has not been noted yet.
     """
 
     session: int
     received: int
     sent: int
     heard: float | None
+    used: Used
 
 
 def note(store: Store, worker: int, traffic: Sequence[Traffic], seen: float) -> None:
     """Note that a worker lives, and what its sessions have carried."""
     rows = [
-        {"session": one.session, "in": one.received, "out": one.sent, "last": one.heard}
+        {
+            "session": one.session,
+            "in": one.received,
+            "out": one.sent,
+            "last": one.heard,
+            "until": one.used.until,
+        }
         for one in traffic
     ]
     with store.directly(writing=True) as transaction:
         transaction.run(_SEEN, worker=worker, now=seen)
+        usage.add(transaction, [one.used for one in traffic])
         transaction.run_for_each(_TRAFFIC, rows)
 
 
@@ -336,6 +274,26 @@ def orders(store: Store, worker: int, own: Collection[int]) -> dict[int, str]:
             there = {row.id for row in transaction.all(_ALL, worker=worker)}
             ending |= {number: TAKEN_AWAY for number in own if number not in there}
     return ending
+
+
+def limit_again(transaction: Transaction, whose: sa.ColumnElement[bool]) -> None:
+    """Have the limits read again that hold for the sessions of users, in the caller's transaction.
+
+    :param whose: which users.
+    """
+    of_them = sessions.c.user_id.in_(sa.select(schema.users.c.id).where(whose))
+    transaction.execute(sessions.update().where(of_them).values(relimit=True))
+
+
+def limits_changed(store: Store, worker: int) -> dict[int, Held]:
+    """Return what holds now for the sessions of a worker whose limits have changed, once."""
+    with store.directly(writing=False) as transaction:
+        if not limits.changed(transaction, worker):
+            return {}
+    with store.directly(writing=True) as transaction:
+        found = limits.changed(transaction, worker)
+        transaction.run_for_each(_LIMITED, [{"session": number} for number in found])
+    return found
 
 
 def end_all_of(transaction: Transaction, user: int, reason: str) -> None:

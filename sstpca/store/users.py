@@ -5,11 +5,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Network, ip_network
-from typing import Any, Final
+from typing import Any, Final, TypedDict, Unpack
 
 import sqlalchemy as sa
 
 from ..access import ipv6
+from ..access.limits import NOTHING_OWN, OwnLimits, own_from_json, own_to_json
 from ..access.networks import Network
 from ..access.profiles import DEFAULT
 from ..errors import InvalidInput, NameTaken, NotFound, Refused, command
@@ -19,6 +20,7 @@ from . import networks as behind_clients
 from . import profiles, schema, sessions, static
 from .credentials import Credential, sealed
 from .database import Store, Transaction, now
+from .limits import OF_USERS
 from .schema import users
 
 #: RFC 5280 5.3.1, of the certificates of a removed user
@@ -38,6 +40,7 @@ USERS: Final[sa.Select[Any]] = sa.select(
     users.c.password_set,
     users.c.password_expired,
     users.c.networks,
+    *OF_USERS,
 ).join(schema.profiles, schema.profiles.c.id == users.c.profile_id)
 USER: Final = USERS.where(users.c.key == sa.bindparam("of"))
 
@@ -54,6 +57,8 @@ class User:
     :param created: seconds since 1970; so is ``password_set``.
     :param password_expired: whether the password has to be changed before it lets the user in.
     :param networks: what is behind the user's client, and reached through it.
+    :param limits: what differs from the limits of the access profile.
+    :param ends: when the account is over, seconds since 1970; None: never.
     """
 
     id: int
@@ -66,55 +71,35 @@ class User:
     password_expired: bool = False
     static_prefix: IPv6Network | None = None
     networks: tuple[Network, ...] = ()
+    limits: OwnLimits = NOTHING_OWN
+    ends: float | None = None
 
 
-def add(
-    store: Store,
-    sealer: Sealer,
-    name: str,
-    password: str,
-    *,
-    profile: str = DEFAULT,
-    static_address: IPv4Address | None = None,
-    static_prefix: IPv6Network | None = None,
-) -> User:
+class Given(TypedDict, total=False):
+    """What a user is given, as in :class:`User`; in place of no access profile, the default."""
+
+    profile: str
+    static_address: IPv4Address | None
+    static_prefix: IPv6Network | None
+    limits: OwnLimits
+    ends: float | None
+
+
+def add(store: Store, sealer: Sealer, name: str, password: str, **given: Unpack[Given]) -> User:
     """Add the user ``name`` and return them.
 
     :raises InvalidInput: if name, password or address cannot be used, or are taken.
     :raises SstpcaError: if there is no such access profile.
     """
     with store.writing() as transaction:
-        return insert(
-            transaction,
-            sealer,
-            name,
-            password,
-            profile=profile,
-            static_address=static_address,
-            static_prefix=static_prefix,
-        )
+        return insert(transaction, sealer, name, password, **given)
 
 
 def insert(
-    transaction: Transaction,
-    sealer: Sealer,
-    name: str,
-    password: str,
-    *,
-    profile: str = DEFAULT,
-    static_address: IPv4Address | None = None,
-    static_prefix: IPv6Network | None = None,
+    transaction: Transaction, sealer: Sealer, name: str, password: str, **given: Unpack[Given]
 ) -> User:
     """Do what :func:`add` does in the caller's transaction (Store.writing)."""
-    return insert_with(
-        transaction,
-        sealer,
-        name,
-        Credential.of(password),
-        profile=profile,
-        static_address=static_address,
-        static_prefix=static_prefix,
-    )
+    return insert_with(transaction, sealer, name, Credential.of(password), **given)
 
 
 def insert_with(
@@ -123,14 +108,13 @@ def insert_with(
     name: str,
     credential: Credential,
     *,
-    profile: str = DEFAULT,
-    static_address: IPv4Address | None = None,
-    static_prefix: IPv6Network | None = None,
     enabled: bool = True,
+    **given: Unpack[Given],
 ) -> User:
     """Do what :func:`insert` does for a password of which perhaps only the hash is known."""
     name = check_user_name(name)
-    number = _check_addable(transaction, name, profile, static_address, static_prefix)
+    number = _check_addable(transaction, name, given)
+    address, prefix = given.get("static_address"), given.get("static_prefix")
     transaction.execute(
         users.insert().values(
             name=name,
@@ -138,30 +122,25 @@ def insert_with(
             **sealed(transaction, sealer, name, number, credential),
             enabled=enabled,
             profile_id=number,
-            static_address=None if static_address is None else int(static_address),
+            static_address=None if address is None else int(address),
             created=now(),
             password_set=now(),
-            static_prefix=None if static_prefix is None else ipv6.digits(static_prefix),
+            static_prefix=None if prefix is None else ipv6.digits(prefix),
+            limits=own_to_json(given.get("limits", NOTHING_OWN)),
+            ends=given.get("ends"),
         )
     )
     return _get(transaction, name)
 
 
-def check_addable(
-    store: Store,
-    name: str,
-    *,
-    profile: str = DEFAULT,
-    static_address: IPv4Address | None = None,
-    static_prefix: IPv6Network | None = None,
-) -> str:
+def check_addable(store: Store, name: str, **given: Unpack[Given]) -> str:
     """Return ``name`` if :func:`add` would take all this: to ask before a password is typed.
 
     :raises SstpcaError: as :func:`add` does.
     """
     name = check_user_name(name)
     with store.reading() as transaction:
-        _check_addable(transaction, name, profile, static_address, static_prefix)
+        _check_addable(transaction, name, given)
     return name
 
 
@@ -273,14 +252,18 @@ def change(
     no_static_prefix: bool = False,
     networks: Iterable[Network] | None = None,
     within: Transaction | None = None,
+    limits: OwnLimits | None = None,
+    ends: float | None = None,
+    no_end: bool = False,
 ) -> User:
-    """Change the access profile, what is static, or the networks of the user ``name``, from the next
-    login.
+    """Change what the user ``name`` is given, from the next login; limits count at once.
 
     :param no_static_address: take the static address away.
     :param no_static_prefix: take the static prefix away.
     :param networks: what is behind the user's client; None leaves that as it is.
     :param within: the transaction in which it happens; None: one of its own.
+    :param limits: the user's own, in place of those that there are.
+    :param ends: when the account is over, seconds since 1970; ``no_end``: never.
     :raises InvalidInput: if the address, the prefix or a network cannot be used.
     :raises SstpcaError: if there is no such user or access profile.
     """
@@ -304,8 +287,14 @@ def change(
         if networks is not None:
             behind = behind_clients.check(transaction, networks, but=user.id)
             values["networks"] = list(map(str, behind))
+        if limits is not None:
+            values["limits"] = own_to_json(limits)
+        if no_end or ends is not None:
+            values["ends"] = ends
         if values:
             _update(transaction, user, **values)
+        if values.keys() & {"limits", "ends", "profile_id"}:
+            sessions.limit_again(transaction, users.c.id == user.id)
         return _get(transaction, name)
 
 
@@ -372,6 +361,8 @@ def user_of(row: Any) -> User:
         password_expired=row.password_expired,
         static_prefix=None if prefix is None else ipv6.from_digits(prefix),
         networks=tuple(map(ip_network, row.networks)),
+        limits=own_from_json(row.own_limits),
+        ends=row.ends,
     )
 
 
@@ -389,13 +380,7 @@ def _get(transaction: Transaction, name: str) -> User:
     return user
 
 
-def _check_addable(
-    transaction: Transaction,
-    name: str,
-    profile: str,
-    static_address: IPv4Address | None,
-    static_prefix: IPv6Network | None,
-) -> int:
+def _check_addable(transaction: Transaction, name: str, given: Given) -> int:
     """Return the id of the access profile for the new user ``name``."""
     other = _find(transaction, name)
     if other is not None:
@@ -405,9 +390,9 @@ def _check_addable(
             command("user passwd {}", other.name),
             "', or choose another name",
         )
-    number = profiles.number_of(transaction, profile)
-    static.check_address(transaction, static_address)
-    static.check_prefix(transaction, static_prefix)
+    number = profiles.number_of(transaction, given.get("profile", DEFAULT))
+    static.check_address(transaction, given.get("static_address"))
+    static.check_prefix(transaction, given.get("static_prefix"))
     return number
 
 

@@ -93,6 +93,8 @@ class Bundles:
                 0.0,
                 0.0,
                 static_prefix=one.static_prefix,
+                limits=one.limits,
+                ends=one.ends,
             )
             for one in new
         ]

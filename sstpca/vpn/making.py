@@ -304,6 +304,8 @@ class Making:
                 profile=order.user.profile,
                 static_address=order.user.static_address,
                 static_prefix=order.user.static_prefix,
+                limits=order.user.limits,
+                ends=order.user.ends,
             )
 
         with archive.holding(self._workshop.output):

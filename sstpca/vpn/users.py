@@ -1,22 +1,25 @@
 """Users: who may log in, by which password and with which access profile."""
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Network
 from typing import Any
 
+from ..access.limits import NOTHING_OWN, OwnLimits, day_of
 from ..access.networks import Network
 from ..access.profiles import DEFAULT
 from ..imports.accounts import Account
 from ..imports.reading import read
 from ..imports.table import write
 from ..secrets import generate_password
-from ..store import profiles, users
-from ..store.users import User
+from ..store import profiles, usage, users
+from ..store.usage import Volume
+from ..store.users import Given, User
 from .importing import Imported, Importing
 from .opened import Opened
 
-__all__ = ["DEFAULT", "Imported", "NewUser", "User", "Users", "WithPassword"]
+__all__ = ["DEFAULT", "Imported", "NewUser", "User", "Users", "Volume", "WithPassword"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class NewUser:
     :param static_address: the address the user always gets; None: one of the pool.
     :param static_prefix: the IPv6 prefix, a /64, that the user always gets where the access profile
         gives IPv6; None: one of the profile's.
+    :param limits: what differs from the limits of the access profile.
+    :param ends: when the account is over, seconds since 1970; None: never.
     """
 
     name: str
@@ -35,6 +40,19 @@ class NewUser:
     profile: str = DEFAULT
     static_address: IPv4Address | None = None
     static_prefix: IPv6Network | None = None
+    limits: OwnLimits = NOTHING_OWN
+    ends: float | None = None
+
+    @property
+    def given(self) -> Given:
+        """What the user is given."""
+        return Given(
+            profile=self.profile,
+            static_address=self.static_address,
+            static_prefix=self.static_prefix,
+            limits=self.limits,
+            ends=self.ends,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +92,14 @@ class Users:
         """
         return users.get(self._opened.store, name)
 
+    def used(self, name: str) -> Volume:
+        """Return what the sessions of the user ``name`` have carried today, and in this month.
+
+        :raises NotFound: if there is none.
+        """
+        store = self._opened.store
+        return usage.used(store, users.get(store, name).id, day_of(time.time()))
+
     def check_key(self) -> None:
         """Make sure that passwords can be set: to ask before one is typed.
 
@@ -90,13 +116,7 @@ class Users:
         return [
             replace(
                 one,
-                name=users.check_addable(
-                    store,
-                    one.name,
-                    profile=one.profile,
-                    static_address=one.static_address,
-                    static_prefix=one.static_prefix,
-                ),
+                name=users.check_addable(store, one.name, **one.given),
             )
             for one in new
         ]
@@ -118,15 +138,7 @@ class Users:
         with self._opened.store.writing(durable=True) as transaction:
             for one in new:
                 password = generate_password() if one.password is None else one.password
-                user = users.insert(
-                    transaction,
-                    sealer,
-                    one.name,
-                    password,
-                    profile=one.profile,
-                    static_address=one.static_address,
-                    static_prefix=one.static_prefix,
-                )
+                user = users.insert(transaction, sealer, one.name, password, **one.given)
                 added.append(WithPassword(user, password))
         return added
 
@@ -222,13 +234,19 @@ class Users:
         static_prefix: IPv6Network | None = None,
         no_static_prefix: bool = False,
         networks: Iterable[Network] | None = None,
+        limits: OwnLimits | None = None,
+        ends: float | None = None,
+        no_end: bool = False,
     ) -> User:
-        """Change the access profile, what is static, or the networks of the user ``name``, from the
-        next login.
+        """Change what the user ``name`` is given.
+
+        Limits and the end count at once, for sessions that run as well; all else from the next login.
 
         :param no_static_address: take the static address away.
         :param no_static_prefix: take the static prefix away.
         :param networks: what is behind the user's client; None leaves that as it is.
+        :param limits: the user's own, in place of those that there are.
+        :param ends: when the account is over, seconds since 1970; ``no_end``: never.
         :raises InvalidInput: if the address, the prefix or a network cannot be used.
         :raises NotFound: if there is no such user or access profile.
         """
@@ -241,6 +259,9 @@ class Users:
             static_prefix=static_prefix,
             no_static_prefix=no_static_prefix,
             networks=networks,
+            limits=limits,
+            ends=ends,
+            no_end=no_end,
         )
 
     def change_each(self, changes: Mapping[str, Mapping[str, Any]]) -> list[User]:

@@ -88,6 +88,7 @@ def tcp(
     streams: int = 1,
     port: int = PORTS[0],
     omitted: float = 0.0,
+    host: str = str(Network.host),
 ) -> Tcp:
     """Measure TCP for so long.
 
@@ -95,7 +96,9 @@ def tcp(
     """
 
     def measure() -> Tcp:
-        with beside(user, direction, seconds, streams=streams, port=port, omitted=omitted) as end:
+        with beside(
+            user, direction, seconds, streams=streams, port=port, omitted=omitted, host=host
+        ) as end:
             return end()
 
     return _in_turn(measure)
@@ -110,10 +113,11 @@ def beside(
     streams: int = 1,
     port: int = PORTS[0],
     omitted: float = 0.0,
+    host: str = str(Network.host),
 ) -> Iterator[Callable[[], Tcp]]:
     """Measure TCP while other things happen; what is yielded waits for the end."""
     more = ("--parallel", str(streams), "--omit", f"{omitted:.0f}")
-    with _started(user, direction, seconds, port, *more) as answer:
+    with _started(user, direction, seconds, port, *more, host=host) as answer:
 
         def end() -> Tcp:
             found = answer()
@@ -139,14 +143,19 @@ def udp(user: Namespace, direction: str, seconds: float, *, size: int, rate: flo
 
 @contextlib.contextmanager
 def _started(
-    user: Namespace, direction: str, seconds: float, port: int, *more: str
+    user: Namespace,
+    direction: str,
+    seconds: float,
+    port: int,
+    *more: str,
+    host: str = str(Network.host),
 ) -> Iterator[Callable[[], Any]]:
     """Start the client; what is yielded waits, and returns what it says of the end.
 
     :raises Busy: if another run has not ended.
     :raises RuntimeError: if it fails in another way, with its own words.
     """
-    command = ["iperf3", "--client", str(Network.host), "--port", str(port), "--json"]
+    command = ["iperf3", "--client", host, "--port", str(port), "--json"]
     command += ["--time", f"{seconds:.0f}", *more, *(["--reverse"] if direction == DOWN else [])]
     with subprocess.Popen(
         ["ip", "netns", "exec", user.name, *command],

@@ -15,7 +15,7 @@ import types
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from multiprocessing.connection import Connection
 from typing import Final, Self
 
@@ -23,6 +23,7 @@ from sstpca.server.dataplane.engine import cut, forward
 from sstpca.server.dataplane.segments import Offload
 from tests.bench import pings
 from tests.bench.processes import Part
+from tests.support import ipv6
 from tests.support.client import Client
 from tests.support.manner import SSTPC, WINDOWS, Manner
 from tests.support.netns import Namespace, Network
@@ -73,7 +74,9 @@ class User:
         self.name = name
         self.process = process
         self.namespace = namespace
-        self.address: IPv4Address = process.hear()
+        self.address: IPv4Address
+        self.address_ipv6: IPv6Address | None
+        self.address, self.address_ipv6 = process.hear()
 
     def __enter__(self) -> Self:
         return self
@@ -90,13 +93,24 @@ class User:
 
 @contextlib.contextmanager
 def user(
-    vpn: Vpn, kind: Kind, *, name: str = "user", server: IPv4Address = Network.server_address
+    vpn: Vpn,
+    kind: Kind,
+    *,
+    name: str = "user",
+    server: IPv4Address = Network.server_address,
+    with_ipv6: bool = False,
 ) -> Iterator[User]:
-    """Have somebody log in and stay."""
-    context = _Login(vpn.home.authority(USER), (str(server), PORT), kind)
+    """Have somebody log in and stay.
+
+    :param with_ipv6: whether she wants IPv6 as well.
+    """
+    context = _Login(vpn.home.authority(USER), (str(server), PORT), kind, with_ipv6=with_ipv6)
     with Namespace(name) as namespace, Part(vpn.network.client, context.run, namespace) as process:
         found = User(name, process, namespace)
         use_tunnel(namespace, found.address)
+        if found.address_ipv6 is not None:
+            namespace.ip("addr", "add", f"{found.address_ipv6}/128", "dev", "tunnel", "nodad")
+            namespace.ip("-6", "route", "add", "default", "dev", "tunnel")
         yield found
 
 
@@ -107,13 +121,23 @@ def use_tunnel(namespace: Namespace, address: IPv4Address) -> None:
     namespace.ip("route", "add", "default", "dev", "tunnel")
 
 
+def address_ipv6(client: Client) -> IPv6Address:
+    """Return the address that a client makes of what it hears (RFC 4862 5.5.3)."""
+    prefix = client.ask_ipv6(ipv6.solicitation(client.link_local), ipv6.advertised).prefix
+    assert prefix is not None
+    return IPv6Address(prefix.network_address.packed[:8] + client.link_local.packed[8:])
+
+
 class _Login:
     """What a user's process does.
 
     :param authority: PEM.
     """
 
-    def __init__(self, authority: str, server: tuple[str, int], kind: Kind) -> None:
+    def __init__(
+        self, authority: str, server: tuple[str, int], kind: Kind, *, with_ipv6: bool = False
+    ) -> None:
+        self._ipv6 = with_ipv6
         self._authority = authority
         self._server = server
         self._kind = kind
@@ -127,7 +151,7 @@ class _Login:
         ).login()
         with inside.entered():
             tun, offload = open_tun("tunnel", large=True)
-        pipe.send(client.address)
+        pipe.send((client.address, address_ipv6(client) if self._ipv6 else None))
         with client, leaving_on_terminate():
             Pump(
                 client.wire.tls, tun, pipe, coalesce=self._kind is Kind.MANY, offload=offload

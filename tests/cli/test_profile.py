@@ -131,6 +131,7 @@ def test_the_lists(run: Run) -> None:
         "inbound": False,
         "allow": [],
         "ipv6": {"prefix": None, "dns": [], "routes": []},
+        "limits": {},
         "weak_sign_ins": [],
         "sign_in": "mschapv2",
         "name_rules": [],

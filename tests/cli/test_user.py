@@ -267,6 +267,8 @@ def test_the_list_for_machines(run: Run, alice: str) -> None:
         "profile": "default",
         "address": "10.99.0.20",
         "password_expired": False,
+        "limits": {},
+        "ends": None,
         "prefix": None,
         "networks": [],
     }

@@ -8,6 +8,7 @@ from sstpca.access.ipv6 import Ipv6Settings
 from sstpca.errors import InvalidInput
 from sstpca.secrets import Sealer
 from sstpca.store import Store, profiles, sessions, users
+from sstpca.store.promised import Promised
 from sstpca.store.users import User
 
 NETWORKS = (ip_network("192.168.50.0/24"), ip_network("2001:db8:50::/48"))
@@ -78,7 +79,7 @@ def test_a_login_is_told_them(store: Store, alice: User) -> None:
     users.change(store, alice.name, networks=NETWORKS)
     worker = sessions.add_worker(store, "here", 1)
 
-    def promised() -> sessions.Promised:
+    def promised() -> Promised:
         found = sessions.promise(store, worker, alice.id, peer="203.0.113.9:1", client="")
         assert found is not None
         return found
