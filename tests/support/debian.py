@@ -197,10 +197,12 @@ class Machine:
         return int(children[0]) if children else 0
 
     def _is_up(self) -> bool:
-        pid = self._pid()
-        if not pid or Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"bash"):
+        pid, is_systemd = self._pid(), self._init == ("systemd",)
+        # what sets it up is another program until then
+        wanted = "/lib/systemd/systemd" if is_systemd else self._init[0]
+        if not pid or Path(f"/proc/{pid}/cmdline").read_text().split("\0")[0] != wanted:
             return False
-        if self._init != ("systemd",):
+        if not is_systemd:
             return True
         state = self.run("systemctl", "is-system-running", check=False).stdout.strip()
         return state in ("running", "degraded")
