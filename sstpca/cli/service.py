@@ -8,7 +8,7 @@ import click
 from ..errors import InvalidInput
 from ..vpn.service import KINDS, Installed, Part
 from .context import Context
-from .options import json_option
+from .options import json_option, open_firewall_option
 from .output import echo_json, pairs, talk, warn
 from .usage import Group
 
@@ -43,9 +43,12 @@ def service() -> None:
     is_flag=True,
     help="Have systemd listen for the server; one that runs is restarted for it.",
 )
+@open_firewall_option
 @_kind_option
 @click.pass_obj
-def install(context: Context, dry_run: bool, socket: bool, kind: str | None) -> None:
+def install(
+    context: Context, dry_run: bool, socket: bool, open_firewall: bool, kind: str | None
+) -> None:
     """Write what the service needs, and start it.
 
     That is the server, a daily renewal of certificates that end within 30 days, and a daily backup
@@ -60,8 +63,8 @@ def install(context: Context, dry_run: bool, socket: bool, kind: str | None) -> 
     """
     if socket and kind == "sysvinit":
         raise InvalidInput("--socket is for systemd")
-    verb = context.vpn.service
-    made = verb.plan(kind, socket=socket) if dry_run else verb.install(kind, socket=socket)
+    verb = context.vpn.service.plan if dry_run else context.vpn.service.install
+    made = verb(kind, socket=socket, open_firewall=open_firewall)
     for file in made.written:
         click.echo(f"# {file.path}\n{file.content.decode()}" if dry_run else file.path)
     for path in made.removed:

@@ -31,6 +31,7 @@ class Program:
     :param backups: the folder that the backup timer fills.
     :param ca_passphrase: the file with the passphrase of the authority's key, if it has one.
     :param code: where the program, its Python and its libraries are.
+    :param open_firewall: whether the server has other firewalls let the VPN through.
     """
 
     home: Path
@@ -39,11 +40,12 @@ class Program:
     backups: Path
     ca_passphrase: Path | None
     code: tuple[Path, ...]
+    open_firewall: bool = False
 
     @property
     def serve(self) -> tuple[str, ...]:
         """The words that run the server."""
-        return (*self.command, "serve")
+        return (*self.command, "serve", *(("--open-firewall",) if self.open_firewall else ()))
 
     @property
     def renew(self) -> tuple[str, ...]:
@@ -79,9 +81,10 @@ class Program:
         return all(_passable(folder) for path in self.used for folder in (path, *path.parents))
 
 
-def program_of(home: Home, settings: Settings) -> Program:
+def program_of(home: Home, settings: Settings, *, open_firewall: bool = False) -> Program:
     """Return what a service of ``home`` runs.
 
+    :param open_firewall: whether the server has other firewalls let the VPN through.
     :raises InvalidInput: if a path has a sign that files of services cannot have.
     :raises Refused: if root, as whom a service runs, is not the owner of the home.
     """
@@ -94,6 +97,7 @@ def program_of(home: Home, settings: Settings) -> Program:
         folder_of(home, settings),
         root / passphrase if passphrase else None,
         _code(),
+        open_firewall,
     )
     for path in (Path(sys.executable), *made.used):
         if not str(path).isprintable():

@@ -106,7 +106,7 @@ def server(program: Program, *, socket: bool) -> str:
             ("LimitNOFILE", "524288"),
             ("CapabilityBoundingSet", " ".join(_with_reading(program, capabilities))),
             *_CONFINED,
-            *_reach(program, [program.home, Path("/proc/sys/net")]),
+            *_reach(program, _written(program)),
             # the sessions' interfaces; PrivateDevices= would hide it
             ("DevicePolicy", "closed"),
             ("DeviceAllow", "/dev/net/tun rw"),
@@ -115,6 +115,12 @@ def server(program: Program, *, socket: bool) -> str:
         ],
         Install=[("WantedBy", "multi-user.target")],
     )
+
+
+def _written(program: Program) -> list[Path]:
+    """Return what the server writes; ufw keeps its rules in /etc, and locks in /run, as iptables does."""
+    others = [Path("/etc/ufw"), Path("/run")] if program.open_firewall else []
+    return [program.home, Path("/proc/sys/net"), *others]
 
 
 def listening(program: Program, settings: Settings, service: str) -> str:

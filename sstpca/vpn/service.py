@@ -14,7 +14,7 @@ from ..errors import InUse, Refused, Remedy, Unavailable, command
 from ..home import Home
 from ..service import files, systemd
 from ..service.files import Manager, Part
-from ..service.program import Program, lacks_passphrase, program_of
+from ..service.program import lacks_passphrase, program_of
 from ..service.systemd import Systemd
 from ..service.sysvinit import SysvInit
 from ..serving.checks import State, checks
@@ -53,25 +53,30 @@ class Service:
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
 
-    def plan(self, kind: str | None = None, *, socket: bool = False) -> Installed:
+    def plan(
+        self, kind: str | None = None, *, socket: bool = False, open_firewall: bool = False
+    ) -> Installed:
         """Return what :meth:`install` would do, and do nothing.
 
         :raises SstpcaError: if it cannot be done for this home.
         """
-        return self._planned(self._manager(kind, socket=socket))
+        return self._planned(self._manager(kind, socket=socket, open_firewall=open_firewall))
 
-    def install(self, kind: str | None = None, *, socket: bool = False) -> Installed:
+    def install(
+        self, kind: str | None = None, *, socket: bool = False, open_firewall: bool = False
+    ) -> Installed:
         """Write what the service needs, and start it: server, renewal and backups, by time.
 
         Where it is installed already, what has changed is written; a server that runs goes on.
 
         :param kind: one of KINDS; by default what manages this machine.
         :param socket: whether systemd is to listen for the server.
+        :param open_firewall: whether the server is to have other firewalls let the VPN through.
         :raises SstpcaError: if this is not root, something cannot be written, or does not start; if the
             server would not start, or is run otherwise, nothing is written.
         """
         _only_root()
-        manager = self._manager(kind, socket=socket)
+        manager = self._manager(kind, socket=socket, open_firewall=open_firewall)
         made = self._planned(manager)
         home, settings = self._opened.home, self._opened.settings
         _check_start(home, manager, listens=not socket)
@@ -95,7 +100,7 @@ class Service:
         :raises SstpcaError: if this is not root, or something cannot be removed.
         """
         _only_root()
-        manager = self._manager(kind, socket=False)
+        manager = self._manager(kind)
         found = [path for path in manager.owned() if os.path.lexists(path)]
         if found:
             manager.stop()
@@ -108,15 +113,16 @@ class Service:
 
         :raises SstpcaError: if the manager cannot be asked.
         """
-        return self._manager(kind, socket=False).parts()
+        return self._manager(kind).parts()
 
-    def _program(self) -> Program:
-        return program_of(self._opened.home, self._opened.settings)
-
-    def _manager(self, kind: str | None, *, socket: bool) -> Manager:
+    def _manager(
+        self, kind: str | None, *, socket: bool = False, open_firewall: bool = False
+    ) -> Manager:
+        settings = self._opened.settings
+        program = program_of(self._opened.home, settings, open_firewall=open_firewall)
         if (kind or _present()) == "systemd":
-            return Systemd(self._program(), self._opened.settings, socket=socket)
-        return SysvInit(self._program())
+            return Systemd(program, settings, socket=socket)
+        return SysvInit(program)
 
     def _planned(self, manager: Manager) -> Installed:
         home, settings = self._opened.home, self._opened.settings

@@ -211,3 +211,11 @@ def test_a_home_of_somebody_else_is_refused(home: Home, monkeypatch: pytest.Monk
 def test_the_program_is_this_one(home: Home) -> None:
     assert plain(home).command[:4] == (sys.executable, "-P", "-m", "sstpca")
     assert program.RENEW == "30d"
+
+
+def test_a_server_that_opens_firewalls_may_write_theirs(home: Home) -> None:
+    made = program_of(home, settings.load(home.settings), open_firewall=True)
+    text = unit_text.server(made, socket=False)
+    assert values(text, "ExecStart")[0].endswith('"serve" "--open-firewall"')
+    assert values(text, "ReadWritePaths")[0].endswith('"-/proc/sys/net" "-/etc/ufw" "-/run"')
+    assert "--open-firewall" not in unit_text.server(plain(home), socket=False)
