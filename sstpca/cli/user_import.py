@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ..access.limits import last_day
 from ..errors import InvalidInput, Option, option
 from ..imports.reading import MOST
 from ..names import quoted
@@ -35,7 +36,7 @@ def import_(
     """Add the accounts that another program's FILE has, with their passwords.
 
     FILE is a table (CSV) whose first line names its columns: name, password, profile, address, prefix,
-    networks and enabled, as user export writes it; pppd's or accel-ppp's chap-secrets; what RouterOS exports of
+    networks, ends and enabled, as user export writes it; pppd's or accel-ppp's chap-secrets; what RouterOS exports of
     /ppp, /ip pool and /ipv6 pool (with show-sensitive); or SoftEther's vpn_server.config. - is standard
     input. Access profiles of a RouterOS export are added where there are none of their names. If one
     account cannot be added, none is.
@@ -113,6 +114,8 @@ def _said(line: Line, added: str) -> str:
     if account.static_prefix is not None:
         said.append(f"prefix {account.static_prefix}")
     said += [f"network {one}" for one in account.networks]
+    if account.ends is not None:
+        said.append(f"last day {last_day(account.ends)}")
     if not account.enabled:
         said.append("disabled")
     return "; ".join((*said, *line.notes))

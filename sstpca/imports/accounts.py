@@ -19,6 +19,7 @@ class Account:
     :param static_address: the address it always gets.
     :param static_prefix: the IPv6 prefix, a /64, that it always gets.
     :param networks: what is behind its client.
+    :param ends: when it is over, seconds since 1970; None: never.
     :param problem: why it cannot be taken over; empty if it can.
     :param other: whether it is none of this VPN's: it is left out, and ``problem`` says why.
     :param lost: what of it is not taken over.
@@ -33,6 +34,7 @@ class Account:
     static_address: IPv4Address | None = None
     static_prefix: IPv6Network | None = None
     networks: tuple[Network, ...] = ()
+    ends: float | None = None
     problem: str = ""
     other: bool = False
     lost: tuple[str, ...] = ()

@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Network
-from typing import Final
+from typing import Any, Final
 
 from ..access.ipv6 import Ipv6Settings, checked, parse_prefix, parse_static_prefix
+from ..access.limits import Limits
 from ..access.networks import Network, parse_network
 from ..access.profiles import SESSIONS, AccessProfile, parse_pool
+from ..access.quantities import parse_duration, parse_rate
 from ..errors import InvalidInput
 from .accounts import Account, Found, Profile, address
 
@@ -41,9 +43,6 @@ _LOST: Final = {
     "comment": "the comment",
 }
 _LOST_OF_PROFILES: Final = {
-    "rate-limit": "the limit of its rate",
-    "session-timeout": "the longest time of a session",
-    "idle-timeout": "the longest silence of a session",
     "address-list": "the address list",
     "incoming-filter": "the filter",
     "outgoing-filter": "the filter",
@@ -132,6 +131,8 @@ def _profile(entry: _Entry, pools: Mapping[tuple[str, str], str]) -> Profile:
     ipv6 = _ipv6(fields.get("remote-ipv6-prefix-pool", "none"), pools)
     if ipv6 is None:
         lost["IPv6, as its pool is none that an access profile can have,"] = None
+    limits, strange = _limits(fields)
+    lost |= dict.fromkeys(strange)
     try:
         made = AccessProfile(
             name,
@@ -140,10 +141,35 @@ def _profile(entry: _Entry, pools: Mapping[tuple[str, str], str]) -> Profile:
             dns=_dns(fields.get("dns-server", "")),
             sessions=1 if fields.get("only-one") == "yes" else SESSIONS,
             ipv6=ipv6 or Ipv6Settings(),
+            limits=limits,
         )
     except InvalidInput as error:
         return Profile(entry.line, name, problem=str(error))
     return Profile(entry.line, name, made, lost=tuple(lost))
+
+
+def _limits(fields: Mapping[str, str]) -> tuple[Limits, list[str]]:
+    """Return the limits of a profile, and what of them is not taken over.
+
+    A rate is "rx[/tx] ..." as the router sees it: rx comes from the client. What follows is of bursts.
+    """
+    found: dict[str, Any] = {}
+    strange: list[str] = []
+    rate, _, burst = fields.get("rate-limit", "").partition(" ")
+    up, _, down = rate.partition("/")
+    for name, text, parse in (
+        ("rate_up", up, parse_rate),
+        ("rate_down", down or up, parse_rate),
+        ("session_timeout", fields.get("session-timeout", ""), parse_duration),
+        ("idle_timeout", fields.get("idle-timeout", ""), parse_duration),
+    ):
+        if text in ("", "none", "0s"):
+            continue
+        try:
+            found[name] = parse(text)
+        except InvalidInput:
+            strange.append(f"the limit {text}")
+    return Limits(**found), strange + ["what is said of bursts"] * bool(burst)
 
 
 def _ipv6(pool: str, pools: Mapping[tuple[str, str], str]) -> Ipv6Settings | None:

@@ -20,6 +20,8 @@ _OTHERS: Final = {
     "5": "its password is with a domain",
 }
 _HASH_SIZE: Final = 16
+# until the year 9999
+_TIME: Final = re.compile(r"[0-9]{1,14}")
 
 
 @dataclass(slots=True)
@@ -63,12 +65,13 @@ def _account(name: str, line: int, values: Mapping[str, str]) -> Account:
     elif digest is None:
         problem = "it has no NT hash: its password was set before MS-CHAPv2 was there; set it again"
     lost = []
-    if values.get("ExpireTime", "0") != "0":
-        lost.append("the date on which it ends")
     if values.get("GroupName"):
         lost.append(f"the group {values['GroupName']}")
     lost += ["the note"] if values.get("Note") or values.get("RealName") else []
-    return Account(line, name, nt_hash=digest, problem=problem, lost=tuple(lost))
+    expires = values.get("ExpireTime", "")
+    # milliseconds since 1970; 0 is never
+    ends = int(expires) / 1000 if _TIME.fullmatch(expires) and int(expires) else None
+    return Account(line, name, nt_hash=digest, ends=ends, problem=problem, lost=tuple(lost))
 
 
 def _decoded(text: str) -> bytes | None:

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from ..access.ipv6 import parse_static_prefix
+from ..access.limits import last_day, parse_end
 from ..access.networks import Network, parse_network
 from ..errors import InvalidInput
 from ..names import quoted
 from .accounts import Account, Found, address
 
 #: What a column may be called. Spreadsheets of other countries separate by semicolons.
-COLUMNS: Final = ("name", "password", "profile", "address", "prefix", "networks", "enabled")
+COLUMNS: Final = ("name", "password", "profile", "address", "prefix", "networks", "ends", "enabled")
 _CALLED: Final = {
     "user": "name",
     "username": "name",
@@ -64,7 +65,9 @@ def write(accounts: Iterable[Account]) -> str:
     for one in accounts:
         where, prefix = one.static_address or "", one.static_prefix or ""
         behind, enabled = " ".join(map(str, one.networks)), "yes" if one.enabled else "no"
-        rows.writerow((_plain(one.name), "", _plain(one.profile), where, prefix, behind, enabled))
+        ends = "" if one.ends is None else last_day(one.ends).isoformat()
+        name, profile = _plain(one.name), _plain(one.profile)
+        rows.writerow((name, "", profile, where, prefix, behind, ends, enabled))
     return out.getvalue()
 
 
@@ -96,6 +99,7 @@ def _account(line: int, header: list[str], row: list[str]) -> Account:
     where, prefix = cells.get("address", "").strip(), cells.get("prefix", "").strip()
     problem, static = "", None
     behind: tuple[Network, ...] = ()
+    ends = None
     if enabled not in _YES | _NO:
         problem = f"enabled is yes or no, not {quoted(enabled)}"
     elif where and address(where) is None:
@@ -103,6 +107,7 @@ def _account(line: int, header: list[str], row: list[str]) -> Account:
     try:
         static = parse_static_prefix(prefix) if prefix else None
         behind = tuple(map(parse_network, cells.get("networks", "").split()))
+        ends = parse_end(cells["ends"]) if cells.get("ends", "").strip() else None
     except InvalidInput as error:
         problem = problem or str(error)
     return Account(
@@ -115,6 +120,7 @@ def _account(line: int, header: list[str], row: list[str]) -> Account:
         static_address=address(where),
         static_prefix=static,
         networks=behind,
+        ends=ends,
         problem=problem,
     )
 

@@ -152,10 +152,13 @@ class Importing:
                 static_prefix=account.static_prefix,
                 enabled=account.enabled,
             )
-            if account.networks:
-                users.change(
-                    self._opened.store, user.name, networks=account.networks, within=transaction
-                )
+            users.change(
+                self._opened.store,
+                user.name,
+                networks=account.networks,
+                ends=account.ends,
+                within=transaction,
+            )
         except SstpcaError as error:
             return Line(account, name, profile, Outcome.REFUSED, str(error))
         if made is not None and by_certificate:

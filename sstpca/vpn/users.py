@@ -186,6 +186,7 @@ class Users:
                 static_address=one.static_address,
                 static_prefix=one.static_prefix,
                 networks=one.networks,
+                ends=one.ends,
             )
             for line, one in enumerate(self.select(names, profile), 2)
         )

@@ -11,7 +11,7 @@ from sstpca.store.users import User
 Run = Callable[..., Result]
 Refused = Callable[[Result, int], str]
 
-HEAD = "name,password,profile,address,prefix,networks,enabled"
+HEAD = "name,password,profile,address,prefix,networks,ends,enabled"
 
 
 @pytest.fixture
@@ -22,6 +22,7 @@ def people(run: Run) -> None:
     run("user", "add", "=1+1", "bob", "--generate", "--profile", "staff")
     run("user", "set", "bob", "--prefix", "2001:db8:98:b0b::/64")
     run("user", "set", "alice", "--network", "192.168.50.0/24", "--network", "192.168.60.0/24")
+    run("user", "set", "alice", "--ends", "2030-12-31")
     run("user", "disable", "bob")
 
 
@@ -31,9 +32,9 @@ def test_what_is_written(run: Run) -> None:
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
         HEAD,
-        "'=1+1,,staff,,,,yes",
-        "alice,,default,10.99.0.20,,192.168.50.0/24 192.168.60.0/24,yes",
-        "bob,,staff,,2001:db8:98:b0b::/64,,no",
+        "'=1+1,,staff,,,,,yes",
+        "alice,,default,10.99.0.20,,192.168.50.0/24 192.168.60.0/24,2030-12-31,yes",
+        "bob,,staff,,2001:db8:98:b0b::/64,,,no",
     ]
     assert result.stderr == "3 users written; there is no password in it\n"
 

@@ -119,11 +119,9 @@ def test_a_file_that_is_not_there(run: Run, refused: Refused, tmp_path: Path) ->
 
 def test_what_is_not_kept_of_an_access_profile_is_said(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "router.rsc"
-    path.write_text(
-        EXPORT.replace("remote-address=vpn\n/ppp", "remote-address=vpn rate-limit=1M\n/ppp")
-    )
+    path.write_text(EXPORT.replace("remote-address=vpn\n/ppp", "remote-address=vpn on-up=x\n/ppp"))
     result = run("user", "import", str(path), "--short-passwords", "--dry-run")
-    assert "the limit of its rate of access profile 'VPN-USERS' is not kept" in result.stderr
+    assert "the scripts of access profile 'VPN-USERS' is not kept" in result.stderr
 
 
 def test_passwords_for_those_who_have_none(

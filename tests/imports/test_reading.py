@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sstpca.access.limits import Limits, parse_end
 from sstpca.errors import InvalidInput
 from sstpca.imports import chap_secrets, routeros, softether, table
 from sstpca.imports.accounts import Account, Found
@@ -41,7 +42,7 @@ add name=vpn ranges=10.77.0.10-10.77.0.99,10.77.0.120
 add name=six prefix=2001:db8:98::/48 prefix-length=64
 /ppp profile
 add dns-server=10.77.0.1,1.1.1.1 local-address=10.77.0.1 name="VPN USERS" only-one=yes \
-    rate-limit=10M remote-address=vpn remote-ipv6-prefix-pool=six
+    rate-limit="2M/10M 4M/20M" session-timeout=1d2h idle-timeout=10m on-up=x remote-address=vpn remote-ipv6-prefix-pool=six
 add name=bare
 add local-address=10.77.0.1 name=odd remote-address=vpn remote-ipv6-prefix-pool=gone
 /ppp/secret
@@ -116,6 +117,7 @@ WRITTEN = st.builds(
     profile=st.sampled_from(["default", "-staff", "x"]),
     static_address=st.none() | st.ip_addresses(v=4),
     static_prefix=st.none() | st.just(IPv6Network("2001:db8:98:a11c::/64")),
+    ends=st.sampled_from([None, parse_end("2026-12-31")]),
     networks=st.sampled_from(
         [(), (IPv4Network("192.168.50.0/24"), IPv6Network("2001:db8:50::/48"))]
     ),
@@ -149,11 +151,12 @@ def test_what_separates_the_columns(delimiter: str) -> None:
         ("al,secret,,perhaps", "yes or no"),
         ("al,secret,,yes,2001:db8::/48", "64 bits"),
         ("al,secret,,yes,,office", "not a network"),
-        ("al,secret,,yes,,,more", "7 columns"),
+        ("al,secret,,yes,,,soon", "not the date"),
+        ("al,secret,,yes,,,,more", "8 columns"),
     ],
 )
 def test_what_is_wrong_in_a_line_of_a_table(line: str, problem: str) -> None:
-    [found] = table.read(f"name,password,address,enabled,prefix,networks\n{line}\n").accounts
+    [found] = table.read(f"name,password,address,enabled,prefix,networks,ends\n{line}\n").accounts
     assert problem.replace("no IPv4", "not an IPv4") in found.problem
 
 
@@ -209,7 +212,8 @@ def test_an_export_of_routeros() -> None:
     ]
     assert [str(one) for one in staff.made.dns] == ["10.77.0.1", "1.1.1.1"]
     assert staff.made.ipv6.prefix == IPv6Network("2001:db8:98::/48")
-    assert (staff.made.sessions, staff.lost) == (1, ("the limit of its rate",))
+    assert (staff.made.sessions, staff.lost) == (1, ("the scripts", "what is said of bursts"))
+    assert staff.made.limits == Limits(10_000_000, 2_000_000, 93_600, 600)
     assert odd.made is not None
     assert odd.made.ipv6.prefix is None
     assert "IPv6" in odd.lost[0]
@@ -222,7 +226,8 @@ def test_a_configuration_of_softether() -> None:
     assert test.name == "test user"
     # MD4 of the UTF-16 of that password, as published with the server it is from
     assert test.nt_hash == bytes.fromhex("0867ccbb2ce9202e74c47546038cbeed")
-    assert test.lost == ("the date on which it ends", "the group sales", "the note")
+    assert test.lost == ("the group sales", "the note")
+    assert (test.ends, old.ends) == (1554715032.217, None)
     assert test.problem == ""
     assert "no NT hash" in old.problem
     assert radius.problem == "its password is with a RADIUS server"
