@@ -5,7 +5,6 @@ The variables of the environment stay as they are: a program that takes over fro
 
 import os
 import socket
-import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -26,29 +25,16 @@ class Notifier:
         self.watchdog = _watchdog(environment) if self._address else None
 
     def ready(self, status: str) -> None:
-        """It serves; also after :meth:`reloading`.
+        """It serves.
 
         :param status: for people, one line.
         """
         self._send("READY=1", f"STATUS={status}")
 
-    def reloading(self) -> None:
-        """It reads its settings anew, from now until it is :meth:`ready`."""
-        moment = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-        self._send("RELOADING=1", f"MONOTONIC_USEC={moment}", "STATUS=Reading the settings")
-
-    def status(self, status: str) -> None:
-        """Tell people something, one line."""
-        self._send(f"STATUS={status}")
-
     def alive(self) -> None:
         """Everything works, for as long as the watchdog waits."""
         if self.watchdog is not None:
             self._send("WATCHDOG=1")
-
-    def succeeded_by(self, pid: int) -> None:
-        """Another process is the server from now on."""
-        self._send(f"MAINPID={pid}")
 
     def stopping(self) -> None:
         """It ends, which may take as long as its sessions need."""

@@ -93,8 +93,6 @@ def server(program: Program, *, socket: bool) -> str:
             ("Type", "notify"),
             ("NotifyAccess", "main"),
             ("ExecStart", escaping.command(program.serve)),
-            # the shell's own kill: not every machine has the program
-            ("ExecReload", '/bin/sh -c "kill -HUP $MAINPID"'),
             ("Restart", "always"),
             ("RestartSec", "5"),
             # the supervisor ends the workers, each of which ends its sessions
