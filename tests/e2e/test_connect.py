@@ -1,6 +1,7 @@
 """``sstpca connect`` through the real server: packets, routes, losses, and what is left behind."""
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -23,6 +24,8 @@ NOBODY = IPv4Address(0)
 # linux/in.h
 _IP_MTU_DISCOVER, _IP_PMTUDISC_DO = 10, 2
 
+_numbers = itertools.count()
+
 EVERYTHING = {"0.0.0.0/1", "128.0.0.0/1"}
 
 
@@ -35,7 +38,9 @@ class Connected:
         password.write_text(PASSWORDS["alice"] + "\n")
         command = (*PROGRAM, "--home", str(vpn.home.path), "connect", target, *options)
         more = ("--password-file", str(password), "--no-dns")
-        self.process: Process = vpn.network.client.start(*command, *more, log=folder / "connect")
+        self.process: Process = vpn.network.client.start(
+            *command, *more, log=folder / f"connect-{next(_numbers)}"
+        )
 
     def wait(self, text: str, times: int = 1, seconds: float = 60.0) -> None:
         """Wait until it has said something so often."""

@@ -1,6 +1,7 @@
 """Networks behind a client: routed to its session, reached from behind the server, not masqueraded."""
 
 import contextlib
+import itertools
 import json
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Network
@@ -24,6 +25,8 @@ NETWORK = "192.168.50.0/24"
 #: A host in it, behind the client.
 BEHIND = IPv4Address("192.168.50.7")
 ROUTER = "192.168.50.1"
+
+_numbers = itertools.count()
 
 
 @contextlib.contextmanager
@@ -232,7 +235,7 @@ def test_two_hosts_speak_through_a_router_that_is_the_client(fresh: Vpn, tmp_pat
 
 def transfer(sender: Namespace, receiver: Namespace, to: IPv4Address, folder: Path) -> None:
     """Send two megabytes by TCP, from one to the other."""
-    log = folder / f"iperf-{to}"
+    log = folder / f"iperf-{next(_numbers)}"
     serving = receiver.start("iperf3", "--server", "--one-off", "--forceflush", log=log)
     wait_for(lambda: "listening" in serving.output, 10.0, "iperf3")
     sender.run("iperf3", "--client", str(to), "--bytes", "2M")
