@@ -22,6 +22,9 @@ from .metrics.tally import Tally
 from .net.tls import CertificateFiles
 from .net.worker import work
 
+#: Seconds in which a keeper whose worker has ended sees to what is left of it, before it is killed.
+_FAREWELL: Final = 6.0
+
 #: Objects that have come, less those that have gone, until a process looks for garbage. Nothing of
 #: ours goes in circles (a test holds that); what a login leaves of pyroute2 and SQLAlchemy does,
 #: about 150 objects. The default, 700, made 2,500 connects a second look for it all the time, 30 to
@@ -67,6 +70,8 @@ class Crew:
         self._board = board
         self._user = confinement.user_of(config.table)
         self.pairs: list[Pair] = []
+        #: Keepers whose worker has ended, and until when they may see to what is left of it.
+        self._leaving: dict[int, float] = {}
 
     def rehearse(self) -> None:
         """Say what workers of this machine will not be able to give up."""
@@ -84,7 +89,12 @@ class Crew:
         self.pairs.append(Pair(worker, keeper, slot, time.monotonic()))
 
     def ended(self) -> list[tuple[Pair, str]]:
-        """Return the pairs of which one has ended, and how; the other is ended, and both are gone."""
+        """Return the pairs of which one has ended, and how; the other ends as well.
+
+        A worker without a keeper is of no use. A keeper without a worker ends by itself, once the
+        programs of [hooks] have heard of the sessions that are lost.
+        """
+        self._see_off()
         found = []
         for pair in list(self.pairs):
             for what, pid, other in (
@@ -93,13 +103,24 @@ class Crew:
             ):
                 done, status = os.waitpid(pid, os.WNOHANG)
                 if done:
-                    os.kill(other, signal.SIGKILL)
-                    os.waitpid(other, 0)
+                    if pid == pair.worker:
+                        self._leaving[other] = time.monotonic() + _FAREWELL
+                    else:
+                        os.kill(other, signal.SIGKILL)
+                        os.waitpid(other, 0)
                     self.pairs.remove(pair)
                     self._board.leave(pair.slot)
                     found.append((pair, f"its {what}, {os.waitstatus_to_exitcode(status)}"))
                     break
         return found
+
+    def _see_off(self) -> None:
+        """Reap the keepers that are leaving, and end those that take too long."""
+        for pid, until in list(self._leaving.items()):
+            if time.monotonic() > until:
+                os.kill(pid, signal.SIGKILL)
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                del self._leaving[pid]
 
     def stop(self, seconds: float) -> None:
         """Ask all workers to end, and see them and their keepers gone.
@@ -110,6 +131,7 @@ class Crew:
             os.kill(pair.worker, signal.SIGTERM)
         end = time.monotonic() + seconds
         left = {pid for pair in self.pairs for pid in (pair.worker, pair.keeper)}
+        left |= self._leaving.keys()
         while left:
             left -= {pid for pid in left if os.waitpid(pid, os.WNOHANG)[0]}
             if left and time.monotonic() > end:
@@ -118,6 +140,7 @@ class Crew:
             if left:
                 signal.sigtimedwait({signal.SIGCHLD}, 0.5)
         self.pairs.clear()
+        self._leaving.clear()
 
     def _be_worker(self, near: Ends, far: Ends, slot: int, supervisor: int) -> None:
         confinement.name("sstpca-worker")

@@ -32,6 +32,8 @@ def complaint(
     workers = living(slots, monotonic)
     if not workers:
         return "no worker answers"
+    if not any(worker[ANSWERED] for worker in workers):
+        return "the server is starting"
     if all(monotonic - worker[ANSWERED] > _SILENT for worker in workers):
         return "the store does not answer"
     end = told.figures.certificates.get("server") if told.figures else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from ..errors import InvalidInput
+from ..errors import InvalidInput, option
 from ..names import quoted
 from .hours import Hours, parse_hours
 from .quantities import DURATION_MAX, RATE_MAX, RATE_MIN, VOLUME_MAX
@@ -178,7 +178,10 @@ def parse_end(text: str) -> float:
         return midnight(date.fromisoformat(text.strip()) + timedelta(days=1))
     except (ValueError, OverflowError):
         raise InvalidInput(
-            f"{quoted(text)} is not the date of a last day", "for example: --ends 2026-12-31"
+            f"{quoted(text)} is not the date of a last day",
+            "for example: ",
+            option("--ends"),
+            " 2026-12-31",
         ) from None
 
 

@@ -39,9 +39,14 @@ _COMMANDS: Final = {
     "completion": Later(
         "Print what has SHELL complete the commands and options of sstpca.", ("completion",)
     ),
-    "connect": Later("Connect this machine to an SSTP server, and keep it so.", ("connect",)),
+    "connect": Later(
+        "Connect this machine to an SSTP server, and keep it connected until Ctrl-C.", ("connect",)
+    ),
     "deploy": Later("Make what administrators need to set up the VPN on many PCs.", ("deploy",)),
-    "doctor": Later("Look at an SSTP server as the Windows client does.", ("doctor",)),
+    "doctor": Later(
+        "Look at an SSTP server as the Windows client does, check by check; or at this machine.",
+        ("doctor",),
+    ),
     "explain": Later(
         "Say what an error of Windows means, why it comes, and what to do about it.", ("explain",)
     ),

@@ -32,7 +32,10 @@ _EXPORT = Later(
 )
 
 
-_USAGE = Later("Show what users have used in a month: bytes, time, sessions.", ("user_usage",))
+_USAGE = Later(
+    "Show what users have used in a month: bytes, time, sessions; who used the most comes first.",
+    ("user_usage",),
+)
 
 
 @click.group(cls=Group, later={"add": _ADD, "import": _IMPORT, "export": _EXPORT, "usage": _USAGE})

@@ -308,7 +308,7 @@ def test_a_new_user_with_a_certificate(run: Run, home: Home, store: Store) -> No
 def test_quickstart_records_its_bundle(
     run: Run, home: Home, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "serve", lambda *_arguments: None)
+    monkeypatch.setattr(server, "serve", lambda *_arguments, **_options: None)
     result = run("quickstart", "--user", "zoe")
     assert result.exit_code == 0, result.output
     assert f"Hand zoe the file {home.bundles / 'zoe.zip'} and" in result.stdout
@@ -323,7 +323,7 @@ def test_quickstart_shows_the_password_of_a_certificate(
     refused: Refused,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(server, "serve", lambda *_arguments: None)
+    monkeypatch.setattr(server, "serve", lambda *_arguments, **_options: None)
     add_profile(store, "staff", SignIn.EAP_TLS)
     users.add(store, sealer, "zoe", PASSWORD, profile="staff")
     result = run("quickstart", "--user", "zoe")

@@ -154,6 +154,7 @@ def test_hostile_clients_are_bounded(measured: Vpn) -> None:
 
 
 def test_a_server_without_a_worker_that_answers_is_unhealthy(measured: Vpn) -> None:
+    wait_for(lambda: healthy(measured), 10.0, "the first answer of the store")
     workers = measured.server.children()
     for pid in workers:
         os.kill(pid, signal.SIGSTOP)

@@ -172,7 +172,8 @@ def slots(*, alive: float, answered: float) -> list[list[float]]:
         ([], TOLD, "no worker answers"),
         (slots(alive=90, answered=99), TOLD, "no worker answers"),
         (slots(alive=99, answered=80), TOLD, "the store does not answer"),
-        (slots(alive=99, answered=0), TOLD, "the store does not answer"),
+        (slots(alive=99, answered=0), TOLD, "the server is starting"),
+        (slots(alive=99, answered=80), TOLD, "the store does not answer"),
         (slots(alive=90, answered=99) + slots(alive=99, answered=99), TOLD, ""),
         (slots(alive=99, answered=80) + slots(alive=99, answered=99), TOLD, ""),
         (
