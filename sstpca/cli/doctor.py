@@ -1,6 +1,5 @@
 """``sstpca doctor``: what a Windows client would object to in a server, step by step."""
 
-import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -11,16 +10,10 @@ from ..errors import InvalidInput
 from ..vpn.diagnosing import diagnose
 from ..vpn.examining import Check, Credentials, Verdict, examine
 from .ask import login_password
-from .output import echo_json, rendered
+from .output import UNBROKEN, echo_json, in_columns, rendered
 
-_WIDTH: Final = 80
 _NAME: Final = 18
 _MARGIN: Final = len("pass  ") + _NAME + 2
-# a command is copied as a whole
-_UNBROKEN: Final = "\0"
-_WRAPPER: Final = textwrap.TextWrapper(
-    _WIDTH - _MARGIN, break_long_words=False, break_on_hyphens=False
-)
 _THERE: Final = {
     Verdict.PASS: "Windows has nothing to object to.",
     Verdict.WARN: "Windows can connect; see what some clients stumble at.",
@@ -110,13 +103,10 @@ def _lines(check: Check) -> Iterator[str]:
             number += f" ({check.windows.decimal})"
         texts.append(f"Windows: {number} {check.windows.text}")
     if check.remedy:
-        texts.append(f"fix: {rendered(check.remedy, blank=_UNBROKEN)}")
+        texts.append(f"fix: {rendered(check.remedy, blank=UNBROKEN)}")
     verdict = click.style(check.verdict.name.lower(), fg=_COLOURS[check.verdict])
     head = f"{verdict}  {check.name:{_NAME}}  "
-    for text in texts:
-        for line in _WRAPPER.wrap(text):
-            yield head + line.replace(_UNBROKEN, " ")
-            head = " " * _MARGIN
+    yield from in_columns(head, texts, _MARGIN)
 
 
 def _as_json(one: Check) -> dict[str, Any]:

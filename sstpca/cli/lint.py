@@ -1,6 +1,5 @@
 """``sstpca cert lint`` and ``cert check``: what Windows would object to, and what is due."""
 
-import textwrap
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -21,16 +20,10 @@ from ..vpn.linting import (
 )
 from .cert import cert
 from .context import Context
-from .output import echo_json, iso, pairs, rendered, table, talk
+from .output import UNBROKEN, echo_json, in_columns, iso, pairs, rendered, table, talk
 
-_WIDTH: Final = 80
-# a command is copied as a whole
-_UNBROKEN: Final = "\0"
 # "warning", a code, and the gaps
 _MARGIN: Final = len("warning  0x800B010F  ")
-_WRAPPER: Final = textwrap.TextWrapper(
-    _WIDTH - _MARGIN, break_long_words=False, break_on_hyphens=False
-)
 
 
 @cert.command("lint")
@@ -102,12 +95,9 @@ def _lines(finding: Finding) -> Iterator[str]:
     texts = [finding.found]
     if finding.windows is not None and finding.severity is not Severity.NOTE:
         texts.append(f"Windows: {finding.windows.text}")
-    texts.append(f"fix: {rendered(finding.remedy, blank=_UNBROKEN)}")
+    texts.append(f"fix: {rendered(finding.remedy, blank=UNBROKEN)}")
     head = f"{finding.severity.value:7}  {code:10}  "
-    for text in texts:
-        for line in _WRAPPER.wrap(text):
-            yield head + line.replace(_UNBROKEN, " ")
-            head = " " * _MARGIN
+    yield from in_columns(head, texts, _MARGIN)
 
 
 def _summary(report: Report) -> str:

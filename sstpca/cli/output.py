@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -26,6 +27,11 @@ Part = str | Command | Option
 
 #: fewer are done before a bar could be read, and their paths are no noise
 MANY: Final = 10
+
+#: what stands for a blank at which no line ends: a command is copied as a whole
+UNBROKEN: Final = "\0"
+#: columns of a terminal, if nothing else is said
+_USUAL: Final = 80
 
 #: columns of a table are not made narrower than a date
 _NARROWEST: Final = 10
@@ -191,6 +197,19 @@ def rendered(parts: Iterable[Part], *, blank: str = " ") -> str:
         f"{name} {part.words}".replace(" ", blank) if isinstance(part, Command) else str(part)
         for part in parts
     )
+
+
+def in_columns(head: str, texts: Iterable[str], margin: int) -> Iterator[str]:
+    """Yield texts behind a head, in lines of a terminal's usual width; commands stay whole.
+
+    :param head: of the first line, that takes ``margin`` columns; the others are blank there.
+    :param texts: in which :data:`UNBROKEN` stands for the blanks of commands.
+    """
+    wrapper = textwrap.TextWrapper(_USUAL - margin, break_long_words=False, break_on_hyphens=False)
+    for text in texts:
+        for line in wrapper.wrap(text):
+            yield head + line.replace(UNBROKEN, " ")
+            head = " " * margin
 
 
 def follow(outcomes: Generator[_Outcome, None, None], show: Callable[[_Outcome], None]) -> None:

@@ -8,6 +8,7 @@ sign_in   how it logs in: MS-CHAPv2 in CHAP, and PAP
 eap       MS-CHAPv2 in EAP
 link      its PPP, from the first frame to the last
 session   both, and when IP may flow
+http      how a connection is opened
 dhcp      the question that Windows asks after a login
 
 What looks at a server without an interface of its own:

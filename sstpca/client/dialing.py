@@ -10,19 +10,17 @@ import hmac
 import os
 import socket
 import ssl
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from sstpca.server.dataplane.stream import TlsStream
 from sstpca.server.net.tls import explained
-from sstpca.server.sstp.preamble import METHOD, PATH
+
+from .http import END, HEAD_MAX, read_answer, request
 
 #: Seconds for each step: a connection, TLS, an answer.
 STEP: Final = 20.0
-_ENDLESS: Final = 2**64 - 1
-_HEAD_MAX: Final = 16 * 1024
 _READ: Final = 16 * 1024
 
 
@@ -68,12 +66,6 @@ class Endpoint:
     authorities: bytes = b""
     pin: bytes = b""
     proxy: Proxy | None = None
-
-    @property
-    def place(self) -> str:
-        """Host and port, as HTTP has it."""
-        shown = f"[{self.name}]" if ":" in self.name else self.name
-        return shown if self.port == 443 else f"{shown}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +178,7 @@ async def _through(sock: socket.socket, endpoint: Endpoint, proxy: Proxy) -> Non
         async with asyncio.timeout(STEP):
             await loop.sock_sendall(sock, "\r\n".join([*lines, "", ""]).encode())
             # one byte at a time: what comes behind the head is TLS, and not ours to take
-            while not answer.endswith(b"\r\n\r\n") and len(answer) < _HEAD_MAX:
+            while not answer.endswith(END) and len(answer) < HEAD_MAX:
                 byte = await loop.sock_recv(sock, 1)
                 if not byte:
                     break
@@ -227,19 +219,12 @@ async def _handshake(stream: TlsStream, endpoint: Endpoint) -> None:
 
 async def _ask(stream: TlsStream, endpoint: Endpoint) -> bytes:
     """Ask for SSTP ([MS-SSTP] 3.2.4.1); return what comes behind the answer."""
-    request = (
-        f"{METHOD} {PATH} HTTP/1.1",
-        f"SSTPCORRELATIONID: {{{str(uuid.uuid4()).upper()}}}",
-        f"Content-Length: {_ENDLESS}",
-        f"Host: {endpoint.place}",
-        "\r\n",
-    )
-    stream.write("\r\n".join(request).encode("ascii"))
+    stream.write(request(endpoint.name, endpoint.port))
     head, buffer = bytearray(), bytearray(_READ)
     try:
         async with asyncio.timeout(STEP):
             await _flushed(stream)
-            while b"\r\n\r\n" not in head and len(head) < _HEAD_MAX:
+            while END not in head and len(head) < HEAD_MAX:
                 count = stream.read(memoryview(buffer))
                 if count is None:
                     await _readable(stream)
@@ -251,10 +236,10 @@ async def _ask(stream: TlsStream, endpoint: Endpoint) -> bytes:
                     head += buffer[:count]
     except (OSError, TimeoutError):
         raise DialError("asked for SSTP, the server does not answer") from None
-    answer, _, rest = bytes(head).partition(b"\r\n\r\n")
-    line = answer.partition(b"\r\n")[0].decode("latin-1")
-    if not line.startswith("HTTP/1.1 200"):
-        raise DialError(f"asked for SSTP, the server answers {line[:80]!r}")
+    came, _, rest = bytes(head).partition(END)
+    answer = read_answer(came)
+    if not answer.is_sstp:
+        raise DialError(f"asked for SSTP, the server answers {answer.line[:80]!r}")
     return rest
 
 

@@ -1,51 +1,28 @@
 """A TLS connection to an SSTP server, and a session spoken through it, one step after the other.
 
-For who wants to look at a server: nothing runs beside the caller. HTTP is [MS-SSTP] 3.2.4.1.
+For who wants to look at a server: nothing runs beside the caller.
 """
 
 import contextlib
 import socket
 import ssl
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
 
 from sstpca.server.ppp.frames import Protocol, encode
 from sstpca.server.sstp.effects import Send
-from sstpca.server.sstp.preamble import METHOD, PATH
 from sstpca.server.sstp.wire import HEADER_SIZE, Data, WireError, packet_size
 from sstpca.server.sstp.wire import encode as encode_packet
 
+from .http import END, HEAD_MAX, Answer, read_answer, request
 from .link import Connected
 from .session import ClientEffect, ClientSession, Ended, Packet
 
-_ENDLESS: Final = 2**64 - 1
-_HEAD_MAX: Final = 16 * 1024
 _READ: Final = 64 * 1024
 #: Packets of the server that wait for whoever asked for them, at most.
 _KEPT: Final = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The head of an HTTP answer.
-
-    :param status: of three digits; 0 where it is no HTTP.
-    :param line: the first line, as it came.
-    :param headers: by name in lower case.
-    """
-
-    status: int
-    line: str
-    headers: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def is_sstp(self) -> bool:
-        """Whether SSTP begins behind it."""
-        return self.status == 200 and self.line.startswith("HTTP/1.1 ")
 
 
 class Line:
@@ -79,25 +56,14 @@ class Line:
         :param host: the name or address that is dialled.
         :raises OSError: if the connection breaks, or nothing comes in time.
         """
-        shown = f"[{host}]" if ":" in host else host
-        place = shown if port == 443 else f"{shown}:{port}"
-        request = (
-            f"{METHOD} {PATH} HTTP/1.1",
-            f"SSTPCORRELATIONID: {{{str(uuid.uuid4()).upper()}}}",
-            f"Content-Length: {_ENDLESS}",
-            f"Host: {place}",
-            "\r\n",
-        )
-        self._connection.sendall("\r\n".join(request).encode("ascii"))
-        while (end := self._buffer.find(b"\r\n\r\n")) < 0 and len(self._buffer) < _HEAD_MAX:
+        self._connection.sendall(request(host, port))
+        while END not in self._buffer and len(self._buffer) < HEAD_MAX:
             data = self._connection.recv(_READ)
             if not data:
                 break
             self._buffer += data
-        end = len(self._buffer) if end < 0 else end
-        head = bytes(self._buffer[:end]).decode("latin-1")
-        del self._buffer[: end + 4]
-        return _read(head)
+        head, _, self._buffer = self._buffer.partition(END)
+        return read_answer(bytes(head))
 
     def send(self, packet: bytes) -> None:
         """Send one SSTP packet, in a TLS record of its own.
@@ -225,13 +191,3 @@ class Conversation:
 
 def _words(error: OSError) -> str:
     return f"the connection broke: {error.strerror or error}"
-
-
-def _read(head: str) -> Answer:
-    first, *others = head.split("\r\n")
-    version, _, rest = first.partition(" ")
-    digits = rest[:3]
-    status = int(digits) if version.startswith("HTTP/") and digits.isdigit() else 0
-    pairs = (line.partition(":") for line in others)
-    headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
-    return Answer(status, first[:200], headers)

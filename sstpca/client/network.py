@@ -161,12 +161,6 @@ def _routes(route: IPRoute, family: int) -> Iterator[tuple[Network, int, int]]:
             yield kind(network), one.get_attr("RTA_PRIORITY") or 0, number
 
 
-def overlapping(networks: Iterable[Network], server: str) -> bool:
-    """Whether the server's own address is in one of these networks."""
-    target = ip_address(server)
-    return any(target in one for one in networks)
-
-
 @contextlib.contextmanager
 def _kernel() -> Iterator[IPRoute]:
     with IPRoute() as route:

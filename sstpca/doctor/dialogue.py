@@ -11,7 +11,8 @@ from sstpca.server.ppp.lcp import CHAP_MD5, EAP, MS_CHAP_V2, PAP
 from sstpca.server.sstp.binding import CertificateHashes, Hash
 
 from ..client.call import ClientCall
-from ..client.line import Answer, Conversation, Line, connect
+from ..client.http import Answer
+from ..client.line import Conversation, Line, connect
 from ..client.link import ClientLink, ClientPhase
 from ..client.session import ClientSession
 from ..lint.findings import Windows
