@@ -31,11 +31,16 @@ from .patience import Patience, Question
 MAX_IDENTITY: Final = 256  # bytes; a network access identifier has at most 253 (RFC 7542 2.2)
 MAX_REQUESTS: Final = 100  # a handshake takes ten of them, and forty for the largest message
 
-# Requests are at most so large, whatever the client says it takes: clients count differently what
-# else has to fit into their MRU.
-_REQUEST_MAX: Final = 1200
+# Packets are at most so large, whatever the peer says it takes: peers count differently what else
+# has to fit into their MRU.
+_PACKET_MAX: Final = 1200
 # code, identifier, length, type; EAP-TLS' flags and length
 _OVERHEAD: Final = frames.PACKET_HEADER_SIZE + 1 + 1 + 4
+
+
+def room_for_tls(mru: int) -> int:
+    """Return how many bytes of TLS go into one packet of EAP-TLS to a peer with this MRU."""
+    return min(mru, _PACKET_MAX) - _OVERHEAD
 
 
 @enum.unique
@@ -66,7 +71,7 @@ class EapState(enum.Enum):
 # asks for SRP, which nobody has; proposed EAP-TLS while it has no certificate, 2.5 crashes.
 _METHODS: Final = (EapType.MS_CHAP_V2, EapType.TLS)
 # What clients ask for beside them (IANA, EAP Method Types)
-_NAMES: Final = {
+METHOD_NAMES: Final = {
     0: "none of these",
     4: "EAP-MD5",
     6: "EAP-GTC",
@@ -136,7 +141,7 @@ class Eap:
 
     def begin(self, mru: int, patience: Patience, now: float) -> list[Output]:
         """Have the Identity asked for: LCP is open."""
-        self._room = min(mru, _REQUEST_MAX) - _OVERHEAD
+        self._room = room_for_tls(mru)
         self._patience = patience
         self._state = EapState.IDENTITY
         return self._ask(bytes([EapType.IDENTITY]), now, at=now + LOGIN_DELAY)
@@ -239,7 +244,7 @@ class Eap:
         if left and wanted.strip(b"\0"):  # zero: there is nothing that it would have
             return self._start(next((type_ for type_ in left if type_ in wanted), left[0]), now)
         types = ", ".join(
-            _NAMES.get(type_, f"EAP type {type_}") for type_ in dict.fromkeys(wanted[:8])
+            METHOD_NAMES.get(type_, f"EAP type {type_}") for type_ in dict.fromkeys(wanted[:8])
         )
         why = f"the client wants {types or 'nothing'}; there are EAP-MSCHAPv2 and EAP-TLS"
         return [login_failed(self.user, why, Cause.METHOD), *self._refuse(now)]

@@ -9,7 +9,7 @@ import click
 
 from ..errors import InvalidInput
 from ..vpn import connecting
-from ..vpn.connecting import Credentials, Destination, State, Wishes
+from ..vpn.connecting import Certificate, Credentials, Destination, State, Wishes
 from .ask import from_file, interactive, login_password, visible
 
 _UNITS: Final = ("B", "KB", "MB", "GB", "TB")
@@ -25,6 +25,16 @@ _UNITS: Final = ("B", "KB", "MB", "GB", "TB")
     "--password-file",
     type=click.Path(path_type=Path, readable=False),
     help="Read the password from a file.",
+)
+@click.option(
+    "--certificate",
+    type=click.Path(path_type=Path, readable=False),
+    help="Log in by this certificate (EAP-TLS): PEM, or PKCS#12 with its key.",
+)
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path, readable=False),
+    help="The certificate's key, where that is in a file of its own.",
 )
 @click.option(
     "--ca",
@@ -63,6 +73,8 @@ def connect(
     user: str | None,
     from_stdin: bool,
     password_file: Path | None,
+    certificate: Path | None,
+    key: Path | None,
     ca_file: Path | None,
     system_trust: bool,
     pin: str | None,
@@ -118,23 +130,55 @@ def connect(
         down=down,
         once=once,
     )
-    credentials = _credentials(destination, user, password_file, from_stdin=from_stdin)
+    secret = _Password(password_file, from_stdin=from_stdin)
+    if files := _certificate_files(certificate, key) or destination.certificate:
+        opened = connecting.put_together(files, user or destination.user, secret.of_file)
+        credentials: Certificate | Credentials = opened
+    else:
+        credentials = _credentials(destination, user, secret)
     connecting.connect(destination, credentials, wishes, _Screen().show, allow_pap=allow_pap)
 
 
-def _credentials(
-    destination: Destination, user: str | None, password_file: Path | None, *, from_stdin: bool
-) -> Credentials:
+def _certificate_files(certificate: Path | None, key: Path | None) -> tuple[connecting.Read, ...]:
+    if certificate is None:
+        if key is not None:
+            raise InvalidInput("--key is for a certificate", "say --certificate FILE as well")
+        return ()
+    return connecting.read_files([certificate, *([] if key is None else [key])])
+
+
+class _Password:
+    """Where the password comes from: a file, standard input, or whoever types it."""
+
+    def __init__(self, file: Path | None, *, from_stdin: bool) -> None:
+        self._file = file
+        self._from_stdin = from_stdin
+
+    @property
+    def is_given(self) -> bool:
+        """Whether it was said where it is."""
+        return self._file is not None or self._from_stdin
+
+    def of(self, name: str) -> str:
+        """Return that of a user, or of a file."""
+        if self._file is not None:
+            return from_file(self._file, "the password")
+        return login_password(name, from_stdin=self._from_stdin)
+
+    def of_file(self, path: Path) -> bytes:
+        """Return that of a file with a key."""
+        return self.of(str(path)).encode()
+
+
+def _credentials(destination: Destination, user: str | None, secret: _Password) -> Credentials:
     who = user or destination.user
     if not who:
         if not interactive():
             raise InvalidInput("it is not said who logs in", "say --user NAME")
         who = visible("User name: ").strip()
-    if password_file is not None:
-        return Credentials(who, from_file(password_file, "the password"))
-    if destination.password and not user and not from_stdin:
+    if destination.password and not user and not secret.is_given:
         return Credentials(who, destination.password)
-    return Credentials(who, login_password(who, from_stdin=from_stdin))
+    return Credentials(who, secret.of(who))
 
 
 class _Screen:

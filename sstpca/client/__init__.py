@@ -5,7 +5,8 @@ What does no I/O:
 call      the client's SSTP: [MS-SSTP] 3.2
 policies  what it asks for in LCP, IPCP and IPV6CP, and how it answers the server
 sign_in   how it logs in: MS-CHAPv2 in CHAP, and PAP
-eap       MS-CHAPv2 in EAP
+eap       EAP, and MS-CHAPv2 in it
+eap_tls   TLS in EAP, in pieces
 link      its PPP, from the first frame to the last
 session   both, and when IP may flow
 http      how a connection is opened
@@ -17,6 +18,7 @@ line      a connection that a session is spoken through, step by step
 
 What connects a machine:
 
+inner_tls    the handshake in EAP-TLS, and certificate_names whom a certificate is for
 keeping      dials, sets up, and dials again
 dialing      TCP, a proxy, TLS, HTTP
 tunnel       one session between TLS and an interface

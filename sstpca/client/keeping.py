@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv6Network
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,9 @@ from sstpca.server.sstp.binding import CertificateHashes
 from .asking import Told, ask
 from .call import ClientCall
 from .dialing import DialError, Dialled, Endpoint, context_for, dial, resolve
+from .eap_tls import ByCertificate
+from .inner_tls import InnerTls
+from .inner_tls import context_for as inner_context_for
 from .kill_switch import KillSwitch
 from .link import STRONG, ClientLink, Connected
 from .network import (
@@ -29,7 +33,7 @@ from .network import (
 )
 from .resolver import Resolver
 from .session import ClientSession, Ended
-from .sign_in import Credentials
+from .sign_in import Certificate, Credentials
 from .tunnel import Tunnel
 
 #: Seconds until the next try: doubled each time, up to the most, and a random part of it.
@@ -85,7 +89,10 @@ class Refusal(Exception):
 
 
 async def keep_connected(
-    endpoint: Endpoint, credentials: Credentials, wishes: Wishes, show: Callable[[State], None]
+    endpoint: Endpoint,
+    credentials: Credentials | Certificate,
+    wishes: Wishes,
+    show: Callable[[State], None],
 ) -> None:
     """Connect and stay so until SIGINT or SIGTERM.
 
@@ -99,9 +106,11 @@ async def keep_connected(
     with ClientInterface(wishes.interface) as interface:
         switch = KillSwitch(interface.name)
         with Resolver(interface.name) as resolver:
-            keeper = _Keeper(endpoint, credentials, wishes, interface, resolver, switch, show)
             try:
+                keeper = _Keeper(endpoint, credentials, wishes, interface, resolver, switch, show)
                 await keeper.run(stop)
+            except DialError as error:
+                raise Refusal(str(error)) from None
             finally:
                 if wishes.kill_switch:
                     switch.open()
@@ -113,7 +122,7 @@ class _Keeper:
     def __init__(
         self,
         endpoint: Endpoint,
-        credentials: Credentials,
+        credentials: Credentials | Certificate,
         wishes: Wishes,
         interface: ClientInterface,
         resolver: Resolver,
@@ -121,7 +130,7 @@ class _Keeper:
         show: Callable[[State], None],
     ) -> None:
         self._endpoint = endpoint
-        self._credentials = credentials
+        self._credentials = _login(credentials, endpoint)
         self._wishes = wishes
         self._interface = interface
         self._resolver = resolver
@@ -320,3 +329,15 @@ class _Keeper:
         received, sent = self._tunnel.traffic if self._tunnel else (0, 0)
         name, since = self._interface.name, self._up_since
         self._show(State(text, connected, name, received, sent, since))
+
+
+def _login(who: Credentials | Certificate, endpoint: Endpoint) -> Credentials | ByCertificate:
+    """Return the login as the link takes it.
+
+    :raises DialError: if TLS does not take the certificate.
+    """
+    if isinstance(who, Credentials):
+        return who
+    return ByCertificate(
+        who.user, partial(InnerTls, inner_context_for(endpoint, who.pem), endpoint)
+    )

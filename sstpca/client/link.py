@@ -8,6 +8,7 @@ from typing import Final
 
 from sstpca.server.ppp import frames, lcp
 from sstpca.server.ppp.automaton import AutomatonEvent, AutomatonState
+from sstpca.server.ppp.eap import room_for_tls
 from sstpca.server.ppp.effects import Identified, Identifiers, SendFrame
 from sstpca.server.ppp.frames import Code, FrameError, Packet, Protocol
 from sstpca.server.ppp.ipv6cp import Ipv6cpPolicy
@@ -23,7 +24,8 @@ from sstpca.server.ppp.negotiation import Output as Negotiated
 from sstpca.server.ppp.patience import Patience
 
 from . import sign_in
-from .eap import EapSignIn
+from .eap import EapMsChapV2, EapSignIn
+from .eap_tls import ByCertificate, EapTls
 from .policies import ClientIpcpPolicy, ClientLcpPolicy
 from .sign_in import ChapSignIn, Credentials, MsChapV2, PapSignIn, Refused, SignedIn, SignIn
 
@@ -100,7 +102,7 @@ class ClientLink:
 
     def __init__(
         self,
-        credentials: Credentials | None,
+        credentials: Credentials | ByCertificate | None,
         *,
         random: Callable[[int], bytes],
         logins: Sequence[bytes] = STRONG,
@@ -250,18 +252,27 @@ class ClientLink:
         self._allow(LOGIN_LIMIT, "the server did not answer the login in time", now)
         if self._credentials is None:
             return []
-        exchange = MsChapV2(self._credentials, self._random)
-        match self._policy.authentication:
-            case lcp.MS_CHAP_V2:
-                self._sign_in = ChapSignIn(exchange)
-            case lcp.EAP:
-                self._sign_in = EapSignIn(exchange)
-            case lcp.PAP:
-                self._sign_in = PapSignIn(self._credentials)
-            case _:
-                # whoever asks for no login proves nothing, and has no key to bind to
-                return self.terminate("the server asks for no login", now)
+        self._sign_in = self._way_in(self._credentials)
+        if self._sign_in is None:
+            # whoever asks for no login proves nothing, and has no key to bind to
+            return self.terminate("the server asks for no login", now)
         return self._from_sign_in(self._sign_in.begin(now), now)
+
+    def _way_in(self, who: Credentials | ByCertificate) -> SignIn | None:
+        """Return the login that LCP has agreed on; None if it is none of ours."""
+        agreed = self._policy.authentication
+        if isinstance(who, ByCertificate):
+            method = EapTls(who, room_for_tls(self._policy.peer_mru))
+            return EapSignIn(method) if agreed == EAP else None
+        match agreed:
+            case lcp.MS_CHAP_V2:
+                return ChapSignIn(MsChapV2(who, self._random))
+            case lcp.EAP:
+                return EapSignIn(EapMsChapV2(MsChapV2(who, self._random)))
+            case lcp.PAP:
+                return PapSignIn(who)
+            case _:
+                return None
 
     def _from_sign_in(self, said: Iterable[sign_in.Output], now: float) -> list[LinkOutput]:
         outputs: list[LinkOutput] = []
@@ -271,10 +282,9 @@ class ClientLink:
                     outputs += [Keyed(hlak), *self._begin_network(now)]
                 case SignedIn():
                     pass
-                case Refused(error):
+                case Refused():
                     self._refused = one
-                    why = f"the server refuses name or password ({error})"
-                    outputs += self.terminate(why, now)
+                    outputs += self.terminate(one.reason, now)
                 case GiveUp(reason):
                     outputs += self.terminate(reason, now)
                 case _:

@@ -24,7 +24,7 @@ _FLAGS: Final = b"\0"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Who logs in.
+    """Who logs in by a password.
 
     :param user: the name, as it is sent.
     :param password: it is never shown.
@@ -32,6 +32,18 @@ class Credentials:
 
     user: str
     password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Who logs in by a certificate.
+
+    :param user: the name, as it is sent; it is the certificate that counts.
+    :param pem: its key, the certificate, and those between it and its root.
+    """
+
+    user: str
+    pem: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +58,22 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The server does not let us in.
+    """The server does not let us in, or we do not believe it: trying again is of no use.
 
-    :param error: the number of Windows' RAS error (RFC 2759 6); 691 where it gives none.
-    :param text: what it says, fit for a log.
+    :param error: the number of Windows' RAS error (RFC 2759 6), 691 where a refused password has
+        none; zero where it is no refusal of a name or password.
+    :param text: what the server says, fit for a log.
+    :param why: what it is, in words.
     """
 
     error: int
     text: str = ""
+    why: str = "the server refuses name or password"
+
+    @property
+    def reason(self) -> str:
+        """What it is, in one line."""
+        return f"{self.why} ({self.error})" if self.error else self.why
 
 
 Output = SendFrame | SignedIn | Refused | GiveUp
@@ -103,12 +123,12 @@ class MsChapV2:
         self._hlak = mschapv2.hlak(self._hash, response)
         return own + _RESERVED + response + _FLAGS
 
-    def succeeded(self, message: bytes) -> Output:
+    def succeeded(self, message: bytes) -> SignedIn | Refused:
         """Judge the message of a Success: whoever knows the password is the server (RFC 2759 5)."""
         said = message.decode("latin-1").partition(" ")[0].upper()
         if self._proof and hmac.compare_digest(said.encode(), f"S={self._proof}".encode()):
             return SignedIn(self._hlak)
-        return GiveUp("the server does not prove that it knows the password")
+        return Refused(0, why="the server does not prove that it knows the password")
 
 
 def refused(message: bytes) -> Refused:

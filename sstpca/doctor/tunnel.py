@@ -123,13 +123,13 @@ def _no_login(ended: Ended | None) -> Check:
             "see the server's log",
             windows=Windows.NO_PPP_ANSWER,
         )
+    if ended.reason == _PROOF:
+        fix = "do not use this server: it may be another one than it says"
+        return failed("login", ended.reason, fix, windows=Windows.NO_PROOF)
     if ended.refused is not None:
         windows = _REFUSALS.get(ended.refused.error, Windows.PASSWORD)
         said = f": {ended.refused.text}" if ended.refused.text else ""
         return failed("login", f"{ended.reason}{said}", _FIXES[windows], windows=windows)
-    if ended.reason == _PROOF:
-        fix = "do not use this server: it may be another one than it says"
-        return failed("login", ended.reason, fix, windows=Windows.NO_PROOF)
     if "IPv4" in ended.reason or "address" in ended.reason:
         fix = "see the server's log: no address of the pool may be free"
         return failed(

@@ -17,7 +17,8 @@ What some of them rest on::
     explaining      what an error of Windows means, why it comes, and what to do
     status          how it is, on one screen
     tracing         writes down the packets of a session
-    connecting      this machine as the client of a server, by a name or a bundle
+    connecting      this machine as the client of a server, by a name or a bundle; client_certificate
+                    reads what it may log in with
     doubts          what may not be meant about an access profile
     sendable        which names and passwords the clients of a platform cannot send
 """

@@ -3,7 +3,8 @@
 import asyncio
 import configparser
 import re
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -18,7 +19,7 @@ from ..client import keeping
 from ..client.dialing import Endpoint, Proxy
 from ..client.keeping import Refusal, State, Wishes
 from ..client.network import EVERYTHING, EVERYTHING_IPV6, NetworkError
-from ..client.sign_in import Credentials
+from ..client.sign_in import Certificate, Credentials
 from ..disk.reading import read_file
 from ..errors import InvalidInput, Refused, Unavailable, option
 from ..home import Home
@@ -27,17 +28,22 @@ from ..names import quoted
 from ..x509.certificates import certificate_to_pem
 from ..x509.loading import load_certificate
 from ..x509.parsing import certificates_in
+from .client_certificate import Read, put_together, read_files
 
 __all__ = [
     "EVERYWHERE",
+    "Certificate",
     "Credentials",
     "Destination",
+    "Read",
     "State",
     "Wishes",
     "by_bundle",
     "by_name",
     "connect",
     "parse_pin",
+    "put_together",
+    "read_files",
 ]
 
 Network = IPv4Network | IPv6Network
@@ -48,6 +54,8 @@ EVERYWHERE: Final[tuple[Network, ...]] = (*EVERYTHING, *EVERYTHING_IPV6)
 _FOLDER: Final = "linux/"
 _ESCAPES: Final = {"s": " ", "t": "\t", "n": "\n", "r": "\r", "\\": "\\"}
 _ESCAPED: Final = re.compile(r"\\(.)")
+# the networks in the file ip-up of a bundle
+_NETWORKS: Final = re.compile(r"^for network in (.+); do$", re.MULTILINE)
 _PIN: Final = re.compile(r"[0-9A-Fa-f]{64}")
 
 
@@ -59,11 +67,13 @@ class Destination:
     :param password: the one that the bundle has; empty where it has none.
     :param logins: how to log in, the values of LCP's option.
     :param routes: what goes through the tunnel; None: what the server pushes, or else everything.
+    :param certificate: the files of a certificate to log in with, in place of a password; may be none.
     """
 
     endpoint: Endpoint
     user: str = ""
     password: str = field(default="", repr=False)
+    certificate: tuple[Read, ...] = field(default=(), repr=False)
     logins: tuple[bytes, ...] = (MS_CHAP_V2, EAP)
     routes: tuple[Network, ...] | None = None
 
@@ -107,23 +117,25 @@ def by_bundle(path: Path) -> Destination:
         for name, content in read_bundle(path).files.items()
         if name.startswith(_FOLDER) or "/" not in name
     }
-    if "connection" not in files:
-        if "peer" in files:
-            raise Refused(
-                f"the bundle {path} signs in with a certificate, which is not done here",
-                "take pppd with its install.sh",
-            )
-        raise InvalidInput(
-            f"the bundle {path} has nothing for Linux",
-            "make one with ",
-            option("--for"),
-            " linux",
-        )
+    if "ca.pem" not in files and files.keys() & {"connection", "peer"}:
+        raise InvalidInput(f"the bundle {path} has no authority's certificate", "make it again")
+    if "connection" in files:
+        return _with_password(files, path)
+    if "peer" in files:
+        return _with_certificate(files, path)
+    raise InvalidInput(
+        f"the bundle {path} has nothing for Linux",
+        "make one with ",
+        option("--for"),
+        " linux",
+    )
+
+
+def _with_password(files: Mapping[str, bytes], path: Path) -> Destination:
+    """Return what the connection of NetworkManager says."""
     keys = _keys(files["connection"], path)
     vpn, ipv4 = keys["vpn"], keys["ipv4"]
     hosts, port = split_port(vpn.get("gateway", ""))
-    if "ca.pem" not in files:
-        raise InvalidInput(f"the bundle {path} has no authority's certificate", "make it again")
     refused = {key for key, value in vpn.items() if key.startswith("refuse-") and value == "yes"}
     logins = [(MS_CHAP_V2, "refuse-mschapv2"), (EAP, "refuse-eap")]
     routes = None
@@ -137,8 +149,29 @@ def by_bundle(path: Path) -> Destination:
         Endpoint(hosts.first, port, hosts.first, files["ca.pem"]),
         vpn.get("user", ""),
         files.get("password", b"").decode("utf-8", "replace").removesuffix("\n"),
-        tuple(login for login, key in logins if key not in refused),
-        routes,
+        logins=tuple(login for login, key in logins if key not in refused),
+        routes=routes,
+    )
+
+
+def _with_certificate(files: Mapping[str, bytes], path: Path) -> Destination:
+    """Return what the peer of pppd says: there is no connection of NetworkManager's."""
+    try:
+        lines = [shlex.split(line, comments=True) for line in files["peer"].decode().splitlines()]
+        said = {line[0]: line[-1] for line in lines if line}
+        hosts, port = split_port(shlex.split(said["pty"])[-1])
+        user = said["name"]
+        networks = " ".join(_NETWORKS.findall(files.get("ip-up", b"").decode()))
+        routes = tuple(map(parse_network, shlex.split(networks)))
+    except (KeyError, IndexError, ValueError):
+        raise InvalidInput(f"the file peer in {path} cannot be read", "make it again") from None
+    stores = tuple((Path(name), one) for name, one in files.items() if name.endswith(".p12"))
+    return Destination(
+        Endpoint(hosts.first, port, hosts.first, files["ca.pem"]),
+        user,
+        certificate=stores,
+        logins=(EAP,),
+        routes=routes if "nodefaultroute" in said else None,
     )
 
 
@@ -189,7 +222,7 @@ def parse_network(text: str) -> Network:
 
 def connect(
     destination: Destination,
-    credentials: Credentials,
+    credentials: Credentials | Certificate,
     wishes: Wishes,
     show: Callable[[State], None],
     *,
@@ -202,6 +235,8 @@ def connect(
     :raises Unavailable: if the machine does not let us.
     """
     logins = (*destination.logins, *((PAP,) if allow_pap else ()))
+    if isinstance(credentials, Certificate):
+        logins = (EAP,)
     routes = wishes.routes if wishes.routes is not None else destination.routes
     wishes = replace(wishes, logins=logins, routes=routes)
     try:

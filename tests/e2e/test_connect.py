@@ -32,10 +32,12 @@ EVERYTHING = {"0.0.0.0/1", "128.0.0.0/1"}
 class Connected:
     """``sstpca connect`` in the client's namespace."""
 
-    def __init__(self, vpn: Vpn, folder: Path, target: str, *options: str) -> None:
+    def __init__(
+        self, vpn: Vpn, folder: Path, target: str, *options: str, secret: str = PASSWORDS["alice"]
+    ) -> None:
         self.vpn = vpn
         password = folder / "password"
-        password.write_text(PASSWORDS["alice"] + "\n")
+        password.write_text(secret + "\n")
         command = (*PROGRAM, "--home", str(vpn.home.path), "connect", target, *options)
         more = ("--password-file", str(password), "--no-dns")
         self.process: Process = vpn.network.client.start(
