@@ -254,6 +254,22 @@ class TraceOrder:
     octets: int
 
 
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What is wanted of a worker: the answer to its beat.
+
+    :param ending: the sessions that are to end, and why.
+    :param rates: the sessions that have other rates than their leases or the last answer said.
+    :param traces: which packets somebody wants.
+    :param weak_sign_ins: what at least one access profile takes: a client says how before it says who.
+    """
+
+    ending: dict[int, str] = field(default_factory=dict)
+    rates: dict[int, Rates] = field(default_factory=dict)
+    traces: tuple[TraceOrder, ...] = ()
+    weak_sign_ins: WeakSignIn = NO_WEAK_SIGN_IN
+
+
 class Directory(Protocol):
     """The users. Called from a thread, never from the event loop."""
 
@@ -262,9 +278,6 @@ class Directory(Protocol):
 
         :param name: all of what it sent, with domain, blanks and all, as text.
         """
-
-    def weak_sign_ins(self) -> WeakSignIn:
-        """Return what at least one access profile takes: a client says how before it says who."""
 
     def change_password(self, account: Account, password: str) -> str:
         """Give a user who has proved to know the old password another one.
@@ -335,21 +348,14 @@ class Sessions(Protocol):
     def failed(self, logins: Sequence[FailedLogin]) -> None:
         """Note logins that failed. Not all of a flood come here, and others stand for several."""
 
-    def traces(self) -> tuple[TraceOrder, ...]:
-        """Once a second: return which packets somebody wants."""
-
     def traced(self, order: int, records: bytes) -> None:
         """Give what came of an order: see :mod:`.trace.records`; of one that is over, nothing is kept."""
 
-    def beat(self, traffic: dict[int, tuple[int, int]]) -> dict[int, str]:
+    def beat(self, traffic: dict[int, tuple[int, int]]) -> Orders:
         """Once a second: note that this worker lives and what its sessions carried.
 
         :param traffic: for each session that changed, the bytes received and sent until now.
-        :returns: the sessions that are to end, and why.
         """
-
-    def rates(self) -> dict[int, Rates]:
-        """Return the sessions that have other rates than their leases or the last answer said."""
 
 
 @dataclass(frozen=True, slots=True)

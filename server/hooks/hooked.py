@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from ..config import Hooks
-from ..contracts import Account, FailedLogin, Lease, Rates, Sessions, TraceOrder
+from ..contracts import Account, FailedLogin, Lease, Orders, Sessions
 from ..log import LOGGER
 from .program import objection
 from .runner import Run, Runner
@@ -103,10 +103,6 @@ class HookedSessions:
         if session in self._known:
             self._known[session].interface = interface
 
-    def rates(self) -> dict[int, Rates]:
-        """Return the sessions that have other rates than before."""
-        return self._sessions.rates()
-
     def up(self, session: int) -> None:
         """IP flows: have the program run, once for each session."""
         self._sessions.up(session)
@@ -143,16 +139,12 @@ class HookedSessions:
         """Note logins that failed."""
         self._sessions.failed(logins)
 
-    def traces(self) -> tuple[TraceOrder, ...]:
-        """Return which packets somebody wants."""
-        return self._sessions.traces()
-
     def traced(self, order: int, records: bytes) -> None:
         """Give what came of an order."""
         self._sessions.traced(order, records)
 
-    def beat(self, traffic: dict[int, tuple[int, int]]) -> dict[int, str]:
-        """Note what the sessions carried, and return those that are to end."""
+    def beat(self, traffic: dict[int, tuple[int, int]]) -> Orders:
+        """Note what the sessions carried, and return what is wanted."""
         return self._sessions.beat(traffic)
 
     def finish(self) -> None:

@@ -9,8 +9,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ..contracts import Account, FailedLogin, Lease, TraceOrder
+from ..contracts import Account, FailedLogin, Lease, TraceOrder, WeakSignIn
 from ..net.tun import Tun
+
+
+@dataclass(frozen=True, slots=True)
+class Identities:
+    """The server's keys, certificates and chains, as :func:`..net.tls.load` takes them.
+
+    :param version: which of those that this keeper has had.
+    """
+
+    version: int
+    pems: tuple[bytes, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a worker is told once a second; the first three as in :class:`..contracts.Orders`.
+
+    :param identities: what it is to show from now on; None if that is what it shows. It has one from
+        its beginning, and opens no file.
+    """
+
+    ending: dict[int, str]
+    traces: tuple[TraceOrder, ...]
+    weak_sign_ins: WeakSignIn
+    identities: Identities | None = None
 
 
 class OwnSessions(Protocol):
@@ -34,11 +59,13 @@ class OwnSessions(Protocol):
     def failed(self, logins: Sequence[FailedLogin]) -> None:
         """Note logins that failed; see :meth:`..contracts.Sessions.failed`."""
 
-    def beat(self, traffic: dict[int, tuple[int, int]]) -> dict[int, str]:
-        """Note what the sessions carried; see :meth:`..contracts.Sessions.beat`."""
+    def beat(self, traffic: dict[int, tuple[int, int]], version: int) -> News:
+        """Note what the sessions carried; see :meth:`..contracts.Sessions.beat`.
 
-    def traces(self) -> tuple[TraceOrder, ...]:
-        """Return which packets somebody wants; see :meth:`..contracts.Sessions.traces`."""
+        All that a worker asks for once a second is in this one call.
+
+        :param version: of the certificates that the worker shows.
+        """
 
     def traced(self, order: int, records: bytes) -> None:
         """Give what came of an order; see :meth:`..contracts.Sessions.traced`."""
@@ -67,21 +94,3 @@ class OwnInterfaces(Protocol):
 
     def leave(self, session: int) -> None:
         """It is about to go: the rules forget the networks behind it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identities:
-    """The server's keys, certificates and chains, as :func:`..net.tls.load` takes them.
-
-    :param version: which of those that this keeper has had.
-    """
-
-    version: int
-    pems: tuple[bytes, ...] = field(repr=False)
-
-
-class OwnIdentity(Protocol):
-    """The server's certificates. A worker has them from its beginning, and opens no file."""
-
-    def since(self, version: int) -> Identities | None:
-        """Return what is to be shown from now on; None if that is ``version`` still."""

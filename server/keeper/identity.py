@@ -8,7 +8,7 @@ from .contract import Identities
 
 
 class FollowedIdentity:
-    """Files that are followed: :class:`.contract.OwnIdentity`."""
+    """Files that are followed."""
 
     def __init__(self, files: CertificateFiles) -> None:
         self._files = files

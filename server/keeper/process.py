@@ -16,7 +16,7 @@ from ..net.shared import INTERFACES
 from ..net.tls import CertificateFiles
 from .answering import Desk
 from .codec import MalformedMessage
-from .contract import OwnIdentity, OwnInterfaces, OwnSessions
+from .contract import OwnInterfaces, OwnSessions
 from .identity import FollowedIdentity
 from .interfaces import KernelInterfaces
 from .sessions import KeptSessions
@@ -69,12 +69,11 @@ def keep(
         backend.join(worker) as (directory, stored),
         hooked(stored, config.hooks) as sessions,
     ):
-        kept = KeptSessions(sessions, config.interface)
+        kept = KeptSessions(sessions, config.interface, FollowedIdentity(identity))
         store = Desk(
             {
                 "directory": (Directory, directory),
                 "sessions": (OwnSessions, kept),
-                "identity": (OwnIdentity, FollowedIdentity(identity)),
             }
         )
         interfaces = KernelInterfaces(kept, config)

@@ -5,10 +5,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ..contracts import UNSHAPED, Account, FailedLogin, Lease, Sessions, TraceOrder
+from ..contracts import UNSHAPED, Account, FailedLogin, Lease, Sessions
 from ..errors import ServerError
 from ..net import shaping
 from ..net.tun import name_of, take_away
+from .contract import News
+from .identity import FollowedIdentity
 
 
 @dataclass(slots=True)
@@ -31,11 +33,13 @@ class KeptSessions:
 
     :param sessions: the store's; called by one thread at a time.
     :param prefix: of the sessions' interfaces.
+    :param identity: the server's certificates.
     """
 
-    def __init__(self, sessions: Sessions, prefix: str) -> None:
+    def __init__(self, sessions: Sessions, prefix: str, identity: FollowedIdentity) -> None:
         self._sessions = sessions
         self._prefix = prefix
+        self._identity = identity
         self._kept: dict[int, Kept] = {}
         self._lock = threading.Lock()
 
@@ -83,17 +87,18 @@ class KeptSessions:
         with self._lock:
             self._sessions.failed(logins)
 
-    def beat(self, traffic: dict[int, tuple[int, int]]) -> dict[int, str]:
-        """Note what the sessions carried, and return those that are to end."""
+    def beat(self, traffic: dict[int, tuple[int, int]], version: int) -> News:
+        """Note what the sessions carried, and return what its worker has to know."""
         with self._lock:
             own = {session: count for session, count in traffic.items() if session in self._kept}
-            ending = self._sessions.beat(own)
-            for session, rates in self._sessions.rates().items():
+            orders = self._sessions.beat(own)
+            for session, rates in orders.rates.items():
                 if (kept := self._kept.get(session)) is not None:
                     kept.lease = replace(kept.lease, rates=rates)
                     if kept.name:
                         shaping.shape(kept.name, rates)
-            return ending
+        identities = self._identity.since(version)
+        return News(orders.ending, orders.traces, orders.weak_sign_ins, identities)
 
     def shape(self, kept: Kept, name: str) -> None:
         """Have a new interface called ``name`` no faster than its session may be just now."""
@@ -101,11 +106,6 @@ class KeptSessions:
             if kept.lease.rates != UNSHAPED:
                 shaping.shape(name, kept.lease.rates)
             kept.name = name
-
-    def traces(self) -> tuple[TraceOrder, ...]:
-        """Return which packets somebody wants."""
-        with self._lock:
-            return self._sessions.traces()
 
     def traced(self, order: int, records: bytes) -> None:
         """Give what came of an order."""

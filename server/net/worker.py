@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..config import Config
-from ..contracts import Directory
+from ..contracts import Directory, TraceOrder
 from ..dataplane.stream import TlsStream
-from ..keeper.contract import OwnIdentity, OwnInterfaces, OwnSessions
+from ..keeper.contract import OwnInterfaces, OwnSessions
 from ..keeper.line import Line, remote
 from ..keeper.process import Ends
 from ..log import LOGGER, SessionLog
@@ -53,8 +53,7 @@ async def work(
         remote(kernel, "interfaces", OwnInterfaces),  # type: ignore[type-abstract]
         tally=tally,
     )
-    shared.weak_sign_ins = await shared.ask(shared.directory.weak_sign_ins)
-    await Worker(shared, listeners, remote(store, "identity", OwnIdentity)).run(supervisor)  # type: ignore[type-abstract]
+    await Worker(shared, listeners).run(supervisor)
 
 
 def _orphaned() -> None:
@@ -67,14 +66,10 @@ class Worker:
     """Accepts connections and looks after them.
 
     :param listeners: listening sockets, shared with the other workers.
-    :param shown: knows of new certificates.
     """
 
-    def __init__(
-        self, shared: Shared, listeners: Sequence[socket.socket], shown: OwnIdentity
-    ) -> None:
+    def __init__(self, shared: Shared, listeners: Sequence[socket.socket]) -> None:
         self._shared = shared
-        self._shown = shown
         self._loop = shared.loop
         self._listeners = listeners
         self._strangers = Strangers(shared.loop.time)
@@ -84,6 +79,7 @@ class Worker:
     async def run(self, supervisor: int) -> None:
         """Work until SIGTERM, or until the process ``supervisor`` is no longer our parent."""
         self._loop.add_signal_handler(signal.SIGTERM, self._stopping.set)
+        await self._beat()
         for listener in self._listeners:
             self._loop.add_reader(listener, self._accept, listener)
         # beside the loop: a store that does not answer must not keep us from hearing SIGTERM
@@ -105,7 +101,6 @@ class Worker:
             await asyncio.sleep(_BEAT)
             try:
                 await self._beat()
-                await self._follow_certificates()
             except Exception:  # the sessions are worth more than one beat
                 LOGGER.exception("a mistake in the server")
 
@@ -123,28 +118,30 @@ class Worker:
         traffic = {c.session: c.traffic for c in active if c.session is not None}
         for one in active:
             self._shared.tally.carried(one, one.traffic)
+        shown = self._shared.identity.version
         try:
-            ending = await self._shared.ask(self._shared.sessions.beat, traffic)
-            weak = await self._shared.ask(self._shared.directory.weak_sign_ins)
+            news = await self._shared.ask(self._shared.sessions.beat, traffic, shown)
         except Exception as error:
             LOGGER.error("the store does not answer: %s", error)
             self._shared.active.update(active)
             self._shared.tally.stored(well=False)
             return
         self._shared.tally.stored(well=True)
-        self._shared.weak_sign_ins = weak
-        if ending:
+        self._shared.weak_sign_ins = news.weak_sign_ins
+        if news.ending:
             for one in list(self._connections):
-                if one.session in ending:
-                    one.terminate(ending[one.session])
+                if one.session in news.ending:
+                    one.terminate(news.ending[one.session])
         await self._tell_failures()
-        await self._trace()
+        await self._trace(news.traces)
+        if news.identities is not None:
+            self._shared.identity.take(news.identities.version, news.identities.pems)
 
-    async def _trace(self) -> None:
+    async def _trace(self, orders: Sequence[TraceOrder]) -> None:
         """Give what was traced, and begin and end what is to be traced."""
         tracing, sessions = self._shared.tracing, self._shared.sessions
         before = tracing.orders
-        tracing.follow(await self._shared.ask(sessions.traces))
+        tracing.follow(orders)
         if tracing.orders or before:
             for one in list(self._connections):
                 one.traced.look(one.session)
@@ -162,12 +159,6 @@ class Worker:
             LOGGER.error("the store does not answer: %s", error)
         else:
             failures.forget(len(waiting))
-
-    async def _follow_certificates(self) -> None:
-        """Show new connections what the keeper has read, if that is new."""
-        identity = self._shared.identity
-        if new := await self._shared.ask(self._shown.since, identity.version):
-            identity.take(new.version, new.pems)
 
     async def _end_all(self) -> None:
         """End every session politely, within a bounded time."""

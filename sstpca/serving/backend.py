@@ -17,6 +17,7 @@ from sstpca.server.contracts import (
     Figures,
     Ipv6Lease,
     Lease,
+    Orders,
     Rates,
     Sessions,
     TraceOrder,
@@ -27,13 +28,13 @@ from ..home import Home
 from ..names import on_one_line
 from ..secrets import Sealer
 from ..settings import HistorySettings, LockoutSettings
-from ..store import Store, certificates, failures, sessions, traces
+from ..store import Store, certificates, failures, profiles, sessions, traces
 from ..store.failures import Failure
 from ..store.history import Ended
 from ..store.promised import Promised
 from ..store.sessions import Traffic
 from ..store.usage import Used
-from .directory import StoreDirectory
+from .directory import StoreDirectory, weak_sign_ins
 from .figures import gather
 from .limiting import Limiting
 from .past import Past
@@ -130,13 +131,6 @@ class StoreSessions:
         self._certificates.pop(session, None)
         self._sweep()
 
-    def traces(self) -> tuple[TraceOrder, ...]:
-        """Return which packets somebody wants."""
-        return tuple(
-            TraceOrder(one.id, one.session, one.user, one.whole, one.octets)
-            for one in traces.wanted(self._store)
-        )
-
     def traced(self, order: int, records: bytes) -> None:
         """Give what came of an order to whoever waits for it."""
         traces.put(self._store, order, records)
@@ -161,8 +155,8 @@ class StoreSessions:
                 known.pop(session, None)
         self._over.clear()
 
-    def beat(self, traffic: dict[int, tuple[int, int]]) -> dict[int, str]:
-        """Write what changed, and return the sessions that are to end."""
+    def beat(self, traffic: dict[int, tuple[int, int]]) -> Orders:
+        """Write what changed, and return what the administrator and the limits want."""
         if self._over:
             self._sweep()
         now = time.time()
@@ -186,12 +180,17 @@ class StoreSessions:
         self._counted |= dict.fromkeys(noted.keys() & self._counted.keys(), now)
         gone = dict.fromkeys(traffic.keys() - self._own, sessions.TAKEN_AWAY)
         limited = self._limiting.judge(active, now)
-        orders = sessions.orders(self._store, self._worker, self._own)
-        return limited | self._revoked() | gone | orders
-
-    def rates(self) -> dict[int, Rates]:
-        """Return the sessions whose limits have changed, and what they are."""
-        return self._limiting.rates()
+        revoked = self._revoked()
+        with self._store.directly(writing=False) as transaction:
+            told = sessions.orders(transaction, self._worker, self._own)
+            wanted = traces.wanted(transaction)
+            weak = profiles.weak_sign_ins(transaction)
+        return Orders(
+            limited | revoked | gone | told,
+            rates=self._limiting.rates(),  # told once: after all that may fail
+            traces=tuple(TraceOrder(**dataclasses.asdict(one)) for one in wanted),
+            weak_sign_ins=weak_sign_ins(weak),
+        )
 
     def _change(self, session: int, count: tuple[int, int], now: float) -> Traffic:
         """Return what to write of a session; who is only sent packets may be gone."""

@@ -25,7 +25,7 @@ from ..home import Home
 from ..names import quoted
 from ..secrets import Sealer
 from ..settings import LockoutSettings
-from ..store import Store, attempts, certificates, limits, logins, profiles, users
+from ..store import Store, attempts, certificates, limits, logins, users
 
 #: Seconds between two looks for what is forgotten.
 _SWEEP: Final = 60.0
@@ -55,10 +55,6 @@ class StoreDirectory:
     def account(self, name: str) -> Account | None:
         """Return the user whom a client means by that name, or None."""
         return self._account(logins.login_as_typed(self._store, self._sealer, name))
-
-    def weak_sign_ins(self) -> WeakSignIn:
-        """Return what at least one access profile takes."""
-        return _weak(profiles.weak_sign_ins(self._store))
 
     def change_password(self, account: Account, password: str) -> str:
         """Give a user another password; return why it cannot be, or nothing."""
@@ -122,7 +118,7 @@ class StoreDirectory:
             not_now=limits.objection(self._store, user.id, found.held, now),
             password_expired=user.password_expired,
             certificate_only=not found.sign_in.with_password,
-            weak_sign_ins=_weak(found.weak_sign_ins),
+            weak_sign_ins=weak_sign_ins(found.weak_sign_ins),
             password=found.password,
         )
 
@@ -137,5 +133,6 @@ class StoreDirectory:
         return entry.name
 
 
-def _weak(found: Iterable[access.WeakSignIn]) -> WeakSignIn:
+def weak_sign_ins(found: Iterable[access.WeakSignIn]) -> WeakSignIn:
+    """Return the ways to log in of access profiles, as the server has them."""
     return functools.reduce(operator.or_, map(_WEAK.__getitem__, found), NO_WEAK_SIGN_IN)

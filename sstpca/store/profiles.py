@@ -17,7 +17,7 @@ from ..errors import InUse, InvalidInput, NameTaken, NotFound, command
 from ..names import quoted, some
 from . import networks, sessions
 from .database import Store, Transaction
-from .prepared import Prepared
+from .prepared import Direct, Prepared
 from .schema import pools, profiles, users
 
 # built once: a server asks for it each second
@@ -99,10 +99,9 @@ def list_all(store: Store) -> list[AccessProfile]:
         return sorted(_all(transaction).values(), key=lambda profile: profile.name)
 
 
-def weak_sign_ins(store: Store) -> frozenset[WeakSignIn]:
+def weak_sign_ins(transaction: Direct) -> frozenset[WeakSignIn]:
     """Return what at least one access profile takes."""
-    with store.directly(writing=False) as transaction:
-        rows = transaction.all(_WEAK)
+    rows = transaction.all(_WEAK)
     return frozenset(WeakSignIn(one) for row in rows for one in row.weak_sign_ins)
 
 

@@ -263,16 +263,15 @@ def note(store: Store, worker: int, traffic: Sequence[Traffic], seen: float) -> 
         transaction.run_for_each(_TRAFFIC, rows)
 
 
-def orders(store: Store, worker: int, own: Collection[int]) -> dict[int, str]:
+def orders(transaction: Direct, worker: int, own: Collection[int]) -> dict[int, str]:
     """Return which of its sessions ``own`` a worker is to end, and why.
 
     That is asked once a second, and must not look at each of thousands.
     """
-    with store.directly(writing=False) as transaction:
-        ending = {row.id: str(row.kill) for row in transaction.all(_ENDING, worker=worker)}
-        if transaction.first(_COUNT, worker=worker).rows < len(own):
-            there = {row.id for row in transaction.all(_ALL, worker=worker)}
-            ending |= {number: TAKEN_AWAY for number in own if number not in there}
+    ending = {row.id: str(row.kill) for row in transaction.all(_ENDING, worker=worker)}
+    if transaction.first(_COUNT, worker=worker).rows < len(own):
+        there = {row.id for row in transaction.all(_ALL, worker=worker)}
+        ending |= {number: TAKEN_AWAY for number in own if number not in there}
     return ending
 
 

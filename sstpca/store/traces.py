@@ -11,7 +11,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from .database import Store, now
-from .prepared import Prepared
+from .prepared import Direct, Prepared
 from .schema import trace_records, traces, workers
 
 #: Seconds without a word after which nobody waits for a trace any more.
@@ -78,10 +78,9 @@ def serving(store: Store) -> bool:
         return transaction.scalar(alive.limit(1)) is not None
 
 
-def wanted(store: Store) -> Sequence[Wanted]:
+def wanted(transaction: Direct) -> Sequence[Wanted]:
     """Return the traces that somebody waits for; workers ask for it once a second."""
-    with store.directly(writing=False) as transaction:
-        rows = transaction.all(_ALL, since=now() - STALE)
+    rows = transaction.all(_ALL, since=now() - STALE)
     return [Wanted(row.id, row.session, row.user, row.whole, row.octets) for row in rows]
 
 

@@ -66,7 +66,7 @@ def test_kill(run: Run, sessions: Sessions, arguments: tuple[str, ...], ended: s
     def work() -> None:
         """Do as a worker does, until all that is to end has ended."""
         while set(seen) < ended:
-            for number, reason in sessions.beat({1: (0, 0), 2: (0, 0)}).items():
+            for number, reason in sessions.beat({1: (0, 0), 2: (0, 0)}).ending.items():
                 seen[number] = reason
                 sessions.close(number, "over", (0, 0))
 
@@ -97,7 +97,7 @@ def test_wrong_input_ends_nothing(
     message: str,
 ) -> None:
     assert refused(run("session", "kill", *arguments), code).startswith(message)
-    assert sessions.beat({1: (0, 0), 2: (0, 0)}) == {}
+    assert sessions.beat({1: (0, 0), 2: (0, 0)}).ending == {}
 
 
 def test_a_worker_that_does_not_obey(

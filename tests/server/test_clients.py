@@ -12,7 +12,7 @@ import pytest
 from OpenSSL import SSL
 
 from sstpca.names import login_names
-from sstpca.server.contracts import NO_WEAK_SIGN_IN, Account, Lease, Standing, WeakSignIn
+from sstpca.server.contracts import Account, Lease, Standing
 from sstpca.server.net.eap_handshake import Contexts, EapHandshake
 from tests.support import eap, ppp, sstp
 from tests.support.handshake import certificate_of
@@ -260,9 +260,6 @@ class Smartcards:
 
     def account(self, name: str) -> Account | None:
         raise AssertionError("nobody is looked up by name")
-
-    def weak_sign_ins(self) -> WeakSignIn:
-        return NO_WEAK_SIGN_IN
 
     def change_password(self, account: Account, password: str) -> str:
         raise AssertionError("nobody changes a password")

@@ -8,14 +8,15 @@ from ipaddress import IPv4Address
 import pytest
 import sqlalchemy as sa
 
+from sstpca.access import weak_sign_ins as access
 from sstpca.access.connection_settings import ConnectionSettings, parse_name_rule
 from sstpca.access.reach import Reach
 from sstpca.errors import SstpcaError
 from sstpca.home import Home
 from sstpca.secrets import Sealer
-from sstpca.server.contracts import CLOSED, Account, Lease, Sessions
+from sstpca.server.contracts import CLOSED, Account, Lease, Orders, Sessions, TraceOrder, WeakSignIn
 from sstpca.serving.backend import StoreBackend
-from sstpca.store import Store, profiles, users
+from sstpca.store import Store, profiles, traces, users
 from sstpca.store.sessions import end_sessions, list_sessions
 from tests.support.files import open_files
 
@@ -133,7 +134,7 @@ def test_a_new_login_takes_the_static_address_over(
     assert old is not None
     assert new is not None
     assert old.address == new.address == IPv4Address("10.99.9.9")
-    ending = sessions.beat({old.session: (0, 0), new.session: (0, 0)})
+    ending = sessions.beat({old.session: (0, 0), new.session: (0, 0)}).ending
     assert list(ending) == [old.session]
     assert "newer login" in ending[old.session]
 
@@ -144,23 +145,25 @@ def test_the_beat_writes_the_traffic_and_brings_the_orders(
     lease = begin(sessions, add(home, store, "alice"))
     assert lease is not None
     sessions.started(lease.session, "sstp7")
-    assert sessions.beat({lease.session: (1000, 2000)}) == {}
+    assert sessions.beat({lease.session: (1000, 2000)}).ending == {}
     [seen] = list_sessions(store)
     assert (seen.received, seen.sent, seen.interface) == (1000, 2000, "sstp7")
     with pytest.raises(SstpcaError, match=f"still there.*{lease.session}"):
         end_sessions(store, [lease.session], reason="enough", patience=0)
-    assert sessions.beat({lease.session: (1000, 2000)}) == {lease.session: "enough"}
+    assert sessions.beat({lease.session: (1000, 2000)}).ending == {lease.session: "enough"}
     sessions.close(lease.session, "over", (0, 0))
     end_sessions(store, [lease.session], reason="enough", patience=0)
     assert list_sessions(store) == []
-    assert sessions.beat({lease.session: (1, 1)}) == {lease.session: "its lease was taken away"}
+    assert sessions.beat({lease.session: (1, 1)}).ending == {
+        lease.session: "its lease was taken away"
+    }
 
 
 def test_disabling_a_user_ends_the_sessions(home: Home, store: Store, sessions: Sessions) -> None:
     lease = begin(sessions, add(home, store, "alice"))
     assert lease is not None
     users.set_enabled(store, ["alice"], False)
-    assert sessions.beat({lease.session: (0, 0)}) == {lease.session: "the user was disabled"}
+    assert sessions.beat({lease.session: (0, 0)}).ending == {lease.session: "the user was disabled"}
 
 
 def test_a_disabled_user_gets_no_lease(home: Home, store: Store, sessions: Sessions) -> None:
@@ -186,7 +189,7 @@ def test_a_lease_comes_free_when_the_database_answers_again(
     with store.writing() as connection:
         connection.execute(sa.text("DROP TRIGGER no"))
     assert len(list_sessions(store)) == 1
-    assert sessions.beat({}) == {}
+    assert sessions.beat({}).ending == {}
     assert list_sessions(store) == []
 
 
@@ -235,3 +238,16 @@ def test_workers_at_once_never_share_an_address(
     assert len(leased) == 40
     assert len(set(leased)) == 40
     assert None not in leased
+
+
+def test_a_beat_brings_what_profiles_take_and_who_is_traced(
+    store: Store, sessions: Sessions
+) -> None:
+    assert sessions.beat({}) == Orders()
+    weak = frozenset({access.WeakSignIn.PAP})
+    profiles.change(store, "default", weak_sign_ins=weak)
+    number = traces.order(store, session=0, user="alice", whole=True, octets=5000)
+    wanted = (TraceOrder(number, 0, "alice", True, 5000),)
+    assert sessions.beat({}) == Orders(traces=wanted, weak_sign_ins=WeakSignIn.PAP)
+    traces.cancel(store, number)
+    assert sessions.beat({}).traces == ()

@@ -176,15 +176,15 @@ def test_sessions_end_with_their_certificate(
             sessions.promise(account, peer="203.0.113.9:1", client="") for account in accounts
         ]
         traffic = {lease.session: (0, 0) for lease in leases if lease}
-        assert sessions.beat(traffic) == {}
+        assert sessions.beat(traffic).ending == {}
         revoke(store, "alice")
         _, bobs, last = traffic
-        assert sessions.beat(traffic) == {last: "its certificate was revoked"}
+        assert sessions.beat(traffic).ending == {last: "its certificate was revoked"}
         sessions.close(last, "over", (0, 0))
         del traffic[last]
-        assert sessions.beat(traffic) == {}
+        assert sessions.beat(traffic).ending == {}
         users.remove(store, ["bob"])
-        assert sessions.beat(traffic) == {bobs: "the user was removed"}
+        assert sessions.beat(traffic).ending == {bobs: "the user was removed"}
 
 
 def test_a_user_changes_an_expired_password(

@@ -13,7 +13,7 @@ from sstpca.access.hours import parse_hours
 from sstpca.access.limits import Limits, OwnLimits, WhenFull, number_of, parse_end
 from sstpca.home import Home
 from sstpca.secrets import Sealer
-from sstpca.server.contracts import UNSHAPED, Account, CertificateRefused, Lease, Rates
+from sstpca.server.contracts import UNSHAPED, Account, CertificateRefused, Lease, Orders, Rates
 from sstpca.serving.backend import StoreBackend, StoreSessions
 from sstpca.serving.directory import StoreDirectory
 from sstpca.store import Store, profiles, schema, sessions, users
@@ -111,15 +111,12 @@ def test_a_session_begins_with_its_rates(site: Site) -> None:
 
 def test_rates_follow_with_the_next_beat_and_are_told_once(site: Site) -> None:
     lease = site.login()
-    site.worker.beat({})
-    assert site.worker.rates() == {}
+    assert site.worker.beat({}).rates == {}
     site.limit(rate_down=10_000_000)
-    site.worker.beat({})
-    assert site.worker.rates() == {lease.session: Rates(10_000_000, 0)}
-    assert site.worker.rates() == {}
+    assert site.worker.beat({}).rates == {lease.session: Rates(10_000_000, 0)}
+    assert site.worker.beat({}).rates == {}
     profiles.change(site.store, "default", limits=Limits())
-    site.worker.beat({})
-    assert site.worker.rates() == {lease.session: UNSHAPED}
+    assert site.worker.beat({}).rates == {lease.session: UNSHAPED}
 
 
 def test_another_profile_counts_at_once(site: Site) -> None:
@@ -130,17 +127,16 @@ def test_another_profile_counts_at_once(site: Site) -> None:
     slow = replace(before, name="slow", local_address=local, pools=((first, last),), limits=held)
     profiles.add(site.store, slow)
     users.change(site.store, "alice", profile="slow")
-    site.worker.beat({})
-    assert site.worker.rates() == {lease.session: Rates(0, 8000)}
+    assert site.worker.beat({}).rates == {lease.session: Rates(0, 8000)}
 
 
 def test_a_session_that_has_lasted_long_enough_ends(site: Site, clock: Clock) -> None:
     site.limit(session_timeout=HOUR)
     lease = site.login()
     clock.now += HOUR - 1
-    assert site.worker.beat({lease.session: (5, 5)}) == {}
+    assert site.worker.beat({lease.session: (5, 5)}).ending == {}
     clock.now += 1
-    assert site.worker.beat({}) == {lease.session: "session timeout: it has lasted for 1h"}
+    assert site.worker.beat({}).ending == {lease.session: "session timeout: it has lasted for 1h"}
 
 
 @pytest.mark.parametrize("way", [(1, 0), (0, 1)])
@@ -150,10 +146,10 @@ def test_an_idle_session_ends(site: Site, clock: Clock, way: tuple[int, int]) ->
     for number in (1, 2, 3):
         clock.now += MINUTE - 1
         carried = (way[0] * number * 100, way[1] * number * 100)
-        assert site.worker.beat({lease.session: carried}) == {}
+        assert site.worker.beat({lease.session: carried}).ending == {}
     clock.now += MINUTE
     # counters that have not moved are no packet
-    assert site.worker.beat({lease.session: carried}) == {
+    assert site.worker.beat({lease.session: carried}).ending == {
         lease.session: "idle timeout: no packet for 1m"
     }
 
@@ -162,19 +158,19 @@ def test_an_idle_timeout_that_comes_later_counts_from_then(site: Site, clock: Cl
     lease = site.login()
     clock.now += DAY
     site.limit(idle_timeout=MINUTE)
-    assert site.worker.beat({}) == {}
+    assert site.worker.beat({}).ending == {}
     clock.now += MINUTE
-    assert list(site.worker.beat({})) == [lease.session]
+    assert list(site.worker.beat({}).ending) == [lease.session]
 
 
 def test_sessions_end_with_the_hours(site: Site, clock: Clock) -> None:
     site.limit(hours=parse_hours("mon-fri 07:00-19:00"))
     lease = site.login()
     clock.now = datetime(2026, 11, 30, 18, 59, 59).timestamp()
-    assert site.worker.beat({}) == {}
+    assert site.worker.beat({}).ending == {}
     assert site.account().in_hours
     clock.now += 1
-    assert site.worker.beat({}) == {lease.session: "the hours of the account are over"}
+    assert site.worker.beat({}).ending == {lease.session: "the hours of the account are over"}
     assert not site.account().in_hours
 
 
@@ -182,24 +178,24 @@ def test_an_account_ends_at_the_end_of_its_last_day(site: Site, clock: Clock) ->
     users.change(site.store, "alice", ends=parse_end("2026-12-01"))
     lease = site.login()
     clock.now = datetime(2026, 12, 1, 23, 59, 59).timestamp()
-    assert site.worker.beat({}) == {}
+    assert site.worker.beat({}).ending == {}
     assert not site.account().ended
     clock.now += 1
-    assert site.worker.beat({}) == {lease.session: "the account has expired"}
+    assert site.worker.beat({}).ending == {lease.session: "the account has expired"}
     assert site.account().ended
     users.change(site.store, "alice", no_end=True)
-    assert site.worker.beat({}) == {}
+    assert site.worker.beat({}).ending == {}
     assert not site.account().ended
 
 
 def test_a_volume_of_the_day_ends_sessions_until_the_next(site: Site, clock: Clock) -> None:
     site.limit(volume_day=1000)
     lease = site.login()
-    assert site.worker.beat({lease.session: (400, 599)}) == {}
+    assert site.worker.beat({lease.session: (400, 599)}).ending == {}
     assert site.account().not_now == ""
     clock.now += 1
     why = "its volume of the day, 1 kB, is used up"
-    assert site.worker.beat({lease.session: (400, 600)}) == {lease.session: why}
+    assert site.worker.beat({lease.session: (400, 600)}).ending == {lease.session: why}
     site.worker.close(lease.session, "enough", (400, 600))
     assert site.account().not_now == why
     clock.now += DAY
@@ -211,15 +207,15 @@ def test_a_volume_of_the_month_slows_until_the_next(site: Site, clock: Clock) ->
     lease = site.login()
     assert lease.rates == Rates(0, 32_000)
     clock.now += 1
-    assert site.worker.beat({lease.session: (1000, 0)}) == {}
     slow = Rates(64_000, 32_000)
-    assert site.worker.rates() == {lease.session: slow}
+    assert site.worker.beat({lease.session: (1000, 0)}) == Orders(rates={lease.session: slow})
     assert site.account().not_now == ""
     assert site.login().rates == slow
     # the next month begins for a session that carries nothing as well
     clock.now = datetime(2026, 12, 1, 0, 0, 1).timestamp()
-    assert site.worker.beat({}) == {}
-    assert site.worker.rates()[lease.session] == Rates(0, 32_000)
+    orders = site.worker.beat({})
+    assert orders.ending == {}
+    assert orders.rates[lease.session] == Rates(0, 32_000)
 
 
 def test_a_volume_is_of_all_sessions_of_a_user_in_all_workers(site: Site, clock: Clock) -> None:
@@ -230,15 +226,15 @@ def test_a_volume_is_of_all_sessions_of_a_user_in_all_workers(site: Site, clock:
         assert there is not None
         assert other.bind(there.session, "sstp2") == ""
         clock.now += 1
-        assert other.beat({there.session: (900, 0)}) == {}
-    assert list(site.worker.beat({here.session: (50, 50)})) == [here.session]
+        assert other.beat({there.session: (900, 0)}).ending == {}
+    assert list(site.worker.beat({here.session: (50, 50)}).ending) == [here.session]
 
 
 def test_one_session_more_replaces_or_is_refused(site: Site) -> None:
     profiles.change(site.store, "default", sessions=2)
     old = [site.login() for _ in range(2)]
     site.login()
-    assert list(site.worker.beat({})) == [old[0].session]
+    assert list(site.worker.beat({}).ending) == [old[0].session]
     site.worker.close(old[0].session, "replaced", (0, 0))
     site.limit(when_full=WhenFull.REFUSE)
     account = site.account()
@@ -247,7 +243,7 @@ def test_one_session_more_replaces_or_is_refused(site: Site) -> None:
     late = site.worker.promise(account, peer="203.0.113.9:1", client="")
     assert late is not None
     assert site.worker.bind(late.session, "sstp9") == account.not_now
-    assert site.worker.beat({}) == {}
+    assert site.worker.beat({}).ending == {}
     site.worker.close(late.session, account.not_now, (0, 0))
     site.worker.close(old[1].session, "over", (0, 0))
     assert site.account().not_now == ""
@@ -258,11 +254,11 @@ def test_a_users_own_number_of_sessions(site: Site) -> None:
     site.own(sessions=1)
     old = site.login()
     site.login()
-    assert list(site.worker.beat({})) == [old.session]
+    assert list(site.worker.beat({}).ending) == [old.session]
     site.own(sessions=3)
     site.login()
     site.login()
-    assert list(site.worker.beat({})) == [old.session]
+    assert list(site.worker.beat({}).ending) == [old.session]
 
 
 @pytest.mark.parametrize(
@@ -350,7 +346,7 @@ def test_counting_is_bounded(site: Site, clock: Clock, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(Store, "directly", counted)
     clock.now += 1
-    assert site.worker.beat({}) == {}
-    assert len(asked) <= 3
+    assert site.worker.beat({}).ending == {}
+    assert len(asked) <= 2
     assert number_of(date(1970, 1, 2)) == 1
     assert sessions.limits_changed(site.store, 1) == {}

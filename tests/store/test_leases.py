@@ -61,7 +61,7 @@ def begin(sessions: Sessions, account: Account) -> Lease:
 
 
 def ending(sessions: Sessions, *leases: Lease) -> dict[int, str]:
-    return sessions.beat({lease.session: (0, 0) for lease in leases})
+    return sessions.beat({lease.session: (0, 0) for lease in leases}).ending
 
 
 def test_a_promise_is_no_session(store: Store, sessions: Sessions, add: Add) -> None:

@@ -106,7 +106,7 @@ def test_a_login_that_takes_over_the_address_takes_the_prefix(
     assert (waiting.address, prefix_of(waiting)) == (first.address, prefix_of(first))
     assert prefix_of(begin(sessions, add("bob"))) != prefix_of(first)
     assert sessions.bind(waiting.session, "sstp2") == ""
-    assert sessions.beat({first.session: (0, 0)}) == {first.session: REPLACED}
+    assert sessions.beat({first.session: (0, 0)}).ending == {first.session: REPLACED}
 
 
 def test_the_same_user_tends_to_get_the_same(sessions: Sessions, add: Add) -> None:
@@ -124,9 +124,9 @@ def test_a_static_prefix_belongs_to_the_newest_session(
     assert prefix_of(first) == OWN
     second = promise(sessions, alice)
     assert (second.address, prefix_of(second)) == (first.address, OWN)
-    assert sessions.beat({first.session: (0, 0)}) == {}
+    assert sessions.beat({first.session: (0, 0)}).ending == {}
     assert sessions.bind(second.session, "sstp2") == ""
-    assert sessions.beat({first.session: (0, 0)}) == {first.session: REPLACED}
+    assert sessions.beat({first.session: (0, 0)}).ending == {first.session: REPLACED}
 
 
 def test_a_session_from_before_the_address_was_static_gives_way(
@@ -137,7 +137,7 @@ def test_a_session_from_before_the_address_was_static_gives_way(
     users.change(store, "alice", static_address=IPv4Address("10.99.0.200"))
     second = begin(sessions, alice)
     assert (second.address, prefix_of(second)) == (IPv4Address("10.99.0.200"), OWN)
-    assert sessions.beat({first.session: (0, 0)}) == {first.session: REPLACED}
+    assert sessions.beat({first.session: (0, 0)}).ending == {first.session: REPLACED}
 
 
 def test_nobody_gets_the_static_prefix_of_another(

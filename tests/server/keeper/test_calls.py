@@ -270,7 +270,7 @@ def test_descriptors_of_a_worker_are_not_taken() -> None:
 
 def test_a_beat_of_many_sessions_goes_through() -> None:
     near, far = connect()
-    much = write([0, "sessions.beat", [[[number, [2**40, 2**40]] for number in range(6000)]]])
+    much = write([0, "sessions.beat", [[[number, [2**40, 2**40]] for number in range(6000)], 1]])
     assert len(much) < CALL_MAX
     far.store.setblocking(False)
     far.store.send(much)

@@ -13,11 +13,9 @@ from hypothesis import strategies as st
 from OpenSSL import SSL
 
 from sstpca.server.contracts import (
-    NO_WEAK_SIGN_IN,
     Account,
     CertificateRefused,
     Standing,
-    WeakSignIn,
 )
 from sstpca.server.net.eap_handshake import Contexts, EapHandshake
 from sstpca.server.net.hello import Group
@@ -44,9 +42,6 @@ class People:
 
     def account(self, name: str) -> Account | None:
         raise AssertionError("nobody is looked up by name")
-
-    def weak_sign_ins(self) -> WeakSignIn:
-        return NO_WEAK_SIGN_IN
 
     def change_password(self, account: Account, password: str) -> str:
         raise AssertionError("nobody changes a password")

@@ -11,9 +11,9 @@ from typing import cast
 import pytest
 
 from sstpca.server.config import Config
-from sstpca.server.contracts import Account, Directory, FailedLogin, Lease, TraceOrder
+from sstpca.server.contracts import Account, Directory, FailedLogin, Lease
 from sstpca.server.dataplane.segments import Offload
-from sstpca.server.keeper.contract import OwnInterfaces
+from sstpca.server.keeper.contract import News, OwnInterfaces
 from sstpca.server.log import SessionLog
 from sstpca.server.net.admission import Admission
 from sstpca.server.net.interface import Interface
@@ -67,17 +67,14 @@ class Book:
     def failed(self, logins: Sequence[FailedLogin]) -> None:
         raise AssertionError("no login fails")
 
-    def beat(self, traffic: dict[int, tuple[int, int]]) -> dict[int, str]:
-        return {}
+    def beat(self, traffic: dict[int, tuple[int, int]], version: int) -> News:
+        raise AssertionError("nobody beats")
 
     def promise(self, account: Account, *, peer: str, client: str) -> Lease | None:
         return LEASE
 
     def bind(self, session: int) -> str:
         return ""
-
-    def traces(self) -> tuple[TraceOrder, ...]:
-        return ()
 
     def traced(self, order: int, records: bytes) -> None:
         raise AssertionError("nothing is traced")
