@@ -248,6 +248,11 @@ def heading(text: str) -> str:
     return text if os.environ.get("NO_COLOR") else click.style(text, bold=True)
 
 
+def coloured(text: str, colour: str) -> str:
+    """Return ``text`` in a colour, as :func:`heading` does in bold."""
+    return text if os.environ.get("NO_COLOR") else click.style(text, fg=colour)
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number of things in words: 1 certificate, 2 certificates."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,6 +1,7 @@
 """verify.ps1: each check fails by itself, says so, and all others stay good."""
 
 import contextlib
+import re
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from sstpca.authority.authority import Authority
 from sstpca.bundle.content import texts
 from sstpca.bundle.content.bundle import Secrets
 from sstpca.names import parse_hosts
+from sstpca.vpn.user_reports import read_user_report
 from sstpca.x509.keys import KeyType
 from tests.bundle.samples import MakeBundle, files_of
 from tests.support.tls import Server, server_context
@@ -151,6 +153,16 @@ def runs(
         pc = Pc(folder / f"pc {name}")
         pc.state |= state
         scenarios[name] = pc, [install, Step(bundle / "verify.ps1")]
+    german = write(folder / "german", files_of(make_bundle(**bundle_at(good.port, language="de"))))
+    pc = Pc(folder / "pc german")
+    pc.state |= STATES["wrong password"][0]
+    scenarios["german"] = (
+        pc,
+        [
+            Step(german / "install.ps1", account=ALICE, elevated=True),
+            Step(german / "verify.ps1"),
+        ],
+    )
     for code in (0, 691, 868):
         pc = Pc(folder / f"pc {code}")
         scenarios[str(code)] = pc, [install, Step(bundle / "verify.ps1", ("-Connect",), dial=code)]
@@ -201,6 +213,24 @@ def test_the_report(runs: Results, tmp_path_factory: pytest.TempPathFactory) -> 
     for text in (NAME, "Windows 11", "alice", "== ", "[ !! ]", "Direct access"):
         assert text in report
     assert "Exception" not in report
+    facts, found = read_user_report(path.parent, path)
+    assert facts["Connection"] == NAME
+    assert (found[0].check, found[0].forms[0]) == ("not_trusted", "0x800B0109")
+
+
+def test_every_line_of_a_report_has_its_name(runs: Results) -> None:
+    """In German as well: what "sstpca doctor --read" knows it by, and what it is to the user."""
+    [line] = [one for one in runs["german"].said if "vpn-report.txt" in one]
+    path = Path("/" + line.partition("/")[2])
+    lines = [one for one in path.read_text("utf-8-sig").splitlines() if one.startswith("[ ")]
+    assert len(lines) > 5
+    names = [re.fullmatch(r"\[ .. \]  .*  \(([a-z_]+)\)", one) for one in lines]
+    assert {one[1] for one in names if one} <= SAID.keys()
+    assert all(names)
+    assert not [one for one in runs["german"].said if re.search(r"  \([a-z_]+\)$", one)]
+    _, (first, *_) = read_user_report(path.parent, path)
+    assert (first.check, first.forms) == ("last_bad", ("691",))
+    assert first.found.startswith("Der letzte Versuch")
 
 
 @pytest.fixture(scope="module")
