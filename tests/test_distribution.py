@@ -14,8 +14,8 @@ import pytest
 
 from install import distribution, manual
 from tests.support import netns
-from tests.support.netns import wait_for
 from tests.support.requirements import require
+from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -128,9 +128,9 @@ def test_it_serves_from_the_wheel(program: Path, tmp_path: Path) -> None:
     with netns.network() as network:
         log = tmp_path / "log"
         server = network.server.start(str(program), "--home", str(home), "serve", log=log)
-        wait_for(lambda: "listening on" in server.output, 60, "'listening on' in the log")
+        wait_for(lambda: "listening on" in server.output, "'listening on' in the log")
         server.terminate()
-        assert server.wait(15) == 0
+        assert server.wait() == 0
 
 
 @pytest.mark.parametrize("name", sorted(manual.pages()))

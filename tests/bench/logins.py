@@ -25,8 +25,9 @@ from sstpca import Vpn as Toolkit
 from sstpca.vpn.users import NewUser
 from tests.bench import steps
 from tests.bench.crowd import PASSWORD, PROCESSES, Arrival, Crowd, members
-from tests.support.netns import network, wait_for
+from tests.support.netns import network
 from tests.support.server import Server, Vpn, make_home
+from tests.support.waiting import wait_for
 
 #: Addresses of the clients' network, all on one machine.
 SOURCES: Final = tuple(f"198.18.0.{number}" for number in range(10, 210))
@@ -126,7 +127,7 @@ def storm(vpn: Vpn, key: str, clients: int = STORM) -> Storm:
         arrival = crowd.log_in()
         up = Cpu.of(vpn.server)
         crowd.leave()
-    wait_for(vpn.idle, 60.0, "the end of all sessions")
+    wait_for(vpn.idle, "the end of all sessions")
     gone = Cpu.of(vpn.server)
     return Storm(key, clients, arrival, up - start, gone - up, (before + yardstick()) / 2)
 
@@ -178,11 +179,11 @@ def many(vpn: Vpn, sessions: int, *, watched: float = WATCHED) -> Many:
         listed = time.monotonic() - began
         left, began = Cpu.of(vpn.server), time.monotonic()
         crowd.leave(_ENDINGS)
-        wait_for(lambda: len(vpn.interfaces()) <= sessions - _ENDINGS * PROCESSES, 30.0, "the ends")
+        wait_for(lambda: len(vpn.interfaces()) <= sessions - _ENDINGS * PROCESSES, "the ends")
         # without what the others cost meanwhile
         end = (Cpu.of(vpn.server) - left).all - share * (time.monotonic() - began)
         crowd.leave()
-    wait_for(vpn.idle, 120.0, "the end of all sessions")
+    wait_for(vpn.idle, "the end of all sessions")
     each = 1000 / sessions
     return Many(
         sessions,
@@ -233,7 +234,7 @@ def prepared(key: str, users: int) -> Iterator[Vpn]:
         settings.write_text(settings.read_text().replace("workers = 0", f"workers = {_WORKERS}"))
         with Server(home, net.server, Path(folder) / "log") as server:
             # what it starts beside the workers is soon over
-            wait_for(lambda: len(server.children()) == _WORKERS, 10.0, "its workers alone")
+            wait_for(lambda: len(server.children()) == _WORKERS, "its workers alone")
             yield Vpn(net, home, server)
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.support import packets
-from tests.support.netns import Network, Process, wait_for
+from tests.support.netns import Network, Process
 from tests.support.server import NAME, PASSWORDS, PORT, PROGRAM, Vpn
+from tests.support.waiting import PATIENCE, wait_for
 
 pytestmark = pytest.mark.root
 
@@ -44,7 +45,7 @@ class Connected:
             *command, *more, log=folder / f"connect-{next(_numbers)}"
         )
 
-    def wait(self, text: str, times: int = 1, seconds: float = 60.0) -> None:
+    def wait(self, text: str, times: int = 1) -> None:
         """Wait until it has said something so often."""
 
         def said() -> bool:
@@ -52,12 +53,12 @@ class Connected:
             assert ended is None, self.process.output
             return self.process.output.count(text) >= times
 
-        wait_for(said, seconds, text)
+        wait_for(said, text)
 
     def kill(self) -> None:
         """End it without a chance to do anything."""
         os.kill(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait()
 
 
 @contextlib.contextmanager
@@ -77,7 +78,7 @@ def routes(vpn: Vpn) -> set[str]:
     return {line.split()[0] for line in lines if "dev vpn0" in line}
 
 
-def reaches(vpn: Vpn, target: IPv4Address, *, size: int = 56, seconds: float = 3.0) -> bool:
+def reaches(vpn: Vpn, target: IPv4Address, *, size: int = 56, seconds: float = PATIENCE) -> bool:
     """Whether the client's machine gets an answer to a ping that must not be fragmented."""
     with vpn.network.client.entered():
         raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
@@ -115,10 +116,10 @@ def test_everything_goes_through(fresh: Vpn, tmp_path: Path) -> None:
         (session,) = fresh.home.sessions()
         assert session.user == "alice"
         client.process.terminate()
-        assert client.process.wait(15) == 0
+        assert client.process.wait() == 0
     assert "vpn0" not in fresh.network.client.links()
     assert fresh.network.client.ip("route", "show") == before
-    wait_for(fresh.idle, 5.0, "the end of the session")
+    wait_for(fresh.idle, "the end of the session")
     assert fresh.server.said("ended: the client ended the connection") == 1
 
 
@@ -126,7 +127,7 @@ def test_a_kill_leaves_nothing_behind(fresh: Vpn, tmp_path: Path) -> None:
     before = fresh.network.client.ip("route", "show")
     with connected(fresh, tmp_path) as client:
         client.kill()
-    wait_for(lambda: "vpn0" not in fresh.network.client.links(), 5.0, "the end of the interface")
+    wait_for(lambda: "vpn0" not in fresh.network.client.links(), "the end of the interface")
     assert fresh.network.client.ip("route", "show") == before
 
 
@@ -153,7 +154,7 @@ def test_ipv6(fresh: Vpn, tmp_path: Path) -> None:
             shown = fresh.network.client.ip("-6", "addr", "show", "dev", "vpn0", "scope", "global")
             return "inet6 2001:db8:98:" in shown
 
-        wait_for(has_an_address, 20.0, "an address out of the session's prefix")
+        wait_for(has_an_address, "an address out of the session's prefix")
         ways = fresh.network.client.ip("-6", "route", "show", "dev", "vpn0")
         assert {"::/1", "8000::/1"} <= {line.split()[0] for line in ways.splitlines()}
         assert reaches(fresh, HOST)
@@ -183,7 +184,7 @@ def test_nothing_passes_beside_it(fresh: Vpn, tmp_path: Path) -> None:
         assert not reaches(fresh, fresh.network.server_address, seconds=1)
         assert fresh.network.client.tables() == ["table inet sstpca_client_vpn0"]
         client.process.terminate()
-        assert client.process.wait(15) == 0
+        assert client.process.wait() == 0
     assert fresh.network.client.tables() == []
 
 
@@ -209,19 +210,19 @@ def test_a_pinned_certificate(fresh: Vpn, tmp_path: Path) -> None:
         "--pin",
         64 * "0",
     )
-    assert client.process.wait(30) == 1
+    assert client.process.wait() == 1
     assert "another certificate than the pinned one" in client.process.output
 
 
 def test_the_wrong_password(fresh: Vpn, tmp_path: Path) -> None:
     where = f"{fresh.network.server_address}:{PORT}"
     client = Connected(fresh, tmp_path, where, "--user", "bob")
-    assert client.process.wait(30) == 1
+    assert client.process.wait() == 1
     assert "error: the server refuses name or password (691)" in client.process.output
 
 
 def test_an_authority_that_is_not_the_server_s(fresh: Vpn, tmp_path: Path) -> None:
     where = f"{fresh.network.server_address}:{PORT}"
     client = Connected(fresh, tmp_path, where, "--user", "alice", "--system-trust")
-    assert client.process.wait(30) == 1
+    assert client.process.wait() == 1
     assert "error: the server's certificate is not to be believed" in client.process.output

@@ -18,6 +18,7 @@ from tests.support.netns import Process
 from tests.support.packets import Packet
 from tests.support.requirements import require
 from tests.support.server import Vpn
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.root
 
@@ -45,7 +46,7 @@ def asking(vpn: Vpn, client: Client, folder: Path) -> Iterator[tuple[Process, in
     settings.write_text(_SETTINGS)
     with tuns.tap(namespace, "tap0", f"{client.address}/24") as tap:
         # once, in the foreground, and with no hook of the machine's own
-        options = ("-4", "-1", "-B", "-t", "20", "-f", str(settings), "-c", str(hook))
+        options = ("-4", "-1", "-B", "-t", "60", "-f", str(settings), "-c", str(hook))
         command = ("dhcpcd", *options, f"-s{client.address}", "tap0")
         started = namespace.start(*command, log=folder / "dhcpcd.log")
         try:
@@ -59,7 +60,7 @@ def pass_on(tap: int, client: Client, process: Process) -> None:
 
     :raises TimeoutError: if it does not.
     """
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     while process.ended() is None:
         if time.monotonic() > end:
             raise TimeoutError(process.output)

@@ -15,8 +15,8 @@ from tests.fuzz.script import speak
 from tests.fuzz.targets import kept
 from tests.support import sstp
 from tests.support.faults import Closed
-from tests.support.netns import wait_for
 from tests.support.server import Vpn
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.root
 
@@ -89,17 +89,17 @@ def test_nothing_is_left_of_any_dialogue(fresh: Vpn) -> None:
     vpn = fresh
     with ExitStack() as stack:  # what a worker opens once stays open
         vpn.everywhere(stack)
-    wait_for(vpn.idle, 10.0, "the end of the first session")
+    wait_for(vpn.idle, "the end of the first session")
     before = descriptors(vpn)
     more = [data for data in kept("session") if data not in OPENINGS.values()]
     for data in (*OPENINGS.values(), *more[:: max(1, len(more) // MORE)]):
         live = Live(vpn)
         speak(data, live)
         live.close()
-    wait_for(vpn.idle, 30.0, "the end of all sessions")
+    wait_for(vpn.idle, "the end of all sessions")
     # each thread of a worker that makes interfaces opens one for netlink, once
     before["socket"] += INTERFACES * len(vpn.server.children())
-    wait_for(lambda: descriptors(vpn) <= before, 20.0, f"the end of {descriptors(vpn) - before}")
+    wait_for(lambda: descriptors(vpn) <= before, f"the end of {descriptors(vpn) - before}")
     with vpn.client().login() as client:
         client.ping(vpn.network.host)
         client.hang_up()

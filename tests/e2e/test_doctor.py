@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.netns import wait_for
 from tests.support.server import LOCAL, PASSWORDS, PORT, PROGRAM, Vpn
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.root
 
@@ -32,7 +32,7 @@ def test_the_whole_way(vpn: Vpn) -> None:
     assert checks["mtu"]["found"] == "packets of 1400 bytes pass both ways"
     assert checks["echo"]["found"].startswith(f"{LOCAL} answers after")
     assert "DHCPINFORM is answered" in checks["dhcp"]["found"]
-    wait_for(vpn.idle, 5.0, "the end of the session")
+    wait_for(vpn.idle, "the end of the session")
 
 
 def test_the_wrong_password(vpn: Vpn) -> None:

@@ -12,8 +12,8 @@ from tests.support.client import Spoil
 from tests.support.faults import Aborted, Closed, Disconnected, LoginRefused, Terminated
 from tests.support.issuer import CLIENT, Issuer
 from tests.support.manner import SSTPC, WINDOWS, Manner
-from tests.support.netns import wait_for
 from tests.support.server import PASSWORDS, POOL, Vpn
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.root
 
@@ -49,7 +49,7 @@ def rejected(vpn: Vpn, method: eap.Certificate) -> str:
         with pytest.raises(eap.CertificateRejected) as error:
             client.authenticate()
         assert client.endings()[0] is Terminated
-    wait_for(vpn.idle, 5.0, "the end of the session")
+    wait_for(vpn.idle, "the end of the session")
     return error.value.alert
 
 
@@ -63,7 +63,7 @@ def test_eap_mschapv2(vpn: Vpn, manner: Manner) -> None:
         assert vpn.session(client).user == "alice"
         client.hang_up()
     assert vpn.server.said("logged in by EAP-MSCHAPv2") == before + 1
-    wait_for(vpn.idle, 5.0, "the end of the session")
+    wait_for(vpn.idle, "the end of the session")
 
 
 def test_eap_mschapv2_with_a_wrong_password(vpn: Vpn) -> None:
@@ -81,7 +81,7 @@ def test_eap_mschapv2_at_the_third_try(vpn: Vpn) -> None:
     with vpn.client(method=method).login() as client:
         client.ping(vpn.network.host)
         client.hang_up()
-    wait_for(vpn.idle, 5.0, "the end of the session")
+    wait_for(vpn.idle, "the end of the session")
 
 
 def test_eap_mschapv2_with_an_expired_password(vpn: Vpn) -> None:
@@ -90,7 +90,7 @@ def test_eap_mschapv2_with_an_expired_password(vpn: Vpn) -> None:
     with vpn.client(method=method).login() as client:
         client.ping(vpn.network.host)
         client.hang_up()
-    wait_for(vpn.idle, 5.0, "the end of the session")
+    wait_for(vpn.idle, "the end of the session")
     vpn.home.run("user", "passwd", "alice", "--password-stdin", typed=PASSWORDS["alice"])
 
 
@@ -105,7 +105,7 @@ def test_eap_tls(vpn: Vpn, alice: bytes, newest: int, piece: int) -> None:
         assert vpn.session(client).user == "alice"
         client.hang_up()
     assert vpn.server.said("logged in by EAP-TLS, certificate ") == before + 1
-    wait_for(vpn.idle, 5.0, "the end of the session")
+    wait_for(vpn.idle, "the end of the session")
 
 
 @pytest.mark.parametrize("spoil", list(Spoil))
@@ -124,7 +124,7 @@ def test_the_certificate_decides_and_not_the_claim(vpn: Vpn, alice: bytes) -> No
     with vpn.client(method=method).login() as client:
         assert vpn.session(client).user == "alice"
         client.hang_up()
-    wait_for(vpn.idle, 5.0, "the end of the session")
+    wait_for(vpn.idle, "the end of the session")
 
 
 def test_a_foreign_certificate(vpn: Vpn) -> None:
@@ -154,7 +154,7 @@ def test_a_revoked_certificate(vpn: Vpn) -> None:
         other.ping(vpn.network.host)
         other.hang_up()
     assert vpn.server.said("its certificate was revoked") == 1
-    wait_for(vpn.idle, 5.0, "the end of the sessions")
+    wait_for(vpn.idle, "the end of the sessions")
     assert rejected(vpn, by_certificate(vpn, pem)) == ""
     assert vpn.server.said("of 'bob' is revoked") == 1
 
@@ -187,4 +187,4 @@ def test_a_certificate_is_enough(vpn: Vpn, alice: bytes) -> None:
     with vpn.client(method=by_certificate(vpn, alice)).login() as client:
         client.ping(vpn.network.host)
         client.hang_up()
-    wait_for(vpn.idle, 5.0, "the end of the session")
+    wait_for(vpn.idle, "the end of the session")

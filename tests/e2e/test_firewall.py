@@ -14,9 +14,10 @@ from tests.e2e.conftest import MakeHome
 from tests.support import packets
 from tests.support.client import Client
 from tests.support.faults import TimedOut
-from tests.support.netns import Namespace, Network, wait_for
+from tests.support.netns import Namespace, Network
 from tests.support.packets import Packet, datagram, udp
 from tests.support.server import LOCAL, Server, Vpn
+from tests.support.waiting import PATIENCE, how_long, wait_for
 
 pytestmark = pytest.mark.root
 
@@ -63,36 +64,38 @@ class Wanted:
         return found is not None and found.content == self.content
 
 
-def arrives(client: Client, content: bytes) -> bool:
-    """Whether the client gets a datagram with ``content`` within half a second."""
+def arrives(client: Client, content: bytes, *, expected: bool = True) -> bool:
+    """Whether the client gets a datagram with ``content``."""
     try:
-        client.receive_packet(Wanted(content), patience=0.5)
+        client.receive_packet(Wanted(content), patience=how_long(expected))
     except TimedOut:
         return False
     return True
 
 
-def rejected(client: Client) -> bool:
+def rejected(client: Client, *, expected: bool = True) -> bool:
     """Whether the client is told that a rule forbids it (RFC 1812 5.2.7.1, code 13)."""
 
     def told(packet: Packet) -> bool:
         return packet.protocol == packets.ICMP and packet.payload[:2] == b"\x03\x0d"
 
     try:
-        client.receive_packet(told, patience=0.5)
+        client.receive_packet(told, patience=how_long(expected))
     except TimedOut:
         return False
     return True
 
 
-def gets(bound: socket.socket, content: bytes) -> bool:
-    """Whether a socket gets ``content`` within half a second."""
-    bound.settimeout(0.5)
+def gets(bound: socket.socket, content: bytes, *, expected: bool = True) -> bool:
+    """Whether a socket gets ``content``."""
+    bound.settimeout(how_long(expected))
     try:
         while bound.recv(2000) != content:
             pass
     except TimeoutError:
         return False
+    finally:
+        bound.settimeout(PATIENCE)
     return True
 
 
@@ -121,7 +124,7 @@ def test_nobody_reaches_a_client_that_did_not_ask(fresh: Vpn) -> None:
     with routers(fresh.network), fresh.client().login() as alice:
         alice.ping(HOST)
         for namespace in (fresh.network.client, fresh.network.lan):
-            assert not arrives(alice, outside(namespace, alice.address, RDP))
+            assert not arrives(alice, outside(namespace, alice.address, RDP), expected=False)
         # but the answer to what it asked
         with fresh.network.lan.udp(HOST, PORT) as host:
             send(alice, HOST)
@@ -158,8 +161,9 @@ def test_the_server_is_no_router_for_others(fresh: Vpn) -> None:
             network.lan.udp(HOST, PORT) as host,
             network.client.udp(Network.client_address, PORT) as stranger,
         ):
-            inward = gets(host, outside(network.client, HOST, PORT))
-            return gets(stranger, outside(network.lan, Network.client_address, PORT)) or inward
+            inward = gets(host, outside(network.client, HOST, PORT), expected=False)
+            outward = outside(network.lan, Network.client_address, PORT)
+            return gets(stranger, outward, expected=False) or inward
 
     with routers(network):
         assert not reached()
@@ -179,9 +183,9 @@ def test_forwarding_is_as_before_in_the_end(fresh: Vpn, how: str) -> None:
     if how == "killed":
         workers = fresh.server.children()
         os.kill(fresh.server.process.pid, signal.SIGKILL)
-        wait_for(lambda: not any(map(_runs, workers)), 10.0, "the end of the workers")
+        wait_for(lambda: not any(map(_runs, workers)), "the end of the workers")
         with routers(fresh.network), fresh.network.lan.udp(HOST, PORT) as host:
-            assert not gets(host, outside(fresh.network.client, HOST, PORT))
+            assert not gets(host, outside(fresh.network.client, HOST, PORT), expected=False)
         fresh.server.start()
     assert fresh.server.stop() == 0
     assert {name: machine.switch(name) for name in before} == before
@@ -214,7 +218,7 @@ def test_another_program_that_needs_forwarding_gets_it(fresh: Vpn) -> None:
     network = fresh.network
     network.server.set_switch("ip_forward", 1)
     try:
-        wait_for(lambda: fresh.server.said("another program") == 1, 10.0, "the log's line")
+        wait_for(lambda: fresh.server.said("another program") == 1, "the log's line")
         with routers(network), network.lan.udp(HOST, PORT) as host:
             assert gets(host, outside(network.client, HOST, PORT))
         with fresh.client().login() as alice:
@@ -234,15 +238,15 @@ def test_a_new_interface_serves_clients_and_no_others(fresh: Vpn) -> None:
         late.ip("addr", "add", "198.18.2.2/24", "dev", "late")
         machine.ip("link", "set", "late", "up")
         late.ip("link", "set", "late", "up")
-        wait_for(lambda: machine.switch("conf/late/forwarding") == "1", 10.0, "forwarding")
+        wait_for(lambda: machine.switch("conf/late/forwarding") == "1", "forwarding")
         machine.ip("link", "set", "late", "name", "renamed", "down")
         machine.ip("link", "set", "renamed", "up")
-        wait_for(lambda: "state UP" in machine.ip("link", "show", "renamed"), 5.0, "the link")
+        wait_for(lambda: "state UP" in machine.ip("link", "show", "renamed"), "the link")
         with fresh.client().login() as alice:
             alice.ping(IPv4Address("198.18.2.2"))
         with routers(network), network.lan.udp(HOST, PORT) as host:
             late.ip("route", "add", "default", "via", "198.18.2.1")
-            assert not gets(host, outside(late, HOST, PORT))
+            assert not gets(host, outside(late, HOST, PORT), expected=False)
 
 
 @pytest.mark.parametrize("how", ["flush ruleset", "flush own", "flush ours", "twice"])
@@ -257,12 +261,12 @@ def test_rules_that_another_program_takes_away_are_there_again(fresh: Vpn, how: 
         for times in range(1, 3 if how == "twice" else 2):
             before = fresh.server.said("in place again")
             machine.run("nft", command.get(how, "flush ruleset"))
-            wait_for(lambda: fresh.server.said("in place again") > before, 3.0, "the log's line")  # noqa: B023
-            wait_for(lambda: len(machine.tables()) == 2, 3.0, "the tables")
-            assert not gets(host, outside(network.client, HOST, PORT)), times
-            assert not arrives(alice, outside(network.client, alice.address, RDP))
+            wait_for(lambda: fresh.server.said("in place again") > before, "the log's line")  # noqa: B023
+            wait_for(lambda: len(machine.tables()) == 2, "the tables")
+            assert not gets(host, outside(network.client, HOST, PORT), expected=False), times
+            assert not arrives(alice, outside(network.client, alice.address, RDP), expected=False)
             with machine.udp(GATEWAY, PORT) as service:
-                assert not gets(service, send(alice, GATEWAY))
+                assert not gets(service, send(alice, GATEWAY), expected=False)
             alice.ping(HOST)
     assert fresh.server.stop() == 0
     assert [machine.switch(name) for name in switches] == ["0", "0"]
@@ -318,7 +322,7 @@ def test_a_second_server_is_not_disturbed(fresh: Vpn, make_copy: MakeHome, tmp_p
         alice.ping(HOST)
         assert second.stop() == 0
         alice.ping(HOST)
-        assert not gets(host, outside(network.client, HOST, PORT))
+        assert not gets(host, outside(network.client, HOST, PORT), expected=False)
 
 
 def test_a_second_server_that_was_killed_is_not_waited_for(
@@ -330,7 +334,7 @@ def test_a_second_server_that_was_killed_is_not_waited_for(
     with Server(other, machine, tmp_path / "log") as second:
         workers = second.children()
         os.kill(second.process.pid, signal.SIGKILL)
-        wait_for(lambda: not any(map(_runs, workers)), 10.0, "the end of the workers")
+        wait_for(lambda: not any(map(_runs, workers)), "the end of the workers")
         with fresh.client().login() as alice:
             alice.ping(HOST)
     assert fresh.server.stop() == 0
@@ -342,7 +346,7 @@ def test_an_interface_that_is_made_anew_serves_clients_again(fresh: Vpn) -> None
     machine = fresh.network.server
     for _ in range(2):
         machine.ip("link", "add", "again", "type", "veth", "peer", "name", "peer")
-        wait_for(lambda: machine.switch("conf/again/forwarding") == "1", 10.0, "forwarding")
+        wait_for(lambda: machine.switch("conf/again/forwarding") == "1", "forwarding")
         machine.ip("link", "del", "again")
 
 
@@ -363,8 +367,8 @@ def test_a_clients_address_is_only_its_own(fresh: Vpn) -> None:
             packet, content = forged(alice.address, destination, PORT)
             for namespace in (network.client, network.lan):
                 namespace.send_raw(packet)
-                assert not gets(service, content)
-                assert not arrives(bob, content)
+                assert not gets(service, content, expected=False)
+                assert not arrives(bob, content, expected=False)
         assert gets(service, outside(network.client, SERVER, PORT))
 
 
@@ -375,21 +379,21 @@ def test_the_servers_own_services_are_closed(fresh: Vpn, address: IPv4Address) -
         with fresh.network.server.udp(address, PORT) as service:
             content = send(alice, address)
             assert rejected(alice)
-            assert not gets(service, content)
+            assert not gets(service, content, expected=False)
         alice.send_packet(packets.syn((alice.address, 5000), (address, 8443), 1360))
         assert rejected(alice)
 
 
 def test_a_resolver_on_the_server_is_open_if_given(fresh: Vpn) -> None:
-    def asked() -> bool:
+    def asked(*, expected: bool) -> bool:
         with fresh.client().login() as alice, fresh.network.server.udp(LOCAL, 53) as resolver:
             alice.ping(LOCAL)
-            assert not gets(resolver, send(alice, LOCAL, PORT))
-            return gets(resolver, send(alice, LOCAL, 53))
+            assert not gets(resolver, send(alice, LOCAL, PORT), expected=False)
+            return gets(resolver, send(alice, LOCAL, 53), expected=expected)
 
-    assert not asked()
+    assert not asked(expected=False)
     fresh.home.run("profile", "set", "default", "--dns", str(LOCAL))
-    assert asked()
+    assert asked(expected=True)
 
 
 def test_services_that_are_opened(fresh: Vpn) -> None:
@@ -411,8 +415,8 @@ def test_link_local_addresses(fresh: Vpn, opened: bool) -> None:
     ):
         alice.ping(HOST)
         content = send(alice, METADATA, 80)
-        assert rejected(alice) is not opened
-        assert gets(service, content) is opened
+        assert rejected(alice, expected=not opened) is not opened
+        assert gets(service, content, expected=opened) is opened
 
 
 def test_a_link_local_resolver_is_open_if_given(fresh: Vpn) -> None:
@@ -426,7 +430,7 @@ def test_a_link_local_resolver_is_open_if_given(fresh: Vpn) -> None:
     ):
         alice.ping(HOST)
         assert gets(resolver, send(alice, METADATA, 53))
-        assert not gets(service, send(alice, METADATA, 80))
+        assert not gets(service, send(alice, METADATA, 80), expected=False)
 
 
 @pytest.mark.parametrize("opened", [False, True])
@@ -437,8 +441,8 @@ def test_other_clients(fresh: Vpn, opened: bool) -> None:
         alice.ping(HOST)
         bob.ping(HOST)
         content = send(alice, bob.address)
-        assert rejected(alice) is not opened
-        assert arrives(bob, content) is opened
+        assert rejected(alice, expected=not opened) is not opened
+        assert arrives(bob, content, expected=opened) is opened
 
 
 def test_isolation_is_each_profile_s_own(fresh: Vpn) -> None:
@@ -453,7 +457,7 @@ def test_isolation_is_each_profile_s_own(fresh: Vpn) -> None:
         bob.ping(HOST)
         refused = send(alice, bob.address, RDP)
         assert rejected(alice)
-        assert not arrives(bob, refused)
+        assert not arrives(bob, refused, expected=False)
         assert arrives(alice, send(bob, alice.address))
         # an answer to that very datagram
         assert arrives(bob, send(alice, bob.address))
@@ -472,7 +476,7 @@ def test_broadcast_and_multicast(fresh: Vpn, address: str, opened: bool) -> None
         with fresh.network.server.entered():
             group = socket.inet_aton("224.0.0.251") + alice.server_address.packed
             service.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
-        assert gets(service, send(alice, IPv4Address(address))) is opened
+        assert gets(service, send(alice, IPv4Address(address)), expected=opened) is opened
 
 
 @pytest.mark.parametrize("opened", [False, True])
@@ -490,7 +494,7 @@ def test_broadcast_and_multicast_of_the_server(fresh: Vpn, address: str, opened:
             # what is dropped on its way out is an error
             with contextlib.suppress(PermissionError):
                 program.sendto(content, (address, PORT))
-        assert arrives(alice, content) is opened
+        assert arrives(alice, content, expected=opened) is opened
 
 
 def test_what_is_reached_counts_from_the_next_login(fresh: Vpn) -> None:
@@ -499,7 +503,7 @@ def test_what_is_reached_counts_from_the_next_login(fresh: Vpn) -> None:
             alice.ping(HOST)
             bob.ping(HOST)
             fresh.home.run("profile", "set", "default", "--reach", "clients")
-            assert not arrives(bob, send(alice, bob.address))
+            assert not arrives(bob, send(alice, bob.address), expected=False)
         with fresh.client("alice").login() as alice:
             alice.ping(HOST)
             assert arrives(bob, send(alice, bob.address))
@@ -537,12 +541,12 @@ def test_an_address_changes_hands_without_its_connections(
             assert (sender[0] == str(GATEWAY)) is nat
             host.sendto(b"answer", sender)
             assert arrives(alice, b"answer")
-        wait_for(vpn.idle, 10.0, "the end of her session")
+        wait_for(vpn.idle, "the end of her session")
         with vpn.client("bob").login() as bob:
             assert bob.address == ONLY
             bob.ping(HOST)
             host.sendto(b"too late", sender)
-            assert not arrives(bob, b"too late")
+            assert not arrives(bob, b"too late", expected=False)
             assert server.said("forgotten") == 0
 
 
@@ -562,9 +566,9 @@ def test_an_open_client_that_is_closed_again(fresh: Vpn, led: bool) -> None:
             # as soon as she has answered, it counts as established
             assert gets(host, send(alice, HOST, port))
             fresh.home.run("profile", "set", "default", "--no-inbound")
-        wait_for(fresh.idle, 10.0, "the end of her session")
+        wait_for(fresh.idle, "the end of her session")
         with fresh.client("bob").login() as bob:
             assert bob.address == ONLY
             bob.ping(HOST)
             host.sendto(b"too late", address)
-            assert not arrives(bob, b"too late")
+            assert not arrives(bob, b"too late", expected=False)

@@ -12,13 +12,16 @@ import pytest
 
 from tests.e2e.conftest import MakeHome
 from tests.support.faults import ClientError
-from tests.support.netns import Namespace, Network, Process, wait_for
+from tests.support.netns import Namespace, Network, Process
 from tests.support.requirements import require
 from tests.support.server import PROGRAM, Server, Vpn
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.root
 
 HOST = Network.host
+#: Seconds after which a step of a client is one that a firewall drops.
+SOON = 3.0
 
 # as Docker has it, beside a closed INPUT
 DOCKER = """\
@@ -147,7 +150,7 @@ def firewalld(machine: Machine) -> Iterator[None]:
     daemon = machine.command("dbus-daemon", "--system", "--nofork", "--nopidfile")
     processes = [start(*daemon, log=log)]
     try:
-        wait_for(lambda: any(bus.iterdir()), 10.0, "D-Bus")
+        wait_for(lambda: any(bus.iterdir()), "D-Bus")
         processes.append(start(*machine.command("firewalld", "--nofork", "--nopid"), log=log))
 
         def running() -> bool:
@@ -155,7 +158,7 @@ def firewalld(machine: Machine) -> Iterator[None]:
                 return "running" in machine.run("firewall-cmd", "--state")
             return False
 
-        wait_for(running, 60.0, "firewalld")
+        wait_for(running, "firewalld")
         yield
     finally:
         for process in reversed(processes):
@@ -175,9 +178,7 @@ RELOADS = {
 def passes(vpn: Vpn) -> bool:
     """Whether a client connects, and reaches what is behind the server."""
     try:
-        with vpn.client() as alice:
-            alice.patience = 3.0
-            alice.login()
+        with vpn.client(patience=SOON).login() as alice:
             alice.ping(HOST)
     except (ClientError, OSError):
         return False
@@ -216,7 +217,7 @@ def test_it_is_said_and_with_open_firewall_it_is_done(beside: tuple[str, Vpn, Be
     server.options = ("--open-firewall",)
     server.start()
     assert server.said("through while the server runs") == 2
-    assert passes(vpn)
+    wait_for(lambda: passes(vpn), "the VPN")
     # loaded anew, the firewall knows nothing of it; the server sees that
     reload = RELOADS[who]
     if who in ("Docker", "nftables"):
@@ -228,11 +229,11 @@ def test_it_is_said_and_with_open_firewall_it_is_done(beside: tuple[str, Vpn, Be
             for one in reload
         )
     server.machine.run(*reload)
-    wait_for(lambda: passes(vpn), 30.0, "the VPN after a reload")
+    wait_for(lambda: passes(vpn), "the VPN after a reload")
     # and after a crash, the next start takes back what is left
     workers = server.children()
     os.kill(server.process.pid, signal.SIGKILL)
-    wait_for(lambda: not any(map(_runs, workers)), 10.0, "the end of the workers")
+    wait_for(lambda: not any(map(_runs, workers)), "the end of the workers")
     server.options = ()
     server.start()
     assert not passes(vpn)

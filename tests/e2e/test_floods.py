@@ -14,8 +14,9 @@ import pytest
 from tests.e2e.conftest import MakeHome
 from tests.support.client import Client
 from tests.support.faults import ClientError, Ended, TimedOut
-from tests.support.netns import Network, wait_for
+from tests.support.netns import Network
 from tests.support.server import NAME, PASSWORDS, PORT, Server, Vpn
+from tests.support.waiting import PATIENCE, wait_for
 
 pytestmark = pytest.mark.root
 
@@ -48,8 +49,8 @@ def flooded(network: Network, make_copy: MakeHome, tmp_path: Path) -> Iterator[V
 def person(vpn: Vpn, ca: str, source: str = OFFICE) -> Client:
     """Connect as one of an office, in this thread's namespace."""
     server = (str(vpn.network.server_address), PORT)
-    plain = socket.create_connection(server, 60.0, (source, 0))
-    return Client(plain, "alice", PASSWORDS["alice"], ca=ca, name=NAME, patience=60.0)
+    plain = socket.create_connection(server, PATIENCE, (source, 0))
+    return Client(plain, "alice", PASSWORDS["alice"], ca=ca, name=NAME)
 
 
 def resident(pids: list[int]) -> int:
@@ -67,7 +68,9 @@ def test_users_log_in_while_thousands_hold_connections_half_open(flooded: Vpn) -
     with contextlib.ExitStack() as stack, vpn.network.client.entered():
         server = (str(vpn.network.server_address), PORT)
         crowd = [
-            stack.enter_context(socket.create_connection(server, 30.0, (MANY[n % len(MANY)], 0)))
+            stack.enter_context(
+                socket.create_connection(server, PATIENCE, (MANY[n % len(MANY)], 0))
+            )
             for n in range(HALF_OPEN)
         ]
         assert len(crowd) == HALF_OPEN
@@ -93,7 +96,9 @@ def test_users_log_in_while_strangers_dawdle(flooded: Vpn, stage: str) -> None:
 def _dawdle(vpn: Vpn, ca: str, source: str, stage: str) -> Client | socket.socket:
     """Come as far as ``stage``, and stop in the middle of it."""
     if stage == "hello":
-        plain = socket.create_connection((str(vpn.network.server_address), PORT), 60.0, (source, 0))
+        plain = socket.create_connection(
+            (str(vpn.network.server_address), PORT), PATIENCE, (source, 0)
+        )
         plain.sendall(HALF_A_HELLO)
         return plain
     client = person(vpn, ca, source)
@@ -141,13 +146,13 @@ def test_what_a_stranger_has_of_the_memory(flooded: Vpn, stage: str) -> None:
 
     def come(number: int) -> Client | socket.socket:
         server = (str(vpn.network.server_address), PORT)
-        plain = socket.create_connection(server, 60.0, (MANY[number % len(MANY)], 0))
+        plain = socket.create_connection(server, PATIENCE, (MANY[number % len(MANY)], 0))
         if stage == "silent":
             return plain
         if stage == "hello":
             plain.sendall(HALF_A_HELLO)
             return plain
-        client = Client(plain, "alice", "x", ca=ca, name=NAME, patience=60.0)
+        client = Client(plain, "alice", "x", ca=ca, name=NAME)
         if stage == "linked":
             client.open()
         return client
@@ -155,7 +160,7 @@ def test_what_a_stranger_has_of_the_memory(flooded: Vpn, stage: str) -> None:
     with contextlib.ExitStack() as stack, vpn.network.client.entered():
         for number in range(50):
             come(number).close()
-        wait_for(lambda: len(vpn.server.children()) == 2, 10.0, "nobody but the workers")
+        wait_for(lambda: len(vpn.server.children()) == 2, "nobody but the workers")
         workers = vpn.server.children()
         before = resident(workers)
         for number in range(count):

@@ -13,6 +13,7 @@ from tests.support import fail2ban
 from tests.support.client import Client
 from tests.support.faults import ClientError, LoginRefused
 from tests.support.server import NAME, PASSWORDS, PORT, Vpn
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.root
 
@@ -32,9 +33,9 @@ def connect(fresh: Vpn) -> Connect:
     def connect(source: str, user: str = "alice", password: str | None = None) -> Client:
         server = (str(fresh.network.server_address), PORT)
         with fresh.network.client.entered():
-            plain = socket.create_connection(server, 30.0, (source, 0))
+            plain = socket.create_connection(server, PATIENCE, (source, 0))
         typed = PASSWORDS[user] if password is None else password
-        return Client(plain, user, typed, ca=ca, name=NAME, patience=30.0)
+        return Client(plain, user, typed, ca=ca, name=NAME)
 
     return connect
 

@@ -3,15 +3,14 @@
 import json
 import os
 import signal
-import time
 from typing import Any
 
 import pytest
 
 from tests.support.client import Spoil
 from tests.support.faults import Aborted, LoginRefused
-from tests.support.netns import wait_for
 from tests.support.server import Vpn
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.root
 
@@ -37,7 +36,7 @@ def test_a_session_has_one_number_everywhere(fresh: Vpn) -> None:
         assert state["server"]["pid"] == fresh.server.process.pid
         assert state["server"]["alive"] == state["server"]["workers"]
         client.hang_up()
-    wait_for(fresh.idle, 5.0, "the end of the session")
+    wait_for(fresh.idle, "the end of the session")
     [ended] = asked(fresh, "session", "history", "--address", address, "--since", "1m")
     assert ended["received"] > 0
     assert ended["reason"]
@@ -60,7 +59,7 @@ def test_logins_that_fail_are_kept(fresh: Vpn) -> None:
         client.bind(spoil=Spoil.MAC)
         with pytest.raises(Aborted):
             client.configure()
-    wait_for(lambda: len(failures(fresh)) >= 2, 10.0, "two failed logins")
+    wait_for(lambda: len(failures(fresh)) >= 2, "two failed logins")
     assert sorted(user for user, _ in failures(fresh)) == ["alice", "bob"]
     assert ("bob", "the password is wrong") in failures(fresh)
     [(_, why)] = [one for one in failures(fresh) if one[0] == "alice"]
@@ -71,11 +70,11 @@ def test_logins_that_fail_are_kept(fresh: Vpn) -> None:
 def test_a_server_that_is_killed_leaves_an_end(fresh: Vpn) -> None:
     with fresh.client().login() as client:
         client.ping(fresh.network.host)
-        time.sleep(1.5)  # a beat
+        wait_for(lambda: fresh.session(client).received > 0, "the counters")
         # as a machine dies: nobody is left who could tidy up
         for pid in (fresh.server.process.pid, *fresh.server.children()):
             os.kill(pid, signal.SIGKILL)
-        fresh.server.process.wait(10.0)
+        fresh.server.process.wait()
     fresh.server.start()
     [ended] = asked(fresh, "session", "history")
     assert ended["reason"] == "the server ended unexpectedly"

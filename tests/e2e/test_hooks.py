@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import MakeHome
-from tests.support.netns import Network, wait_for
+from tests.support.netns import Network
 from tests.support.server import Server, Vpn
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.root
 
@@ -37,10 +38,10 @@ def test_up_and_down(hooked: Vpn, tmp_path: Path) -> None:
     said = tmp_path / "said"
     with hooked.client().login() as alice:
         alice.ping(hooked.network.host)  # while the program is still running
-        wait_for(said.exists, 10.0, "the first program")
+        wait_for(said.exists, "the first program")
         assert said.read_text() == f"0 up alice {alice.address} default \n"
         alice.hang_up()
-    wait_for(lambda: len(said.read_text().splitlines()) == 2, 15.0, "the second program")
+    wait_for(lambda: len(said.read_text().splitlines()) == 2, "the second program")
     code, event, *rest = said.read_text().splitlines()[1].split(" ", 5)
     assert (code, event) == ("1", "down")
     assert rest[:3] == ["alice", str(alice.address), "default"]
@@ -51,15 +52,15 @@ def test_up_and_down(hooked: Vpn, tmp_path: Path) -> None:
 def test_the_end_of_the_server_is_the_end_of_its_sessions(hooked: Vpn, tmp_path: Path) -> None:
     said = tmp_path / "said"
     with hooked.client().login():
-        wait_for(said.exists, 10.0, "the first program")
-        assert hooked.server.stop(30.0) == 0
+        wait_for(said.exists, "the first program")
+        assert hooked.server.stop() == 0
     assert [line.split()[1] for line in said.read_text().splitlines()] == ["up", "down"]
 
 
 def test_the_end_of_a_worker_is_the_end_of_its_sessions(hooked: Vpn, tmp_path: Path) -> None:
     said = tmp_path / "said"
     with hooked.client().login() as alice:
-        wait_for(said.exists, 10.0, "the first program")
+        wait_for(said.exists, "the first program")
         os.kill(hooked.session(alice).worker, signal.SIGKILL)
-        wait_for(lambda: "the worker ended" in said.read_text(), 15.0, "the second program")
+        wait_for(lambda: "the worker ended" in said.read_text(), "the second program")
     assert [line.split()[1] for line in said.read_text().splitlines()] == ["up", "down"]

@@ -11,6 +11,7 @@ from tests.support.faults import TimedOut
 from tests.support.netns import Network
 from tests.support.packets import Packet
 from tests.support.server import Vpn
+from tests.support.waiting import SOON
 
 pytestmark = pytest.mark.root
 
@@ -32,7 +33,7 @@ def is_answer(packet: Packet) -> bool:
 
 def unanswered(client: Client) -> bool:
     try:
-        client.receive_packet(is_answer, patience=0.5)
+        client.receive_packet(is_answer, patience=SOON)
     except TimedOut:
         return True
     return False

@@ -14,8 +14,9 @@ from tests.support.client import Client
 from tests.support.faults import TimedOut
 from tests.support.ipv6 import Packet, advertised, dhcp_answer
 from tests.support.manner import WINDOWS
-from tests.support.netns import Namespace, Network, wait_for
+from tests.support.netns import Namespace, Network
 from tests.support.server import Home, Vpn
+from tests.support.waiting import PATIENCE, how_long, wait_for
 
 pytestmark = pytest.mark.root
 
@@ -50,7 +51,7 @@ def lan(network: Network, *, route: bool = True) -> Iterator[None]:
 
 def forwarded(vpn: Vpn) -> None:
     """Wait until the server forwards IPv6: it looks for profiles with a prefix now and then."""
-    wait_for(lambda: "forwarding_ipv6" in "".join(vpn.network.server.tables()), 15.0, "forwarding")
+    wait_for(lambda: "forwarding_ipv6" in "".join(vpn.network.server.tables()), "forwarding")
 
 
 def address_of(client: Client) -> IPv6Address:
@@ -60,7 +61,9 @@ def address_of(client: Client) -> IPv6Address:
     return IPv6Address(prefix.network_address.packed[:8] + client.link_local.packed[8:])
 
 
-def pings(client: Client, source: IPv6Address, to: IPv6Address, *, patience: float = 5.0) -> bool:
+def pings(
+    client: Client, source: IPv6Address, to: IPv6Address, *, patience: float = PATIENCE
+) -> bool:
     number = int.from_bytes(os.urandom(2))
 
     def read(packet: Packet) -> bool | None:
@@ -125,7 +128,8 @@ def test_no_source_but_its_own(fresh: Vpn) -> None:
         for source in (others, LOCAL, HOST, ELSEWHERE, alice.link_local, ipv6.ANY):
             alice.send_ipv6(ipv6.udp((source, 7), (HOST, 7), b"forged"))
         alice.send_ipv6(ipv6.udp((own, 7), (HOST, 7), b"true"))
-        wait_for(lambda: any(b"true" in one for one in sniffer.packets()), 5.0, "the true one")
+        wait_for(lambda: any(b"true" in one for one in sniffer.packets()), "the true one")
+        # what came before it counts as well
         assert not any(b"forged" in one for one in sniffer.packets())
 
 
@@ -136,18 +140,18 @@ def test_clients_do_not_reach_each_other_nor_anybody_them(fresh: Vpn) -> None:
         own, others = address_of(alice), address_of(bob)
         alice.send_ipv6(ipv6.udp((own, 7), (others, 7), b"from alice"))
         send(fresh.network.lan, own, b"from outside")
-        assert not hears(bob, b"from alice")
-        assert not hears(alice, b"from outside")
+        assert not hears(bob, b"from alice", expected=False)
+        assert not hears(alice, b"from outside", expected=False)
         fresh.home.run("profile", "set", "default", "--inbound", "--reach", "clients")
         with fresh.client().login() as open_one:
             address = address_of(open_one)
 
             def heard() -> bool:
                 send(fresh.network.lan, address, b"from outside")
-                return hears(open_one, b"from outside")
+                return hears(open_one, b"from outside", expected=False)
 
             # the client is told of its prefix while the kernel is told of the route to it
-            wait_for(heard, 10.0, "what comes from outside")
+            wait_for(heard, "what comes from outside")
 
 
 def test_segments_fit_the_tunnel(fresh: Vpn) -> None:
@@ -160,9 +164,14 @@ def test_segments_fit_the_tunnel(fresh: Vpn) -> None:
         forwarded(fresh)
         own = address_of(alice)
         alice.send_ipv6(ipv6.syn((own, 5000), (HOST, 80), 1440))
-        found = [ipv6.mss_of(ipv6.parse(one)) for one in sniffer.packets(1.0)]
+
+        def offered() -> list[int]:
+            found = (ipv6.mss_of(ipv6.parse(one)) for one in sniffer.packets())
+            return [mss for mss in found if mss is not None]
+
+        wait_for(offered, "the segment")
         # an IPv6 and a TCP header less than the MTU of the tunnel
-        assert [mss for mss in found if mss is not None] == [1340]
+        assert offered() == [1340]
 
 
 def test_a_split_tunnel_tells_its_routes(fresh: Vpn) -> None:
@@ -240,9 +249,8 @@ def test_the_server_stays_no_router_for_others(fresh: Vpn) -> None:
         finally:
             network.client.ip("-6", "route", "del", str(LAN), "via", Network.server_address_v6)
         alice.send_ipv6(ipv6.udp((address_of(alice), 7), (HOST, 7), b"from alice"))
-        found = sniffer.packets(1.0)
-        assert any(b"from alice" in one for one in found)
-        assert not any(b"from others" in one for one in found)
+        wait_for(lambda: any(b"from alice" in one for one in sniffer.packets()), "hers")
+        assert not any(b"from others" in one for one in sniffer.packets())
     assert fresh.server.stop() == 0
     assert {name: switch(fresh, f"lan/{name}") for name in SWITCHES} == before
     assert network.server.tables() == []
@@ -254,12 +262,12 @@ def send(namespace: Namespace, to: IPv6Address, content: bytes) -> None:
         sender.sendto(content, (str(to), 7))
 
 
-def hears(client: Client, content: bytes) -> bool:
+def hears(client: Client, content: bytes, *, expected: bool = True) -> bool:
     def read(packet: Packet) -> bool | None:
         return True if packet.payload.endswith(content) else None
 
     try:
-        return client.receive_ipv6(read, patience=2.0)
+        return client.receive_ipv6(read, patience=how_long(expected))
     except TimedOut:
         return False
 

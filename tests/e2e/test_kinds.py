@@ -18,9 +18,9 @@ from tests.server.net.test_suites import (
     WINDOWS_10,
 )
 from tests.support.manner import WINDOWS
-from tests.support.netns import wait_for
 from tests.support.one_kind import shown_to
 from tests.support.server import PROGRAM, Vpn
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.root
 
@@ -46,7 +46,7 @@ def wait_until_taken_up(vpn: Vpn) -> None:
 
 def wait_until_said(vpn: Vpn, text: str) -> None:
     """The client hears of it first."""
-    wait_for(lambda: vpn.server.said(text) == 1, 5.0, f"'{text}' in the log")
+    wait_for(lambda: vpn.server.said(text) == 1, f"'{text}' in the log")
 
 
 def test_each_client_is_bound_to_what_it_was_shown(fresh: Vpn, tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ import pytest
 from sstpca.store import Store
 from tests.e2e.conftest import MakeHome, check_clean
 from tests.support.faults import Closed, Disconnected, Ended, LoginRefused, Terminated
-from tests.support.netns import Network, wait_for
+from tests.support.netns import Network
 from tests.support.server import PASSWORDS, PORT, Home, Server, Vpn
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.root
 
@@ -57,7 +58,7 @@ def test_stopping_impatiently(fresh: Vpn, number: signal.Signals) -> None:
             time.sleep(0.05)
         # only now does the client answer, so that all three came before the end
         assert client.endings() == ORDERLY
-        assert process.wait(10.0) == 0
+        assert process.wait() == 0
     check_clean(fresh)
 
 
@@ -70,7 +71,7 @@ def test_a_signal_to_the_whole_group_leaves_no_complaint(fresh: Vpn) -> None:
                 os.kill(pid, signal.SIGTERM)
         # a worker that has ended stays a child of the server's until that has seen it
         workers = [pid for pid in workers if runs(pid)]
-    assert fresh.server.process.wait(10.0) == 0
+    assert fresh.server.process.wait() == 0
     assert "Exception ignored" not in fresh.server.process.output
     check_clean(fresh)
 
@@ -79,7 +80,7 @@ def test_sighup_is_spoken_of_and_ends_nothing(fresh: Vpn) -> None:
     with fresh.client().login() as client:
         for pid in (*fresh.server.children(), fresh.server.process.pid):
             os.kill(pid, signal.SIGHUP)
-        wait_for(lambda: fresh.server.said("SIGHUP is ignored") == 1, 5.0, "a word about SIGHUP")
+        wait_for(lambda: fresh.server.said("SIGHUP is ignored") == 1, "a word about SIGHUP")
         client.ping(fresh.network.host)
     assert fresh.server.stop() == 0
     check_clean(fresh)
@@ -95,9 +96,9 @@ def test_the_log_for_machines_is_json_throughout(
             client.open()
             with pytest.raises(LoginRefused):
                 client.authenticate()
-        wait_for(lambda: server.said('"ended: ') == 1, 10.0, "the end of the refused login")
+        wait_for(lambda: server.said('"ended: ') == 1, "the end of the refused login")
         second = Server(home, network.server, tmp_path / "second", options)
-        assert second.launch().wait(20.0) == 1
+        assert second.launch().wait() == 1
         assert server.stop() == 0
         check_clean(vpn)
     lines = [json.loads(line) for line in server.process.output.splitlines()]
@@ -117,13 +118,13 @@ def test_stopping_while_the_database_is_locked(fresh: Vpn) -> None:
             waiting = pool.submit(client.endings)
             fresh.server.process.terminate()
             assert waiting.result() == ORDERLY
-        assert fresh.server.process.wait(15.0) == 0
+        assert fresh.server.process.wait() == 0
     check_clean(fresh)
 
 
 def test_stopping_with_a_client_that_does_not_answer(fresh: Vpn) -> None:
     with fresh.client().login():
-        assert fresh.server.stop(10.0) == 0
+        assert fresh.server.stop() == 0
     check_clean(fresh)
 
 
@@ -147,13 +148,13 @@ def test_a_worker_that_dies_takes_only_its_sessions(fresh: Vpn) -> None:
         os.kill(dead, signal.SIGKILL)
         for client in clients[dead]:
             assert client.endings() == [Closed]
-        wait_for(lambda: dead not in fresh.server.children(), 10.0, "the end of the worker")
-        wait_for(lambda: len(fresh.server.children()) >= 2, 10.0, "another worker")
+        wait_for(lambda: dead not in fresh.server.children(), "the end of the worker")
+        wait_for(lambda: len(fresh.server.children()) >= 2, "another worker")
 
         def forgotten() -> bool:
             return {session.worker for session in fresh.home.sessions()} == set(others)
 
-        wait_for(forgotten, 10.0, "the end of the dead worker's sessions")
+        wait_for(forgotten, "the end of the dead worker's sessions")
         assert not lost & {session.address for session in fresh.home.sessions()}
         for other in others:
             for client in clients[other]:
@@ -168,7 +169,7 @@ def test_a_server_that_is_killed(fresh: Vpn) -> None:
     with fresh.client().login() as client:
         os.kill(fresh.server.process.pid, signal.SIGKILL)
         assert Closed in client.endings()
-    wait_for(lambda: not any(map(runs, workers)), 10.0, "the end of the workers")
+    wait_for(lambda: not any(map(runs, workers)), "the end of the workers")
     assert fresh.interfaces() == set()
     fresh.server.start()
     with fresh.client().login() as client:
@@ -188,7 +189,7 @@ def runs(pid: int) -> bool:
 def complaint(home: Home, network: Network, log: Path) -> str:
     """Start a server that cannot start; return its error, checked to be one line and a hint."""
     server = Server(home, network.server, log)
-    assert server.launch().wait(20.0) == 1
+    assert server.launch().wait() == 1
     output = server.process.output
     assert "Traceback" not in output
     (error,) = (line for line in output.splitlines() if "error: " in line)

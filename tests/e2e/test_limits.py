@@ -16,13 +16,16 @@ from tests.bench.tunnel import Kind, User, user
 from tests.e2e.conftest import MakeHome
 from tests.support import server as programs
 from tests.support.client import Client
-from tests.support.faults import Ended, LoginRefused
-from tests.support.netns import Network, wait_for
+from tests.support.faults import Closed, Disconnected, Ended, LoginRefused, Terminated
+from tests.support.netns import Network
 from tests.support.packets import udp
 from tests.support.requirements import require
 from tests.support.server import LOCAL, Server, Vpn
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.root
+
+ORDERLY: list[type[Ended]] = [Terminated, Disconnected, Closed]
 
 #: Bits a second; and how near to them iperf3 has to come.
 RATE_DOWN, RATE_UP = 20_000_000, 6_000_000
@@ -71,7 +74,7 @@ def test_rates(
                 assert down == pytest.approx(RATE_DOWN, rel=NEAR), streams
                 up = measured(alice, UP, streams=streams)
                 assert up == pytest.approx(RATE_UP, rel=NEAR), streams
-        wait_for(vpn.idle, 10.0, "the end of both interfaces")
+        wait_for(vpn.idle, "the end of both interfaces")
         assert server.stop() == 0
         assert "cannot be limited" not in server.process.output
 
@@ -79,11 +82,11 @@ def test_rates(
 def test_a_running_session_follows_its_rates(fresh: Vpn, listening: None) -> None:
     with user(fresh, Kind.MANY) as alice:
         fresh.home.run("user", "set", "alice", "--rate-down", "4M", "--rate-up", "2M")
-        wait_for(lambda: len(fresh.interfaces()) == 2, 5.0, "the rates")
+        wait_for(lambda: len(fresh.interfaces()) == 2, "the rates")
         assert measured(alice, DOWN) == pytest.approx(4e6, rel=NEAR)
         assert measured(alice, UP) == pytest.approx(2e6, rel=NEAR)
         fresh.home.run("user", "set", "alice", "--rate-down", "none", "--rate-up", "none")
-        wait_for(lambda: len(fresh.interfaces()) == 1, 5.0, "no rates")
+        wait_for(lambda: len(fresh.interfaces()) == 1, "no rates")
         assert measured(alice, DOWN) > 3 * 4e6
         assert measured(alice, UP) > 3 * 2e6
 
@@ -92,7 +95,7 @@ def test_a_volume_that_is_used_up_slows(fresh: Vpn, listening: None) -> None:
     limit(fresh, "--volume-per-day", "3M", "--when-used-up", "2M")
     with user(fresh, Kind.MANY) as alice:
         iperf.tcp(alice.namespace, DOWN, 1.0)
-        wait_for(lambda: len(fresh.interfaces()) == 2, 5.0, "the slow rate")
+        wait_for(lambda: len(fresh.interfaces()) == 2, "the slow rate")
         assert measured(alice, DOWN) == pytest.approx(2e6, rel=NEAR)
 
 
@@ -103,8 +106,8 @@ def test_what_a_killed_server_leaves_is_swept(fresh: Vpn) -> None:
         assert len(fresh.interfaces()) == 2
         for pid in (fresh.server.process.pid, *fresh.server.children()):
             os.kill(pid, signal.SIGKILL)
-        fresh.server.process.wait(5.0)
-    wait_for(lambda: len(fresh.interfaces()) == 1, 5.0, "the end of the session's interface")
+        fresh.server.process.wait()
+    wait_for(lambda: len(fresh.interfaces()) == 1, "the end of the session's interface")
     fresh.server.start()
     assert fresh.interfaces() == set()
 
@@ -114,7 +117,7 @@ def test_what_a_killed_worker_leaves_is_swept(fresh: Vpn) -> None:
     with fresh.client().login() as client:
         client.ping(LOCAL)
         os.kill(fresh.session(client).worker, signal.SIGKILL)
-    wait_for(fresh.idle, 10.0, "nothing left")
+    wait_for(fresh.idle, "nothing left")
 
 
 def refused(vpn: Vpn, name: str = "bob") -> int:
@@ -126,10 +129,10 @@ def refused(vpn: Vpn, name: str = "bob") -> int:
     return caught.value.code
 
 
-def ends(vpn: Vpn, client: Client, reason: str, seconds: float = 6.0) -> None:
-    with pytest.raises(Ended):
-        client.listen(seconds)
-    wait_for(lambda: vpn.server.said(reason) > 0, 5.0, f"{reason!r} in the log")
+def ends(vpn: Vpn, client: Client, reason: str) -> None:
+    """The server ends the session; who did not answer to the end would have it wait first."""
+    assert client.endings() == ORDERLY
+    wait_for(lambda: vpn.server.said(reason) > 0, f"{reason!r} in the log")
 
 
 def closed_hours() -> str:
@@ -148,7 +151,7 @@ def test_what_the_client_is_told(fresh: Vpn) -> None:
         client.ping(LOCAL)
         assert refused(fresh) == 649
         client.ping(LOCAL)
-    wait_for(fresh.idle, 10.0, "the session's end")
+    wait_for(fresh.idle, "the session's end")
     with fresh.client("bob").login() as client:
         client.ping(LOCAL)
 

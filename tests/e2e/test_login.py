@@ -19,8 +19,8 @@ from tests.support.faults import (
 )
 from tests.support.manner import CHAP_MD5, PAP, SSTPC, WINDOWS, Manner
 from tests.support.matrix import came
-from tests.support.netns import wait_for
 from tests.support.server import DNS, LOCAL, PASSWORDS, POOL, PORT, Vpn
+from tests.support.waiting import PATIENCE, wait_for
 
 pytestmark = pytest.mark.root
 
@@ -40,7 +40,7 @@ def test_login(vpn: Vpn, manner: Manner) -> None:
         client.link_echo()
         client.ping(vpn.network.host)
         client.hang_up()
-    wait_for(vpn.idle, 5.0, "the end of the session")
+    wait_for(vpn.idle, "the end of the session")
 
 
 def test_options_that_servers_do_not_speak_are_rejected(vpn: Vpn) -> None:
@@ -66,7 +66,7 @@ def test_the_administrator_sees_the_session(vpn: Vpn) -> None:
     with vpn.client("bob").login() as client:
         client.ping(vpn.network.host, size=1000)
         # counters are written once a second, and that may be between question and answer
-        wait_for(lambda: vpn.session(client).sent >= 1028, 5.0, "the counters")
+        wait_for(lambda: vpn.session(client).sent >= 1028, "the counters")
         session = vpn.session(client)
         assert session.received >= 1028
         assert session.user == "bob"
@@ -77,7 +77,7 @@ def test_the_administrator_sees_the_session(vpn: Vpn) -> None:
         assert session.interface in vpn.interfaces()
         assert vpn.server.said(f"session {session.id} bob ")
         client.hang_up()
-    wait_for(vpn.idle, 5.0, "the end of the session")
+    wait_for(vpn.idle, "the end of the session")
 
 
 def test_the_interface_of_a_session(vpn: Vpn) -> None:
@@ -136,7 +136,7 @@ def test_the_right_password_at_the_second_try(vpn: Vpn, manner: Manner) -> None:
         client.configure()
         client.ping(vpn.network.host)
         client.hang_up()
-    wait_for(vpn.idle, 5.0, "the end of the session")
+    wait_for(vpn.idle, "the end of the session")
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_an_expired_password_is_changed(vpn: Vpn, expired: str) -> None:
         client.configure()
         client.ping(vpn.network.host)
         client.hang_up()
-    wait_for(vpn.idle, 5.0, "the end of the session")
+    wait_for(vpn.idle, "the end of the session")
     with vpn.client(password=expired).login() as client:
         client.hang_up()
     with vpn.client() as client:
@@ -205,7 +205,7 @@ def test_a_weaker_login_where_it_is_open(vpn: Vpn, how: bytes) -> None:
         client.ping(vpn.network.host)
         assert vpn.session(client).user == "alice"
         client.hang_up()
-    wait_for(vpn.idle, 5.0, "the end of the session")
+    wait_for(vpn.idle, "the end of the session")
     assert vpn.server.said("the crypto binding proves the certificate alone") == before + 1
     with vpn.client(weak=how, password="wrong") as client:
         client.open()
@@ -220,7 +220,7 @@ def test_a_weaker_login_where_it_is_not(vpn: Vpn, how: bytes) -> None:
         client.open()
         with pytest.raises((Terminated, Disconnected, TimedOut)):
             client.authenticate()
-    wait_for(lambda: vpn.server.said("the client refuses MS-CHAPv2 and EAP") > 0, 5.0, "the log")
+    wait_for(lambda: vpn.server.said("the client refuses MS-CHAPv2 and EAP") > 0, "the log")
 
 
 def refusal(client: Client) -> float:
@@ -271,7 +271,7 @@ def test_wrong_binding(vpn: Vpn, spoil: Spoil, manner: Manner) -> None:
         # [MS-SSTP] 3.3.5.2.3: attribute Crypto Binding, status "value not supported"
         assert (aborted.value.attribute, aborted.value.status) == (3, 4)
         assert client.endings() == [Closed]
-    wait_for(vpn.idle, 5.0, "the end of the session")
+    wait_for(vpn.idle, "the end of the session")
 
 
 def test_binding_with_sha1(vpn: Vpn) -> None:
@@ -296,7 +296,7 @@ def test_binding_of_one_who_does_not_know_the_password(vpn: Vpn) -> None:
         client.open()
         with pytest.raises(LoginRefused):
             client.authenticate(binding_at_once=True)
-    wait_for(vpn.idle, 5.0, "the end of the session")
+    wait_for(vpn.idle, "the end of the session")
 
 
 def test_two_bindings(vpn: Vpn) -> None:
@@ -323,7 +323,7 @@ def test_other_requests(vpn: Vpn, head: str) -> None:
     with vpn.client() as client:
         client.wire.send(head.encode())
         assert client.answer().split()[1] in {"400", "401", "404", "431"}
-        assert b"200" not in client.wire.rest(time.monotonic() + 5.0)
+        assert b"200" not in client.wire.rest(time.monotonic() + PATIENCE)
     assert vpn.idle()
 
 
@@ -358,4 +358,4 @@ def test_a_client_that_vanishes(vpn: Vpn) -> None:
     with vpn.client().login() as client:
         client.ping(LOCAL)
         client.wire.reset()
-    wait_for(vpn.idle, 5.0, "the end of the session")
+    wait_for(vpn.idle, "the end of the session")

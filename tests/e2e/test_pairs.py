@@ -7,8 +7,8 @@ import signal
 import pytest
 
 from tests.e2e.conftest import check_clean
-from tests.support.netns import wait_for
 from tests.support.server import Vpn
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.root
 
@@ -27,7 +27,7 @@ def test_who_ends_takes_the_other_along(fresh: Vpn, kind: str) -> None:
             left = {*fresh.server.children(), *fresh.server.children("keeper")}
             return not gone & left and len(left) == len(workers) + len(keepers)
 
-        wait_for(replaced, 10.0, "the pair replaced")
+        wait_for(replaced, "the pair replaced")
     assert fresh.interfaces() == set()
     assert fresh.home.sessions() == []
     with fresh.client().login() as client:

@@ -11,7 +11,6 @@ from tests.support import dhcp, packets, sstp
 from tests.support.faults import Closed, TimedOut
 from tests.support.line import Line, Traveller, method_of
 from tests.support.matrix import came
-from tests.support.netns import wait_for
 from tests.support.peers import (
     ANDROID,
     CSHARP,
@@ -25,6 +24,7 @@ from tests.support.peers import (
 )
 from tests.support.script import EAP_LOGIN, Habits
 from tests.support.server import DNS, NAME, PASSWORDS, POOL, PORT, Vpn
+from tests.support.waiting import PATIENCE, wait_for
 from tests.support.wire import Wire
 
 pytestmark = pytest.mark.root
@@ -86,7 +86,7 @@ def line(
         ca=vpn.home.authority("alice"),
         name=NAME,
         newest=peer.newest,
-        patience=10.0,
+        patience=PATIENCE,
         suites=peer.suites,
     )
     chosen = habits or peer.habits
@@ -104,7 +104,7 @@ def line(
 
 
 def ended(vpn: Vpn) -> None:
-    wait_for(vpn.idle, 10.0, "the end of the session")
+    wait_for(vpn.idle, "the end of the session")
 
 
 @pytest.mark.parametrize("name", PEERS)

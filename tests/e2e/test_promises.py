@@ -10,8 +10,8 @@ import pytest
 from tests.support import packets
 from tests.support.client import Client
 from tests.support.faults import Aborted, Closed, Disconnected, Ended, Terminated
-from tests.support.netns import wait_for
 from tests.support.server import LOCAL, Vpn
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.root
 
@@ -46,7 +46,7 @@ def test_a_promise_is_nothing_and_ends_nobody(vpn: Vpn) -> None:
         assert aborted.value.status == NEGOTIATION_TIMEOUT
         assert vpn.server.said("no Call-Connected after the login")
         running.ping(vpn.network.host)
-    wait_for(vpn.idle, 5.0, "the end of the sessions")
+    wait_for(vpn.idle, "the end of the sessions")
     vpn.home.run("user", "set", "bob", "--no-address")
 
 
@@ -62,7 +62,7 @@ def test_one_user_cannot_take_the_pool(vpn: Vpn) -> None:
             own.ping(vpn.network.host)
     finally:
         vpn.home.run("profile", "set", "default", "--pool", "10.99.0.10-10.99.0.250")
-    wait_for(vpn.idle, 5.0, "the end of the sessions")
+    wait_for(vpn.idle, "the end of the sessions")
 
 
 def test_a_client_that_opens_ipcp_before_it_binds(vpn: Vpn) -> None:
@@ -74,7 +74,7 @@ def test_a_client_that_opens_ipcp_before_it_binds(vpn: Vpn) -> None:
         client.send_packet(packets.echo(client.address, vpn.network.host, 7, content))
         client.receive_packet(lambda packet: packets.echo_reply(packet) == (7, content))
         assert vpn.session(client).interface in vpn.interfaces()
-    wait_for(vpn.idle, 5.0, "the end of the session")
+    wait_for(vpn.idle, "the end of the session")
 
 
 def test_one_session_more_ends_the_silent_one(vpn: Vpn) -> None:
@@ -83,7 +83,7 @@ def test_one_session_more_ends_the_silent_one(vpn: Vpn) -> None:
         with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
             first, second = (stack.enter_context(vpn.client().login()) for _ in range(2))
             first.ping(vpn.network.host)
-            wait_for(lambda: vpn.session(first).received > 0, 5.0, "the counters")
+            wait_for(lambda: vpn.session(first).received > 0, "the counters")
             waiting = pool.submit(second.endings)
             third = promised(vpn, stack)
             assert third.address == second.address
@@ -97,4 +97,4 @@ def test_one_session_more_ends_the_silent_one(vpn: Vpn) -> None:
             assert vpn.server.said("replaced by a newer login of the same user")
     finally:
         vpn.home.run("profile", "set", "default", "--sessions", "10")
-    wait_for(vpn.idle, 5.0, "the end of the sessions")
+    wait_for(vpn.idle, "the end of the sessions")

@@ -13,8 +13,8 @@ from sstpca.names import parse_hosts
 from sstpca.x509.keys import KeyType
 from sstpca.x509.pair import identity_to_pem
 from tests.support.faults import Aborted
-from tests.support.netns import wait_for
 from tests.support.server import Vpn
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.root
 
@@ -57,9 +57,7 @@ def test_a_new_certificate_while_sessions_are_up(fresh: Vpn, how: str) -> None:
             new.ping(fresh.network.host)
         old.ping(fresh.network.host)
         assert {session.user for session in fresh.home.sessions()} >= {"alice", "bob"}
-        wait_for(
-            lambda: fresh.server.said("shown the certificate with SHA-256") == 1, 10.0, "a word"
-        )
+        wait_for(lambda: fresh.server.said("shown the certificate with SHA-256") == 1, "a word")
     assert fresh.server.said("ended unexpectedly") == 0
     assert fresh.server.stop() == 0
 
@@ -99,22 +97,21 @@ def test_a_file_of_no_use_is_an_alarm_and_no_outage(fresh: Vpn, fault: str) -> N
         path.with_name("new").rename(path)
 
     replace(good[:1000] if fault == "half of it" else of_another_host())
-    wait_for(lambda: fresh.server.said("are shown the certificate before") > 0, 10.0, "an alarm")
+    wait_for(lambda: fresh.server.said("are shown the certificate before") > 0, "an alarm")
     with fresh.client().login() as client:
         assert client.wire.fingerprint("sha256") == before
         client.ping(fresh.network.host)
     # and a worker that replaces another one has it, too
     dead, *_ = fresh.server.children()
     os.kill(dead, signal.SIGKILL)
-    wait_for(lambda: dead not in fresh.server.children(), 10.0, "the end of the worker")
-    wait_for(lambda: len(fresh.server.children()) >= 2, 10.0, "another worker")
+    wait_for(lambda: dead not in fresh.server.children(), "the end of the worker")
+    wait_for(lambda: len(fresh.server.children()) >= 2, "another worker")
     for _ in range(4):
         assert shown(fresh) == before
     assert fresh.server.said("are shown the certificate before") == 1
     replace(good)
     wait_for(
         lambda: fresh.server.said("new connections are shown the certificate with") > 0,
-        10.0,
         "relief",
     )
     assert shown(fresh) == before

@@ -8,8 +8,8 @@ import pytest
 from tests.support import eap, mschap, ppp
 from tests.support.client import Client
 from tests.support.faults import ClientError, Closed, Disconnected, LoginRefused, Terminated
-from tests.support.netns import wait_for
 from tests.support.server import PASSWORDS, Vpn
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.root
 
@@ -54,7 +54,7 @@ def test_a_recorded_response_gets_nobody_in(vpn: Vpn) -> None:
         with pytest.raises(LoginRefused) as refused:
             second.authenticate()
         assert refused.value.code == 691
-    wait_for(vpn.idle, 10.0, "the end of the session")
+    wait_for(vpn.idle, "the end of the session")
 
 
 def test_a_challenge_that_comes_back_is_not_answered(vpn: Vpn) -> None:
@@ -75,7 +75,7 @@ def test_a_challenge_that_comes_back_is_not_answered(vpn: Vpn) -> None:
         client._until(lambda: client.heard.verdict is not None, "CHAP Success")
         assert client.heard.verdict is not None
         assert client.heard.verdict[0] == 3
-    wait_for(vpn.idle, 15.0, "the end of the session")
+    wait_for(vpn.idle, "the end of the session")
 
 
 class Endless(eap.Certificate):
@@ -107,8 +107,8 @@ def test_pieces_without_end(vpn: Vpn, piece: bytes) -> None:
             client.authenticate()
         assert isinstance(ended.value, eap.CertificateRejected | Terminated | Disconnected | Closed)
     assert vpn.server.said("login failed for 'alice'") == before + 1
-    wait_for(vpn.idle, 10.0, "the end of the session")
+    wait_for(vpn.idle, "the end of the session")
     with vpn.client(method=eap.Password("alice", PASSWORDS["alice"])).login() as client:
         client.ping(vpn.network.host)
         client.hang_up()
-    wait_for(vpn.idle, 10.0, "the end of the session")
+    wait_for(vpn.idle, "the end of the session")

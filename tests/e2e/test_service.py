@@ -15,8 +15,9 @@ from tests.support import container
 from tests.support.client import Client
 from tests.support.debian import SHARED, Machine, root_with
 from tests.support.manner import WINDOWS
-from tests.support.netns import Network, wait_for
+from tests.support.netns import Network
 from tests.support.server import DNS, LOCAL, NAME, PASSWORDS, POOL
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.root
 
@@ -172,7 +173,7 @@ def test_a_server_that_is_killed_comes_back(installed: Machine, network: Network
         listens = "Listening" in str(status(installed, HOME)["server"]["detail"])
         return listens and main_process(installed, HOME) not in ("0", before)
 
-    wait_for(back, 60, "its return")
+    wait_for(back, "its return")
     with client(installed, network, HOME, 8443).login() as one:
         one.ping(network.host)
 
@@ -249,7 +250,7 @@ def test_an_init_script_where_there_is_no_systemd(plain: Machine, network: Netwo
             return False
         return True
 
-    wait_for(serves, 30, "that it serves")
+    wait_for(serves, "that it serves")
     assert "nothing to write" in plain.run("sstpca", "--home", HOME, "service", "install").stderr
     # cron's three jobs, as it runs them
     jobs = [line.split("root", 1)[1] for line in plain.read(cron).splitlines() if "root" in line]
@@ -258,7 +259,7 @@ def test_an_init_script_where_there_is_no_systemd(plain: Machine, network: Netwo
     for job in jobs:
         plain.run("sh", "-c", job)
     assert plain.run("sh", "-c", "cat /run/sstpca-*.pid").stdout.strip() != pid
-    wait_for(serves, 30, "that it serves again")
+    wait_for(serves, "that it serves again")
     [made] = plain.run("sh", "-c", "ls /var/backups/sstpca/*/*.backup").stdout.splitlines()
     given = ("--passphrase-file", f"{HOME}/backup.passphrase")
     sstpca(plain, "/srv/again", "ca", "restore", made, *given)

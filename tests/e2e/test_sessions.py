@@ -1,14 +1,13 @@
 """The sessions of the real server as its administrator sees and ends them."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
 
 from tests.support.faults import Closed, Disconnected, Ended, Terminated
-from tests.support.netns import wait_for
 from tests.support.server import Failed, Vpn
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.root
 
@@ -41,14 +40,12 @@ def test_an_administrator_ends_the_sessions_of_a_user(vpn: Vpn) -> None:
         assert [future.result() for future in waiting] == [ORDERLY, ORDERLY]
         assert [session.user for session in vpn.home.sessions()] == ["alice"]
         alice.ping(vpn.network.host)
-    wait_for(vpn.idle, 5.0, "the end of the sessions")
+    wait_for(vpn.idle, "the end of the sessions")
 
 
 def test_a_client_that_does_not_answer_is_ended_all_the_same(vpn: Vpn) -> None:
     with vpn.client().login():
-        began = time.monotonic()
         vpn.home.run("session", "kill", "--user", "alice")
-        assert time.monotonic() - began < 15
         assert vpn.idle()
 
 
@@ -77,7 +74,7 @@ def test_a_static_address_goes_to_the_newer_login(vpn: Vpn) -> None:
             assert str(old.address) == str(new.address) == "10.99.0.200"
             assert waiting.result() == ORDERLY
             new.ping(vpn.network.host)
-    wait_for(vpn.idle, 5.0, "the end of the sessions")
+    wait_for(vpn.idle, "the end of the sessions")
 
 
 def test_a_static_address_works_at_once_after_a_broken_connection(vpn: Vpn) -> None:
@@ -88,7 +85,7 @@ def test_a_static_address_works_at_once_after_a_broken_connection(vpn: Vpn) -> N
         with vpn.client("bob").login() as new:
             new.patience = 3.0
             new.ping(vpn.network.host)
-    wait_for(vpn.idle, 5.0, "the end of the sessions")
+    wait_for(vpn.idle, "the end of the sessions")
 
 
 def test_sessions_of_all_workers_are_listed(vpn: Vpn) -> None:

@@ -14,8 +14,9 @@ from tests.e2e.conftest import MakeHome
 from tests.support import netns
 from tests.support.handshake import client_hello
 from tests.support.hello import FFDHE8192, expensive
-from tests.support.netns import Network, wait_for
+from tests.support.netns import Network
 from tests.support.server import PORT, Server, Vpn
+from tests.support.waiting import PATIENCE, wait_for
 
 pytestmark = pytest.mark.root
 
@@ -59,10 +60,10 @@ def test_the_oldest_go_when_there_are_too_many(one_worker: Vpn) -> None:
     vpn = one_worker
     with contextlib.ExitStack() as stack:
         many = crowd(vpn, stack, LIMIT + 1)
-        wait_for(lambda: closed(many[0]), 5.0, "the oldest to be dropped")
+        wait_for(lambda: closed(many[0]), "the oldest to be dropped")
         assert all(map(closed, many[:AT_ONCE]))
         assert not closed(many[AT_ONCE])
-        wait_for(lambda: vpn.server.said("too many before their login") > 0, 5.0, "a line")
+        wait_for(lambda: vpn.server.said("too many before their login") > 0, "a line")
 
 
 def test_who_comes_alone_stays(one_worker: Vpn) -> None:
@@ -78,10 +79,10 @@ def test_who_comes_alone_stays(one_worker: Vpn) -> None:
             stack.callback(client.ip, "addr", "del", f"{address}/128", "dev", "wan")
         with client.entered():
             others = [
-                stack.enter_context(socket.create_connection(server, 5.0, (address, 0)))
+                stack.enter_context(socket.create_connection(server, PATIENCE, (address, 0)))
                 for address in many * (LIMIT // len(many) + 1)
             ]
-        wait_for(lambda: closed(others[0]), 5.0, "one of the many to be dropped")
+        wait_for(lambda: closed(others[0]), "one of the many to be dropped")
         assert not closed(alone)
 
 
@@ -92,7 +93,7 @@ def test_a_slow_login_outlives_a_crowd(one_worker: Vpn) -> None:
         slow = stack.enter_context(vpn.client())
         slow.open()
         many = crowd(vpn, stack, 2 * LIMIT)
-        wait_for(lambda: closed(many[0]), 5.0, "the oldest of the silent to be dropped")
+        wait_for(lambda: closed(many[0]), "the oldest of the silent to be dropped")
         slow.authenticate()
         slow.bind()
         slow.configure()
@@ -128,16 +129,14 @@ def test_all_of_an_office_come_back_at_once(one_worker: Vpn) -> None:
         for sock in office:
             sock.sendall(hello)
         for sock in office:
-            sock.settimeout(20.0)
+            sock.settimeout(PATIENCE)
             assert sock.recv(5)[:1] == b"\x16", "a ServerHello"
 
 
 def test_many_strangers_do_not_fill_the_log(one_worker: Vpn) -> None:
     for _ in range(300):
         connect(one_worker).close()
-    wait_for(
-        lambda: one_worker.server.said("more lines about strangers") > 0, 5.0, "a line for many"
-    )
+    wait_for(lambda: one_worker.server.said("more lines about strangers") > 0, "a line for many")
     assert one_worker.server.said("TLS: ") + one_worker.server.said("closed before") < 200
 
 

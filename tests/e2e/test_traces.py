@@ -14,9 +14,10 @@ import pytest
 
 from tests.support import eap
 from tests.support.faults import LoginRefused
-from tests.support.netns import Process, wait_for
+from tests.support.netns import Process
 from tests.support.requirements import require
 from tests.support.server import PROGRAM, Failed, Vpn
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.root
 
@@ -30,12 +31,12 @@ def tracing(vpn: Vpn, path: Path, *options: str) -> Iterator[Process]:
     command = (*PROGRAM, "--home", str(vpn.home.path), "session", "trace", "--write", str(path))
     process = Process((*command, *options), path.with_suffix(".said"))
     try:
-        wait_for(lambda: "writing" in process.output, 20.0, "a trace that is written")
+        wait_for(lambda: "writing" in process.output, "a trace that is written")
         yield process
         time.sleep(HEARD)
         if process.ended() is None:
             os.kill(process.pid, signal.SIGINT)
-        process.wait(20.0)
+        process.wait()
     finally:
         process.stop()
 
@@ -130,13 +131,13 @@ def test_it_ends_with_the_session_and_with_its_size(vpn: Vpn, tmp_path: Path) ->
         with tracing(vpn, path, "--session", str(number), "--bytes", "2000") as process:
             for count in range(50):
                 alice.ping(vpn.network.host, number=count)
-            assert process.wait(20.0) == 0, process.output
+            assert process.wait() == 0, process.output
         assert 1000 < path.stat().st_size < 3000
         other = tmp_path / "other.pcapng"
         with tracing(vpn, other, "--session", str(number), "--seconds", "60") as process:
             alice.ping(vpn.network.host)
             alice.hang_up()
-            assert process.wait(20.0) == 0, process.output
+            assert process.wait() == 0, process.output
 
 
 def test_what_is_not_there_is_one_line(vpn: Vpn, tmp_path: Path) -> None:

@@ -276,5 +276,4 @@ def test_a_client_that_does_not_read(vpn: Vpn) -> None:
             host.sendto(bytes(FULL), sender)
         assert memory(worker) - before < LIMIT * 5 // 4
         witness.ping(HOST)
-        lazy.patience = 20.0
         lazy.echo()

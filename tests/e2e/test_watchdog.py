@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import MakeHome
-from tests.support.netns import Network, wait_for
+from tests.support.netns import Network
 from tests.support.server import Server
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.root
 
@@ -33,11 +34,11 @@ def test_a_server_tells_how_it_is(
                 return any(one.startswith(what) for one in heard)
 
         with Server(make_copy("home"), network.server, tmp_path / "log") as server:
-            wait_for(lambda: hears(b"READY=1\nSTATUS=Listening on "), 10, "that it is ready")
-            wait_for(lambda: hears(b"WATCHDOG=1"), 10, "that it lives")
+            wait_for(lambda: hears(b"READY=1\nSTATUS=Listening on "), "that it is ready")
+            wait_for(lambda: hears(b"WATCHDOG=1"), "that it lives")
             server.process.terminate()
-            wait_for(lambda: hears(b"STOPPING=1"), 10, "that it ends")
-            assert server.process.wait(15) == 0
+            wait_for(lambda: hears(b"STOPPING=1"), "that it ends")
+            assert server.process.wait() == 0
 
 
 def test_one_whose_worker_hangs_does_not_say_that_it_lives(

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.interop.guest import INSIDE, OUTSIDE, Guest, GuestFailed, wire
-from tests.support.netns import Namespace, wait_for
+from tests.support.netns import Namespace
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.interop
 
@@ -37,4 +38,4 @@ def test_a_script_that_does_not_end(
         built_guest.run(
             namespace, "echo begun; sleep 60", folder=tmp_path, address=INSIDE, seconds=8.0
         )
-    wait_for(lambda: namespace.pids() == [], 5.0, "the end of the guest")
+    wait_for(lambda: namespace.pids() == [], "the end of the guest")

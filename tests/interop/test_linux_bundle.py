@@ -21,8 +21,9 @@ from sstpca.settings import load
 from sstpca.store import Store, profiles, users
 from tests.interop.guest import INSIDE, OUTSIDE, Guest, Result
 from tests.support.matrix import came
-from tests.support.netns import Network, wait_for
+from tests.support.netns import Network
 from tests.support.server import LOCAL, NAME, PASSWORDS, POOL, Vpn
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.interop
 
@@ -99,7 +100,7 @@ class Site:
 def site(vpn: Vpn, built_guest: Guest, tmp_path: Path) -> Iterator[Site]:
     """The server and a guest; afterwards the server has nothing left of it."""
     yield Site(vpn, built_guest, tmp_path)
-    wait_for(lambda: vpn.interfaces() == {"guest"}, 10.0, "the end of the interface")
+    wait_for(lambda: vpn.interfaces() == {"guest"}, "the end of the interface")
 
 
 @pytest.mark.parametrize("way", ["pppd", "networkmanager"])

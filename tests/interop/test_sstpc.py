@@ -22,8 +22,9 @@ from cryptography.hazmat.primitives.serialization import (
 from tests.interop.guest import INSIDE, OUTSIDE, Guest, Result
 from tests.support.issuer import CLIENT, Issuer
 from tests.support.matrix import came
-from tests.support.netns import Network, wait_for, wait_for_port
+from tests.support.netns import Network, wait_for_port
 from tests.support.server import DNS, LOCAL, NAME, PASSWORDS, POOL, PORT, Home, Vpn, make_home
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.interop
 
@@ -98,7 +99,7 @@ def _from_pkcs12(home: Home, name: str, folder: Path) -> bytes:
 def site(vpn: Vpn, built_guest: Guest, tmp_path: Path) -> Iterator[Site]:
     """The server and a guest; afterwards the server has nothing left of it."""
     yield Site(vpn, built_guest, tmp_path)
-    wait_for(lambda: vpn.interfaces() == {"guest"}, 10.0, "the end of the interface")
+    wait_for(lambda: vpn.interfaces() == {"guest"}, "the end of the interface")
     assert vpn.home.sessions() == []
 
 
@@ -152,7 +153,7 @@ def test_the_administrator_ends_the_session(site: Site) -> None:
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(site.connect, "stay", user="bob")
         connected = site.folder / "share" / "connected"
-        wait_for(lambda: connected.exists() or running.done(), 60.0, "the connection")
+        wait_for(lambda: connected.exists() or running.done(), "the connection")
         if not running.done():
             (session,) = site.vpn.home.sessions()
             site.vpn.home.run("session", "kill", str(session.id))
@@ -222,9 +223,7 @@ def test_a_weaker_login(site: Site, way: str) -> None:
     else:
         # sstpc sends its Call-Connected once it has a key, and takes that of no CHAP but Microsoft's
         assert result.code == 2, result
-        wait_for(
-            lambda: site.vpn.server.said("no Call-Connected after the login") > 0, 20.0, "the end"
-        )
+        wait_for(lambda: site.vpn.server.said("no Call-Connected after the login") > 0, "the end")
         came(SSTPC, "CHAP-MD5", "logs in, never binds")
 
 

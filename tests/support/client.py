@@ -50,6 +50,7 @@ from tests.support.manner import (
     Manner,
 )
 from tests.support.ppp import Code
+from tests.support.waiting import PATIENCE
 from tests.support.wire import Wire
 
 PATH = "/sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/"
@@ -107,7 +108,7 @@ class Client:
         manner: Manner = WINDOWS,
         method: eap.Method | None = None,
         weak: bytes = b"",
-        patience: float = 10.0,
+        patience: float = PATIENCE,
     ) -> None:
         self.user = user.encode()
         self.password = password

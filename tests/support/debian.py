@@ -11,8 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.support.netns import Namespace, wait_for
+from tests.support.netns import Namespace
 from tests.support.requirements import require
+from tests.support.waiting import wait_for
 
 #: where the folder of the caller is in a machine
 SHARED = "/mnt/shared"
@@ -173,7 +174,7 @@ class Machine:
                 stdout=log,
                 stderr=log,
             )
-        wait_for(self._is_up, 60.0, f"the machine: {self._folder}/machine.log")
+        wait_for(self._is_up, f"the machine: {self._folder}/machine.log")
         return self
 
     def __exit__(

@@ -10,6 +10,7 @@ from tests.support import eap, packets, ppp, sstp
 from tests.support.faults import Closed, TimedOut
 from tests.support.manner import ADDRESS, DNS1, DNS2, NOWHERE
 from tests.support.script import Habits, Script, Stage
+from tests.support.waiting import PATIENCE
 from tests.support.wire import Wire
 
 
@@ -72,7 +73,7 @@ class Traveller(Script):
 class Line:
     """A client on the wire. Use it as a context manager; each step blocks until it is done."""
 
-    def __init__(self, client: Traveller, wire: Wire, *, patience: float = 15.0) -> None:
+    def __init__(self, client: Traveller, wire: Wire, *, patience: float = PATIENCE) -> None:
         self.client = client
         self.wire = wire
         self._patience = patience

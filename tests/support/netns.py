@@ -11,16 +11,18 @@ import signal
 import socket
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import ClassVar, Self
 
+from tests.support.waiting import PATIENCE, wait_for
+
 PREFIX = "sstpca-test"
 
 _CLONE_NEWNET = 0x40000000
+_GRACE = 10.0
 _ETH_P_IP, _ETH_P_IPV6 = 0x0800, 0x86DD
 _counter = itertools.count()
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -53,7 +55,7 @@ class Process:
         """Return its exit code (minus the signal that ended it), None while it runs."""
         return self._popen.poll()
 
-    def wait(self, seconds: float) -> int:
+    def wait(self, seconds: float = PATIENCE) -> int:
         """Wait for its end; return the exit code.
 
         :raises TimeoutError: if it still runs then.
@@ -67,11 +69,11 @@ class Process:
         """Ask it to end."""
         self._popen.terminate()
 
-    def stop(self, seconds: float = 10.0) -> None:
+    def stop(self) -> None:
         """End it: asked first, then killed."""
         self._popen.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._popen.wait(seconds)
+            self._popen.wait(_GRACE)
         self._popen.kill()
         self._popen.wait()
 
@@ -147,16 +149,16 @@ class Namespace:
             finally:
                 _enter(before.fileno())
 
-    def connect(self, address: tuple[str, int], seconds: float = 10.0) -> socket.socket:
+    def connect(self, address: tuple[str, int], seconds: float = PATIENCE) -> socket.socket:
         """Return a TCP connection made from inside."""
         with self.entered():
             return socket.create_connection(address, seconds)
 
     def udp(self, address: IPv4Address, port: int) -> socket.socket:
-        """Return a UDP socket inside, bound, with a time-out of 5 s."""
+        """Return a UDP socket inside, bound."""
         with self.entered():
             bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        bound.settimeout(5.0)
+        bound.settimeout(PATIENCE)
         bound.bind((str(address), port))
         return bound
 
@@ -220,18 +222,18 @@ class Sniffer:
 
     def __init__(self, raw: socket.socket) -> None:
         self._raw = raw
+        self._found: list[bytes] = []
 
     def packets(self, quiet: float = 0.3) -> list[bytes]:
-        """Return the packets that came in, once none has come for ``quiet`` seconds."""
+        """Return all packets that came in so far, once none has come for ``quiet`` seconds."""
         self._raw.settimeout(quiet)
-        found: list[bytes] = []
         while True:
             try:
                 content, (_, _, kind, *_) = self._raw.recvfrom(65535)
             except TimeoutError:
-                return found
+                return [*self._found]
             if kind != socket.PACKET_OUTGOING:
-                found.append(content)
+                self._found.append(content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,18 +289,6 @@ def _at_once(address: str) -> tuple[str, ...]:
     return ("nodad",) if ":" in address else ()
 
 
-def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    """Wait until ``condition()`` is true.
-
-    :raises TimeoutError: if it is not after ``seconds``.
-    """
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what} did not happen in {seconds} s")
-        time.sleep(0.05)
-
-
 def wait_for_port(namespace: Namespace, address: IPv4Address, port: int) -> None:
     """Wait until something inside ``namespace`` accepts connections at a TCP port."""
 
@@ -309,7 +299,7 @@ def wait_for_port(namespace: Namespace, address: IPv4Address, port: int) -> None
             return False
         return True
 
-    wait_for(answers, 10.0, f"listening on {address} port {port}")
+    wait_for(answers, f"listening on {address} port {port}")
 
 
 def sweep() -> None:

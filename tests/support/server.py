@@ -16,7 +16,8 @@ from typing import Self
 from tests.support import eap
 from tests.support.client import Client
 from tests.support.manner import WINDOWS, Manner
-from tests.support.netns import Namespace, Network, Process, wait_for
+from tests.support.netns import Namespace, Network, Process
+from tests.support.waiting import PATIENCE, wait_for
 
 NAME = "vpn.example.com"
 PORT = 8443
@@ -73,7 +74,7 @@ class Home:
             input=typed,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
             env=_environment(),
         )
@@ -172,7 +173,7 @@ class Server:
                 raise RuntimeError(f"serve ended with {process.ended()}:\n{process.output}")
             return self.said("listening on") > before
 
-        wait_for(listens, 60.0, "'listening on' in the log")
+        wait_for(listens, "'listening on' in the log")
 
     def said(self, text: str) -> int:
         """Return how many lines of the log have ``text``."""
@@ -180,10 +181,10 @@ class Server:
             return sum(text in line for line in self.log.read_text().splitlines())
         return 0
 
-    def stop(self, seconds: float = 15.0) -> int:
+    def stop(self) -> int:
         """Ask it to end, wait for that, and return the exit code."""
         self.process.terminate()
-        return self.process.wait(seconds)
+        return self.process.wait()
 
     def kill(self) -> None:
         """End it and its workers, whatever state they are in."""
@@ -228,10 +229,11 @@ class Vpn:
         method: eap.Method | None = None,
         weak: bytes = b"",
         address: str = str(Network.server_address),
+        patience: float = PATIENCE,
     ) -> Client:
         """Return a client that has done its TLS handshake, verifying name and authority."""
         return Client(
-            self.network.client.connect((address, PORT)),
+            self.network.client.connect((address, PORT), patience),
             user,
             PASSWORDS[user] if password is None else password,
             ca=self.home.authority("alice"),
@@ -239,6 +241,7 @@ class Vpn:
             manner=manner,
             method=method,
             weak=weak,
+            patience=patience,
         )
 
     def session(self, client: Client) -> Session:

@@ -10,6 +10,7 @@ import pytest
 from tests.support import netns, packets
 from tests.support.netns import Network
 from tests.support.requirements import require
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.root
 
@@ -56,13 +57,13 @@ def test_the_thread_comes_back(network: Network) -> None:
 def test_everything_ends_with_the_namespace(tmp_path: Path) -> None:
     require("ip")
     with netns.Namespace("test") as namespace:
-        process = namespace.start("sh", "-c", "sleep 60 & sleep 60", log=tmp_path / "log")
-        netns.wait_for(lambda: len(namespace.pids()) == 3, 5.0, "the processes")
+        process = namespace.start("sh", "-c", "sleep 600 & sleep 600", log=tmp_path / "log")
+        wait_for(lambda: len(namespace.pids()) == 3, "the processes")
         pids = namespace.pids()
         assert process.pid in pids
         assert namespace.name in known()
     assert namespace.name not in known()
-    netns.wait_for(lambda: not any(map(alive, pids)), 5.0, "the end of the processes")
+    wait_for(lambda: not any(map(alive, pids)), "the end of the processes")
 
 
 def alive(pid: int) -> bool:
@@ -90,6 +91,6 @@ def test_a_port_that_never_opens(network: Network) -> None:
         return False
 
     with pytest.raises(TimeoutError):
-        netns.wait_for(never, 0.1, "this")
+        wait_for(never, "this", patience=0.1)
     with network.lan.listen(network.host, 4100):
         netns.wait_for_port(network.lan, network.host, 4100)
