@@ -13,7 +13,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Self
 
-from tests.support import eap
+from tests.support import eap, forked
 from tests.support.client import Client
 from tests.support.manner import WINDOWS, Manner
 from tests.support.netns import Namespace, Network, Process
@@ -69,14 +69,11 @@ class Home:
         :param typed: its standard input.
         :raises Failed: on any other exit code than 0.
         """
-        done = subprocess.run(
-            [*PROGRAM, "--home", str(self.path), *arguments],
-            input=typed,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-            env=_environment(),
+        done = forked.run(
+            ("--home", str(self.path), *arguments),
+            environment=_environment(),
+            typed=typed,
+            patience=PATIENCE,
         )
         if done.returncode:
             raise Failed(done)
