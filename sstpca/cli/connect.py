@@ -66,6 +66,9 @@ _UNITS: Final = ("B", "KB", "MB", "GB", "TB")
 @click.option("--up", metavar="PROGRAM", default="", help="Run this when it is up.")
 @click.option("--down", metavar="PROGRAM", default="", help="Run this when it is lost.")
 @click.option("--once", is_flag=True, help="End when the connection is lost, or there is none.")
+@click.option(
+    "--keep-trying", is_flag=True, help="Try again where the server refuses, each 10 to 20 minutes."
+)
 @click.pass_context
 def connect(
     ctx: click.Context,
@@ -90,6 +93,7 @@ def connect(
     up: str,
     down: str,
     once: bool,
+    keep_trying: bool,
 ) -> None:
     """Connect this machine to an SSTP server, and keep it connected until Ctrl-C.
 
@@ -104,6 +108,8 @@ def connect(
     """
     if full_tunnel and routes:
         raise InvalidInput("--full-tunnel and --route exclude each other")
+    if once and keep_trying:
+        raise InvalidInput("--once and --keep-trying exclude each other")
     if sum((ca_file is not None, system_trust, pin is not None)) > 1:
         raise InvalidInput("--ca, --system-trust and --pin exclude each other")
     if Path(target).exists():
@@ -129,6 +135,7 @@ def connect(
         up=up,
         down=down,
         once=once,
+        keep_trying=keep_trying,
     )
     secret = _Password(password_file, from_stdin=from_stdin)
     if files := _certificate_files(certificate, key) or destination.certificate:

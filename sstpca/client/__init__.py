@@ -19,10 +19,11 @@ line      a connection that a session is spoken through, step by step
 What connects a machine:
 
 inner_tls    the handshake in EAP-TLS, and certificate_names whom a certificate is for
-keeping      dials, sets up, and dials again
+keeping      dials, sets up, and dials again; back_off says when
 dialing      TCP, a proxy, TLS, HTTP
 tunnel       one session between TLS and an interface
 network      the interface, its addresses and routes
+outside      the way to the server, beside that
 asking       what the server pushes by DHCP
 resolver     the machine's DNS
 kill_switch  lets nothing pass beside the tunnel

@@ -10,7 +10,7 @@ import hmac
 import os
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -116,17 +116,16 @@ async def resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(one[4][0]) for one in found))
 
 
-async def dial(
-    endpoint: Endpoint, addresses: Sequence[str], context: ssl.SSLContext, *, device: str = ""
-) -> Dialled:
+async def dial(endpoint: Endpoint, ways: Mapping[str, str], context: ssl.SSLContext) -> Dialled:
     """Connect to the first of the addresses that answers, of the server or of its proxy.
 
-    :param device: the interface to go out by; empty: any.
+    :param ways: the interface to go out by to each address; empty: any.
     :raises DialError: if none does, or it is not to be believed.
     """
     port = endpoint.proxy.port if endpoint.proxy else endpoint.port
-    why = DialError(f"{endpoint.host} has no address")
-    for address in addresses:
+    # as when the cable is pulled
+    why = DialError(f"there is no route to {(endpoint.proxy or endpoint).host}")
+    for address, device in ways.items():
         try:
             sock = await _connect(address, port, device)
         except DialError as error:

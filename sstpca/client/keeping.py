@@ -17,6 +17,7 @@ from typing import Final
 from sstpca.server.sstp.binding import CertificateHashes
 
 from .asking import Told, ask
+from .back_off import BackOff
 from .call import ClientCall
 from .dialing import DialError, Dialled, Endpoint, context_for, dial, resolve
 from .eap_tls import ByCertificate
@@ -29,20 +30,18 @@ from .network import (
     EVERYTHING_IPV6,
     ClientInterface,
     Network,
-    way_to,
 )
+from .outside import Outside
 from .resolver import Resolver
 from .session import ClientSession, Ended
 from .sign_in import Certificate, Credentials
 from .tunnel import Tunnel
 
-#: Seconds until the next try: doubled each time, up to the most, and a random part of it.
-_FIRST, _MOST = 1.0, 60.0
-#: Seconds that a session has to last for the next loss to begin with the first again.
-_LASTED: Final = 60.0
 #: Seconds for a session to end politely, and for a hook.
 _GOODBYE: Final = 5.0
 _HOOK: Final = 30.0
+#: From so many seconds on, a wait is told in minutes.
+_MINUTES: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,8 @@ class Wishes:
     :param kill_switch: whether nothing passes beside the tunnel.
     :param up: the program that is run when it is up, and ``down`` when it is lost; empty: none.
     :param once: whether to end when the connection is lost, or there is none.
+    :param keep_trying: whether to try again, after a long while, where the server refuses or is not
+        to be believed.
     """
 
     logins: Sequence[bytes] = STRONG
@@ -67,6 +68,7 @@ class Wishes:
     up: str = ""
     down: str = ""
     once: bool = False
+    keep_trying: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +105,15 @@ async def keep_connected(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    with ClientInterface(wishes.interface) as interface:
-        switch = KillSwitch(interface.name)
-        with Resolver(interface.name) as resolver:
-            try:
-                keeper = _Keeper(endpoint, credentials, wishes, interface, resolver, switch, show)
-                await keeper.run(stop)
-            except DialError as error:
-                raise Refusal(str(error)) from None
-            finally:
-                if wishes.kill_switch:
-                    switch.open()
+    with ClientInterface(wishes.interface) as interface, Resolver(interface.name) as resolver:
+        try:
+            keeper = _Keeper(endpoint, credentials, wishes, interface, resolver, show)
+        except DialError as error:
+            raise Refusal(str(error)) from None
+        try:
+            await keeper.run(stop)
+        finally:
+            await keeper.close(asked=stop.is_set())
 
 
 class _Keeper:
@@ -126,7 +126,6 @@ class _Keeper:
         wishes: Wishes,
         interface: ClientInterface,
         resolver: Resolver,
-        switch: KillSwitch,
         show: Callable[[State], None],
     ) -> None:
         self._endpoint = endpoint
@@ -134,13 +133,15 @@ class _Keeper:
         self._wishes = wishes
         self._interface = interface
         self._resolver = resolver
-        self._switch = switch
+        self._outside = Outside(interface.name)
+        self._switch = KillSwitch(interface.name)
         self._show = show
         self._context = context_for(endpoint)
         self._addresses: list[str] = []
         self._tunnel: Tunnel | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._up_since = 0.0
+        self._was_up = False
         self._given: Connected | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -151,6 +152,19 @@ class _Keeper:
         finally:
             shown.cancel()
 
+    async def close(self, *, asked: bool) -> None:
+        """Take back what is beside the interface.
+
+        :param asked: whether somebody has asked for the end. If not, a kill switch that has been of use
+            stays shut.
+        """
+        await asyncio.to_thread(self._outside.close)
+        if self._wishes.kill_switch and self._was_up and not asked:
+            how = f"nothing passes any more; to have it pass: {self._switch.opened_by}"
+            self._say(how, connected=False)
+        elif self._wishes.kill_switch:
+            await asyncio.to_thread(self._switch.open)
+
     async def _show_traffic(self) -> None:
         while True:
             await asyncio.sleep(1.0)
@@ -158,21 +172,37 @@ class _Keeper:
                 self._say("", connected=True)
 
     async def _run(self, stop: asyncio.Event) -> None:
-        wait = _FIRST
+        back_off = BackOff(random.random)
         while not stop.is_set():
-            why = await self._once(stop)
+            refused = False
+            try:
+                why = await self._once(stop)
+            except Refusal as error:
+                if not self._survives_refusal:
+                    raise
+                why, refused = str(error), True
             if stop.is_set():
                 return
             if self._wishes.once:
                 raise Refusal(why)
-            if self._up_since and time.monotonic() - self._up_since > _LASTED:
-                wait = _FIRST
-            pause = wait * random.uniform(0.5, 1.0)  # noqa: S311 not for secrets
-            self._say(f"{why}; trying again in {pause:.0f} s", connected=False)
-            wait = min(2 * wait, _MOST)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await stop.wait()
+            lasted = time.monotonic() - self._up_since if self._up_since else 0.0
+            pause = back_off.pause(lasted, refused=refused)
+            shown = f"{pause:.0f} s" if pause < _MINUTES else f"{pause / 60:.0f} min"
+            self._say(f"{why}; trying again in {shown}", connected=False)
+            await self._pause(pause, stop)
+
+    @property
+    def _survives_refusal(self) -> bool:
+        """Whether a refusal is not the end. Behind a kill switch that has been of use, it never is:
+        whoever is between us and the server can make one.
+        """
+        shut = self._wishes.kill_switch and self._was_up
+        return (self._wishes.keep_trying or shut) and not self._wishes.once
+
+    async def _pause(self, seconds: float, stop: asyncio.Event) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await stop.wait()
 
     async def _once(self, stop: asyncio.Event) -> str:
         """Connect, and stay so; return why it is over."""
@@ -210,9 +240,9 @@ class _Keeper:
                 raise
         if self._wishes.kill_switch:
             await asyncio.to_thread(self._switch.close, self._addresses, where.port)
-        device = await asyncio.to_thread(way_to, self._addresses[0], self._interface.name)
+        ways = await asyncio.to_thread(self._outside.ways, self._addresses)
         self._say(f"connecting to {self._endpoint.host}", connected=False)
-        return await dial(self._endpoint, self._addresses, self._context, device=device)
+        return await dial(self._endpoint, ways, self._context)
 
     def _start(self, dialled: Dialled) -> Tunnel:
         certificate = CertificateHashes.of(dialled.stream.peer_certificate)
@@ -258,6 +288,7 @@ class _Keeper:
                 self._resolver.tell, given.dns, told.suffix, everything=everything
             )
         first, self._up_since = not self._up_since, self._up_since or time.monotonic()
+        self._was_up = True
         if first:
             leads = "everything" if everything else ", ".join(map(str, routes)) or "nothing"
             text = (

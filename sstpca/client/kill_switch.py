@@ -52,6 +52,11 @@ class KillSwitch:
         script = f"table inet {self._table}\ndelete table inet {self._table}\n"
         self._run(f"{script}table inet {self._table} {{\n{chains}}}\n")
 
+    @property
+    def opened_by(self) -> str:
+        """The command that opens it in place of :meth:`open`."""
+        return f"nft delete table inet {self._table}"
+
     def open(self) -> None:
         """Let everything pass as before.
 

@@ -1,8 +1,6 @@
 """What the client sets up on its machine: an interface, its addresses, and the routes through it.
 
-All of it is gone with the interface, and the interface with the process, however that ends. The
-server's own packets go out by the interface that they would take without us: the socket is bound to
-that, so that no route has to be made, and none can be left behind.
+All of it is gone with the interface, and the interface with the process, however that ends.
 """
 
 import contextlib
@@ -10,9 +8,9 @@ import errno
 import os
 import socket
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pyroute2 import IPRoute, NetlinkError
 
@@ -28,7 +26,6 @@ EVERYTHING: Final = tuple(map(IPv4Network, ("0.0.0.0/1", "128.0.0.0/1")))
 EVERYTHING_IPV6: Final = tuple(map(IPv6Network, ("::/1", "8000::/1")))
 
 _QUEUE: Final = 1000
-_MAIN: Final = 254
 
 
 class NetworkError(Exception):
@@ -113,52 +110,6 @@ class ClientInterface:
                 with _ignoring(errno.EEXIST):
                     route.route("add", dst=str(one), oif=self._index)
         self._routes = wanted
-
-
-def way_to(address: str, without: str) -> str:
-    """Return the interface by which an address is reached, were it not for another one.
-
-    :param without: the interface that does not count: ours.
-    :raises NetworkError: if there is none.
-    """
-    target = ip_address(address)
-    family = socket.AF_INET if target.version == 4 else socket.AF_INET6
-    if target.is_loopback:
-        return "lo"
-    with _kernel() as route:
-        names = {one["index"]: one.get_attr("IFLA_IFNAME") for one in route.get_links()}
-        if str(target) in _own_addresses(route):
-            return "lo"
-        best = max(
-            (
-                (network.prefixlen, -metric, names.get(index, ""))
-                for network, metric, index in _routes(route, family)
-                if target in network and names.get(index) not in (without, None)
-            ),
-            default=None,
-        )
-    if best is None:
-        raise NetworkError(f"there is no route to {address}")
-    return str(best[2])
-
-
-def _own_addresses(route: IPRoute) -> set[str]:
-    return {
-        str(one.get_attr("IFA_LOCAL") or one.get_attr("IFA_ADDRESS")) for one in route.get_addr()
-    }
-
-
-def _routes(route: IPRoute, family: int) -> Iterator[tuple[Network, int, int]]:
-    """Yield network, metric and interface of the routes of the main table."""
-    nothing = "0.0.0.0" if family == socket.AF_INET else "::"  # noqa: S104
-    for one in route.get_routes(family=family, table=_MAIN):
-        index = one.get_attr("RTA_OIF")
-        hops: list[Any] = one.get_attr("RTA_MULTIPATH") or []
-        indexes = [index] if index is not None else [hop["oif"] for hop in hops]
-        network = f"{one.get_attr('RTA_DST') or nothing}/{one['dst_len']}"
-        kind = IPv4Network if family == socket.AF_INET else IPv6Network
-        for number in indexes:
-            yield kind(network), one.get_attr("RTA_PRIORITY") or 0, number
 
 
 @contextlib.contextmanager

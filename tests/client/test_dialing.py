@@ -32,7 +32,7 @@ def reach(endpoint: Endpoint) -> bytes:
     async def go() -> bytes:
         where = endpoint.proxy or endpoint
         addresses = await resolve(where.host, where.port)
-        dialled = await dial(endpoint, addresses, context_for(endpoint))
+        dialled = await dial(endpoint, dict.fromkeys(addresses, ""), context_for(endpoint))
         seen = dialled.stream.peer_certificate
         dialled.stream.close()
         return seen
