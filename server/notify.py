@@ -31,6 +31,10 @@ class Notifier:
         """
         self._send("READY=1", f"STATUS={status}")
 
+    def says(self, status: str) -> None:
+        """How it is now, for people, one line."""
+        self._send(f"STATUS={status}")
+
     def alive(self) -> None:
         """Everything works, for as long as the watchdog waits."""
         if self.watchdog is not None:

@@ -8,15 +8,16 @@ from typing import Final
 import click
 
 from ..errors import InvalidInput
-from ..vpn import connecting
+from ..vpn import connecting, kept
 from ..vpn.connecting import Certificate, Credentials, Destination, State, Wishes
 from .ask import from_file, interactive, login_password, visible
+from .output import talk
 
 _UNITS: Final = ("B", "KB", "MB", "GB", "TB")
 
 
 @click.command("connect")
-@click.argument("target", metavar="HOST[:PORT]|BUNDLE")
+@click.argument("target", metavar="HOST[:PORT]|BUNDLE", required=False)
 @click.option("--user", metavar="NAME", help="Who logs in; a bundle says that itself.")
 @click.option(
     "--password-stdin", "from_stdin", is_flag=True, help="Read the password from standard input."
@@ -57,7 +58,11 @@ _UNITS: Final = ("B", "KB", "MB", "GB", "TB")
 @click.option("--no-ipv6", is_flag=True, help="Ask for no IPv6.")
 @click.option("--allow-pap", is_flag=True, help="Show the password to a server that asks for it.")
 @click.option(
-    "--proxy", metavar="URL", help="Through an HTTP proxy: http://[USER:PASSWORD@]HOST:PORT."
+    "--proxy",
+    metavar="URL",
+    envvar=kept.PROXY,
+    help="Through an HTTP proxy: http://[USER:PASSWORD@]HOST:PORT. With a password, rather say it by "
+    f"{kept.PROXY} in the environment, which no list of processes shows.",
 )
 @click.option(
     "--interface", default="vpn%d", show_default=True, help="What the interface is called."
@@ -69,10 +74,17 @@ _UNITS: Final = ("B", "KB", "MB", "GB", "TB")
 @click.option(
     "--keep-trying", is_flag=True, help="Try again where the server refuses, each 10 to 20 minutes."
 )
+@click.option(
+    "--install",
+    metavar="NAME",
+    help="Have the machine do this from its start on, as the service NAME; passwords are kept for root.",
+)
+@click.option("--dry-run", is_flag=True, help="Only print the files that --install would write.")
+@click.option("--uninstall", metavar="NAME", help="End the service NAME, and remove its files.")
 @click.pass_context
 def connect(
     ctx: click.Context,
-    target: str,
+    target: str | None,
     user: str | None,
     from_stdin: bool,
     password_file: Path | None,
@@ -94,6 +106,9 @@ def connect(
     down: str,
     once: bool,
     keep_trying: bool,
+    install: str | None,
+    dry_run: bool,
+    uninstall: str | None,
 ) -> None:
     """Connect this machine to an SSTP server, and keep it connected until Ctrl-C.
 
@@ -105,7 +120,18 @@ def connect(
         sstpca connect alice.zip
         sstpca connect vpn.example.com --user alice --ca ca.crt
         sstpca connect router.example.com --user office-b --route 192.168.88.0/24
+        sstpca connect office-b.zip --install office
+        sstpca connect --uninstall office
     """
+    if uninstall is not None:
+        _uninstall(uninstall)
+        return
+    if target is None:
+        raise InvalidInput("it is not said what to connect to", "name a server, or a bundle")
+    if dry_run and install is None:
+        raise InvalidInput("--dry-run is for --install", "leave it out")
+    if install is not None and once:
+        raise InvalidInput("--install and --once exclude each other")
     if full_tunnel and routes:
         raise InvalidInput("--full-tunnel and --route exclude each other")
     if once and keep_trying:
@@ -143,7 +169,30 @@ def connect(
         credentials: Certificate | Credentials = opened
     else:
         credentials = _credentials(destination, user, secret)
-    connecting.connect(destination, credentials, wishes, _Screen().show, allow_pap=allow_pap)
+    if install is None:
+        connecting.connect(destination, credentials, wishes, _Screen().show, allow_pap=allow_pap)
+        return
+    verb = kept.plan if dry_run else kept.install
+    _report(verb(install, destination, credentials, wishes, allow_pap=allow_pap, proxy=proxy or ""))
+
+
+def _uninstall(name: str) -> None:
+    for path in kept.uninstall(name):
+        click.echo(path)
+    talk("the service is gone")
+
+
+def _report(made: kept.Installed) -> None:
+    for file in made.written:
+        if made.state:
+            click.echo(file.path)
+        else:
+            click.echo(f"# {file.path}")
+            click.echo(kept.shown(file))
+    if made.state:
+        talk(f"the service starts with this machine by {made.manager}; now: {made.state}")
+    else:
+        talk(f"nothing was changed; it would be started by {made.manager}")
 
 
 def _certificate_files(certificate: Path | None, key: Path | None) -> tuple[connecting.Read, ...]:

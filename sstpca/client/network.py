@@ -59,6 +59,11 @@ class ClientInterface:
         """What it is called."""
         return self.tun.name
 
+    @property
+    def routes(self) -> list[Network]:
+        """What goes through it."""
+        return sorted(self._routes, key=str)
+
     def give(self, given: Connected) -> None:
         """Give it what the server has given us.
 

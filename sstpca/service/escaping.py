@@ -17,6 +17,11 @@ def word(value: str) -> str:
     return f'"{text(escaped)}"'
 
 
+def path(value: str) -> str:
+    """Return a path that stands alone, and is not quoted."""
+    return text(value)
+
+
 def command(words: Sequence[str]) -> str:
     """Return a command line for ExecStart=, in which no $ is a variable (the prefix ':').
 

@@ -2,6 +2,7 @@
 
 import stat
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,8 +22,34 @@ _HOMES: Final = (Path("/home"), Path("/root"), Path("/run/user"))
 _TEMPORARY: Final = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 what PrivateTmp= hides
 
 
+class Reach:
+    """Where the files are that a service uses, of which its confinement must not keep it."""
+
+    __slots__ = ()
+
+    @property
+    def used(self) -> tuple[Path, ...]:
+        """All that the program reads or writes beyond the system's own folders."""
+        raise NotImplementedError
+
+    @property
+    def needs_homes(self) -> bool:
+        """Whether some of that is in the users' folders."""
+        return any(_below(path, _HOMES) for path in self.used)
+
+    @property
+    def needs_temporary(self) -> bool:
+        """Whether some of that is in the folders for temporary files."""
+        return any(_below(path, _TEMPORARY) for path in self.used)
+
+    @property
+    def is_open_to_root(self) -> bool:
+        """Whether root gets at all of that by the modes alone, without CAP_DAC_READ_SEARCH."""
+        return all(_passable(folder) for path in self.used for folder in (path, *path.parents))
+
+
 @dataclass(frozen=True, slots=True)
-class Program:
+class Program(Reach):
     """This program for one home.
 
     :param home: its folder, absolute and without links.
@@ -65,21 +92,6 @@ class Program:
         passphrase = () if self.ca_passphrase is None else (self.ca_passphrase,)
         return (*self.code, self.home, self.backups, *passphrase)
 
-    @property
-    def needs_homes(self) -> bool:
-        """Whether some of that is in the users' folders."""
-        return any(_below(path, _HOMES) for path in self.used)
-
-    @property
-    def needs_temporary(self) -> bool:
-        """Whether some of that is in the folders for temporary files."""
-        return any(_below(path, _TEMPORARY) for path in self.used)
-
-    @property
-    def is_open_to_root(self) -> bool:
-        """Whether root gets at all of that by the modes alone, without CAP_DAC_READ_SEARCH."""
-        return all(_passable(folder) for path in self.used for folder in (path, *path.parents))
-
 
 def program_of(home: Home, settings: Settings, *, open_firewall: bool = False) -> Program:
     """Return what a service of ``home`` runs.
@@ -96,15 +108,10 @@ def program_of(home: Home, settings: Settings, *, open_firewall: bool = False) -
         (sys.executable, "-P", "-m", "sstpca", "--home", str(root)),
         folder_of(home, settings),
         root / passphrase if passphrase else None,
-        _code(),
+        code_paths(),
         open_firewall,
     )
-    for path in (Path(sys.executable), *made.used):
-        if not str(path).isprintable():
-            raise InvalidInput(
-                f"the path {quoted(str(path))} has a sign in it that a service's files cannot have",
-                "move it to a folder with a plainer name",
-            )
+    check_paths((Path(sys.executable), *made.used))
     owner = root.stat().st_uid
     if owner:
         raise Refused(
@@ -114,6 +121,19 @@ def program_of(home: Home, settings: Settings, *, open_firewall: bool = False) -
     return made
 
 
+def check_paths(paths: Iterable[Path]) -> None:
+    """Make sure that the files of a service can have these paths.
+
+    :raises InvalidInput: if they cannot.
+    """
+    for path in paths:
+        if not str(path).isprintable():
+            raise InvalidInput(
+                f"the path {quoted(str(path))} has a sign in it that a service's files cannot have",
+                "move it to a folder with a plainer name",
+            )
+
+
 def lacks_passphrase(home: Home, settings: Settings) -> bool:
     """Whether the authority's key has a passphrase that the renewal timer would not know."""
     if settings.renewal.passphrase_file:
@@ -121,7 +141,8 @@ def lacks_passphrase(home: Home, settings: Settings) -> bool:
     return is_encrypted(read_own(home.ca_key, "the authority's key"))
 
 
-def _code() -> tuple[Path, ...]:
+def code_paths() -> tuple[Path, ...]:
+    """Return where the program, its Python and its libraries are."""
     here = Path(__file__).resolve().parents[2]
     places = (Path(sys.prefix), Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve(), here)
     return tuple(dict.fromkeys(places))

@@ -11,7 +11,7 @@ from . import unit_text
 from .files import Part, ask, call, public
 from .program import Program
 
-_UNITS: Final = Path("etc/systemd/system")
+UNITS: Final = Path("etc/systemd/system")
 #: there where systemd is what started the machine: sd_booted(3)
 _BOOTED: Final = Path("run/systemd/system")
 
@@ -38,7 +38,7 @@ class Systemd:
         self._program = program
         self._settings = settings
         self._socket = socket
-        self._folder = root / _UNITS
+        self._folder = root / UNITS
         self._server = self._name("service")
 
     def files(self) -> Sequence[File]:

@@ -1,6 +1,5 @@
 """A home's service without systemd: an init script for start-stop-daemon(8), and a file for cron(8)."""
 
-import shlex
 import zlib
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -8,80 +7,28 @@ from typing import Final
 
 from ..disk.writing import File
 from ..errors import SstpcaError
+from . import init_script
 from .files import EXECUTABLE, Part, ask, call, public
 from .program import Program
 
-_SCRIPT: Final = """\
-#!/bin/sh
-# Written by 'sstpca service install': what is changed here, it writes anew.
-### BEGIN INIT INFO
-# Provides:          {name}
-# Required-Start:    $remote_fs $network $syslog
-# Required-Stop:     $remote_fs $network $syslog
-# Should-Start:      nftables ufw
-# Default-Start:     2 3 4 5
-# Default-Stop:      0 1 6
-# Short-Description: SSTP VPN server (sstpca)
-### END INIT INFO
-
-PYTHON={python}
-PIDFILE=/run/{name}.pid
-LOG=/var/log/{name}.log
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export PATH
-umask 077
-
-# the process of the pid file, if it is ours
-running() {{
-    start-stop-daemon --status --pidfile "$PIDFILE" --exec "$PYTHON"
-}}
-
-start() {{
-    running && return 0
-    start-stop-daemon --start --quiet --background --make-pidfile --pidfile "$PIDFILE" \\
-        --output "$LOG" --exec "$PYTHON" -- {serve} || return
-    # what keeps it from serving shows within a moment
-    sleep 2
-    running || {{ echo "{name} does not run: see $LOG" >&2; rm -f "$PIDFILE"; return 1; }}
-}}
-
-# its sessions are ended meanwhile
-stop() {{
-    start-stop-daemon --stop --quiet --oknodo --retry TERM/30/KILL/5 --remove-pidfile \\
-        --pidfile "$PIDFILE" --exec "$PYTHON"
-}}
-
-case "$1" in
-    start) start ;;
-    stop) stop ;;
-    restart | force-reload) stop; start ;;
-    reload) start-stop-daemon --stop --quiet --signal HUP --pidfile "$PIDFILE" --exec "$PYTHON" ;;
-    status)
-        if running; then echo "{name} runs"; else echo "{name} does not run"; exit 3; fi ;;
-    # for cron: a server that was started, not stopped, and is gone all the same
-    revive)
-        if [ -f "$PIDFILE" ] && ! running; then
-            echo "$(date '+%Y-%m-%d %H:%M:%S') the server is gone: starting it again" >>"$LOG"
-            rm -f "$PIDFILE"
-            start
-        fi ;;
-    renew) "$PYTHON" {renew} >>"$LOG" 2>&1 ;;
-    backup) "$PYTHON" {backup} >>"$LOG" 2>&1 ;;
-    *) echo "usage: $0 start|stop|restart|reload|status" >&2; exit 2 ;;
-esac
-"""
-
-_CRON: Final = """\
-# Written by 'sstpca service install': what is changed here, it writes anew.
+#: Starts again what is gone; {by} is the command that writes it.
+REVIVAL: Final = """\
+# Written by '{by}': what is changed here, it writes anew.
 SHELL=/bin/sh
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 */5 * * * *  root  {script} revive
+"""
+_CRON: Final = (
+    REVIVAL
+    + """\
 {minute} 3 * * *  root  {script} renew || echo "{name}: the renewal of certificates failed, see /var/log/{name}.log"
 {minute} 2 * * *  root  {script} backup || echo "{name}: the backup failed, see /var/log/{name}.log"
 """
+)
 
-_ROTATION: Final = """\
-# Written by 'sstpca service install'.
+#: Keeps the log from growing.
+ROTATION: Final = """\
+# Written by '{by}'.
 /var/log/{name}.log {{
     weekly
     rotate 8
@@ -111,12 +58,9 @@ class SysvInit:
     def files(self) -> Sequence[File]:
         """Return the script, and the files for cron and logrotate."""
         program, name = self._program, self._name
-        script = _SCRIPT.format(
-            name=name,
-            python=shlex.quote(program.command[0]),
-            serve=shlex.join(program.serve[1:]),
-            renew=shlex.join(program.renew[1:]),
-            backup=shlex.join(program.back_up[1:]),
+        jobs = {"renew": program.renew, "backup": program.back_up}
+        script = init_script.text(
+            name, "SSTP VPN server (sstpca)", program.serve, jobs=jobs, reloads=True
         )
         # not all machines of a company at once
         minute = zlib.crc32(str(program.home).encode()) % 60
@@ -124,9 +68,14 @@ class SysvInit:
             public(self._script, script, EXECUTABLE),
             public(
                 self._cron,
-                _CRON.format(script=f"/etc/init.d/{name}", name=name, minute=minute),
+                _CRON.format(
+                    by="sstpca service install",
+                    script=f"/etc/init.d/{name}",
+                    name=name,
+                    minute=minute,
+                ),
             ),
-            public(self._rotation, _ROTATION.format(name=name)),
+            public(self._rotation, ROTATION.format(by="sstpca service install", name=name)),
         ]
 
     def obsolete(self) -> Sequence[Path]:

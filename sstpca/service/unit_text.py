@@ -6,7 +6,7 @@ from typing import Final
 
 from ..settings import Settings
 from . import escaping
-from .program import Program
+from .program import Program, Reach
 
 _Lines = Iterable[tuple[str, str]]
 
@@ -26,8 +26,8 @@ _CAPABILITIES: Final = (
 # where it is not the modes that let root in, as in the folder of a user
 _READ_ANYTHING: Final = "CAP_DAC_READ_SEARCH"
 
-# the same for all that is started
-_CONFINED: Final = (
+#: the same for all that is started
+CONFINED: Final = (
     ("NoNewPrivileges", "yes"),
     ("UMask", "0077"),
     ("ProtectSystem", "strict"),
@@ -78,7 +78,7 @@ def server(program: Program, *, socket: bool) -> str:
     :param socket: whether a socket unit listens for it.
     """
     capabilities = [one for one in _CAPABILITIES if not (socket and "BIND" in one)]
-    return _unit(
+    return unit(
         Unit=[
             ("Description", f"SSTP VPN server of {escaping.text(str(program.home))}"),
             ("Documentation", "man:sstpca(1)"),
@@ -102,9 +102,9 @@ def server(program: Program, *, socket: bool) -> str:
             # a worker that is killed is replaced; the others and their sessions go on
             ("OOMPolicy", "continue"),
             ("LimitNOFILE", "524288"),
-            ("CapabilityBoundingSet", " ".join(_with_reading(program, capabilities))),
-            *_CONFINED,
-            *_reach(program, _written(program)),
+            ("CapabilityBoundingSet", " ".join(with_reading(program, capabilities))),
+            *CONFINED,
+            *reach(program, _written(program)),
             # the sessions' interfaces; PrivateDevices= would hide it
             ("DevicePolicy", "closed"),
             ("DeviceAllow", "/dev/net/tun rw"),
@@ -125,7 +125,7 @@ def listening(program: Program, settings: Settings, service: str) -> str:
     """Return the socket unit that listens where the settings say, for the unit ``service``."""
     port = settings.server.port
     addresses = [f"[{one}]" if ":" in one else one for one in settings.server.listen]
-    return _unit(
+    return unit(
         Unit=[
             ("Description", f"Port of the SSTP VPN server of {escaping.text(str(program.home))}")
         ],
@@ -155,7 +155,7 @@ def timer(program: Program, what: str, when: str) -> str:
 
     :param when: of systemd.time(7).
     """
-    return _unit(
+    return unit(
         Unit=[("Description", f"{what} of {escaping.text(str(program.home))}, by time")],
         Timer=[
             ("OnCalendar", when),
@@ -168,7 +168,7 @@ def timer(program: Program, what: str, when: str) -> str:
 
 
 def _work(program: Program, what: str, words: Sequence[str], writable: Sequence[Path]) -> str:
-    return _unit(
+    return unit(
         Unit=[
             ("Description", f"{what} of {escaping.text(str(program.home))}"),
             ("Documentation", "man:sstpca(1)"),
@@ -179,9 +179,9 @@ def _work(program: Program, what: str, words: Sequence[str], writable: Sequence[
             ("ExecStart", escaping.command(words)),
             ("Nice", "10"),
             ("TimeoutStartSec", "1h"),
-            ("CapabilityBoundingSet", " ".join(_with_reading(program, []))),
-            *_CONFINED,
-            *_reach(program, writable),
+            ("CapabilityBoundingSet", " ".join(with_reading(program, []))),
+            *CONFINED,
+            *reach(program, writable),
             *_WORK,
         ],
     )
@@ -193,11 +193,12 @@ def _mounts(program: Program) -> tuple[str, str]:
     )
 
 
-def _with_reading(program: Program, capabilities: Sequence[str]) -> list[str]:
+def with_reading(program: Reach, capabilities: Sequence[str]) -> list[str]:
+    """Return the capabilities, and what it takes to read the program's files where they are."""
     return [*capabilities, *([] if program.is_open_to_root else [_READ_ANYTHING])]
 
 
-def _reach(program: Program, writable: Sequence[Path]) -> Iterator[tuple[str, str]]:
+def reach(program: Reach, writable: Sequence[Path]) -> Iterator[tuple[str, str]]:
     """Yield what of the file system is in reach: what is used in users' folders, and what is written."""
     yield "ProtectHome", "read-only" if program.needs_homes else "yes"
     yield "PrivateTmp", "no" if program.needs_temporary else "yes"
@@ -205,9 +206,12 @@ def _reach(program: Program, writable: Sequence[Path]) -> Iterator[tuple[str, st
     yield "ReadWritePaths", " ".join(escaping.word(f"-{path}") for path in writable)
 
 
-def _unit(**sections: _Lines) -> str:
-    """Return the text of a unit file."""
-    head = "# Written by 'sstpca service install': what is changed here, it writes anew. Changes go into a\n"
+def unit(*, by: str = "sstpca service install", **sections: _Lines) -> str:
+    """Return the text of a unit file.
+
+    :param by: the command that has written it.
+    """
+    head = f"# Written by '{by}': what is changed here, it writes anew. Changes go into a\n"
     head += "# drop-in: systemctl edit.\n"
     parts = (
         f"\n[{name}]\n" + "".join(f"{key}={value}\n" for key, value in lines)

@@ -21,7 +21,7 @@ What some of them rest on::
     status          how it is, on one screen
     tracing         writes down the packets of a session
     connecting      this machine as the client of a server, by a name or a bundle; client_certificate
-                    reads what it may log in with
+                    reads what it may log in with, and kept makes a service of it
     doubts          what may not be meant about an access profile
     sendable        which names and passwords the clients of a platform cannot send
 """

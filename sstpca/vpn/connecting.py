@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from sstpca.server.notify import Notifier
 from sstpca.server.ppp.lcp import EAP, MS_CHAP_V2, PAP
 
 from ..authority.authority import client_roots
@@ -68,12 +69,14 @@ class Destination:
     :param logins: how to log in, the values of LCP's option.
     :param routes: what goes through the tunnel; None: what the server pushes, or else everything.
     :param certificate: the files of a certificate to log in with, in place of a password; may be none.
+    :param files: those of a bundle that say where to and how; none with a secret.
     """
 
     endpoint: Endpoint
     user: str = ""
     password: str = field(default="", repr=False)
     certificate: tuple[Read, ...] = field(default=(), repr=False)
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     logins: tuple[bytes, ...] = (MS_CHAP_V2, EAP)
     routes: tuple[Network, ...] | None = None
 
@@ -120,15 +123,20 @@ def by_bundle(path: Path) -> Destination:
     if "ca.pem" not in files and files.keys() & {"connection", "peer"}:
         raise InvalidInput(f"the bundle {path} has no authority's certificate", "make it again")
     if "connection" in files:
-        return _with_password(files, path)
+        return replace(_with_password(files, path), files=_telling(files, "connection"))
     if "peer" in files:
-        return _with_certificate(files, path)
+        return replace(_with_certificate(files, path), files=_telling(files, "peer", "ip-up"))
     raise InvalidInput(
         f"the bundle {path} has nothing for Linux",
         "make one with ",
         option("--for"),
         " linux",
     )
+
+
+def _telling(files: Mapping[str, bytes], *names: str) -> dict[str, bytes]:
+    """Return the files that say where to and how."""
+    return {name: files[name] for name in (*names, "ca.pem") if name in files}
 
 
 def _with_password(files: Mapping[str, bytes], path: Path) -> Destination:
@@ -239,12 +247,26 @@ def connect(
         logins = (EAP,)
     routes = wishes.routes if wishes.routes is not None else destination.routes
     wishes = replace(wishes, logins=logins, routes=routes)
+    told = _telling_manager(show, Notifier())
     try:
-        asyncio.run(keeping.keep_connected(destination.endpoint, credentials, wishes, show))
+        asyncio.run(keeping.keep_connected(destination.endpoint, credentials, wishes, told))
     except Refusal as error:
         raise Refused(str(error)) from None
     except NetworkError as error:
         raise Unavailable(*map(str, error.args)) from None
+
+
+def _telling_manager(show: Callable[[State], None], manager: Notifier) -> Callable[[State], None]:
+    """Return what shows a state, and tells the service manager: it is ready when it is connected."""
+
+    def told(state: State) -> None:
+        show(state)
+        if state.text and state.connected:
+            manager.ready(state.text)
+        elif state.text:
+            manager.says(state.text)
+
+    return told
 
 
 def _keys(content: bytes, path: Path) -> dict[str, dict[str, str]]:
