@@ -37,7 +37,7 @@ Run = Callable[..., Result]
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what the developer's shell has set away from the tests."""
-    for variable in ("HOME", "CA_PASSPHRASE", "BACKUP_PASSPHRASE", "DATABASE_KEY"):
+    for variable in ("HOME", "CA_PASSPHRASE", "BACKUP_PASSPHRASE", "DATABASE_KEY", "PROXY"):
         monkeypatch.delenv(f"SSTPCA_{variable}", raising=False)
     # tables would be as narrow as the terminal of whoever started the tests
     monkeypatch.delenv("COLUMNS", raising=False)

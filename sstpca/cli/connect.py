@@ -1,19 +1,15 @@
 """``sstpca connect``: this machine as the client of an SSTP server."""
 
-import sys
-import time
 from pathlib import Path
-from typing import Final
 
 import click
 
 from ..errors import InvalidInput
 from ..vpn import connecting, kept
-from ..vpn.connecting import Certificate, Credentials, Destination, State, Wishes
+from ..vpn.connecting import Certificate, Credentials, Destination, Wishes
 from .ask import from_file, interactive, login_password, visible
+from .connect_screen import Screen
 from .output import talk
-
-_UNITS: Final = ("B", "KB", "MB", "GB", "TB")
 
 
 @click.command("connect")
@@ -65,11 +61,22 @@ _UNITS: Final = ("B", "KB", "MB", "GB", "TB")
     f"{kept.PROXY} in the environment, which no list of processes shows.",
 )
 @click.option(
-    "--interface", default="vpn%d", show_default=True, help="What the interface is called."
+    "--interface",
+    metavar="NAME",
+    default="vpn%d",
+    show_default=True,
+    help="What the interface is called; %d is the next free number.",
 )
 @click.option("--kill-switch", is_flag=True, help="Let nothing pass beside the tunnel.")
-@click.option("--up", metavar="PROGRAM", default="", help="Run this when it is up.")
-@click.option("--down", metavar="PROGRAM", default="", help="Run this when it is lost.")
+@click.option(
+    "--up",
+    metavar="PROGRAM",
+    default="",
+    help="Run this when it is up; it gets SSTPCA_INTERFACE, _SERVER, _ADDRESS, _GATEWAY, _DNS and _ROUTES.",
+)
+@click.option(
+    "--down", metavar="PROGRAM", default="", help="Run this when it is lost, with the same."
+)
 @click.option("--once", is_flag=True, help="End when the connection is lost, or there is none.")
 @click.option(
     "--keep-trying", is_flag=True, help="Try again where the server refuses, each 10 to 20 minutes."
@@ -170,7 +177,8 @@ def connect(
     else:
         credentials = _credentials(destination, user, secret)
     if install is None:
-        connecting.connect(destination, credentials, wishes, _Screen().show, allow_pap=allow_pap)
+        with Screen() as screen:
+            connecting.connect(destination, credentials, wishes, screen.show, allow_pap=allow_pap)
         return
     verb = kept.plan if dry_run else kept.install
     _report(verb(install, destination, credentials, wishes, allow_pap=allow_pap, proxy=proxy or ""))
@@ -235,40 +243,3 @@ def _credentials(destination: Destination, user: str | None, secret: _Password) 
     if destination.password and not user and not secret.is_given:
         return Credentials(who, destination.password)
     return Credentials(who, secret.of(who))
-
-
-class _Screen:
-    """Says what happens, a line each; on a terminal the last one tells of the traffic."""
-
-    def __init__(self) -> None:
-        self._live = sys.stderr.isatty()
-        self._before = (0, 0)
-        self._shown = False
-
-    def show(self, state: State) -> None:
-        """Show how it is now."""
-        if state.text:
-            self._clear()
-            stamp = "" if self._live else f"{time.strftime('%Y-%m-%d %H:%M:%S')} "
-            click.echo(f"{stamp}{state.text}", err=True)
-        if not self._live or not state.connected:
-            return
-        received, sent = state.received, state.sent
-        down, up = max(0, received - self._before[0]), max(0, sent - self._before[1])
-        self._before = received, sent
-        self._clear()
-        line = f"{state.interface}  down {_size(down)}/s  up {_size(up)}/s"
-        click.echo(f"{line}  in all {_size(received)} and {_size(sent)}", err=True, nl=False)
-        self._shown = True
-
-    def _clear(self) -> None:
-        if self._shown:
-            click.echo("\r\x1b[K", err=True, nl=False)
-            self._shown = False
-
-
-def _size(count: float) -> str:
-    unit = 0
-    while count >= 1000 and unit < len(_UNITS) - 1:
-        count, unit = count / 1000, unit + 1
-    return f"{count:.3g} {_UNITS[unit]}"

@@ -338,7 +338,7 @@ class _Keeper:
             "SSTPCA_INTERFACE": self._interface.name,
             "SSTPCA_SERVER": self._endpoint.host,
             "SSTPCA_ADDRESS": str(given.address),
-            "SSTPCA_PEER": str(given.server or ""),
+            "SSTPCA_GATEWAY": str(given.server or ""),
             "SSTPCA_DNS": " ".join(map(str, given.dns)),
             "SSTPCA_ROUTES": " ".join(map(str, self._interface.routes)),
         }

@@ -7,6 +7,7 @@ import pytest
 from tests.e2e.test_connect import HOST, Connected, known, reaches, routes
 from tests.support.issuer import CLIENT, Issuer
 from tests.support.server import NAME, PORT, Vpn
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.root
 
@@ -28,7 +29,7 @@ def dial(vpn: Vpn, folder: Path, pem: bytes, *options: str) -> Connected:
 def refused(vpn: Vpn, folder: Path, pem: bytes, *options: str) -> str:
     """Connect in vain; return the line that says why."""
     client = dial(vpn, folder, pem, *options)
-    assert client.process.wait(60) == 1, client.process.output
+    assert client.process.wait(PATIENCE) == 1, client.process.output
     assert "Traceback" not in client.process.output
     [line] = [one for one in client.process.output.splitlines() if one.startswith("error: ")]
     return line
@@ -59,7 +60,7 @@ def test_a_certificate_bundle_as_it_is(vpn: Vpn, alice: bytes, tmp_path: Path) -
             finally:
                 client.process.stop()
             wrong = Connected(vpn, tmp_path, target, secret="wrong")
-            assert wrong.process.wait(60) == 1
+            assert wrong.process.wait(PATIENCE) == 1
             assert "error: the password does not open alice.p12" in wrong.process.output
     finally:
         vpn.home.run("profile", "set", "default", "--sign-in", "mschapv2", "--full-tunnel")

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_connect import EVERYTHING, HOST, Connected, connected, reaches, routes
-from tests.support.netns import Network, Sniffer, connect, wait_for
+from tests.support.netns import Network, Sniffer, connect
 from tests.support.packets import parse
 from tests.support.server import PORT, Vpn
+from tests.support.waiting import PATIENCE, wait_for
 
 pytestmark = pytest.mark.root
 
@@ -62,7 +63,7 @@ def test_a_strict_machine(vpn: Vpn, tmp_path: Path) -> None:
             assert reaches(vpn, HOST)
             assert len(host_routes(vpn)) == 1
             client.process.terminate()
-            assert client.process.wait(60) == 0, client.process.output
+            assert client.process.wait(PATIENCE) == 0, client.process.output
         assert host_routes(vpn) == []
         # one that was killed leaves it; the next is not led astray by it
         vpn.network.client.ip(
@@ -129,7 +130,7 @@ def test_a_pulled_cable(vpn: Vpn, tmp_path: Path, kill_switch: bool) -> None:
         vpn.home.run("session", "kill", "--user", "alice")
         client.ip("link", "set", "wan", "up")
         with default_route(vpn):
-            wait_for(lambda: came_back(vpn, dialled), 100.0, "the way through the tunnel")
+            wait_for(lambda: came_back(vpn, dialled), "the way through the tunnel", patience=100)
             assert index_of(vpn) == before
 
 

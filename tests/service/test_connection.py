@@ -10,7 +10,7 @@ import pytest
 from sstpca.client.dialing import Endpoint
 from sstpca.client.keeping import State
 from sstpca.client.sign_in import Certificate, Credentials
-from sstpca.errors import InvalidInput
+from sstpca.errors import InvalidInput, NotFound
 from sstpca.server.notify import Notifier
 from sstpca.service import connection
 from sstpca.service.connection import Connection, SysvInit, unit_of
@@ -194,5 +194,5 @@ def test_it_comes_and_goes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     gone = kept.uninstall("office")
     assert own in gone and not any(path.exists() for path in gone)
     assert said == ["start office", "start office", "stop office", "forget office"]
-    with pytest.raises(kept.NotFound):
+    with pytest.raises(NotFound):
         kept.uninstall("office")
