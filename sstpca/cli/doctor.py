@@ -14,15 +14,10 @@ from ..vpn.examining import Check, Credentials, Verdict, examine
 from ..vpn.support import CONTENTS, refuse_report, write_report
 from ..vpn.user_reports import read_user_report
 from .ask import login_password
-from .doctor_view import show, show_meanings
+from .doctor_view import SUMMARY, show, show_meanings
 from .options import gathered
 from .output import rendered, talk
 
-_THERE: Final = {
-    Verdict.PASS: "Windows has nothing to object to.",
-    Verdict.WARN: "Windows can connect; see what some clients stumble at.",
-    Verdict.FAIL: "Windows cannot connect, or not use it; the first failure is the reason.",
-}
 _HERE: Final = {
     Verdict.PASS: "This machine has nothing against it.",
     Verdict.WARN: "It works; see what may be a trouble for some.",
@@ -120,7 +115,7 @@ def doctor(
     elif asked.server is None:
         ctx.exit(show(diagnose(home), "this machine", as_json=as_json, summary=_HERE))
     else:
-        ctx.exit(show(asked.checks(home), asked.server, as_json=as_json, summary=_THERE))
+        ctx.exit(show(asked.checks(home), asked.server, as_json=as_json, summary=SUMMARY))
 
 
 def _check(

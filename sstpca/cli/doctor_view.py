@@ -12,6 +12,12 @@ from .output import UNBROKEN, coloured, echo_json, in_columns, rendered
 _NAME: Final = 18
 _MARGIN: Final = len("pass  ") + _NAME + 2
 _COLOURS: Final = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
+#: What the worst of the checks of a server means.
+SUMMARY: Final = {
+    Verdict.PASS: "Windows has nothing to object to.",
+    Verdict.WARN: "Windows can connect; see what some clients stumble at.",
+    Verdict.FAIL: "Windows cannot connect, or not use it; the first failure is the reason.",
+}
 #: What a report of a PC says of it, in this order.
 _FACTS: Final = ("Time", "Windows", "Account", "Connection", "Server", "User")
 _PC: Final = {
@@ -23,8 +29,8 @@ _PC: Final = {
 
 def show(
     found: Iterable[Check], server: str, *, as_json: bool, summary: Mapping[Verdict, str]
-) -> int:
-    """Show the checks as they are made; return the exit status."""
+) -> Verdict:
+    """Show the checks as they are made; return the worst, which is the exit status."""
     checks: list[Check] = []
     for one in found:
         checks.append(one)
@@ -37,7 +43,7 @@ def show(
         )
     else:
         click.echo(f"\n{summary[worst]}")
-    return worst.value
+    return worst
 
 
 def show_meanings(facts: Mapping[str, str], found: list[Meaning], *, as_json: bool) -> int:

@@ -1,5 +1,6 @@
 """``sstpca cert lint`` and ``cert check``: what Windows would object to, and what is due."""
 
+import dataclasses
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -7,8 +8,10 @@ from typing import Any, Final
 
 import click
 
+from ..errors import InvalidInput
 from ..names import Hosts, quoted
 from ..vpn import linting
+from ..vpn.examining import ELSEWHERE, Check, Examination, Verdict
 from ..vpn.linting import (
     Case,
     Finding,
@@ -20,6 +23,7 @@ from ..vpn.linting import (
 )
 from .cert import cert
 from .context import Context
+from .doctor_view import SUMMARY, show
 from .output import UNBROKEN, echo_json, in_columns, iso, pairs, rendered, table, talk
 
 # "warning", a code, and the gaps
@@ -28,7 +32,7 @@ _MARGIN: Final = len("warning  0x800B010F  ")
 
 @cert.command("lint")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, readable=False))
-@click.option("--connect", metavar="HOST[:PORT]", help="Look at a running server instead.")
+@click.option("--connect", metavar="HOST[:PORT]", help="The same as 'sstpca doctor HOST[:PORT]'.")
 @click.option("--name", metavar="HOST", help="What users dial; by default what is connected to.")
 @click.option(
     "--ca",
@@ -46,23 +50,68 @@ def lint_command(
     ca_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Say what the Windows SSTP client objects to: in FILEs, in a server, or in this home.
+    """Say what the Windows SSTP client objects to: in FILEs, or in this home.
 
     FILEs are one server's certificate and its chain, PEM or DER, in any order. Without any, the
     home's own server certificates are looked at. Exit status 1 means that Windows would refuse.
+    At a server that runs, 'sstpca doctor' looks.
 
     \b
         sstpca cert lint
         sstpca cert lint cert.pem chain.pem --name vpn.example.com
-        sstpca cert lint --connect vpn.example.com
     """
-    found = linting.look(ctx.obj.home_path, files, connect=connect, name=name, ca_file=ca_file)
+    if connect is not None:
+        if files:
+            raise InvalidInput("FILE and --connect exclude each other", "give one of them")
+        server = Examination(ctx.obj.home_path, connect, name=name, ca_file=ca_file)
+        ctx.exit(_examine(server, connect, as_json=as_json))
+    found = linting.look(ctx.obj.home_path, files, name=name, ca_file=ca_file)
     if as_json:
         first, *beside = [_as_json(case, report) for case, report in found]
         echo_json(first | ({"beside": beside} if beside else {}))
     else:
         click.echo("\n\n".join(_as_text(case, report) for case, report in found))
     ctx.exit(1 if any(report.failed for _, report in found) else 0)
+
+
+def _examine(server: Examination, place: str, *, as_json: bool) -> int:
+    """Show what doctor finds at a server, for machines in the form of this command; return 1 for a failure."""
+    if not as_json:
+        return int(show(server.checks(), place, as_json=False, summary=SUMMARY) is Verdict.FAIL)
+    checks = list(server.checks())
+    first, *beside = _of_server(server, checks, place)
+    echo_json(first | ({"beside": beside} if beside else {}))
+    return int(any(one.verdict is Verdict.FAIL for one in checks))
+
+
+def _of_server(server: Examination, checks: list[Check], place: str) -> Iterator[dict[str, Any]]:
+    """Yield what was seen of each certificate; the first has what is the server's own as well."""
+    # what the certificates' findings say with more than a verdict
+    own = [one for one in checks if one.name not in ("tls", "certificate")]
+    more = [_check_as_json(one) for one in own if one.verdict is not Verdict.PASS]
+    failed = any(one.verdict is Verdict.FAIL for one in own)
+    cases = server.cases or [(Case(place, (), server.hosts, sent=True), Report(()))]
+    for case, report in cases:
+        findings = [one for one in report.findings if one.check not in ELSEWHERE]
+        shown = _as_json(dataclasses.replace(case, source=place), report)
+        if case.seen is not None:
+            shown["server"]["status"] = server.answers[0].line if server.answers else ""
+        shown["findings"] = [*more, *map(_finding_as_json, findings)]
+        shown["failed"] = failed or report.failed
+        yield shown
+        more, failed = [], False
+
+
+def _check_as_json(one: Check) -> dict[str, Any]:
+    return {
+        # what earlier releases called it
+        "check": "connect" if one.name in ("dns", "tcp") else one.name,
+        "severity": "error" if one.verdict is Verdict.FAIL else "warning",
+        "found": one.found,
+        "fix": rendered(one.remedy),
+        "code": None if one.windows is None else one.windows.code,
+        "windows": None if one.windows is None else one.windows.text,
+    }
 
 
 def _as_text(case: Case, report: Report) -> str:
@@ -84,9 +133,6 @@ def _heading(case: Case, report: Report) -> Iterator[tuple[str, str]]:
         yield "dialled", ", ".join((*case.hosts.names, *map(str, case.hosts.addresses)))
     for one in case.trusted:
         yield "trusted", quoted(one.subject.rfc4514_string())
-    if case.seen is not None:
-        suites = [one for one in dict.fromkeys(case.seen.suites.values()) if one] or ["none"]
-        yield from zip(["TLS", *[""] * len(suites)], suites, strict=False)
 
 
 def _lines(finding: Finding) -> Iterator[str]:
@@ -131,7 +177,7 @@ def _as_json(case: Case, report: Report) -> dict[str, Any]:
 
 def _seen_as_json(seen: Probe) -> dict[str, Any]:
     suites = {hello.name.lower(): suite for hello, suite in seen.suites.items()}
-    return {"suites": suites, "status": seen.status, "sent": len(seen.chain)}
+    return {"suites": suites, "status": "", "sent": len(seen.chain)}
 
 
 def _finding_as_json(one: Finding) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from sstpca.server.sstp.preamble import METHOD, PATH
 END: Final = b"\r\n\r\n"
 HEAD_MAX: Final = 16 * 1024
 
-_ENDLESS: Final = 2**64 - 1
+#: The length of an SSTP connection, as both ends say it.
+ENDLESS: Final = 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def request(host: str, port: int) -> bytes:
     lines = (
         f"{METHOD} {PATH} HTTP/1.1",
         f"SSTPCORRELATIONID: {{{str(uuid.uuid4()).upper()}}}",
-        f"Content-Length: {_ENDLESS}",
+        f"Content-Length: {ENDLESS}",
         f"Host: {shown if port == 443 else f'{shown}:{port}'}",
     )
     return "\r\n".join(lines).encode("ascii") + END
@@ -55,7 +56,7 @@ def read_answer(head: bytes) -> Answer:
     first, *others = head.decode("latin-1").split("\r\n")
     version, _, rest = first.partition(" ")
     digits = rest[:3]
-    status = int(digits) if version.startswith("HTTP/") and digits.isdigit() else 0
+    status = int(digits) if version.startswith("HTTP/") and digits.isdecimal() else 0
     pairs = (line.partition(":") for line in others)
     headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
     return Answer(status, first[:200], headers)

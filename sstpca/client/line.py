@@ -51,17 +51,23 @@ class Line:
         return self._connection.getpeercert(binary_form=True) or b""
 
     def ask(self, host: str, port: int) -> Answer:
-        """Ask for SSTP, and return the answer.
+        """Ask for SSTP, and return the answer, which takes the connection's timeout at most.
 
         :param host: the name or address that is dialled.
         :raises OSError: if the connection breaks, or nothing comes in time.
         """
+        patience = self._connection.gettimeout()
+        end = None if patience is None else time.monotonic() + patience
         self._connection.sendall(request(host, port))
         while END not in self._buffer and len(self._buffer) < HEAD_MAX:
+            if end is not None:
+                # one that dribbles has no more time than one that is silent
+                self._connection.settimeout(max(end - time.monotonic(), 0.001))
             data = self._connection.recv(_READ)
             if not data:
                 break
             self._buffer += data
+        self._connection.settimeout(patience)
         head, _, self._buffer = self._buffer.partition(END)
         return read_answer(bytes(head))
 

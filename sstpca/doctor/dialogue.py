@@ -11,13 +11,13 @@ from sstpca.server.ppp.lcp import CHAP_MD5, EAP, MS_CHAP_V2, PAP
 from sstpca.server.sstp.binding import CertificateHashes, Hash
 
 from ..client.call import ClientCall
-from ..client.http import Answer
+from ..client.http import ENDLESS, Answer
 from ..client.line import Conversation, Line, connect
 from ..client.link import ClientLink, ClientPhase
 from ..client.session import ClientSession
 from ..lint.findings import Windows
 from ..names import quoted
-from .outcome import Check, failed, passed, warned
+from .outcome import Check, Verdict, failed, passed, warned
 from .reaching import check_clock
 
 #: Ways to log in, as people know them, the best first.
@@ -57,13 +57,17 @@ def open_line(target: Target, context: ssl.SSLContext | None = None) -> Line:
     return connect(target.address, target.port, context, target.name, target.timeout)
 
 
-def check_dialogue(target: Target) -> Iterator[Check]:
-    """Ask for SSTP, and say how that and the call went; nobody logs in."""
+def check_dialogue(target: Target, answers: list[Answer]) -> Iterator[Check]:
+    """Ask for SSTP, and say how that and the call went; nobody logs in.
+
+    :param answers: gets what the server said by HTTP.
+    """
     try:
         with open_line(target) as line:
             answer = line.ask(target.name, target.port)
-            yield check_answer(answer)
-            if not answer.is_sstp:
+            answers.append(answer)
+            yield (said := check_answer(answer))
+            if said.verdict is Verdict.FAIL:
                 return
             yield from check_clock(answer.headers.get("date", ""), time.time())
             call, link, conversation = _conversation(line, MS_CHAP_V2)
@@ -90,8 +94,18 @@ def check_answer(answer: Answer) -> Check:
     """Say what a server answers who asks for SSTP ([MS-SSTP] 3.2.4.1)."""
     said = quoted(answer.line[:60])
     match answer.status:
+        case 200 if answer.is_sstp and not _is_page(answer):
+            if answer.headers.get("content-length") == str(ENDLESS):
+                return passed("http", f"asked for SSTP, the server answers {said}")
+            return warned(
+                "http",
+                f"asked for SSTP, the server answers {said}, without the Content-Length that SSTP has",
+                "see that it is an SSTP server: Windows may take it for none ([MS-SSTP] 3.3.5.1)",
+                windows=Windows.NO_ANSWER,
+            )
         case 200 if answer.is_sstp:
-            return passed("http", f"asked for SSTP, the server answers {said}")
+            found = f"asked for SSTP, the server answers {said} with a web page"
+            windows = Windows.NO_ANSWER
         case 0:
             what = f"{said}, which is no HTTP" if answer.line else "nothing"
             found, windows = f"asked for SSTP, the server answers {what}", Windows.NO_ANSWER
@@ -108,6 +122,11 @@ def check_answer(answer: Answer) -> Check:
         case _:
             found, windows = f"asked for SSTP, the server answers {said}", Windows.NO_ANSWER
     return failed("http", found, _ANOTHER_SITE, windows=windows)
+
+
+def _is_page(answer: Answer) -> bool:
+    """Whether it is one of a captive portal or a web site, which take any request."""
+    return "html" in answer.headers.get("content-type", "").lower()
 
 
 def _conversation(line: Line, login: bytes) -> tuple[ClientCall, ClientLink, Conversation]:

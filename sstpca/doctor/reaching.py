@@ -146,9 +146,12 @@ def _speaks_old_tls(address: str, port: int, timeout: float = 5.0) -> bool:
     return True
 
 
-def check_tls_at_all(address: str, port: int, finding: Check) -> Check:
-    """Return the check that TLS failed, with what is there instead of it where that can be told."""
-    if _speaks_old_tls(address, port):
+def check_tls_at_all(address: str, port: int, finding: Check, *, silent: bool = False) -> Check:
+    """Return the check that TLS failed, with what is there instead of it where that can be told.
+
+    :param silent: whether the server says nothing: then to no other TLS either.
+    """
+    if not silent and _speaks_old_tls(address, port):
         return failed(
             "tls",
             "the server speaks TLS 1.0 and 1.1 alone, which Windows 11 and others refuse",

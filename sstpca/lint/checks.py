@@ -117,7 +117,9 @@ def split_port(text: str, default: int = 443) -> tuple[Hosts, int]:
     elif bracketed:
         host = host[1:-1]
     if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
-        raise InvalidInput(f"{quoted(port)} is not a port", "a port is a number from 1 to 65535")
+        url = "leave out https:// and what comes behind the name: HOST[:PORT]"
+        hint = url if "://" in text else "a port is a number from 1 to 65535"
+        raise InvalidInput(f"{quoted(port)} is not a port", hint)
     return parse_hosts([host]), int(port)
 
 

@@ -1,28 +1,23 @@
-"""What a running server shows to a client: certificates, TLS versions, an HTTP answer.
+"""What a running server shows to a client: certificates and TLS versions.
 
 TLS is tried once for each kind of client, see :class:`Hello`, and once for each kind of key: a server
 may have several certificates. What the OpenSSL of this machine cannot speak, it cannot try.
 """
 
 import enum
+import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ..errors import Remedy, command
 from .findings import Finding, Windows, error, note, warning
 
-#: [MS-SSTP] 3.2.4.1: where Microsoft's own manual sends a browser to look at the certificate
-SRA_PATH: Final = "/sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/"
-
-# a status line is far shorter
-_ANSWER_MAX: Final = 4096
-_READS_MAX: Final = 8
 # of OpenSSL 3: servers of before RFC 5746; ssl names it from Python 3.12
 _LEGACY_SERVER_CONNECT: Final = 0x4
 # as the server is, not as it should be: weak keys are for the checks to say
+_VERSION: Final = re.compile(r"^(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?")
 _ANY_KEY: Final = ":@SECLEVEL=0"
 
 
@@ -52,43 +47,41 @@ class Probe:
     :param others: the chains of other certificates, which clients with another kind of key see.
     :param whole: whether ``chain`` is all that was sent, not only the leaf.
     :param suites: what was agreed on with each kind of client; None where TLS did not come up.
-    :param status: the first line of the HTTP answer; empty if there was none.
-    :param problem: why there was no connection at all.
+    :param refusal: why TLS never came up.
     """
 
     chain: tuple[bytes, ...] = field(default=(), repr=False)
     others: tuple[tuple[bytes, ...], ...] = field(default=(), repr=False)
     whole: bool = True
     suites: Mapping[Hello, str | None] = field(default_factory=dict)
-    status: str = ""
-    problem: Finding | None = None
+    refusal: OSError | None = None
 
 
 def probe(host: str, port: int, name: str, timeout: float = 5.0) -> Probe:
-    """Connect to a server a few times and return what it shows; it is asked for one page.
+    """Connect to a server a few times and return what it shows.
 
     :param host: where it is: a name in A-labels, or an address.
-    :param name: what it is asked as, in TLS (SNI) and in HTTP.
+    :param name: what it is asked as, in TLS (SNI).
     :param timeout: seconds that each step of a connection may take.
+    :raises OSError: if there is no connection at all; UnicodeError, if the name cannot be one.
     """
     chain: tuple[bytes, ...] = ()
-    whole, status = True, ""
-    suites: dict[Hello, str | None] = {}
+    whole = True
+    refusal: OSError | None = None
+    suites: dict[Hello, str | None] = dict.fromkeys(Hello)
     for hello in Hello:
-        try:
-            raw = socket.create_connection((host, port), timeout)
-        except (OSError, UnicodeError) as problem:
-            return Probe(problem=_unreachable(f"{host} port {port}", problem))
-        connection = _handshake(raw, *hello.value, name)
-        suites[hello] = None
-        if connection is not None:
-            with connection:
-                suites[hello] = (connection.cipher() or ("?",))[0]
-                if not chain:
-                    chain, whole = _chain(connection)
-                    status = _ask(connection, name, port)
+        connection = _handshake((host, port), *hello.value, name, timeout)
+        if isinstance(connection, OSError):
+            refusal = refusal or connection
+            if isinstance(connection, TimeoutError) and not chain:
+                break  # whoever says nothing says nothing to the others
+            continue
+        with connection:
+            suites[hello] = (connection.cipher() or ("?",))[0]
+            if not chain:
+                chain, whole = _chain(connection)
     others = tuple(_others(chain, host, port, name, timeout)) if chain else ()
-    return Probe(chain, others, whole, suites, status)
+    return Probe(chain, others, whole, suites, None if chain else refusal)
 
 
 def _others(
@@ -97,11 +90,10 @@ def _others(
     """Yield the chains with other leaves than ``chain`` that a server shows."""
     for suites in _KINDS:
         try:
-            raw = socket.create_connection((host, port), timeout)
+            connection = _handshake((host, port), ssl.TLSVersion.TLSv1_2, suites, name, timeout)
         except OSError:
             return
-        connection = _handshake(raw, ssl.TLSVersion.TLSv1_2, suites, name)
-        if connection is not None:
+        if not isinstance(connection, OSError):
             with connection:
                 found, _ = _chain(connection)
             if found and found[0] != chain[0]:
@@ -109,9 +101,13 @@ def _others(
 
 
 def _handshake(
-    raw: socket.socket, version: ssl.TLSVersion, suites: str, name: str
-) -> ssl.SSLSocket | None:
-    """Return the connection with TLS, or None; ``raw`` is closed then."""
+    place: tuple[str, int], version: ssl.TLSVersion, suites: str, name: str, timeout: float
+) -> ssl.SSLSocket | OSError:
+    """Return the connection with TLS, or why there is none.
+
+    :raises OSError: if there is no connection.
+    """
+    raw = socket.create_connection(place, timeout)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -120,9 +116,9 @@ def _handshake(
     context.options |= _LEGACY_SERVER_CONNECT
     try:
         return context.wrap_socket(raw, server_hostname=name)
-    except (OSError, ValueError):
+    except (OSError, ValueError) as problem:
         raw.close()
-        return None
+        return problem if isinstance(problem, OSError) else OSError(str(problem))
 
 
 def _chain(connection: ssl.SSLSocket) -> tuple[tuple[bytes, ...], bool]:
@@ -151,64 +147,37 @@ def _der(certificate: Any) -> bytes:
     return ssl.PEM_cert_to_DER_cert(certificate.public_bytes())
 
 
-def _ask(connection: ssl.SSLSocket, host: str, port: int) -> str:
-    """Ask for the SSTP page as a browser would; return the first line of the answer."""
-    shown = f"[{host}]" if ":" in host else host
-    place = shown if port == 443 else f"{shown}:{port}"
-    request = f"GET {SRA_PATH} HTTP/1.1\r\nHost: {place}\r\nConnection: close\r\n\r\n"
-    answer = b""
-    try:
-        connection.sendall(request.encode("ascii"))
-        # one that dribbles has no line either
-        for _ in range(_READS_MAX):
-            data = connection.recv(_ANSWER_MAX)
-            answer += data
-            if not data or b"\n" in data:
-                break
-    except OSError:
-        pass
-    return answer.partition(b"\n")[0].decode("latin-1").strip()
-
-
-def _unreachable(place: str, problem: OSError | UnicodeError) -> Finding:
-    fix: Remedy
-    match problem:
-        case socket.gaierror() | UnicodeError():
-            found, windows = "is not found in DNS", Windows.NO_SUCH_HOST
-            fix = ("correct the name, or its DNS record",)
-        case TimeoutError():
-            found, windows = "does not answer", Windows.TIMED_OUT
-            fix = ("open the port in firewalls and port forwardings",)
-        case ConnectionRefusedError():
-            found, windows = "refuses connections", Windows.REFUSED
-            fix = ("start the server: ", command("serve"))
-        case _:
-            found, windows = f"cannot be reached: {problem.strerror}", Windows.TIMED_OUT
-            fix = ("correct the address, or the network",)
-    return error("connect", f"{place} {found}", fix, windows)
-
-
 def check_server(seen: Probe) -> Iterator[Finding]:
     """Look at everything in ``seen`` that is not in the certificates."""
-    if seen.problem is not None:
-        yield seen.problem
-        return
     if not any(seen.suites.values()):
-        yield error(
-            "tls",
-            "the server takes neither TLS 1.2 nor TLS 1.3",
-            "see that this port is the VPN server's, and that it has TLS 1.2 switched on",
-            Windows.TLS,
-        )
+        yield _no_tls(seen.refusal)
         return
     yield from _check_tls(seen)
-    yield from _check_answer(seen)
     if not seen.whole:
         yield note(
             "chain-unseen",
             "this Python shows the server's own certificate only, not what it sends with it",
             "nothing, or give the chain as a file",
         )
+
+
+def _no_tls(refusal: OSError | None) -> Finding:
+    """Say why there is no TLS, as far as the server tells."""
+    match refusal:
+        case TimeoutError():
+            found = "the server takes the connection, and then does not answer as TLS does"
+            windows = Windows.TIMED_OUT
+        case ConnectionError() | ssl.SSLEOFError() | ssl.SSLZeroReturnError():
+            found = "the server closes the connection as soon as TLS begins"
+            windows = Windows.RESET
+        case ssl.SSLError(reason=str(reason)) if "ALERT" in reason or "UNRECOGNIZED" in reason:
+            said = _VERSION.sub("", reason).replace("_", " ").lower()
+            found = f"the server refuses TLS 1.2 and TLS 1.3 with the alert '{said}'"
+            windows = Windows.TLS
+        case _:
+            found, windows = "the server takes neither TLS 1.2 nor TLS 1.3", Windows.TLS
+    fix = "see that this port is the VPN server's, and that it has TLS 1.2 switched on"
+    return error("tls", found, fix, windows)
 
 
 def _check_tls(seen: Probe) -> Iterator[Finding]:
@@ -251,15 +220,4 @@ def _check_tls(seen: Probe) -> Iterator[Finding]:
             "tls-no-pfs",
             "the server takes no RSA key exchange: RouterOS clients need pfs=yes",
             "nothing, or set pfs=yes on RouterOS clients",
-        )
-
-
-def _check_answer(seen: Probe) -> Iterator[Finding]:
-    if not seen.status.startswith("HTTP/"):
-        what = "something that is not HTTP" if seen.status else "nothing"
-        yield error(
-            "http",
-            f"asked for the SSTP page, the server answers {what}",
-            "see that this port is the VPN server's, and its log; a proxy may cut it off",
-            Windows.NO_ANSWER,
         )

@@ -18,7 +18,7 @@ from ..authority.identity import (
     served_hosts,
 )
 from ..disk.reading import read_file
-from ..errors import InvalidInput, Remedy, SstpcaError, command
+from ..errors import Remedy, SstpcaError, Unavailable, command
 from ..home import SERVER, Home
 from ..lint.checks import Presented, Report, lint, split_port
 from ..lint.findings import Finding, Severity, Windows, error, note, warning
@@ -82,7 +82,8 @@ def look(
 
     :param root: the home, which need not exist where something else is to be looked at.
     :param files: one certificate and its chain, PEM or DER, in any order; none: the home's own.
-    :param connect: HOST[:PORT] of a running server to look at instead.
+    :param connect: HOST[:PORT] of a running server to look at instead: TLS and certificates, which are a
+        part of what :func:`.examining.examine` looks at.
     :param name: what users dial; by default what is connected to, or the settings have.
     :param ca_file: the authority that clients trust; by default the home's.
     :raises SstpcaError: if something cannot be read, or the server cannot be reached.
@@ -135,8 +136,6 @@ def _cases(
     """Yield what the command line asks to look at."""
     hosts = None if name is None else split_port(name)[0]
     if connect is not None:
-        if files:
-            raise InvalidInput("FILE and --connect exclude each other", "give one of them")
         yield from _server_cases(connect, hosts)
     elif files:
         presented = [der for path in files for der in certificates_in(_content(path), str(path))]
@@ -148,7 +147,11 @@ def _cases(
 def _server_cases(connect: str, hosts: Hosts | None) -> Iterator[Case]:
     reached, port = split_port(connect)
     hosts = hosts or reached
-    seen = probe(reached.first, port, hosts.first)
+    try:
+        seen = probe(reached.first, port, hosts.first)
+    except (OSError, UnicodeError) as problem:
+        why = getattr(problem, "strerror", None) or problem
+        raise Unavailable(f"{reached.first} port {port} cannot be reached: {why}") from problem
     first = Case(
         f"{reached.first} port {port}",
         seen.chain,

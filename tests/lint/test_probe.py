@@ -11,7 +11,7 @@ from sstpca.authority.authority import Authority, load_ca_certificate
 from sstpca.authority.identity import load_server_certificate
 from sstpca.home import Home
 from sstpca.lint import probe as module
-from sstpca.lint.probe import SRA_PATH, Hello, Probe, check_server, probe
+from sstpca.lint.probe import Hello, Probe, check_server, probe
 from sstpca.names import parse_hosts
 from sstpca.server.net.tls import load_chain
 from sstpca.x509.certificates import certificate_to_der, certificate_to_pem
@@ -61,6 +61,12 @@ def told(seen: Probe) -> list[tuple[str, str, str | None]]:
     ]
 
 
+def alert(reason: str) -> ssl.SSLError:
+    error = ssl.SSLError(1, reason)
+    error.reason = reason
+    return error
+
+
 NO_PFS = ("tls-no-pfs", "note", None)
 #: RSA exchanges keys, without forward secrecy
 WEAKER = ("tls-weaker", "note", None)
@@ -70,15 +76,10 @@ def test_a_good_server(serve: Callable[..., Server], home: Home) -> None:
     server = serve()
     seen = look(server.port)
     assert told(seen) == [NO_PFS]
-    assert seen.status == "HTTP/1.1 401 Unauthorized"
     assert seen.whole
     (leaf,) = seen.chain
     assert ssl.DER_cert_to_PEM_cert(leaf) in home.server_identity.read_text() + "\n"
     assert (seen.suites[Hello.TLS13] or "").startswith("TLS_")
-    # asked once, as the server it is to be, and not in every handshake
-    (asked,) = server.asked
-    assert asked.startswith(f"GET {SRA_PATH} HTTP/1.1\r\n".encode())
-    assert f"\r\nHost: {NAME}:{server.port}\r\n".encode() in asked
     assert set(server.names) == {NAME}
 
 
@@ -145,22 +146,6 @@ def test_versions_and_suites(
     assert told(look(serve(setting).port)) == expected
 
 
-@pytest.mark.parametrize(
-    ("answer", "expected"),
-    [
-        (b"HTTP/1.1 200 OK\r\n", []),
-        (b"HTTP/1.0 500 Oh\n", []),
-        (b"", [("http", "error", "0x80070040")]),
-        (b"220 mail.example.com ESMTP\r\n", [("http", "error", "0x80070040")]),
-        (b"\x00" * 50_000, [("http", "error", "0x80070040")]),
-    ],
-)
-def test_any_http_answer_will_do(
-    serve: Callable[..., Server], answer: bytes, expected: list[tuple[str, str, str | None]]
-) -> None:
-    assert told(look(serve(with_rsa, answer).port)) == [WEAKER, *expected]
-
-
 def test_a_server_without_tls(serve: Callable[..., Server]) -> None:
     seen = look(serve(answer=b"SSH-2.0-x\r\n", tls=False).port)
     assert told(seen) == [("tls", "error", "0x80090326")]
@@ -170,24 +155,26 @@ def test_a_server_without_tls(serve: Callable[..., Server]) -> None:
 def test_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    assert told(look(port)) == [("connect", "error", "0x8007274D")]
+    with pytest.raises(ConnectionRefusedError):
+        look(port)
 
 
 @pytest.mark.parametrize(
-    ("problem", "code"),
+    ("refusal", "code", "words"),
     [
-        (TimeoutError(), "0x8007274C"),
-        (ConnectionRefusedError(), "0x8007274D"),
-        (socket.gaierror(-2, "Name or service not known"), "0x80072EE7"),
-        (OSError(101, "Network is unreachable"), "0x8007274C"),
+        (TimeoutError(), "0x8007274C", "does not answer as TLS does"),
+        (ConnectionResetError(104, "reset"), "0x80072746", "closes the connection"),
+        (ssl.SSLEOFError(8, "EOF"), "0x80072746", "closes the connection"),
+        (alert("TLSV1_UNRECOGNIZED_NAME"), "0x80090326", "'unrecognized name'"),
+        (alert("SSLV3_ALERT_HANDSHAKE_FAILURE"), "0x80090326", "'handshake failure'"),
+        (alert("WRONG_VERSION_NUMBER"), "0x80090326", "neither TLS 1.2 nor TLS 1.3"),
     ],
 )
-def test_no_way_to_the_server(monkeypatch: pytest.MonkeyPatch, problem: OSError, code: str) -> None:
-    def connect(*_arguments: object) -> None:
-        raise problem
-
-    monkeypatch.setattr("sstpca.lint.probe.socket.create_connection", connect)
-    assert told(look(443)) == [("connect", "error", code)]
+def test_why_there_is_no_tls(refusal: OSError, code: str, words: str) -> None:
+    seen = Probe(suites=dict.fromkeys(Hello), refusal=refusal)
+    (one,) = check_server(seen)
+    assert told(seen) == [("tls", "error", code)]
+    assert words in one.found
 
 
 def test_a_python_that_shows_only_the_leaf(
