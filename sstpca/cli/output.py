@@ -35,16 +35,26 @@ _USUAL: Final = 80
 
 #: columns of a table are not made narrower than a date
 _NARROWEST: Final = 10
+# in front of what is told below a row
+_NOTE: Final = " " * 8
 # what a formula begins with, for one spreadsheet or another
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 # with the blanks in front of it and the comma behind
 _WORD: Final = re.compile(r" *[^ ,]+,*|[ ,]+")
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> str:
+def table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    empty: str,
+    notes: Sequence[str] = (),
+) -> str:
     """Return ``rows`` in aligned columns under ``headings``; ``empty`` when there are none.
 
     On a terminal it is no wider than that.
+
+    :param notes: what is told of each row on a line below it; by default nothing is.
     """
     lines = list(rows)
     if not lines:
@@ -52,15 +62,33 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str)
     lines.insert(0, headings)
     widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
     most = columns()
+    folded = [[line] for line in lines]
     if most is not None:
-        lines = list(_folded(lines, _fitting(widths, most)))
-        widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)
-        ).rstrip()
-        for line in lines
-    )
+        fitted = _fitting(widths, most)
+        folded = [list(_folded(line, fitted)) for line in lines]
+        widths = [
+            max(map(_width, column)) for column in zip(*itertools.chain(*folded), strict=True)
+        ]
+    room = (most or _USUAL) - len(_NOTE)
+    below = [[_NOTE + line for line in _lines(one, room)] for one in ("", *notes) if notes]
+    shown: list[str] = []
+    for index, row in enumerate(folded):
+        shown += [_aligned(line, widths) for line in row]
+        shown += below[index] if index and below else []
+    return "\n".join(shown)
+
+
+def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(
+        cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)
+    ).rstrip()
+
+
+def fits(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether a table has each row on one line of the terminal, if there is one."""
+    most = columns()
+    widths = (max(map(_width, column)) for column in zip(headings, *rows, strict=True))
+    return most is None or sum(widths) + 2 * (len(headings) - 1) <= most
 
 
 def columns() -> int | None:
@@ -78,11 +106,10 @@ def _fitting(widths: Sequence[int], most: int) -> list[int]:
     return fitted
 
 
-def _folded(rows: Iterable[Sequence[str]], widths: Sequence[int]) -> Iterator[Sequence[str]]:
-    """Yield ``rows``, with a line of its own for what is too long in a cell."""
-    for row in rows:
-        pieces = (_lines(cell, width) for cell, width in zip(row, widths, strict=True))
-        yield from itertools.zip_longest(*pieces, fillvalue="")
+def _folded(row: Sequence[str], widths: Sequence[int]) -> Iterator[tuple[str, ...]]:
+    """Yield ``row``, with a line of its own for what is too long in a cell."""
+    pieces = (_lines(cell, width) for cell, width in zip(row, widths, strict=True))
+    yield from itertools.zip_longest(*pieces, fillvalue="")
 
 
 def _lines(text: str, width: int) -> list[str]:

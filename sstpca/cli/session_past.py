@@ -16,7 +16,7 @@ from ..times import EXAMPLES, Span, parse_time
 from ..vpn.sessions import Failure, PastSession, Wanted
 from .context import Context
 from .options import gathered
-from .output import counted, echo_csv, echo_json, iso, local, size, table, talk
+from .output import counted, echo_csv, echo_json, fits, iso, local, size, table, talk
 from .session import session
 
 #: Rows that are shown where nothing is said of that, to people and to machines.
@@ -146,6 +146,8 @@ def failures(context: Context, asked: _Asked) -> None:
 
 _PAST: Final = ("NUMBER", "USER", "ADDRESS", "FROM", "BEGAN", "ENDED", "RECEIVED", "SENT", "WHY")
 _FAILED: Final = ("TIME", "USER", "FROM", "CLIENT", "WHY")
+#: Columns that go below their row where the terminal is too narrow for all.
+_BELOW: Final = {_PAST: ("FROM", "WHY"), _FAILED: ("CLIENT", "WHY")}
 
 
 def _show(
@@ -164,9 +166,22 @@ def _show(
     elif asked.as_csv:
         echo_csv(list(_NAMES[headings]), (for_machines(one).values() for one in shown))
     else:
-        click.echo(table(headings, [cells(one) for one in shown], empty=empty))
+        click.echo(_table(headings, [cells(one) for one in shown], empty))
     if len(rows) > len(shown):
         talk(f"there are more: these are the newest {len(shown)}; --limit shows others as well")
+
+
+def _table(headings: tuple[str, ...], rows: list[tuple[str, ...]], empty: str) -> str:
+    if fits(headings, rows):
+        return table(headings, rows, empty=empty)
+    below = [headings.index(name) for name in _BELOW[headings]]
+    notes = [": ".join(filter(None, (row[index] for index in below))) for row in rows]
+    short = [_without(row, below) for row in rows]
+    return table(_without(headings, below), short, empty=empty, notes=notes)
+
+
+def _without(row: tuple[str, ...], places: list[int]) -> tuple[str, ...]:
+    return tuple(cell for place, cell in enumerate(row) if place not in places)
 
 
 def _past(row: PastSession) -> dict[str, Any]:

@@ -1,16 +1,22 @@
 """What a server's own machine may have against it: names, networks, the clock."""
 
 import ctypes
+import shlex
 import socket
+import ssl
+import stat
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, ip_address
+from pathlib import Path
 from typing import Final
 
 from pyroute2 import IPRoute
 
+from ..errors import command
 from ..names import quoted
 from .outcome import Check, passed, warned
-from .reaching import resolve
+from .reaching import ADDRESSES_MAX, certificate_at, resolve
 
 # what routers that people buy give to their homes
 HOMES: Final = tuple(
@@ -28,14 +34,28 @@ HOMES: Final = tuple(
 # struct timex is no larger on any machine that Linux runs on; linux/timex.h
 _TIMEX_SIZE: Final = 512
 _TIME_ERROR: Final = 5
+_TIMEOUT: Final = 4.0
 
 
-def check_names(names: Iterable[str]) -> Iterator[Check]:
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What the names should lead to.
+
+    :param port: of the server, for which ``certificates`` are shown (DER).
+    :param running: whether it runs, so that it can be asked.
+    """
+
+    port: int
+    certificates: frozenset[bytes]
+    running: bool
+
+
+def check_names(names: Iterable[str], own: Own) -> Iterator[Check]:
     """Say where the names lead that users dial, and whether that is here."""
-    own = set(own_addresses())
+    here = set(own_addresses())
     for name in names:
         try:
-            found = resolve(name)
+            found = resolve(name)[:ADDRESSES_MAX]
         except (OSError, UnicodeError):
             yield warned(
                 "dns",
@@ -43,15 +63,43 @@ def check_names(names: Iterable[str]) -> Iterator[Check]:
                 "make an A record (and AAAA, with IPv6) for it; users' machines have to find it",
             )
             continue
-        shown = ", ".join(found)
-        if set(found) & own:
-            yield passed("dns", f"{quoted(name)[1:-1]} is {shown}: this machine")
-        else:
-            yield warned(
-                "dns",
-                f"{quoted(name)[1:-1]} is {shown}, which is not this machine",
-                "right if a router there forwards the port to this machine; otherwise correct the record",
-            )
+        strange = [one for one in found if one not in here]
+        if set(found) & here:
+            yield passed("dns", f"{quoted(name)[1:-1]} is {', '.join(found)}: this machine")
+            strange = []
+        for address in strange:
+            yield _elsewhere(name, address, own)
+
+
+def _elsewhere(name: str, address: str, own: Own) -> Check:
+    """Say what is at an address that is not this machine's: a router that leads here, or not."""
+    place = f"{quoted(name)[1:-1]} is {address}"
+    if not own.running:
+        fix = "right if a router there forwards the port to this machine: look again once the server runs"
+        return warned("dns", f"{place}, which is not this machine", fix)
+    try:
+        shown = certificate_at(address, own.port, name, _TIMEOUT)
+    except ssl.SSLError:
+        shown = b""
+    except OSError as error:
+        why = error.strerror or str(error)
+        return warned(
+            "nat-loop",
+            f"{place}, a router's: this machine cannot get through it to its own port {own.port} ({why}). "
+            "Either it forwards nothing, or it leads nobody of its own network back in (no NAT loopback, "
+            "hairpin): then users outside get in, and users in the office do not",
+            "look from outside: ",
+            command("doctor {}", name),
+            "; for the office, have its DNS give this machine's own address for the name, or turn on "
+            "NAT loopback (hairpin NAT) at the router",
+        )
+    if shown in own.certificates:
+        return passed("dns", f"{place}, a router that leads to this machine")
+    return warned(
+        "dns",
+        f"{place}, and what answers there at port {own.port} is another server",
+        "correct the record; or have the router there forward the port to this machine",
+    )
 
 
 def own_addresses() -> list[str]:
@@ -141,10 +189,17 @@ def _is_in(address: str, network: IPv4Network) -> bool:
     return found.version == 4 and found in network
 
 
-def check_time() -> Check:
-    """Say whether something keeps this machine's clock right (adjtimex(2))."""
+def clock_state() -> int:
+    """Return what the kernel says of its clock (adjtimex(2)); below 0 if it does not."""
     buffer = ctypes.create_string_buffer(_TIMEX_SIZE)
-    state = ctypes.CDLL(None, use_errno=True).adjtimex(buffer)
+    return int(ctypes.CDLL(None, use_errno=True).adjtimex(buffer))
+
+
+def check_time(state: int) -> Check:
+    """Say whether something keeps this machine's clock right.
+
+    :param state: as :func:`clock_state` has it.
+    """
     if state < 0:
         return passed("clock", "whether NTP keeps the clock cannot be seen here")
     if state == _TIME_ERROR:
@@ -154,3 +209,35 @@ def check_time() -> Check:
             "have it set by NTP (systemd-timesyncd, chrony): certificates and hours go by it",
         )
     return passed("clock", "NTP keeps this machine's clock")
+
+
+def check_permissions(secrets: Iterable[Path], folders: Iterable[Path]) -> Iterator[Check]:
+    """Say who else may read what is secret, or exchange it.
+
+    :param secrets: files that their owner alone should read.
+    :param folders: those that lead there.
+    """
+    bad = False
+    for path in secrets:
+        try:
+            mode = stat.S_IMODE(path.stat().st_mode)
+        except OSError:
+            continue
+        if mode & 0o077:
+            bad = True
+            yield warned(
+                "permissions",
+                f"{path} is open to other users (mode {mode:o})",
+                f"chmod 600 {shlex.quote(str(path))}",
+            )
+    for folder in folders:
+        mode = folder.stat().st_mode
+        if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
+            bad = True
+            yield warned(
+                "permissions",
+                f"other users can write into {folder} (mode {stat.S_IMODE(mode):o}), and exchange the home",
+                f"chmod go-w {shlex.quote(str(folder))}",
+            )
+    if not bad:
+        yield passed("permissions", "what is secret is its owner's alone")

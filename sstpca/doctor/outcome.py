@@ -3,7 +3,7 @@
 import enum
 from dataclasses import dataclass
 
-from ..errors import Remedy
+from ..errors import Command, Remedy
 from ..lint.findings import Finding, Severity, Windows
 
 
@@ -38,7 +38,7 @@ def passed(name: str, found: str) -> Check:
     return Check(name, Verdict.PASS, found)
 
 
-def warned(name: str, found: str, *remedy: str, windows: Windows | None = None) -> Check:
+def warned(name: str, found: str, *remedy: str | Command, windows: Windows | None = None) -> Check:
     """Return a step that some clients stumble at."""
     return Check(name, Verdict.WARN, found, remedy, windows)
 

@@ -109,6 +109,23 @@ def _unreached(place: str, error: OSError) -> Check:
             )
 
 
+def certificate_at(address: str, port: int, name: str, timeout: float) -> bytes:
+    """Return the certificate that is shown there, DER, whatever it is.
+
+    :raises OSError: if nobody answers, or not with TLS.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with socket.create_connection((address, port), timeout) as plain:
+        return _shown(context.wrap_socket(plain, server_hostname=name))
+
+
+def _shown(connection: ssl.SSLSocket) -> bytes:
+    with connection:
+        return connection.getpeercert(binary_form=True) or b""
+
+
 def impostor(address: str, port: int, timeout: float = 2.0) -> str:
     """Return what speaks there in place of TLS, in words; empty if that cannot be told."""
     for said in (b"", b"GET / HTTP/1.0\r\n\r\n"):

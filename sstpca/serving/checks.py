@@ -1,6 +1,7 @@
 """Whether a server would start here, found out without changing anything; also while it runs."""
 
 import enum
+import errno
 import ipaddress
 import os
 import shlex
@@ -21,9 +22,11 @@ from sstpca.server.net.presence import is_present
 from ..authority.identity import ending, load_identities
 from ..errors import Remedy, SstpcaError, command
 from ..home import Home
+from ..names import on_one_line
 from ..secrets import Sealer
 from ..settings import Settings, load
 from ..store import Store
+from .holders import holder_of
 from .server import table_of
 
 _TUN: Final = Path("/dev/net/tun")
@@ -183,11 +186,27 @@ def _ports(settings: Settings, *, running: bool) -> Iterator[Check]:
             if running:
                 yield Check(name, State.GOOD, "this home's own server listens there")
                 continue
-            what = f"nobody can listen there: {error.strerror}"
-            who = f"see what uses it: ss -ltnp 'sport = :{server.port}'"
-            yield Check(name, State.WRONG, what, (who,))
+            yield Check(name, State.WRONG, *_taken(server.port, error))
         else:
             yield Check(name, State.GOOD, "it is free")
+
+
+def _taken(port: int, error: OSError) -> tuple[str, Remedy]:
+    """Return why nobody can listen at a port, and what to do."""
+    holder = holder_of(port) if error.errno == errno.EADDRINUSE else ""
+    if holder:
+        return (
+            f"{on_one_line(holder)} listens there",
+            ("stop that program, or let one of the two have another port ([server] port)",),
+        )
+    if error.errno == errno.EADDRINUSE:
+        return "another program listens there", (f"see which: ss -ltnp 'sport = :{port}'",)
+    if error.errno == errno.EACCES:
+        return "this account may not listen there", (_AS_ROOT,)
+    return (
+        f"nobody can listen there: {error.strerror}",
+        ("see whether this machine has that address: ip address; and [server] listen",),
+    )
 
 
 def _bind(address: str, port: int) -> None:

@@ -14,6 +14,7 @@ What some of them rest on::
     linting         what Windows objects to, as a home knows it
     examining       what the Windows client would see of a server, step by step
     diagnosing      what may keep users from connecting, as the server's machine can see
+    failed_logins   why logins have failed lately
     user_reports    what the report means that verify.cmd wrote on a user's PC
     support         a report for whoever helps, without secrets; standins stand for names and addresses
                     in it, journal has the last lines of the log

@@ -1,37 +1,41 @@
 """What may keep users of this home's server from connecting, as its machine can see."""
 
-import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from ..access.profiles import AccessProfile
 from ..authority.due import Urgency
+from ..authority.identity import load_server_certificates
 from ..doctor.machine import (
+    Own,
     check_names,
+    check_permissions,
     check_pool,
     check_routes,
     check_time,
+    clock_state,
     own_networks,
 )
-from ..doctor.outcome import Check, Verdict, passed
+from ..doctor.outcome import Check, Verdict, passed, warned
 from ..doctor.reaching import resolve
 from ..errors import SstpcaError, command
 from ..home import Home
 from ..serving import checks as serving
 from ..serving.checks import State
-from ..store import failures, profiles
+from ..settings import load
+from ..store import profiles
+from ..x509.certificates import certificate_to_der
+from .failed_logins import check_failed_logins
 from .opened import Opened
-from .status import status
+from .status import ROOM, status
 
-_DAY: Final = 86_400.0
+_IPV6: Final = Path("/proc/net/if_inet6")
 _VERDICTS: Final = {
     State.GOOD: Verdict.PASS,
     State.DOUBTFUL: Verdict.WARN,
     State.WRONG: Verdict.FAIL,
 }
-#: Reasons of failed logins that are told, the most frequent ones.
-_REASONS: Final = 5
 
 
 def diagnose(root: Path) -> Iterator[Check]:
@@ -42,7 +46,8 @@ def diagnose(root: Path) -> Iterator[Check]:
     home = Home.open(root)
     for one in serving.checks(home):
         yield Check(one.name, _VERDICTS[one.state], one.found, one.remedy)
-    yield check_time()
+    yield check_time(clock_state())
+    yield from check_permissions(_secrets(home), [root.resolve(), *root.resolve().parents])
     opened = Opened(root)
     try:
         yield from _of_home(opened)
@@ -54,24 +59,30 @@ def diagnose(root: Path) -> Iterator[Check]:
 
 def _of_home(opened: Opened) -> Iterator[Check]:
     server = opened.settings.server
-    yield from check_names(server.names)
-    dialled = [address for name in server.names for address in _resolved(name)]
+    yield from check_names(server.names, _own(opened))
     networks = [
         (network, name) for network, name in own_networks() if not name.startswith(server.interface)
     ]
-    for profile in profiles.list_all(opened.store):
+    given = profiles.list_all(opened.store)
+    split = any(not one.full_tunnel for one in given)
+    dialled = [one for name in server.names for one in _resolved(name)] if split else []
+    for profile in given:
         for first, last in profile.pools:
             yield from check_pool(profile.name, first, last, networks)
         if not profile.full_tunnel:
             addresses = (*dialled, *map(str, server.addresses))
             yield from check_routes(profile.name, profile.routes, addresses)
-    attention = status(opened).attention
+    yield from _ipv6(given)
+    state = status(opened)
+    attention = state.attention
+    if state.room >= ROOM:
+        yield passed("disk", f"{state.room / 1e9:.1f} GB are free where the home is")
     for one in attention:
         verdict = Verdict.FAIL if one.urgency is Urgency.WRONG else Verdict.WARN
         yield Check("attention", verdict, one.what, one.remedy)
     if not attention:
         yield passed("attention", "certificates, pools, backups and disk need nothing")
-    yield _failed_logins(opened)
+    yield from check_failed_logins(opened.store)
 
 
 def _resolved(name: str) -> list[str]:
@@ -81,20 +92,41 @@ def _resolved(name: str) -> list[str]:
         return []
 
 
-def _failed_logins(opened: Opened) -> Check:
-    """Say why logins have failed lately."""
-    found = failures.find(opened.store, since=time.time() - _DAY)
-    if not found:
-        return passed("logins", "no login has failed in the last 24 hours")
-    reasons: Counter[str] = Counter()
-    for one in found:
-        reasons[one.reason] += one.count
-    told = "; ".join(f"{count} times: {why}" for why, count in reasons.most_common(_REASONS))
-    latest = next((one for one in found if one.user), None)
-    last = f"; the last by {latest.user!r} from {latest.peer}" if latest is not None else ""
-    return Check(
-        "logins",
-        Verdict.WARN,
-        f"{reasons.total()} logins have failed in the last 24 hours, {told}{last}",
-        ("see which: ", command("session failures")),
+def _secrets(home: Home) -> Iterator[Path]:
+    """Yield what nobody but its owner should read."""
+    yield from (home.ca_key, home.next_ca_key, home.server_identity, home.server_ecdsa_identity)
+    yield from (home.database, home.database_key)
+    yield from sorted(home.certificates.glob("*.pem"))
+    yield from sorted(home.root.glob("new-password-*.txt"))
+    try:
+        settings = load(home.settings)
+    except SstpcaError:  # said already
+        return
+    named = {settings.backup.passphrase_file, settings.renewal.passphrase_file} - {""}
+    yield from (home.root / one for one in sorted(named))
+
+
+def _own(opened: Opened) -> Own:
+    try:
+        shown = tuple(load_server_certificates(opened.home).values())
+    except SstpcaError:  # said already
+        shown = ()
+    return Own(
+        opened.settings.server.port,
+        frozenset(map(certificate_to_der, shown)),
+        opened.home.served() is not None,
     )
+
+
+def _ipv6(given: Iterable[AccessProfile]) -> Iterator[Check]:
+    """Say whether the kernel has the IPv6 that access profiles give."""
+    if any(one.ipv6.prefix is not None for one in given):
+        if _IPV6.exists():
+            yield passed("IPv6", "the kernel has it, as access profiles need")
+        else:
+            yield warned(
+                "IPv6",
+                "access profiles give IPv6, which this machine's kernel has not or has off",
+                "turn it on (ipv6.disable=0), or give none: ",
+                command("profile set NAME --no-ipv6"),
+            )

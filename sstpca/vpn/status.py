@@ -28,7 +28,7 @@ _SOON: Final = timedelta(days=30)
 #: How much of a pool may be used, how old the last backup may be, and how little room is too little.
 _NEARLY_ALL: Final = 0.9
 _OLD: Final = 8 * _DAY
-_ROOM: Final = 200_000_000
+ROOM: Final = 200_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ def _backup_doubts(backup: LastBackup | None, now: float) -> list[Attention]:
 
 
 def _disk_doubts(room: int, place: str) -> list[Attention]:
-    if room >= _ROOM:
+    if room >= ROOM:
         return []
     what = f"the disk of {place} has {room // 1_000_000} MB left"
     return [Attention(Urgency.DUE, what, ("make room on it",))]

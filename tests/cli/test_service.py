@@ -120,7 +120,8 @@ def test_check_tells_our_own_server_from_others(home: Home, run: Run, free: int)
         taken = run("serve", "--check", "--json")
         assert taken.exit_code == 1
         assert found(taken)[name]["state"] == "wrong"
-        assert f"ss -ltnp 'sport = :{free}'" in found(taken)[name]["remedy"]
+        assert f"(process {os.getpid()}) listens there" in found(taken)[name]["found"]
+        assert "stop that program" in found(taken)[name]["remedy"]
         with present(table_of(home)):
             ours = found(run("serve", "--check", "--json"))
             assert ours[name]["found"] == "this home's own server listens there"

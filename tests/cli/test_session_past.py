@@ -61,6 +61,25 @@ def test_the_table(run: Run, past: Sessions) -> None:
     assert alice.endswith("the client fell silent")
 
 
+def test_a_narrow_terminal(run: Run, past: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each session is one line, and from where and why another below it, not cut into pieces."""
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run("session", "history").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    head, bob, _, alice, why = lines
+    assert head.split() == ["NUMBER", "USER", "ADDRESS", "BEGAN", "ENDED", "RECEIVED", "SENT"]
+    assert bob.split()[:2] == ["2", "Bob"]
+    assert "1.5 kB" in alice
+    assert why.startswith("        203.0.113.9:")
+    assert why.endswith(": the client fell silent")
+    monkeypatch.setenv("COLUMNS", "70")
+    lines = run("session", "failures").stdout.splitlines()
+    assert lines[0].split() == ["TIME", "USER", "FROM"]
+    assert "        12 more from there" in lines
+    monkeypatch.setenv("COLUMNS", "200")
+    assert len(run("session", "history").stdout.splitlines()) == 3
+
+
 @pytest.mark.parametrize(
     ("day", "end"), [(24, "11:30"), (25, "2026-11-25 11:30")], ids=["the same day", "another"]
 )

@@ -1,6 +1,7 @@
 """Servers that are wrong in ways of their own: one clear line each, in bounded time, and never a traceback."""
 
 import contextlib
+import functools
 import json
 import socket
 import ssl
@@ -18,7 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from sstpca.cli import main
 from sstpca.doctor import revocation
-from sstpca.vpn import examining, linting
+from sstpca.doctor.dialogue import Target
+from sstpca.lint.probe import probe
 from tests.support import forge
 from tests.support.shown import NAME, ROOT, leaf, loaded
 from tests.support.sstp_server import Behaviour, SstpServer
@@ -85,11 +87,9 @@ def rough() -> Iterator[Callable[..., int]]:
 @pytest.fixture
 def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Doctor:
     """Look at a server: the exit status, and the checks that did not pass, by name."""
-    monkeypatch.setattr(examining, "_TIMEOUT", SHORT)
-    probe = linting.probe
-    monkeypatch.setattr(linting, "probe", lambda *place: probe(*place, timeout=SHORT))
-    target = examining.Target
-    monkeypatch.setattr(examining, "Target", lambda *where: target(*where, timeout=SHORT))
+    monkeypatch.setattr("sstpca.vpn.examining._TIMEOUT", SHORT)
+    monkeypatch.setattr("sstpca.vpn.linting.probe", functools.partial(probe, timeout=SHORT))
+    monkeypatch.setattr("sstpca.vpn.examining.Target", functools.partial(Target, timeout=SHORT))
     authority = tmp_path / "ca.crt"
     authority.write_bytes(ROOT.certificate.public_bytes(Encoding.PEM))
 
