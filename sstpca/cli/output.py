@@ -32,6 +32,8 @@ MANY: Final = 10
 UNBROKEN: Final = "\0"
 #: columns of a terminal, if nothing else is said
 _USUAL: Final = 80
+#: Columns for words beside a margin, however narrow the terminal is.
+_LEAST: Final = 24
 
 #: columns of a table are not made narrower than a date
 _NARROWEST: Final = 10
@@ -227,12 +229,15 @@ def rendered(parts: Iterable[Part], *, blank: str = " ") -> str:
 
 
 def in_columns(head: str, texts: Iterable[str], margin: int) -> Iterator[str]:
-    """Yield texts behind a head, in lines of a terminal's usual width; commands stay whole.
+    """Yield texts behind a head, in lines of a terminal's usual width, or its own if it has less.
+
+    Commands stay whole.
 
     :param head: of the first line, that takes ``margin`` columns; the others are blank there.
     :param texts: in which :data:`UNBROKEN` stands for the blanks of commands.
     """
-    wrapper = textwrap.TextWrapper(_USUAL - margin, break_long_words=False, break_on_hyphens=False)
+    width = max(min(columns() or _USUAL, _USUAL) - margin, _LEAST)
+    wrapper = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
     for text in texts:
         for line in wrapper.wrap(text):
             yield head + line.replace(UNBROKEN, " ")

@@ -48,7 +48,9 @@ def check_name(host: str, addresses: Iterable[str]) -> Check:
     known = list(addresses)
     if known == [host]:
         return passed("dns", f"{host} is an address: nothing to look up")
-    return passed("dns", f"{quoted(host)[1:-1]} is {', '.join(known)}")
+    families = {"IPv6" if ":" in one else "IPv4" for one in known}
+    alone = f", {families.pop()} alone" if len(families) == 1 else ""
+    return passed("dns", f"{quoted(host)[1:-1]} is {', '.join(known)}{alone}")
 
 
 def no_name(host: str) -> Check:

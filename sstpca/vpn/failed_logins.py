@@ -1,5 +1,6 @@
 """Why logins have failed lately, in plain words: the number that the user saw, and what to do."""
 
+import re
 import time
 from collections.abc import Iterator
 from typing import Final
@@ -14,6 +15,10 @@ from ..store.failures import Failure
 _DAY: Final = 86_400.0
 #: Reasons that are told, the most frequent ones.
 _REASONS: Final = 5
+
+#: What the server notes of a flood, and what is told of it.
+_SUMMED: Final = re.compile(r"\d+ more.*")
+_FLOOD: Final = "so many came at once that nothing more than that was noted"
 
 #: What a reason of the server's begins with, the number that the client is sent (server/ppp/verdict.py),
 #: and what to do.
@@ -89,22 +94,23 @@ def check_failed_logins(store: Store) -> Iterator[Check]:
         return
     reasons: dict[str, list[Failure]] = {}
     for one in found:
-        reasons.setdefault(one.reason, []).append(one)
-    often = sorted(reasons.values(), key=_count, reverse=True)
+        reason = _FLOOD if _SUMMED.fullmatch(one.reason) else one.reason
+        reasons.setdefault(reason, []).append(one)
+    often = sorted(reasons.items(), key=lambda item: _count(item[1]), reverse=True)
     total = _count(found)
     many = "1 login has failed" if total == 1 else f"{total} logins have failed"
     yield Check("logins", Verdict.WARN, f"{many} in the last 24 hours", _OTHER)
-    for these in often[:_REASONS]:
-        yield _of_reason(these)
+    for reason, these in often[:_REASONS]:
+        yield _of_reason(reason, these)
 
 
 def _count(found: list[Failure]) -> int:
     return sum(one.count for one in found)
 
 
-def _of_reason(these: list[Failure]) -> Check:
+def _of_reason(reason: str, these: list[Failure]) -> Check:
     """Tell one reason, of which these are the cases, the newest first."""
-    reason, count = these[0].reason, _count(these)
+    count = _count(these)
     times = "once" if count == 1 else f"{count} times"
     latest = next((one for one in these if one.user), None)
     last = ""

@@ -8,6 +8,8 @@ from typing import Final
 from ..names import user_key
 
 _WORD: Final = re.compile(r"[\w.@+-]+")
+# the file of a user's in a home, or the end of a sentence
+_FILE: Final = re.compile(r"(new-password-)?(.+?)(\.(?:txt|pem|zip)?)?")
 # no more than may be an address: what ipaddress refuses stays
 _ADDRESS: Final = re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f:]{2,39})(?![\w])")
 #: What passwords and keys look like where they are in a text that should have none.
@@ -73,12 +75,13 @@ class Standins:
         return _WORD.sub(self._word, text)
 
     def _word(self, found: re.Match[str]) -> str:
-        word = found[0]
-        for known in (word, word.rstrip(".")):
+        parts = _FILE.fullmatch(found[0])
+        assert parts is not None, "everything is a name with nothing around it"
+        for begin, known, end in (("", found[0], ""), parts.groups("")):
             key = user_key(known)
             if key in self._users or key in self._strangers:
-                return self.user(known) + word[len(known) :]
-        return word
+                return begin + self.user(known) + end
+        return found[0]
 
     def addresses(self, text: str) -> str:
         """Return ``text`` with stand-ins for the addresses in it that are not the VPN's own."""

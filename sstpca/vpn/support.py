@@ -48,7 +48,7 @@ _WIDTH: Final = 80
 _QUOTED: Final = re.compile(r"""'.*'|".*"|(?<=; it is ).*""")
 
 #: The checks of this machine that name users.
-_ABOUT_USERS: Final = ("attention", "logins", "home")
+_ABOUT_USERS: Final = ("attention", "logins", "home", "permissions")
 
 #: What the file has, for its first lines and for who makes it.
 CONTENTS: Final = (

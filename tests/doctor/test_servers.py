@@ -19,7 +19,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 from sstpca.cli import main
 from sstpca.client.sign_in import Credentials
@@ -129,6 +130,19 @@ def test_a_black_hole() -> None:
     assert (came.verdict, code(came)) == (Verdict.FAIL, "0x8007274C")
 
 
+def test_a_port_that_drops_what_comes(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel drops the SYN of who comes when nobody takes those who wait (listen(2))."""
+    monkeypatch.setattr("sstpca.vpn.examining._TIMEOUT", 0.3)
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        failure = only_failure(look(full.getsockname()[1]))
+    assert (failure.name, code(failure)) == ("tcp", "0x8007274C")
+
+
 def test_one_of_two_addresses_is_dead() -> None:
     came = reaching.check_port("2001:db8::1", 443, TimeoutError("timed out"), others=True)
     assert came.verdict is Verdict.WARN
@@ -220,6 +234,14 @@ def test_the_issuer_is_missing(serve: Serve, look: Look) -> None:
     assert whole["certificate"].verdict is Verdict.PASS
 
 
+def test_a_chain_out_of_order(serve: Serve, look: Look) -> None:
+    between = forge.authority("Between", ec.generate_private_key(ec.SECP256R1()), ROOT)
+    chain = (ROOT.certificate, between.certificate)
+    checks = look(serve(leaf(issuer=between), chain=chain).port)
+    assert checks["certificate"].verdict is Verdict.WARN
+    assert "the chain is not in order" in checks["certificate"].found
+
+
 def test_an_authority_that_nobody_trusts(serve: Serve, look: Look) -> None:
     other = forge.authority("Other", ec.generate_private_key(ec.SECP256R1()))
     failure = only_failure(look(serve(leaf(issuer=other), chain=(other.certificate,)).port))
@@ -238,6 +260,9 @@ class Lists:
                 self.end_headers()
                 self.wfile.write(bytes(content))
 
+            def do_POST(self) -> None:
+                self.do_GET()
+
             def log_message(self, *_: object) -> None:
                 pass
 
@@ -246,7 +271,19 @@ class Lists:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
 
-    def publish(self, *revoked: int, ends: datetime | None = None) -> None:
+    def respond(self, certificate: x509.Certificate, status: ocsp.OCSPCertStatus) -> None:
+        """Be a responder (RFC 6960) that says this of a certificate."""
+        now = datetime.now(UTC)
+        revoked = now if status is ocsp.OCSPCertStatus.REVOKED else None
+        builder = ocsp.OCSPResponseBuilder().add_response(
+            certificate, ROOT.certificate, hashes.SHA1(), status, now, None, revoked, None
+        )
+        builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, ROOT.certificate)
+        self.content[:] = builder.sign(ROOT.key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+    def publish(
+        self, *revoked: int, ends: datetime | None = None, signer: forge.Issuer = ROOT
+    ) -> None:
         now = datetime.now(UTC)
         ends = ends or now + timedelta(days=7)
         builder = x509.CertificateRevocationListBuilder(
@@ -255,7 +292,7 @@ class Lists:
         for serial in revoked:
             entry = x509.RevokedCertificateBuilder(serial, now - timedelta(days=1))
             builder = builder.add_revoked_certificate(entry.build())
-        self.content[:] = builder.sign(ROOT.key, hashes.SHA256()).public_bytes(Encoding.DER)
+        self.content[:] = builder.sign(signer.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -283,6 +320,29 @@ def test_a_revocation_list(serve: Serve, look: Look, lists: Lists) -> None:
     lists.publish(certificate.serial_number)
     assert code(only_failure(look(port))) == "0x800B010C"
     lists.publish(ends=datetime.now(UTC) - timedelta(days=1))
+    assert code(only_failure(look(port))) == "0x80092013"
+
+
+def test_a_revocation_list_of_somebody_else(serve: Serve, look: Look, lists: Lists) -> None:
+    lists.publish(signer=forge.authority("Root", ec.generate_private_key(ec.SECP256R1())))
+    failure = only_failure(look(serve(with_list(lists.url)).port))
+    assert (failure.name, code(failure)) == ("revocation", "0x80092012")
+
+
+def test_a_responder(serve: Serve, look: Look, lists: Lists) -> None:
+    place = x509.AccessDescription(
+        AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(lists.url)
+    )
+    certificate = leaf(x509.AuthorityInformationAccess([place]))
+    port = serve(certificate).port
+    lists.respond(certificate, ocsp.OCSPCertStatus.GOOD)
+    assert look(port)["revocation"].verdict is Verdict.PASS
+    assert look(port)["revocation"].found.startswith("the responder ")
+    lists.respond(certificate, ocsp.OCSPCertStatus.REVOKED)
+    assert code(only_failure(look(port))) == "0x800B010C"
+    lists.content[:] = b"none of OCSP"
+    assert code(only_failure(look(port))) == "0x80092013"
+    lists.stop()
     assert code(only_failure(look(port))) == "0x80092013"
 
 

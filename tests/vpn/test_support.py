@@ -160,6 +160,9 @@ def test_names_that_are_words_or_have_signs() -> None:
     hide = Standins(["alice", "Ann Lee", "bob@office"], keeps_names=False)
     text = "Alice, ann lee and bob@office; alices.db is a file. alice."
     assert hide.names(text) == "user-1, user-2 and user-3; alices.db is a file. user-1."
+    assert hide.names("/x/new-password-alice.txt alice.pem") == (
+        "/x/new-password-user-1.txt user-1.pem"
+    )
     assert hide.addresses("12:30:45 ::1 fe80::1 1.2.3.4 999.1.1.1") == (
         "12:30:45 ::1 address-1 address-2 999.1.1.1"
     )
