@@ -26,7 +26,6 @@ NO_WEAK_SIGN_IN: Final = WeakSignIn(0)
 class Account:
     """A user as the login needs it.
 
-    :param nt_hash: MD4 of the password in UTF-16LE, 16 bytes; never shown.
     :param ended: whether the account was for a time that is over.
     :param in_hours: whether it may be used at this hour.
     :param not_now: why it may not be used just now, for the log: "it has 2 sessions already, and may
@@ -36,12 +35,10 @@ class Account:
     :param certificate: SHA-256 of the certificate that logs in, in lower-case hexadecimal; empty
         if it is a password.
     :param weak_sign_ins: what its access profile takes beside the others.
-    :param password: itself, never shown; empty if it is not kept. CHAP-MD5 needs it.
     """
 
     id: int
     name: str
-    nt_hash: bytes = field(repr=False)
     enabled: bool
     ended: bool = False
     in_hours: bool = True
@@ -50,6 +47,17 @@ class Account:
     certificate_only: bool = False
     certificate: str = ""
     weak_sign_ins: WeakSignIn = NO_WEAK_SIGN_IN
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What proofs of a user's password are checked with; no worker has them.
+
+    :param nt_hash: MD4 of the password in UTF-16LE, 16 bytes; never shown.
+    :param password: itself, never shown; empty if it is not kept. CHAP-MD5 needs it.
+    """
+
+    nt_hash: bytes = field(repr=False)
     password: str = field(default="", repr=False)
 
 
@@ -273,17 +281,17 @@ class Orders:
 class Directory(Protocol):
     """The users. Called from a thread, never from the event loop."""
 
-    def account(self, name: str) -> Account | None:
+    def account(self, name: str) -> tuple[Account, Secrets] | None:
         """Return the user whom a client means by that name, or None.
 
         :param name: all of what it sent, with domain, blanks and all, as text.
         """
 
-    def change_password(self, account: Account, password: str) -> str:
+    def change_password(self, account: Account, before: Secrets, password: str) -> str:
         """Give a user who has proved to know the old password another one.
 
-        :param account: as the login has seen it: whoever was given another password or was shut
-            out meanwhile keeps it, and stays out.
+        :param before: as the login was checked with it: whoever was given another password or was
+            shut out meanwhile keeps it, and stays out.
         :returns: why it cannot be, for the log; empty if it is done.
         """
 

@@ -1,9 +1,10 @@
 """One client's session: the SSTP call and the PPP link in it, and when IP may flow. No I/O."""
 
-from .contracts import UNHINDERED, Account, Lease, LoginMethod, Standing
+from .contracts import Account, Lease, LoginMethod
 from .effects import Bind, Deliver, Down, Effect, Up
 from .ppp import effects as ppp
 from .ppp.frames import FrameError, Protocol, decode
+from .ppp.judging import Changed, Judgement
 from .ppp.link import Link
 from .sstp import effects as sstp
 from .sstp.call import Call
@@ -64,15 +65,13 @@ class Session:
         """Take one whole SSTP packet."""
         return self._from_call(self._call.receive(packet, now), now)
 
-    def account(
-        self, account: Account | None, now: float, standing: Standing = UNHINDERED
-    ) -> list[Effect]:
+    def judged(self, judgement: Judgement, now: float) -> list[Effect]:
         """The answer to :class:`LookUp`."""
-        return self._from_link(self._link.account(account, now, standing), now)
+        return self._from_link(self._link.judged(judgement, now), now)
 
-    def changed(self, account: Account, refusal: str, now: float) -> list[Effect]:
-        """The answer to :class:`ChangePassword`; see :meth:`.ppp.link.Link.changed`."""
-        return self._from_link(self._link.changed(account, refusal, now), now)
+    def changed(self, account: Account, changed: Changed, now: float) -> list[Effect]:
+        """The answer to :class:`ChangePassword`."""
+        return self._from_link(self._link.changed(account, changed, now), now)
 
     def handshaken(self, answer: ppp.Handshaken, now: float) -> list[Effect]:
         """The answer to :class:`Handshake`."""

@@ -6,6 +6,7 @@ users, sessions and certificates, one call at a time, by the other for interface
 
 process     the keeper's process: what it has, and its threads
 contract    what a worker may ask
+directory   who logs in: passwords are judged here
 sessions    which leases were promised to it
 interfaces  the kernel work for them
 identity    the server's certificates for it

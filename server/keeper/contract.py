@@ -1,4 +1,4 @@
-"""What a worker may ask of its keeper, beside :class:`..contracts.Directory`: all that there is.
+"""What a worker may ask of its keeper: all that there is.
 
 Whoever has taken a worker over can call this and nothing else. So it names a session by its number
 and no more: which addresses, permissions and limits that has, the keeper remembers itself. What is
@@ -11,6 +11,8 @@ from typing import Protocol
 
 from ..contracts import Account, FailedLogin, Lease, TraceOrder, WeakSignIn
 from ..net.tun import Tun
+from ..ppp.judging import Changed, Judgement
+from ..ppp.proofs import PasswordChange, Proof
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,37 @@ class News:
     identities: Identities | None = None
 
 
+class OwnDirectory(Protocol):
+    """The users, without anything that a password could be found or proved with."""
+
+    def log_in(self, name: str, source: str, proof: Proof) -> Judgement:
+        """Judge a login by password, and count it before anything of it is told.
+
+        :param name: of the user, as the client sent it, with its domain and all.
+        :param source: where it comes from; see :meth:`..contracts.Directory.attempt`.
+        """
+
+    def change_password(self, account: Account, wish: PasswordChange) -> Changed:
+        """Give a user another password whose last login here was right, but for its expired password.
+
+        One login is good for one change.
+        """
+
+    def by_certificate(self, der: bytes) -> Account:
+        """Return the user to whom this certificate belongs; see :meth:`..contracts.Directory`."""
+
+    def client_roots(self) -> tuple[bytes, ...]:
+        """Return the authorities that issue to users; see :meth:`..contracts.Directory`."""
+
+
 class OwnSessions(Protocol):
     """The worker's own sessions; what is said of others is refused, or passed over."""
 
     def promise(self, account: Account, *, peer: str, client: str) -> Lease | None:
-        """Keep an address for a login; see :meth:`..contracts.Sessions.promise`."""
+        """Keep an address for a login; see :meth:`..contracts.Sessions.promise`.
+
+        :raises ServerError: if the user has not logged in through this worker.
+        """
 
     def bind(self, session: int) -> str:
         """The binding holds: make what was promised a session; see :meth:`..contracts.Sessions.bind`.

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..config import Config
-from ..contracts import Backend, Directory
+from ..contracts import Backend
 from ..hooks.hooked import hooked
 from ..log import LOGGER
 from ..net.shared import INTERFACES
 from ..net.tls import CertificateFiles
 from .answering import Desk
 from .codec import MalformedMessage
-from .contract import OwnInterfaces, OwnSessions
+from .contract import OwnDirectory, OwnInterfaces, OwnSessions
+from .directory import KeptDirectory
 from .identity import FollowedIdentity
 from .interfaces import KernelInterfaces
 from .sessions import KeptSessions
@@ -69,10 +70,11 @@ def keep(
         backend.join(worker) as (directory, stored),
         hooked(stored, config.hooks) as sessions,
     ):
-        kept = KeptSessions(sessions, config.interface, FollowedIdentity(identity))
+        users = KeptDirectory(directory)
+        kept = KeptSessions(sessions, config.interface, FollowedIdentity(identity), users)
         store = Desk(
             {
-                "directory": (Directory, directory),
+                "directory": (OwnDirectory, users),
                 "sessions": (OwnSessions, kept),
             }
         )

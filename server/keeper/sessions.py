@@ -10,6 +10,7 @@ from ..errors import ServerError
 from ..net import shaping
 from ..net.tun import name_of, take_away
 from .contract import News
+from .directory import KeptDirectory
 from .identity import FollowedIdentity
 
 
@@ -34,19 +35,31 @@ class KeptSessions:
     :param sessions: the store's; called by one thread at a time.
     :param prefix: of the sessions' interfaces.
     :param identity: the server's certificates.
+    :param directory: knows who has logged in.
     """
 
-    def __init__(self, sessions: Sessions, prefix: str, identity: FollowedIdentity) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        prefix: str,
+        identity: FollowedIdentity,
+        directory: KeptDirectory,
+    ) -> None:
         self._sessions = sessions
+        self._directory = directory
         self._prefix = prefix
         self._identity = identity
         self._kept: dict[int, Kept] = {}
         self._lock = threading.Lock()
 
     def promise(self, account: Account, *, peer: str, client: str) -> Lease | None:
-        """Keep an address for a login."""
+        """Keep an address for a login.
+
+        :raises ServerError: if the user has not logged in here.
+        """
+        own = self._directory.logged_in(account)
         with self._lock:
-            lease = self._sessions.promise(account, peer=peer, client=client)
+            lease = self._sessions.promise(own, peer=peer, client=client)
             if lease is not None:
                 self._kept[lease.session] = Kept(lease)
             return lease

@@ -7,8 +7,7 @@ certificate they are shown depends on their :mod:`.offer`. A
 takes a little of its :mod:`.backlog` in each turn; who is at its other end, and what is told of that, the
 :mod:`.caller` has, and the :mod:`.failures` are on their way to the store. Its states are the tables of :mod:`.lifecycle`, by
 which the event loop keeps :mod:`.watch`; :mod:`.closing` is for what comes behind the last of them.
-:mod:`.inside` is the tunnel, with what a client asks us there; :mod:`.lookup` finds whose password it
-may be, :mod:`.admission` lets a client in, :mod:`.eap_handshake` is the TLS within EAP. Packets go to the
+:mod:`.inside` is the tunnel, with what a client asks us there; :mod:`.admission` lets a client in, :mod:`.eap_handshake` is the TLS within EAP. Packets go to the
 :mod:`.interface` of the session, a :mod:`.tun` that :mod:`.netlink` sets up in one of the
 :mod:`.threads`, as fast as :mod:`.shaping` lets it be, and through the :mod:`.firewall`, which knows by
 the interface's :mod:`.group` what they may, and by :mod:`.destinations` where they may go;

@@ -25,6 +25,7 @@ from ..effects import (
     Up,
 )
 from ..errors import ServerError
+from ..ppp.proofs import PasswordChange
 from ..sstp.wire import WireError
 from ..trace.orders import Traced
 from .admission import Admission
@@ -35,7 +36,6 @@ from .closing import close_gently
 from .eap_handshake import EapHandshake
 from .inside import Inside, earliest
 from .lifecycle import ConnectionEvent, ConnectionState, Lifecycle, Packets
-from .lookup import look_up
 from .shared import Shared
 from .sources import Source
 from .strangers import Progress
@@ -285,8 +285,8 @@ class Connection:
             case LookUp() as question:
                 # no field of the log: that would put the words of anybody before the peer's address
                 self._spawn(self._look_up(question))
-            case ChangePassword(account, password):
-                self._spawn(self._change_password(account, password))
+            case ChangePassword(account, wish):
+                self._spawn(self._change_password(account, wish))
             case Handshake(data):
                 self._spawn(self._handshake(data))
             case Admit(account, how):
@@ -330,15 +330,16 @@ class Connection:
             self.terminate("the server has a problem")
 
     async def _look_up(self, question: LookUp) -> None:
-        account, standing = await look_up(self._shared, question, self._caller.source.name)
-        self.traced.know(account.name if account else "")
-        self._tell(partial(self._session.account, account, standing=standing))
+        log_in, source = self._shared.directory.log_in, self._caller.source.name
+        judgement = await self._shared.ask(log_in, question.name, source, question.proof)
+        self.traced.know(judgement.account.name if judgement.account else "")
+        self._tell(partial(self._session.judged, judgement))
 
-    async def _change_password(self, account: Account, password: str) -> None:
-        refusal = await self._shared.ask(self._shared.directory.change_password, account, password)
-        if not refusal:
+    async def _change_password(self, account: Account, wish: PasswordChange) -> None:
+        changed = await self._shared.ask(self._shared.directory.change_password, account, wish)
+        if not changed.refusal:
             self._log.info("'%s' has another password now", account.name)
-        self._tell(lambda now: self._session.changed(account, refusal, now))
+        self._tell(partial(self._session.changed, account, changed))
 
     async def _handshake(self, data: bytes) -> None:
         answer = await self._shared.handshakes.step(

@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import SSL, crypto
 
-from ..contracts import Account, CertificateRefused, Directory
+from ..contracts import Account, CertificateRefused
 from ..errors import quotation
+from ..keeper.contract import OwnDirectory
 from ..ppp.effects import Handshaken
 from .hello import Group, HelloError, alert_record, read_hello
 from .offer import SUITES, KeyKind
@@ -129,7 +130,9 @@ class EapHandshake:
     :param directory: knows whose certificate the client's is.
     """
 
-    def __init__(self, contexts: Contexts, certificate: Certificate, directory: Directory) -> None:
+    def __init__(
+        self, contexts: Contexts, certificate: Certificate, directory: OwnDirectory
+    ) -> None:
         self._contexts = contexts
         self._certificate = certificate
         self._judge = _Judge(directory)
@@ -213,7 +216,7 @@ class _Judge:
     :ivar alert: the last one that the client sent, if it did.
     """
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: OwnDirectory) -> None:
         self._directory = directory
         self.account: Account | None = None
         self.trusted = False

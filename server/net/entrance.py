@@ -15,7 +15,7 @@ from ..dataplane.stream import TlsStream
 from ..log import LOGGER
 from ..metrics.figures import Refusal
 from ..metrics.tally import Tally
-from ..ppp.effects import printable
+from ..ppp.spelling import printable
 from ..sstp.preamble import Preamble, Request, accept_response, refusal
 from .closing import close_gently
 from .handshakes import Handshakes

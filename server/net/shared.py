@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final, ParamSpec, Protocol, TypeVar
 
 from ..config import Config
-from ..contracts import NO_WEAK_SIGN_IN, Directory, WeakSignIn
+from ..contracts import NO_WEAK_SIGN_IN, WeakSignIn
 from ..dataplane.inbound import SCRATCH
 from ..dataplane.queue import Room
-from ..keeper.contract import OwnInterfaces, OwnSessions
+from ..keeper.contract import OwnDirectory, OwnInterfaces, OwnSessions
 from ..keeper.line import Remote
 from ..log import LogLimit
 from ..metrics.tally import Tally
@@ -57,7 +57,7 @@ class Shared:
 
     config: Config
     identity: Presented
-    directory: Directory
+    directory: OwnDirectory
     sessions: OwnSessions
     interfaces: OwnInterfaces
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
@@ -92,7 +92,7 @@ class Shared:
         return task
 
     async def ask(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Call the directory or the sessions: the keeper's, or any others in a thread."""
+        """Ask for users or sessions: the keeper's, or any others in a thread."""
         return await _begin(self._store, call, *args, **kwargs)
 
     async def arrange(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..config import Config
-from ..contracts import Directory, TraceOrder
+from ..contracts import TraceOrder
 from ..dataplane.stream import TlsStream
-from ..keeper.contract import OwnInterfaces, OwnSessions
+from ..keeper.contract import OwnDirectory, OwnInterfaces, OwnSessions
 from ..keeper.line import Line, remote
 from ..keeper.process import Ends
 from ..log import LOGGER, SessionLog
@@ -48,7 +48,7 @@ async def work(
     shared = Shared(
         config,
         identity,
-        remote(store, "directory", Directory),  # type: ignore[type-abstract]
+        remote(store, "directory", OwnDirectory),  # type: ignore[type-abstract]
         remote(store, "sessions", OwnSessions),  # type: ignore[type-abstract]
         remote(kernel, "interfaces", OwnInterfaces),  # type: ignore[type-abstract]
         tally=tally,

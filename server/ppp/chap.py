@@ -5,10 +5,11 @@ import typing
 from dataclasses import dataclass
 from typing import Final
 
-from ..contracts import Account, LoginMethod, Standing
+from ..contracts import Account, LoginMethod
 from . import frames
 from .effects import Admit, Authenticated, ChangePassword, Handshaken, LookUp, SendFrame
 from .frames import Packet, Protocol
+from .judging import Changed, Judgement
 from .login import FAREWELL, FIRST_RETRY, LOGIN_DELAY, RETRY, Output
 from .negotiation import GiveUp
 from .patience import Patience, Question
@@ -71,13 +72,13 @@ class Proof(typing.Protocol):
         :param challenge: what :meth:`challenge` gave for what is answered; if empty, the last.
         """
 
-    def judge(self, account: Account | None, standing: Standing, now: float) -> Right | Wrong:
-        """Judge the Response by the account that was looked up, None if there is none."""
+    def judge(self, judgement: Judgement, now: float) -> Right | Wrong:
+        """Say what has come of the Response."""
 
-    def change(self, data: bytes, now: float) -> ChangePassword | Wrong | None:
+    def change(self, data: bytes, now: float) -> ChangePassword | None:
         """Take the data of a Change-Password packet; None if it is none, or not its time."""
 
-    def changed(self, account: Account, refusal: str, now: float) -> Right | Wrong:
+    def changed(self, account: Account, changed: Changed, now: float) -> Right | Wrong:
         """Go on once another password was to be kept."""
 
 
@@ -168,17 +169,17 @@ class Chap:
             case _:
                 return []
 
-    def account(self, account: Account | None, standing: Standing, now: float) -> list[Output]:
-        """Judge the Response by the account that was looked up, None if there is none."""
+    def judged(self, judgement: Judgement, now: float) -> list[Output]:
+        """Take what has come of the Response."""
         if self._state is not ChapState.LOOKING:
             return []
-        return self._judged(self._exchange.judge(account, standing, now))
+        return self._judged(self._exchange.judge(judgement, now))
 
-    def changed(self, account: Account, refusal: str, now: float) -> list[Output]:
+    def changed(self, account: Account, changed: Changed, now: float) -> list[Output]:
         """Take the answer to :class:`ChangePassword`."""
         if self._state is not ChapState.CHANGING:
             return []
-        return self._judged(self._exchange.changed(account, refusal, now))
+        return self._judged(self._exchange.changed(account, changed, now))
 
     def handshaken(self, answer: Handshaken, now: float) -> list[Output]:
         """CHAP asks for no handshake."""
@@ -229,7 +230,7 @@ class Chap:
 
     def _answered(self, packet: Packet, now: float) -> list[Output]:
         """Take a Response, or a Change-Password packet where one may come."""
-        answer: LookUp | ChangePassword | Wrong | None
+        answer: LookUp | ChangePassword | None
         asked = self._challenges.get(packet.id)
         if packet.code == ChapCode.RESPONSE:
             data = asked.data if asked else b""
@@ -244,8 +245,6 @@ class Chap:
             self._question.answered(now)
         self._id, self.failure = packet.id, ""
         self._held, self._challenges = None, {}
-        if isinstance(answer, Wrong):
-            return self._judged(answer)
         self._state, self.deadline = state, None
         return [answer]
 

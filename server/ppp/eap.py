@@ -6,7 +6,7 @@ Only one Request is open at a time, and nothing but its Response is heard (RFC 3
 import enum
 from typing import Final
 
-from ..contracts import Account, Cause, LoginMethod, Standing
+from ..contracts import Account, Cause, LoginMethod
 from . import frames
 from .eap_method import Ask, EapType, Fail, Method, MethodOutput
 from .eap_mschapv2 import MsChapV2
@@ -23,10 +23,12 @@ from .effects import (
     login_failed,
 )
 from .frames import Packet, Protocol
+from .judging import Changed, Judgement
 from .login import FAREWELL, FIRST_RETRY, LOGIN_DELAY, RETRY, Output
 from .negotiation import GiveUp
-from .password import Exchange, shown_name
+from .password import Exchange
 from .patience import Patience, Question
+from .spelling import shown_name
 
 MAX_IDENTITY: Final = 256  # bytes; a network access identifier has at most 253 (RFC 7542 2.2)
 MAX_REQUESTS: Final = 100  # a handshake takes ten of them, and forty for the largest message
@@ -172,17 +174,17 @@ class Eap:
             case _:
                 return []
 
-    def account(self, account: Account | None, standing: Standing, now: float) -> list[Output]:
+    def judged(self, judgement: Judgement, now: float) -> list[Output]:
         """Take the answer to :class:`LookUp`."""
         if self._state is not EapState.LOOKING or self._method is None:
             return []
-        return self._obey(self._method.account(account, standing, now), now)
+        return self._obey(self._method.judged(judgement, now), now)
 
-    def changed(self, account: Account, refusal: str, now: float) -> list[Output]:
+    def changed(self, account: Account, changed: Changed, now: float) -> list[Output]:
         """Take the answer to :class:`ChangePassword`."""
         if self._state is not EapState.LOOKING or self._method is None:
             return []
-        return self._obey(self._method.changed(account, refusal, now), now)
+        return self._obey(self._method.changed(account, changed, now), now)
 
     def handshaken(self, answer: Handshaken, now: float) -> list[Output]:
         """Take the answer to :class:`Handshake`."""

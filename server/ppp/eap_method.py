@@ -4,8 +4,9 @@ import enum
 import typing
 from dataclasses import dataclass, field
 
-from ..contracts import Account, Standing
+from ..contracts import Account
 from .effects import Admit, ChangePassword, Handshake, Handshaken, LookUp, Note
+from .judging import Changed, Judgement
 
 
 @enum.unique
@@ -62,12 +63,10 @@ class Method(typing.Protocol):
     def receive(self, data: bytes, now: float) -> list[MethodOutput]:
         """Take what comes behind the type in a Response."""
 
-    def account(
-        self, account: Account | None, standing: Standing, now: float
-    ) -> list[MethodOutput]:
-        """Take the answer to :class:`LookUp`; see :meth:`.link.Link.account`."""
+    def judged(self, judgement: Judgement, now: float) -> list[MethodOutput]:
+        """Take the answer to :class:`LookUp`."""
 
-    def changed(self, account: Account, refusal: str, now: float) -> list[MethodOutput]:
+    def changed(self, account: Account, changed: Changed, now: float) -> list[MethodOutput]:
         """Take the answer to :class:`ChangePassword`; see :meth:`.link.Link.changed`."""
 
     def handshaken(self, answer: Handshaken) -> list[MethodOutput]:

@@ -4,9 +4,10 @@ import enum
 import struct
 from typing import Final
 
-from ..contracts import Account, Standing
+from ..contracts import Account
 from .eap_method import Ask, EapType, Fail, MethodOutput
 from .effects import Admit, ChangePassword, Handshaken, LookUp
+from .judging import Changed, Judgement
 from .password import Exchange
 from .verdict import Next, Right, Wrong
 
@@ -78,22 +79,20 @@ class MsChapV2:
             case _:
                 return []
 
-    def account(
-        self, account: Account | None, standing: Standing, now: float
-    ) -> list[MethodOutput]:
-        """Judge the Response by the account that was looked up, None if there is none.
+    def judged(self, judgement: Judgement, now: float) -> list[MethodOutput]:
+        """Take what has come of the Response.
 
         The lease comes only with the Success-Response: the client has to believe us, too.
         """
         if self._state is not MsChapV2State.LOOKING:
             return []
-        return self._judged(self._exchange.judge(account, standing, now))
+        return self._judged(self._exchange.judge(judgement, now))
 
-    def changed(self, account: Account, refusal: str, now: float) -> list[MethodOutput]:
+    def changed(self, account: Account, changed: Changed, now: float) -> list[MethodOutput]:
         """Take the answer to :class:`ChangePassword`."""
         if self._state is not MsChapV2State.CHANGING:
             return []
-        return self._judged(self._exchange.changed(account, refusal, now))
+        return self._judged(self._exchange.changed(account, changed, now))
 
     def handshaken(self, answer: Handshaken) -> list[MethodOutput]:
         """This method asks for no handshake."""
@@ -109,9 +108,6 @@ class MsChapV2:
             question = self._exchange.take(identifier, data[_HEADER.size : length], now)
             return self._asked(identifier, question, MsChapV2State.LOOKING)
         change = self._exchange.change(data[_HEADER.size : length], now)
-        if isinstance(change, Wrong):
-            self._id = identifier
-            return self._judged(change)
         return self._asked(identifier, change, MsChapV2State.CHANGING)
 
     def _awaited(self, identifier: int) -> bool:

@@ -5,9 +5,10 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from ..contracts import Account, Cause, Standing
+from ..contracts import Account, Cause
 from .eap_method import Ask, EapType, Fail, MethodOutput
 from .effects import Admit, Handshake, Handshaken, Note, login_failed
+from .judging import Changed, Judgement
 
 #: Bytes that one message of a client's TLS may have, however many pieces it comes in. A chain of
 #: certificates takes a few thousand. What is kept of a stranger, and given to TLS, is no more.
@@ -113,13 +114,11 @@ class Tls:
             return self._end(piece, self._account)
         return self._collect(piece)
 
-    def account(
-        self, account: Account | None, standing: Standing, now: float
-    ) -> list[MethodOutput]:
+    def judged(self, judgement: Judgement, now: float) -> list[MethodOutput]:
         """This method looks nobody up by name."""
         return []
 
-    def changed(self, account: Account, refusal: str, now: float) -> list[MethodOutput]:
+    def changed(self, account: Account, changed: Changed, now: float) -> list[MethodOutput]:
         """This method changes no password."""
         return []
 

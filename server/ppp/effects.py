@@ -1,9 +1,9 @@
 """What the PPP link asks its driver to do."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..contracts import Account, Cause
+from .proofs import NO_PROOF, PasswordChange, Proof
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,23 +13,15 @@ class SendFrame:
     frame: bytes
 
 
-def _proves_nothing(_: Account | None) -> bool:
-    return False
-
-
 @dataclass(frozen=True, slots=True)
 class LookUp:
-    """Find the user who is meant by this name and answer with :meth:`Link.account`.
+    """Have a proof of a password judged, and answer with :meth:`Link.judged`.
 
-    :param name: as the client sent it, with its domain and all.
-    :param proves: whether the client has shown to know this user's password, for the count of
-        those that were wrong. May be called in another thread.
+    :param name: of the user, as the client sent it, with its domain and all.
     """
 
     name: str
-    proves: Callable[[Account | None], bool] = field(
-        default=_proves_nothing, compare=False, repr=False
-    )
+    proof: Proof = field(default=NO_PROOF, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +29,7 @@ class ChangePassword:
     """Give the user another password and answer with :meth:`Link.changed`."""
 
     account: Account
-    password: str = field(repr=False)
+    wish: PasswordChange = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +158,3 @@ def login_failed(user: str, why: str, cause: Cause, *, guess: bool = False) -> N
     :param user: who was claimed, fit for a log.
     """
     return Note(f"login failed for '{user}': {why}", True, guess, why, cause)
-
-
-def printable(text: str, limit: int = 64) -> str:
-    """Return the printable characters of ``text``, at most ``limit`` of them, fit for a log.
-
-    What stands between quotes there cannot end them: quotes and backslashes get a backslash.
-    """
-    kept = "".join(filter(str.isprintable, text))[:limit]
-    return kept.replace("\\", "\\\\").replace("'", "\\'").replace('"', '\\"')

@@ -7,11 +7,12 @@ from typing import Final
 
 from ..contracts import NO_WEAK_SIGN_IN, WeakSignIn
 from .automaton import AutomatonEvent, AutomatonState
-from .effects import Identified, printable
+from .effects import Identified
 from .frames import DEFAULT_MRU, PACKET_HEADER_SIZE, Code, Packet, Protocol
 from .negotiation import MAX_FAILURE, GiveUp, Negotiator, Output, Policy, Reply, verdict
 from .options import Option, Options
 from .patience import Patience
+from .spelling import printable
 
 # Windows ignores a Configure-Request that follows CONNECT_ACK at once and answers only the one
 # sent 3 s later, so ours waits for the client's first packet, or this many seconds.

@@ -11,12 +11,10 @@ from typing import Final
 
 from ..contracts import (
     NO_WEAK_SIGN_IN,
-    UNHINDERED,
     Account,
     Cause,
     Lease,
     LoginMethod,
-    Standing,
     WeakSignIn,
 )
 from . import frames, lcp, login, network
@@ -35,6 +33,7 @@ from .effects import (
     SendFrame,
 )
 from .frames import Code, FrameError, Packet, Protocol
+from .judging import Changed, Judgement
 from .login import Login
 from .negotiation import GiveUp, LayerDown, LayerFinished, LayerUp, Output
 from .network import Network
@@ -188,21 +187,13 @@ class Link:
             pass
         return []
 
-    def account(
-        self, account: Account | None, now: float, standing: Standing = UNHINDERED
-    ) -> list[Effect]:
-        """Take the answer to :class:`LookUp`: the account, or None if there is none.
+    def judged(self, judgement: Judgement, now: float) -> list[Effect]:
+        """Take the answer to :class:`LookUp`: what has come of the login."""
+        return self._from_login(self._login.judged(judgement, now), now)
 
-        :param standing: what becomes of the login whatever its password is.
-        """
-        return self._from_login(self._login.account(account, standing, now), now)
-
-    def changed(self, account: Account, refusal: str, now: float) -> list[Effect]:
-        """Take the answer to :class:`ChangePassword`.
-
-        :param refusal: why the password is not changed; empty if it is.
-        """
-        return self._from_login(self._login.changed(account, refusal, now), now)
+    def changed(self, account: Account, changed: Changed, now: float) -> list[Effect]:
+        """Take the answer to :class:`ChangePassword`: what has come of that."""
+        return self._from_login(self._login.changed(account, changed, now), now)
 
     def handshaken(self, answer: Handshaken, now: float) -> list[Effect]:
         """Take the answer to :class:`Handshake`."""

@@ -3,7 +3,7 @@
 import typing
 from typing import Final
 
-from ..contracts import Account, LoginMethod, Standing
+from ..contracts import Account, LoginMethod
 from .effects import (
     Admit,
     Authenticated,
@@ -15,6 +15,7 @@ from .effects import (
     SendFrame,
 )
 from .frames import Packet, Protocol
+from .judging import Changed, Judgement
 from .negotiation import GiveUp
 from .patience import Patience
 
@@ -75,10 +76,10 @@ class Login(typing.Protocol):
     def receive(self, packet: Packet, now: float) -> list[Output]:
         """Take a packet of the client."""
 
-    def account(self, account: Account | None, standing: Standing, now: float) -> list[Output]:
-        """Take the answer to :class:`LookUp`; see :meth:`.link.Link.account`."""
+    def judged(self, judgement: Judgement, now: float) -> list[Output]:
+        """Take the answer to :class:`LookUp`."""
 
-    def changed(self, account: Account, refusal: str, now: float) -> list[Output]:
+    def changed(self, account: Account, changed: Changed, now: float) -> list[Output]:
         """Take the answer to :class:`ChangePassword`; see :meth:`.link.Link.changed`."""
 
     def handshaken(self, answer: Handshaken, now: float) -> list[Output]:

@@ -5,20 +5,18 @@ login, so that the crypto binding proves the certificate alone ([MS-SSTP] 3.3.5.
 """
 
 import enum
-import functools
-import hmac
 
-from ..contracts import Account, LoginMethod, Standing, WeakSignIn
-from . import frames, mschapv2, verdict
+from ..contracts import Account, LoginMethod
+from . import frames, verdict
 from .effects import Admit, Authenticated, Handshaken, LookUp, SendFrame
 from .frames import Packet, Protocol
+from .judging import Changed, Judgement
 from .login import FAREWELL, Output
 from .negotiation import GiveUp
-from .password import decode_name, shown_name
 from .patience import ANSWER_LIMIT, Patience
+from .proofs import PapProof
+from .spelling import decode_name, shown_name
 from .verdict import NO_KEY
-
-_NOBODY = bytes(16)  # the hash of no password that can be typed
 
 
 @enum.unique
@@ -54,9 +52,9 @@ class Pap:
         self.failure = ""
         self._state = PapState.IDLE
         self._name = b""
-        self._password = b""
         self._asked = 0.0
         self._reply = Packet(PapCode.NAK, 0)
+        self._hlak = b""
 
     @property
     def user(self) -> str:
@@ -93,31 +91,30 @@ class Pap:
         request = decode_request(packet.data)
         if self._state is not PapState.WAITING or request is None:
             return []
-        self._name, self._password = request
+        self._name, password = request
         self._reply = Packet(PapCode.NAK, packet.id)
         self._asked, self._state, self.deadline = now, PapState.LOOKING, None
-        return [LookUp(decode_name(self._name), functools.partial(_proves, self._password))]
+        return [LookUp(decode_name(self._name), PapProof(password))]
 
-    def account(self, account: Account | None, standing: Standing, now: float) -> list[Output]:
-        """Judge the request by the account that was looked up, None if there is none."""
+    def judged(self, judgement: Judgement, now: float) -> list[Output]:
+        """Take what has come of the request."""
         if self._state is not PapState.LOOKING:
             return []
-        right = _is_password(self._password, account.nt_hash if account else _NOBODY)
-        self._password = b""
-        mistake = "" if right else "the password is wrong"
-        against = verdict.objection(account, standing=standing, mistake=mistake, by=WeakSignIn.PAP)
-        if against is None and account is not None:
+        account, against = judgement.account, judgement.against
+        if against is None:
+            assert account is not None
             self._reply = Packet(PapCode.ACK, self._reply.id, _message("Welcome"))
+            self._hlak = judgement.keys.hlak
             self._state = PapState.ADMITTED
             return [Admit(account, f"PAP, which is weaker: {NO_KEY}")]
-        assert against is not None
         text = _message(verdict.TEXTS[against.error])
         self._reply = Packet(PapCode.NAK, self._reply.id, text)
         self.failure = f"login failed for '{self.user}'"
-        self._state, self.deadline = PapState.REFUSING, verdict.when(self._asked, now, standing)
+        self._state = PapState.REFUSING
+        self.deadline = verdict.when(self._asked, now, judgement.delay)
         return [verdict.refused(self.user, against)]
 
-    def changed(self, account: Account, refusal: str, now: float) -> list[Output]:
+    def changed(self, account: Account, changed: Changed, now: float) -> list[Output]:
         """PAP changes no password."""
         return []
 
@@ -128,7 +125,7 @@ class Pap:
     def succeed(self) -> list[Output]:
         """Tell the client that it is in: a lease was asked for."""
         self._state = PapState.SUCCEEDED
-        return [_frame(self._reply), Authenticated((verdict.NO_HLAK,))]
+        return [_frame(self._reply), Authenticated((self._hlak,))]
 
     def tick(self, now: float) -> list[Output]:
         """Take the time."""
@@ -151,20 +148,6 @@ def decode_request(data: bytes) -> tuple[bytes, bytes] | None:
     if not rest or len(password) != rest[0]:
         return None
     return name, password
-
-
-def _proves(password: bytes, account: Account | None) -> bool:
-    """Whether the password is right, and may be used so."""
-    if account is None or WeakSignIn.PAP not in account.weak_sign_ins:
-        return False
-    return _is_password(password, account.nt_hash)
-
-
-def _is_password(sent: bytes, nt_hash: bytes) -> bool:
-    """Return whether ``sent`` is the password, in UTF-8 or as Windows sends it (:func:`decode_name`)."""
-    texts = (sent.decode("utf-8", "replace"), sent.decode("cp1252", "replace"))
-    made = [mschapv2.nt_hash(text) for text in texts]
-    return bool([one for one in made if hmac.compare_digest(one, nt_hash)])
 
 
 def _message(text: str) -> bytes:

@@ -14,8 +14,7 @@ from ..contracts import NO_WEAK_SIGN_IN, Account, Cause, Standing, WeakSignIn
 from .effects import Note, login_failed
 
 REFUSAL_STEP: Final = 0.5  # seconds from the answer to the refusal, or the next multiple of them
-# of a login that gives no key ([MS-SSTP] 3.3.5.2.2), and what that means
-NO_HLAK: Final = bytes(32)
+# of a login that gives no key ([MS-SSTP] 3.3.5.2.2)
 NO_KEY: Final = "the crypto binding proves the certificate alone"
 
 
@@ -156,7 +155,10 @@ def refused(user: str, against: Objection) -> Note:
     return login_failed(user, against.why, against.cause, guess=against.guess)
 
 
-def when(answered: float, now: float, standing: Standing) -> float:
-    """Return when to send a refusal of what was answered at ``answered``."""
+def when(answered: float, now: float, delay: float) -> float:
+    """Return when to send a refusal of what was answered at ``answered``.
+
+    :param delay: seconds that it takes beyond the usual.
+    """
     steps = max(1, math.ceil((now - answered) / REFUSAL_STEP))
-    return answered + steps * REFUSAL_STEP + standing.delay
+    return answered + steps * REFUSAL_STEP + delay

@@ -8,10 +8,11 @@ from typing import Final
 
 from sstpca.server.ppp import frames, mschapv2
 from sstpca.server.ppp.chap import ChapCode
-from sstpca.server.ppp.effects import SendFrame, printable
+from sstpca.server.ppp.effects import SendFrame
 from sstpca.server.ppp.frames import Packet, Protocol
 from sstpca.server.ppp.negotiation import GiveUp
 from sstpca.server.ppp.pap import PapCode
+from sstpca.server.ppp.spelling import printable
 
 #: Seconds until a question of PAP is repeated, and how often it is.
 RETRY: Final = 3.0

@@ -14,6 +14,7 @@ from sstpca.server.contracts import (
     NO_WEAK_SIGN_IN,
     Account,
     CertificateRefused,
+    Secrets,
     Standing,
     WeakSignIn,
 )
@@ -52,14 +53,17 @@ class StoreDirectory:
         self._limits = limits
         self._swept = 0.0
 
-    def account(self, name: str) -> Account | None:
+    def account(self, name: str) -> tuple[Account, Secrets] | None:
         """Return the user whom a client means by that name, or None."""
-        return self._account(logins.login_as_typed(self._store, self._sealer, name))
+        found = logins.login_as_typed(self._store, self._sealer, name)
+        if found is None:
+            return None
+        return self._account(found), Secrets(found.nt_hash, found.password)
 
-    def change_password(self, account: Account, password: str) -> str:
+    def change_password(self, account: Account, before: Secrets, password: str) -> str:
         """Give a user another password; return why it cannot be, or nothing."""
         try:
-            users.replace_password(self._store, self._sealer, account.id, account.nt_hash, password)
+            users.replace_password(self._store, self._sealer, account.id, before.nt_hash, password)
         except SstpcaError as error:
             return str(error)
         return ""
@@ -85,9 +89,10 @@ class StoreDirectory:
         """
         name = self._holder(hashlib.sha256(der).hexdigest())
         # a certificate has the name that it was issued for, and nobody else is meant
-        account = self._account(logins.login(self._store, self._sealer, name))
-        if account is None:
+        found = logins.login(self._store, self._sealer, name)
+        if found is None:
             raise CertificateRefused(f"is for {quoted(name)}, and there is no such user")
+        account = self._account(found)
         if not account.enabled:
             raise CertificateRefused(f"is for '{account.name}', whose account is disabled")
         if account.ended:
@@ -104,14 +109,11 @@ class StoreDirectory:
         """Return the authorities of the home; during a rollover there is more than one."""
         return tuple(root.public_bytes(Encoding.DER) for root in client_roots(self._home))
 
-    def _account(self, found: logins.Login | None) -> Account | None:
-        if found is None:
-            return None
+    def _account(self, found: logins.Login) -> Account:
         user, now = found.user, time.time()
         return Account(
             user.id,
             user.name,
-            found.nt_hash,
             user.enabled,
             ended=found.held.ended(now),
             in_hours=found.held.in_hours(now),
@@ -119,7 +121,6 @@ class StoreDirectory:
             password_expired=user.password_expired,
             certificate_only=not found.sign_in.with_password,
             weak_sign_ins=weak_sign_ins(found.weak_sign_ins),
-            password=found.password,
         )
 
     def _holder(self, fingerprint: str) -> str:

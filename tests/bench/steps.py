@@ -12,7 +12,6 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from sstpca import Vpn as Toolkit
-from sstpca.server.contracts import Account
 from sstpca.server.net import tun
 from sstpca.server.ppp import mschapv2
 from sstpca.serving.backend import StoreBackend
@@ -72,9 +71,9 @@ def _database(home: Home) -> dict[str, float]:
     with StoreBackend(toolkit.home).join(os.getpid()) as (directory, sessions):
 
         def step() -> None:
-            account = directory.account(next(people))
-            assert isinstance(account, Account)
-            lease = sessions.promise(account, peer="192.0.2.2:1", client="")
+            found = directory.account(next(people))
+            assert found is not None
+            lease = sessions.promise(found[0], peer="192.0.2.2:1", client="")
             assert lease is not None
             sessions.bind(lease.session, "sstp1")
             sessions.close(lease.session, "over", (0, 0))

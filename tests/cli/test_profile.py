@@ -307,7 +307,7 @@ def test_set_says_who_keeps_what_it_was_given(run: Run, home: Home, store: Store
     assert run("user", "add", "alice", "--generate").exit_code == 0
     (alice,) = users.list_all(store)
     with StoreBackend(home).join(os.getpid()) as (_, sessions):
-        account = Account(alice.id, alice.name, bytes(16), True)
+        account = Account(alice.id, alice.name, True)
         lease = sessions.promise(account, peer="203.0.113.9:1", client="")
         assert lease is not None
         sessions.bind(lease.session, "sstp1")

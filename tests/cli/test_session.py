@@ -27,7 +27,7 @@ def sessions(home: Home) -> Iterator[Sessions]:
         for name in ("alice", "Bob"):
             user = users.add(store, sealer, name, "correct horse")
             lease = sessions.promise(
-                Account(user.id, user.name, bytes(16), True), peer="203.0.113.9:5000", client="x"
+                Account(user.id, user.name, True), peer="203.0.113.9:5000", client="x"
             )
             assert lease is not None
             assert sessions.bind(lease.session, "sstp1") == ""

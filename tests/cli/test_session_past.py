@@ -32,7 +32,7 @@ def past(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sessions]:
         for name, began, ended in (("alice", 8, 7), ("Bob", 2, None)):
             monkeypatch.setattr(time, "time", lambda ago=began: now - ago * HOUR)
             user = users.add(store, sealer, name, "correct horse")
-            account = Account(user.id, user.name, bytes(16), True)
+            account = Account(user.id, user.name, True)
             lease = sessions.promise(account, peer="203.0.113.9:5000", client="=cmd|' /C calc'!A1")
             assert lease is not None
             assert sessions.bind(lease.session, "sstp1") == ""

@@ -94,7 +94,7 @@ def alice(home: Home) -> Iterator[Sessions]:
     store = Store.open(home.database)
     user = users.add(store, Sealer.load(home), "alice", "correct horse")
     with StoreBackend(home).join(os.getpid()) as (_, sessions):
-        account = Account(user.id, user.name, bytes(16), True)
+        account = Account(user.id, user.name, True)
         lease = sessions.promise(account, peer="203.0.113.9:5000", client="x")
         assert lease is not None
         assert sessions.bind(lease.session, "sstp1") == ""

@@ -51,7 +51,7 @@ def test_a_server_that_runs(run: Run, home: Home) -> None:
     about = {"pid": 4711, "started": time.time() - 7200, "version": __version__, "workers": 1}
     where = {"listen": ["0.0.0.0", "::"], "port": 443}
     with home.serving(about | where), backend.join(os.getpid()) as (directory, sessions):
-        account = Account(user.id, user.name, bytes(16), True)
+        account = Account(user.id, user.name, True)
         lease = sessions.promise(account, peer="203.0.113.9:1", client="x")
         assert lease is not None
         assert sessions.bind(lease.session, "sstp1") == ""
@@ -81,7 +81,7 @@ def test_what_needs_attention(run: Run, home: Home) -> None:
     assert backup_folder.last(home) is not None
     about = {"pid": 1, "version": "0.0.1", "workers": 2}
     with home.serving(about), StoreBackend(home).join(os.getpid()) as (_, sessions):
-        account = Account(user.id, user.name, bytes(16), True)
+        account = Account(user.id, user.name, True)
         assert sessions.promise(account, peer="x", client="") is not None
         home.server_identity.unlink()
         result = run("status")

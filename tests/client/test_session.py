@@ -16,16 +16,16 @@ from sstpca.server.effects import Admit, Bind, Close, Down, Effect, LookUp, Note
 from sstpca.server.ppp.frames import Protocol, encode
 from sstpca.server.ppp.lcp import CHAP_MD5, EAP, MS_CHAP_V2, PAP
 from sstpca.server.ppp.link import Link
-from sstpca.server.ppp.mschapv2 import nt_hash
 from sstpca.server.session import Session
 from sstpca.server.sstp.binding import CertificateHashes
 from sstpca.server.sstp.call import Call
 from sstpca.server.sstp.wire import Data
 from sstpca.server.sstp.wire import encode as encode_packet
+from tests.support.judging import judge, secrets_of
 
 CERTIFICATE = CertificateHashes.of(b"the server's certificate")
 WEAK = WeakSignIn.PAP | WeakSignIn.CHAP_MD5
-ALICE = Account(1, "alice", nt_hash("s3cret pass"), enabled=True, weak_sign_ins=WEAK)
+ALICE = Account(1, "alice", enabled=True, weak_sign_ins=WEAK)
 LEASE = Lease(
     7,
     IPv4Address("10.99.0.17"),
@@ -57,6 +57,7 @@ class Pair:
     """A client and a server, what is between them, and what came of it."""
 
     account: Account | None = ALICE
+    kept: str = "s3cret pass"
     lease: Lease | None = LEASE
     password: str = "s3cret pass"
     user: str = "alice"
@@ -122,7 +123,8 @@ class Pair:
                 case Send(packet):
                     self.way.append((self.now + self.delay, False, packet))
                 case LookUp():
-                    self._from_server(self.server.account(self.account, self.now))
+                    judgement = judge(one, self.account, secrets_of(self.kept))
+                    self._from_server(self.server.judged(judgement, self.now))
                 case Admit():
                     self._from_server(self.server.leased(self.lease, self.now))
                 case Bind():
@@ -201,7 +203,7 @@ def test_the_wrong_password() -> None:
 
 @pytest.mark.parametrize("logins", [(MS_CHAP_V2,), (EAP,)])
 def test_the_numbers_of_refusals_come_through(logins: Sequence[bytes]) -> None:
-    disabled = Account(1, "alice", nt_hash("s3cret pass"), enabled=False)
+    disabled = Account(1, "alice", enabled=False)
     pair = Pair(account=disabled, logins=logins)
     pair.run(lambda: pair.ended is not None)
     assert pair.ended is not None and pair.ended.refused is not None
@@ -211,7 +213,7 @@ def test_the_numbers_of_refusals_come_through(logins: Sequence[bytes]) -> None:
 @pytest.mark.parametrize("logins", [(MS_CHAP_V2,), (EAP,)])
 def test_a_server_with_another_password(logins: Sequence[bytes]) -> None:
     pair = Pair(logins=logins)
-    pair.account = Account(1, "alice", nt_hash("what it does not know"), enabled=True)
+    pair.kept = "what it does not know"
     pair.run(lambda: pair.ended is not None)
     assert pair.connected is None
 

@@ -13,19 +13,21 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from sstpca.server import effects
 from sstpca.server.contracts import Account, Ipv6Lease, Lease
 from sstpca.server.ppp.effects import Handshaken
+from sstpca.server.ppp.judging import change
 from sstpca.server.ppp.link import Link
+from sstpca.server.ppp.proofs import PasswordChange
 from sstpca.server.session import Session
 from sstpca.server.sstp.binding import CertificateHashes
 from sstpca.server.sstp.call import Call
 from tests.fuzz.call_model import CARRYING, CallModel, Fault, Message, State, Wrong, read
 from tests.fuzz.link_model import LinkModel, Person, unframe
-from tests.support import mschap
+from tests.support.judging import judge, secrets_of
 from tests.support.sstp import Kind
 
 CERTIFICATE = b"the server's certificate"
 NONCE = bytes(range(32))
 ALICE = Person("alice", "Wonderland-1865", bytes((10, 99, 0, 10)))
-ACCOUNT = Account(7, ALICE.name, mschap.nt_hash(ALICE.password), enabled=True)
+ACCOUNT = Account(7, ALICE.name, enabled=True)
 LEASE = Lease(
     1, IPv4Address(ALICE.address), IPv4Address("10.99.0.1"), (IPv4Address("198.18.1.53"),)
 )
@@ -34,6 +36,7 @@ SILENCE_MOST = 400.0
 #: Bytes that a session may keep of a client: half of a TLS message in EAP, and what is small.
 MEMORY_MOST = 48 * 1024
 _TICKS_MOST = 200
+_SECRETS = secrets_of(ALICE.password)
 _ACCOUNTS = (
     ACCOUNT,
     ACCOUNT,
@@ -186,12 +189,13 @@ class Dialogue:
             if self.closed:
                 raise Wrong(f"{effect} after the end")
             match effect:
-                case effects.LookUp():
+                case effects.LookUp() as question:
                     self.link.looked_up()
-                    self._questions.append(self._account)
-                case effects.ChangePassword(account, password):
-                    self.link.changes(password)
-                    self._questions.append(functools.partial(self._changed, account))
+                    self._questions.append(functools.partial(self._account, question))
+                case effects.ChangePassword(account, wish):
+                    if (password := wish.opened(_SECRETS)) is not None:
+                        self.link.changes(password)
+                    self._questions.append(functools.partial(self._changed, account, wish))
                 case effects.Handshake():
                     self._questions.append(self._shake)
                 case effects.Admit(account):
@@ -213,15 +217,17 @@ class Dialogue:
             while self._questions:
                 self.answer()
 
-    def _account(self) -> None:
+    def _account(self, question: effects.LookUp) -> None:
         account = _ACCOUNTS[self.answers.account % len(_ACCOUNTS)]
         if not self.closed:
-            self._other(self._session.account(account, self.now), "the account")
+            judgement = judge(question, account, _SECRETS)
+            self._other(self._session.judged(judgement, self.now), "the account")
 
-    def _changed(self, account: Account) -> None:
+    def _changed(self, account: Account, wish: PasswordChange) -> None:
         refusal = "" if self.answers.shake % 4 else "it is too short"
+        changed = change(wish, _SECRETS, lambda _: refusal)
         if not self.closed:
-            self._other(self._session.changed(account, refusal, self.now), "the change")
+            self._other(self._session.changed(account, changed, self.now), "the change")
 
     def _shake(self) -> None:
         answer = _SHAKES[self.answers.shake % len(_SHAKES)]

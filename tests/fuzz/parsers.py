@@ -14,6 +14,7 @@ from sstpca.server.net.hello import ClientHello, Group, HelloError, HelloReader
 from sstpca.server.ppp import frames
 from sstpca.server.ppp.eap_tls import MESSAGE_MAX, Tls, encode_pieces
 from sstpca.server.ppp.effects import Handshake, Handshaken
+from sstpca.server.ppp.judging import judge
 from sstpca.server.ppp.options import OptionError, decode_options, encode_options
 from sstpca.server.ppp.password import Exchange
 from sstpca.server.sstp import preamble, wire
@@ -121,7 +122,9 @@ def response(data: bytes) -> None:
     asked = exchange.take(1, data, 0.0)
     if asked is not None:
         assert asked.name.isprintable() or "\ufffd" in asked.name or asked.name
-        exchange.judge(None, UNHINDERED, 0.1)
+        nobody = judge(asked.proof, None, lambda _: UNHINDERED)
+        assert nobody.against is not None
+        exchange.judge(nobody, 0.1)
         assert len(exchange.user) <= 200
 
 

@@ -35,8 +35,9 @@ def a_binding_that_is_not_looked_at(patch: Patch) -> None:
 def any_password_is_right(patch: Patch) -> None:
     judge = password.Exchange.judge
 
-    def always(self: Any, account: Any, standing: Any, now: float) -> Any:
-        verdict = judge(self, account, standing, now)
+    def always(self: Any, judgement: Any, now: float) -> Any:
+        verdict = judge(self, judgement, now)
+        account = judgement.account
         right = Right(account, b"S=0 M=", bytes(32)) if account is not None else verdict
         return right if not isinstance(verdict, Right) else verdict
 
@@ -45,13 +46,14 @@ def any_password_is_right(patch: Patch) -> None:
 
 @mistake
 def success_in_eap_before_the_client_believes_us(patch: Patch) -> None:
-    judged = eap_mschapv2.MsChapV2.account
+    judged = eap_mschapv2.MsChapV2.judged
 
-    def at_once(self: Any, account: Any, standing: Any, now: float) -> Any:
-        done = judged(self, account, standing, now)
+    def at_once(self: Any, judgement: Any, now: float) -> Any:
+        done = judged(self, judgement, now)
+        account = judgement.account
         return [Admit(account, "EAP")] if account is not None else done
 
-    patch.setattr(eap_mschapv2.MsChapV2, "account", at_once)
+    patch.setattr(eap_mschapv2.MsChapV2, "judged", at_once)
 
 
 @mistake

@@ -12,8 +12,10 @@ import pytest
 from OpenSSL import SSL
 
 from sstpca.names import login_names
-from sstpca.server.contracts import Account, Lease, Standing
+from sstpca.server.contracts import Account, Lease
 from sstpca.server.net.eap_handshake import Contexts, EapHandshake
+from sstpca.server.ppp.judging import Changed, Judgement
+from sstpca.server.ppp.proofs import PasswordChange, Proof
 from tests.support import eap, ppp, sstp
 from tests.support.handshake import certificate_of
 from tests.support.issuer import CLIENT, SERVER, Issuer
@@ -258,14 +260,11 @@ class Smartcards:
     def __init__(self, root: bytes) -> None:
         self._root = root
 
-    def account(self, name: str) -> Account | None:
-        raise AssertionError("nobody is looked up by name")
-
-    def change_password(self, account: Account, password: str) -> str:
-        raise AssertionError("nobody changes a password")
-
-    def attempt(self, name: str, source: str, *, right: bool) -> Standing:
+    def log_in(self, name: str, source: str, proof: Proof) -> Judgement:
         raise AssertionError("there is no password")
+
+    def change_password(self, account: Account, wish: PasswordChange) -> Changed:
+        raise AssertionError("nobody changes a password")
 
     def by_certificate(self, der: bytes) -> Account:
         return ALICE

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sstpca.server.log import JsonFormatter, SessionLog, TextFormatter
-from sstpca.server.ppp.effects import printable
+from sstpca.server.ppp.spelling import printable
 from tests.support import fail2ban
 
 WRONG, NOBODY = "the password is wrong", "there is no such user"

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from sstpca.server.log import LOGGER, JsonFormatter, LogLimit, SessionLog, TextFormatter
-from sstpca.server.ppp.effects import printable
+from sstpca.server.ppp.spelling import printable
 
 
 def record(log: SessionLog, text: str, *arguments: object) -> logging.LogRecord:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sstpca.server import effects
-from sstpca.server.contracts import Lease
+from sstpca.server.contracts import Account, Lease
 from sstpca.server.ppp import effects as ppp
+from sstpca.server.ppp.judging import Judgement
 from sstpca.server.ppp.link import Link
 from sstpca.server.session import Session
 from sstpca.server.sstp import effects as sstp
@@ -71,8 +72,8 @@ def from_call(session: Session, call: Scripted, *wanted: Any) -> list[effects.Ef
 
 
 def from_link(session: Session, link: Scripted, *wanted: Any) -> list[effects.Effect]:
-    link.answers["account"] = list(wanted)
-    return session.account(None, 1.0)
+    link.answers["judged"] = list(wanted)
+    return session.judged(Judgement(Account(1, "alice", True), None), 1.0)
 
 
 def test_up_needs_both(session: Session, call: Scripted, link: Scripted) -> None:

@@ -68,7 +68,7 @@ class Site:
     def account(self) -> Account:
         found = self.directory.account("alice")
         assert found is not None
-        return found
+        return found[0]
 
     def limit(self, **fields: Any) -> None:
         """Give the access profile limits."""

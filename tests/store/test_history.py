@@ -43,7 +43,7 @@ def worker(home: Home, clock: Clock) -> Iterator[Sessions]:
 
 def account(home: Home, store: Store, name: str) -> Account:
     user = users.add(store, Sealer.load(home), name, "correct horse")
-    return Account(user.id, user.name, bytes(16), True)
+    return Account(user.id, user.name, True)
 
 
 def begin(worker: Sessions, who: Account) -> Lease:

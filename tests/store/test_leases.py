@@ -37,7 +37,7 @@ def add(home: Home, store: Store) -> Add:
     def add(name: str, static_address: IPv4Address | None = None) -> Account:
         sealer = Sealer.load(home)
         user = users.add(store, sealer, name, "correct horse", static_address=static_address)
-        return Account(user.id, user.name, bytes(16), True)
+        return Account(user.id, user.name, True)
 
     return add
 

@@ -16,7 +16,7 @@ def test_who_has_an_address_and_who_is_promised_one(home: Home) -> None:
     first = IPv4Address("10.99.0.10")
     profiles.change(store, "default", pools=((first, first + 4), (first + 10, first + 19)))
     user = users.add(store, Sealer.load(home), "alice", "correct horse")
-    account = Account(user.id, user.name, bytes(16), True)
+    account = Account(user.id, user.name, True)
 
     def use() -> dict[str, PoolUse]:
         with store.reading() as transaction:

@@ -38,7 +38,7 @@ def add(home: Home, store: Store) -> Add:
     def add(name: str, static_prefix: IPv6Network | None = None) -> Account:
         sealer = Sealer.load(home)
         user = users.add(store, sealer, name, "correct horse", static_prefix=static_prefix)
-        return Account(user.id, user.name, bytes(16), True)
+        return Account(user.id, user.name, True)
 
     return add
 

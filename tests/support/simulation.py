@@ -9,6 +9,7 @@ import itertools
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Address
 
 from sstpca.server import effects
@@ -20,11 +21,12 @@ from sstpca.server.session import Session
 from sstpca.server.sstp.binding import CertificateHashes
 from sstpca.server.sstp.call import Call
 from sstpca.server.sstp.preamble import Preamble, accept_response
-from tests.support import mschap
+from tests.support.judging import judge, secrets_of
 
 CERTIFICATE = b"the server's certificate"
 PASSWORD = "Wonderland-1865"
-ALICE = Account(7, "alice", mschap.nt_hash(PASSWORD), enabled=True)
+SECRETS = secrets_of(PASSWORD)
+ALICE = Account(7, "alice", enabled=True)
 LEASE = Lease(
     1,
     IPv4Address("10.99.0.10"),
@@ -193,9 +195,9 @@ class Simulation:
             match effect:
                 case effects.Send(packet):
                     self._write(packet)
-                case effects.LookUp(name):
-                    self.asked.append(name)
-                    self._later(self._answer)
+                case effects.LookUp() as question:
+                    self.asked.append(question.name)
+                    self._later(partial(self._answer, question))
                 case effects.Handshake(data):
                     assert self.shake is not None
                     self._perform(self.session.handshaken(self.shake(data), self.now))
@@ -217,8 +219,8 @@ class Simulation:
                 case effects.Identified():
                     pass
 
-    def _answer(self) -> None:
-        self._perform(self.session.account(self.account, self.now))
+    def _answer(self, question: effects.LookUp) -> None:
+        self._perform(self.session.judged(judge(question, self.account, SECRETS), self.now))
 
     def _grant(self) -> None:
         self._perform(self.session.leased(self.lease, self.now))

@@ -14,7 +14,6 @@ from sstpca.server.contracts import NO_WEAK_SIGN_IN, Account, Lease, WeakSignIn
 from sstpca.server.effects import Admit, Bind, Close, Deliver, Effect, LookUp, Send, Up
 from sstpca.server.ppp.frames import Protocol, encode
 from sstpca.server.ppp.link import Link
-from sstpca.server.ppp.mschapv2 import nt_hash
 from sstpca.server.responders import dhcp, udp
 from sstpca.server.responders.known import Known
 from sstpca.server.session import Session
@@ -24,9 +23,10 @@ from sstpca.server.sstp.preamble import Preamble, accept_response
 from sstpca.server.sstp.wire import HEADER_SIZE, Data, packet_size
 from sstpca.server.sstp.wire import encode as encode_packet
 from tests.support import packets
+from tests.support.judging import judge, secrets_of
 
 PASSWORD = "s3cret pass"
-ALICE = Account(1, "alice", nt_hash(PASSWORD), enabled=True)
+ALICE = Account(1, "alice", enabled=True)
 LEASE = Lease(
     7,
     IPv4Address("10.99.0.17"),
@@ -163,8 +163,8 @@ class _Connection:
                 case Send(packet):
                     self.tls.sendall(self._spoilt(packet))
                 case LookUp():
-                    account, now = self.behaviour.account, time.monotonic()
-                    self._perform(self.session.account(account, now))
+                    judgement = judge(one, self.behaviour.account, secrets_of(PASSWORD))
+                    self._perform(self.session.judged(judgement, time.monotonic()))
                 case Admit():
                     self._perform(self.session.leased(self.behaviour.lease, time.monotonic()))
                 case Bind():

@@ -16,7 +16,7 @@ from sstpca.server.hooks.hooked import check, hooked
 from sstpca.server.hooks.runner import AT_ONCE, Run, Runner
 from sstpca.server.log import LOGGER
 
-ALICE = Account(1, "alice", bytes(16), enabled=True)
+ALICE = Account(1, "alice", enabled=True)
 
 
 class Stored:

@@ -26,7 +26,7 @@ from sstpca.server.keeper.process import connect
 from sstpca.server.net.tun import Descriptor, Tun
 
 LEASE = Lease(7, IPv4Address("10.99.0.10"), IPv4Address("10.99.0.1"))
-ALICE = Account(1, "alice", bytes(16), True)
+ALICE = Account(1, "alice", True)
 
 
 class Things:

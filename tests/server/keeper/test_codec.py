@@ -35,7 +35,7 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     WeakSignIn: st.sampled_from([WeakSignIn(number) for number in range(4)]),
 }
 WHOLE: dict[Any, dict[str, st.SearchStrategy[Any]]] = {
-    Account: {"id": NUMBERS, "nt_hash": st.binary(), "weak_sign_ins": VALUES[WeakSignIn]},
+    Account: {"id": NUMBERS, "weak_sign_ins": VALUES[WeakSignIn]},
     Standing: {"delay": VALUES[float]},
     Ipv6Lease: {"dns": st.tuples(st.ip_addresses(v=6))},
     Lease: {

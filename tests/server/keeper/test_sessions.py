@@ -1,6 +1,7 @@
 """What a keeper makes of its worker's beat: one call, and one answer with all that is news."""
 
 from ipaddress import IPv4Address
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -12,7 +13,7 @@ from sstpca.server.keeper.sessions import KeptSessions
 from sstpca.server.net import shaping
 from sstpca.server.net.tls import CertificateFiles
 
-ALICE = Account(1, "alice", bytes(16), True)
+ALICE = Account(1, "alice", True)
 LEASE = Lease(7, IPv4Address("10.99.0.10"), IPv4Address("10.99.0.1"))
 ORDERS = Orders(
     {7: "enough"},
@@ -54,7 +55,8 @@ def book() -> Book:
 @pytest.fixture
 def kept(book: Book) -> KeptSessions:
     identity = FollowedIdentity(cast("CertificateFiles", Files()))
-    return KeptSessions(cast("Any", book), "sstp", identity)
+    users: Any = SimpleNamespace(logged_in=lambda account: account)
+    return KeptSessions(cast("Any", book), "sstp", identity, users)
 
 
 def test_a_beat_brings_all_that_is_news_and_tells_of_own_sessions_alone(

@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 
 from sstpca.server.config import Config
-from sstpca.server.contracts import Account, Directory, Lease
+from sstpca.server.contracts import Account, Lease
 from sstpca.server.dataplane.segments import PLAIN
 from sstpca.server.dataplane.stream import TlsStream
 from sstpca.server.effects import (
@@ -26,7 +26,7 @@ from sstpca.server.effects import (
     Note,
     Up,
 )
-from sstpca.server.keeper.contract import OwnInterfaces, OwnSessions
+from sstpca.server.keeper.contract import OwnDirectory, OwnInterfaces, OwnSessions
 from sstpca.server.log import LOGGER, TextFormatter
 from sstpca.server.net import connection
 from sstpca.server.net.admission import Admission
@@ -98,7 +98,7 @@ def logged(
     return caplog
 
 
-ACCOUNT = Account(1, "alice", bytes(16), True)
+ACCOUNT = Account(1, "alice", True)
 LEASE = Lease(1, IPv4Address("10.99.0.10"), IPv4Address("10.99.0.1"))
 CERTIFICATE = Certificate(
     {},
@@ -113,7 +113,7 @@ def shared() -> Shared:
     return Shared(
         config,
         cast("Presented", None),
-        cast("Directory", None),
+        cast("OwnDirectory", None),
         cast("OwnSessions", None),
         cast("OwnInterfaces", None),
     )

@@ -15,13 +15,14 @@ from OpenSSL import SSL
 from sstpca.server.contracts import (
     Account,
     CertificateRefused,
-    Standing,
 )
 from sstpca.server.net.eap_handshake import Contexts, EapHandshake
 from sstpca.server.net.hello import Group
 from sstpca.server.net.tls import Certificate
 from sstpca.server.ppp.eap_tls import MESSAGE_MAX
 from sstpca.server.ppp.effects import Handshaken
+from sstpca.server.ppp.judging import Changed, Judgement
+from sstpca.server.ppp.proofs import PasswordChange, Proof
 from tests.support import eap
 from tests.support.handshake import certificate_of
 from tests.support.issuer import CLIENT, SERVER, Issued, Issuer
@@ -40,20 +41,17 @@ class People:
         self.asked: list[bytes] = []
         self.refusal: Exception | None = None
 
-    def account(self, name: str) -> Account | None:
-        raise AssertionError("nobody is looked up by name")
-
-    def change_password(self, account: Account, password: str) -> str:
-        raise AssertionError("nobody changes a password")
-
-    def attempt(self, name: str, source: str, *, right: bool) -> Standing:
+    def log_in(self, name: str, source: str, proof: Proof) -> Judgement:
         raise AssertionError("there is no password")
+
+    def change_password(self, account: Account, wish: PasswordChange) -> Changed:
+        raise AssertionError("nobody changes a password")
 
     def by_certificate(self, der: bytes) -> Account:
         self.asked.append(der)
         if self.refusal is not None:
             raise self.refusal
-        return Account(1, "alice", b"", True, certificate=hashlib.sha256(der).hexdigest())
+        return Account(1, "alice", True, certificate=hashlib.sha256(der).hexdigest())
 
     def client_roots(self) -> tuple[bytes, ...]:
         return self.roots

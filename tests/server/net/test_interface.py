@@ -11,9 +11,9 @@ from typing import cast
 import pytest
 
 from sstpca.server.config import Config
-from sstpca.server.contracts import Account, Directory, FailedLogin, Lease
+from sstpca.server.contracts import Account, FailedLogin, Lease
 from sstpca.server.dataplane.segments import Offload
-from sstpca.server.keeper.contract import News, OwnInterfaces
+from sstpca.server.keeper.contract import News, OwnDirectory, OwnInterfaces
 from sstpca.server.log import SessionLog
 from sstpca.server.net.admission import Admission
 from sstpca.server.net.interface import Interface
@@ -95,7 +95,7 @@ def shared(kernel: Kernel, book: Book) -> Shared:
     return Shared(
         Config("vpn", (), (Path("none"),), tuple, 1, "sstp", "t", 1400, True),
         cast("Presented", None),
-        cast("Directory", None),
+        cast("OwnDirectory", None),
         book,
         cast("OwnInterfaces", kernel),
     )
@@ -189,7 +189,7 @@ def test_an_address_is_free_when_its_interface_is_gone(kernel: Kernel) -> None:
         book.said = kernel.said
         common = shared(kernel, book)
         admission = Admission(common, SessionLog("x"))
-        await admission.promise(Account(1, "alice", b"", True), peer="x", client="")
+        await admission.promise(Account(1, "alice", True), peer="x", client="")
         await admission.give()
         kernel.go_on.clear()
         admission.end("enough", (0, 0))

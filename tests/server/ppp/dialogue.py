@@ -2,9 +2,9 @@
 
 from ipaddress import IPv4Address
 
-from sstpca.server.contracts import Account, Lease
-from sstpca.server.ppp import mschapv2
-from sstpca.server.ppp.effects import Admit, Effect, LookUp, SendFrame
+from sstpca.server.contracts import UNHINDERED, Account, Lease, Secrets, Standing
+from sstpca.server.ppp import judging, link, mschapv2
+from sstpca.server.ppp.effects import Admit, ChangePassword, Effect, LookUp, SendFrame
 from sstpca.server.ppp.frames import (
     Code,
     Packet,
@@ -14,7 +14,7 @@ from sstpca.server.ppp.frames import (
     encode,
     encode_packet,
 )
-from sstpca.server.ppp.link import Link
+from tests.support.judging import judge, secrets_of
 
 # RFC 2759 9.2
 CHALLENGE = bytes.fromhex("5B5D7C7D7B3F2F3E3C2C602132262628")
@@ -27,7 +27,8 @@ HLAK = bytes.fromhex("D5F0E9521E3EA9589645E86051C822268B7CDC149B993A1BA118CB153F
 # when LCP is open, so that the login is asked for at 0
 EARLIER = -0.05
 MAGIC = 0x5EED5EED
-USER = Account(7, "User", mschapv2.nt_hash(PASSWORD), enabled=True)
+USER = Account(7, "User", enabled=True)
+SECRETS = secrets_of(PASSWORD)
 LEASE = Lease(
     1,
     IPv4Address("10.99.0.10"),
@@ -38,6 +39,43 @@ LEASE = Lease(
 SERVER_OPTIONS = bytes.fromhex("0506 5EED5EED 0305C22381")
 # the same for a client that wants EAP
 EAP_OPTIONS = bytes.fromhex("0506 5EED5EED 0304C227")
+
+
+class Link(link.Link):
+    """A link, and who answers what it asks."""
+
+    question = LookUp("")
+    wish: ChangePassword | None = None
+
+    def receive(self, frame: bytes, now: float) -> list[Effect]:
+        return self._remember(super().receive(frame, now))
+
+    def tick(self, now: float) -> list[Effect]:
+        return self._remember(super().tick(now))
+
+    def _remember(self, effects: list[Effect]) -> list[Effect]:
+        for one in effects:
+            if isinstance(one, LookUp):
+                self.question = one
+            elif isinstance(one, ChangePassword):
+                self.wish = one
+        return effects
+
+    def account(
+        self,
+        account: Account | None,
+        now: float,
+        standing: Standing = UNHINDERED,
+        secrets: Secrets = SECRETS,
+    ) -> list[Effect]:
+        """The last login is as this account; None: there is none."""
+        return self.judged(judge(self.question, account, secrets, standing), now)
+
+    def kept(self, refusal: str, now: float) -> list[Effect]:
+        """The last password that was wished for is kept, or refused."""
+        assert self.wish is not None
+        changed = judging.change(self.wish.wish, SECRETS, lambda _: refusal)
+        return self.changed(self.wish.account, changed, now)
 
 
 def frame(protocol: int, code: int, identifier: int, data: bytes | str = b"") -> bytes:

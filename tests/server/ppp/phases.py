@@ -9,7 +9,6 @@ import pytest
 from sstpca.server.contracts import WeakSignIn
 from sstpca.server.ppp.effects import Handshaken
 from sstpca.server.ppp.frames import Code, Protocol
-from sstpca.server.ppp.link import Link
 from tests.server.ppp.dialogue import (
     CHALLENGE,
     EARLIER,
@@ -17,6 +16,7 @@ from tests.server.ppp.dialogue import (
     PASSWORD,
     PEER_CHALLENGE,
     USER,
+    Link,
     admitted,
     authenticating,
     challenging,

@@ -19,8 +19,9 @@ from sstpca.server.ppp.effects import (
     SendFrame,
 )
 from sstpca.server.ppp.frames import Code, Packet, Protocol
-from sstpca.server.ppp.link import LOGIN_LIMIT, Link
-from sstpca.server.ppp.password import decode_name, decode_response
+from sstpca.server.ppp.link import LOGIN_LIMIT
+from sstpca.server.ppp.password import decode_response
+from sstpca.server.ppp.spelling import decode_name
 from tests.server.ppp.dialogue import (
     CHALLENGE,
     EARLIER,
@@ -31,6 +32,7 @@ from tests.server.ppp.dialogue import (
     SERVER_OPTIONS,
     SUCCESS,
     USER,
+    Link,
     admitted,
     authenticating,
     chap,

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from sstpca.server.ppp.effects import Effect, LinkDown, Note
 from sstpca.server.ppp.frames import Code, Packet, Protocol
-from sstpca.server.ppp.link import Link
 from tests.server.ppp.dialogue import (
     CHALLENGE,
     EAP_OPTIONS,
     LEASE,
     SERVER_OPTIONS,
     USER,
+    Link,
     authenticating,
     challenging,
     chap,

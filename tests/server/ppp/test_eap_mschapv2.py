@@ -9,12 +9,12 @@ import pytest
 from sstpca.server.contracts import Account
 from sstpca.server.ppp.effects import Admit, Authenticated, Effect, LinkDown, LookUp, Note
 from sstpca.server.ppp.frames import Code, Packet, Protocol
-from sstpca.server.ppp.link import Link
 from tests.server.ppp.dialogue import (
     HLAK,
     LEASE,
     SUCCESS,
     USER,
+    Link,
     authenticating,
     challenging,
     eap,

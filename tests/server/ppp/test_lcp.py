@@ -5,11 +5,11 @@ import pytest
 from sstpca.server.ppp.effects import Identified, LinkDown, SendFrame
 from sstpca.server.ppp.frames import Code, Packet, Protocol
 from sstpca.server.ppp.lcp import FIRST_WAIT, LcpPolicy
-from sstpca.server.ppp.link import Link
 from sstpca.server.ppp.options import decode_options, encode_options
 from tests.server.ppp.dialogue import (
     MAGIC,
     SERVER_OPTIONS,
+    Link,
     authenticating,
     connected,
     lcp,

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sstpca.server.contracts import Account, WeakSignIn
+from sstpca.server.contracts import Account, Secrets, WeakSignIn
 from sstpca.server.ppp.effects import Admit, Authenticated, Effect, LinkDown, LookUp, Note
 from sstpca.server.ppp.frames import Code, Packet, Protocol
-from sstpca.server.ppp.link import Link
 from sstpca.server.ppp.pap import decode_request
 from tests.server.ppp.dialogue import (
     CHALLENGE,
@@ -18,15 +17,19 @@ from tests.server.ppp.dialogue import (
     LEASE,
     MAGIC,
     PASSWORD,
+    SECRETS,
     USER,
+    Link,
     chap,
     frame,
     lcp,
     sent,
 )
+from tests.support.judging import secrets_of
 
 BOTH = WeakSignIn.PAP | WeakSignIn.CHAP_MD5
-WEAK = dataclasses.replace(USER, weak_sign_ins=BOTH, password=PASSWORD)
+WEAK = dataclasses.replace(USER, weak_sign_ins=BOTH)
+NOT_KEPT = dataclasses.replace(SECRETS, password="")
 PAP_OPTION, MD5_OPTION = "0304C023", "0305C22305"
 NO_KEY = "which is weaker: the crypto binding proves the certificate alone"
 
@@ -110,18 +113,22 @@ def test_the_challenge_of_md5_is_not_that_of_ms_chap() -> None:
 )
 def test_passwords_in_both_encodings(password: bytes) -> None:
     text = "clientPass" if password == b"clientPass" else "grüner Tee"
-    from sstpca.server.ppp import mschapv2
-
-    account = dataclasses.replace(WEAK, nt_hash=mschapv2.nt_hash(text), password=text)
+    secrets = secrets_of(text)
     link = agreeing(PAP_OPTION)
     link.receive(request(password=password), 0)
-    assert isinstance(link.account(account, 0)[0], Admit)
+    assert isinstance(link.account(WEAK, 0, secrets=secrets)[0], Admit)
     link, challenge = challenged()
     link.receive(md5_response(challenge, password), 0)
-    assert isinstance(link.account(account, 0)[0], Admit)
+    assert isinstance(link.account(WEAK, 0, secrets=secrets)[0], Admit)
 
 
-def judged(option: str, account: Account | None, *, password: bytes = PASSWORD.encode()) -> str:
+def judged(
+    option: str,
+    account: Account | None,
+    *,
+    password: bytes = PASSWORD.encode(),
+    secrets: Secrets = SECRETS,
+) -> str:
     """Return what the log says of a login that fails; it ends in a second and a half."""
     if option == PAP_OPTION:
         link = agreeing(option)
@@ -129,7 +136,7 @@ def judged(option: str, account: Account | None, *, password: bytes = PASSWORD.e
     else:
         link, challenge = challenged()
         link.receive(md5_response(challenge, password), 0)
-    (note,) = link.account(account, 0)
+    (note,) = link.account(account, 0, secrets=secrets)
     assert isinstance(note, Note)
     assert note.warning
     assert link.tick(0.49) == []
@@ -163,20 +170,18 @@ def test_who_has_another_access_profile_has_no_use_for_it() -> None:
         "the password is right, but the access profile does not take it in this way"
     )
     assert judged(PAP_OPTION, other, password=b"guess") == "the password is wrong"
-    none = dataclasses.replace(WEAK, weak_sign_ins=WeakSignIn(0), password="")
-    assert judged(MD5_OPTION, none) == "the password is wrong"
+    none = dataclasses.replace(WEAK, weak_sign_ins=WeakSignIn(0))
+    assert judged(MD5_OPTION, none, secrets=NOT_KEPT) == "the password is wrong"
 
 
 def test_md5_without_the_password_itself() -> None:
-    kept = dataclasses.replace(WEAK, password="")
-    assert judged(MD5_OPTION, kept) == (
-        "CHAP-MD5 needs the password itself, and it is not kept: set it again"
-    )
-    assert judged(MD5_OPTION, kept, password=b"") == judged(MD5_OPTION, kept)
+    why = "CHAP-MD5 needs the password itself, and it is not kept: set it again"
+    for password in (PASSWORD.encode(), b""):
+        assert judged(MD5_OPTION, WEAK, password=password, secrets=NOT_KEPT) == why
 
 
 def test_no_password_shows() -> None:
-    assert PASSWORD not in repr(WEAK)
+    assert PASSWORD not in repr(SECRETS)
     link = agreeing(PAP_OPTION)
     assert PASSWORD not in repr(link.receive(request(), 0))
 
