@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sstpca.server.dataplane.engine import COMPILED
-from tests.bench import datagrams, latency, logins, loss, scale, throughput, workers
+from tests.bench import connect, datagrams, latency, logins, loss, scale, throughput, workers
 from tests.bench.figures import Table
 from tests.bench.logins import Many
 from tests.bench.stage import Stage, stage
@@ -77,6 +77,11 @@ class Run:
         rounds, seconds = (1, 1.0) if self._quick else (2, 3.0)
         self._show(workers.measure(made, rounds=rounds, seconds=seconds))
 
+    def connect(self, made: Stage) -> None:
+        """Our own client."""
+        rounds, seconds = (1, 1.0) if self._quick else (3, 2.0)
+        self._show(connect.measure(made, rounds=rounds, seconds=seconds))
+
     def logins(self) -> None:
         """Logins at once, and sessions that carry nothing."""
         found = (
@@ -99,6 +104,7 @@ STAGED: Final[dict[str, Callable[[Run, Stage], None]]] = {
     "udp": Run.udp,
     "latency": Run.latency,
     "loss": Run.loss,
+    "connect": Run.connect,
     "workers": Run.workers,
 }
 #: With servers of their own.

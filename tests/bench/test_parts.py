@@ -57,7 +57,7 @@ def test_tables_go_into_the_document_and_others_stay(tmp_path: Path) -> None:
     assert with_tables(new, tmp_path) == new
     document = (ROOT / DOCUMENT).read_text()
     assert set(re.findall(r"<!-- (\w+) -->", document)) - {"end"} == {
-        *("throughput", "udp", "latency", "loss", "workers", "storm", "sessions")
+        *("throughput", "udp", "latency", "loss", "connect", "workers", "storm", "sessions")
     }
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.support import packets
 from tests.support.netns import Network, Process
-from tests.support.server import NAME, PASSWORDS, PORT, PROGRAM, Vpn
+from tests.support.server import DNS, LOCAL, NAME, PASSWORDS, POOL, PORT, PROGRAM, Vpn
 from tests.support.waiting import PATIENCE, wait_for
 
 pytestmark = pytest.mark.root
@@ -121,6 +121,36 @@ def test_everything_goes_through(fresh: Vpn, tmp_path: Path) -> None:
     assert fresh.network.client.ip("route", "show") == before
     wait_for(fresh.idle, "the end of the session")
     assert fresh.server.said("ended: the client ended the connection") == 1
+
+
+def test_programs_hear_of_it(fresh: Vpn, tmp_path: Path) -> None:
+    heard, program = tmp_path / "heard", tmp_path / "program"
+    program.write_text(f"#!/bin/sh\nenv | grep ^SSTPCA_ >> {heard}\necho >> {heard}\n")
+    program.chmod(0o755)
+    options = ("--up", str(program), "--down", str(program), "--route", "198.18.1.0/24")
+    with connected(fresh, tmp_path, *options) as client:
+        wait_for(lambda: heard.exists() and heard.read_text().endswith("\n\n"), "the first of them")
+        client.process.terminate()
+        assert client.process.wait() == 0
+    up, down = (
+        dict(line.split("=", 1) for line in one.splitlines())
+        for one in heard.read_text().split("\n\n")[:2]
+    )
+    assert up.pop("SSTPCA_EVENT") == "up" and down.pop("SSTPCA_EVENT") == "down"
+    address = IPv4Address(up.pop("SSTPCA_ADDRESS"))
+    assert POOL[0] <= address <= POOL[1]
+    assert down.pop("SSTPCA_ADDRESS") == str(address)
+    assert (
+        up
+        == down
+        == {
+            "SSTPCA_INTERFACE": "vpn0",
+            "SSTPCA_SERVER": str(fresh.network.server_address),
+            "SSTPCA_GATEWAY": str(LOCAL),
+            "SSTPCA_DNS": " ".join(map(str, DNS)),
+            "SSTPCA_ROUTES": "198.18.1.0/24",
+        }
+    )
 
 
 def test_a_kill_leaves_nothing_behind(fresh: Vpn, tmp_path: Path) -> None:
