@@ -2,7 +2,8 @@
 
 The way of a byte from a client to the network (each name is a module)::
 
-    service          the supervisor: port, firewall, cleaning up
+    service          the supervisor: firewall, cleaning up; all of it are the parts
+    listening        the sockets that listen
     crew             forks workers, each with its keeper
     confinement      what a worker gives up before it speaks to strangers
     keeper           beside a worker: users, sessions, interfaces; root
@@ -24,6 +25,7 @@ Wireshark is shown of one.
 ``sstp``, ``ppp``, ``responders`` and ``session`` do no I/O: bytes, answers and the time come in, effects go out.
 What the server needs to know of users, leases and sessions it asks through ``contracts``; what it
 is told when it starts is in ``config``, what it says in ``log``, which may go to ``log_targets``, what
-it raises in ``errors``. A service manager hands it sockets by ``activation`` and hears of it by
-``notify``; ``heartbeat`` knows whether the workers live.
+it raises in ``errors``. What administrators tell it later comes by ``control``, and ``changing`` does it:
+other settings, a drain, or another program, by ``takeover``. A service manager hands it sockets by
+``activation`` and hears of it by ``notify``; ``heartbeat`` knows whether the workers live.
 """

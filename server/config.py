@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from .contracts import Destination
+from .contracts import Backend, Destination
+from .takeover import Handover
 
 
 @enum.unique
@@ -52,6 +53,24 @@ NO_HOOKS: Final = Hooks()
 
 
 @dataclass(frozen=True, slots=True)
+class Reread:
+    """The settings as they are by now.
+
+    :param config: what a server of them is told.
+    :param backend: the store, as they have it.
+    :param effects: what is different, ``[server] mtu``, and when that takes effect, in words.
+    :param renews: whether some of it is for logins from now on.
+    :param taken: to be called once the server goes by them.
+    """
+
+    config: "Config"
+    backend: Backend
+    effects: Mapping[str, str]
+    renews: bool
+    taken: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One server's settings.
 
@@ -77,6 +96,13 @@ class Config:
     :param version: of the program.
     :param hooks: programs that are run for sessions.
     :param metrics: address and port where metrics and health are answered; None: nowhere.
+    :param control: the folder of the socket for administrators; None: there is none.
+    :param reread: returns the settings as they are by now. What takes effect at a restart alone is as it
+        was, unless it is told that this is one. Raises ServerError if they are of no use.
+    :param arguments: what starts this server as it was started, behind the program's own name; empty:
+        it is a part of another program, and no other can take over from it.
+    :param lock: the descriptor that holds the home; -1: none does.
+    :param before: what the program before has left, from which this one takes over.
     """
 
     name: str
@@ -97,3 +123,8 @@ class Config:
     destinations: Callable[[], Mapping[int, tuple[Destination, ...]]] = dict
     hooks: Hooks = NO_HOOKS
     open_firewall: bool = False
+    control: Path | None = None
+    reread: "Callable[[bool], Reread] | None" = None
+    arguments: tuple[str, ...] = ()
+    lock: int = -1
+    before: Handover | None = None

@@ -4,7 +4,7 @@ The server has no store of its own. ``sstpca`` gives it one (sstpca/serving.py);
 """
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -391,8 +391,8 @@ class Figures:
 class Backend(Protocol):
     """Gives each worker process its part of the store."""
 
-    def reset(self) -> None:
-        """No worker of this machine runs: forget what an earlier run left."""
+    def reset(self, living: Collection[int] = ()) -> None:
+        """Of this machine's workers, ``living`` run: forget what an earlier run left of others."""
 
     def join(self, pid: int) -> AbstractContextManager[tuple[Directory, Sessions]]:
         """Register the calling worker process; what it gives is for that process alone.

@@ -2,25 +2,28 @@
 
 import asyncio
 import gc
+import math
 import os
 import signal
-import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from . import confinement
 from .config import Config
 from .contracts import Backend
+from .errors import ServerError
 from .keeper.codec import MalformedMessage
 from .keeper.process import Ends, connect, give_up, keep
+from .listening import Listeners
 from .log import LOGGER
 from .log_targets import Datagrams
 from .metrics.board import Board
 from .metrics.tally import Tally
 from .net.tls import CertificateFiles
-from .net.worker import work
+from .net.worker import RETIRE, work
+from .takeover import Handover, Left
 
 #: Seconds in which a keeper whose worker has ended sees to what is left of it, before it is killed.
 _FAREWELL: Final = 6.0
@@ -38,20 +41,24 @@ _ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 class Pair:
     """A worker and its keeper, by their process ids.
 
-    :param slot: on the board of metrics.
+    :param slot: on the board of metrics; -1: on none that is there still.
     :param started: when, by time.monotonic().
+    :param retires: whether it takes nobody any more, and ends with its last session.
+    :param until: when those that are left then are ended, by time.monotonic().
     """
 
     worker: int
     keeper: int
     slot: int
     started: float
+    retires: bool = False
+    until: float = math.inf
 
 
 class Crew:
     """The pairs of one server.
 
-    :param listeners: listening sockets, which all workers share.
+    :param listeners: which all workers share.
     :param board: where the workers count.
     """
 
@@ -59,7 +66,7 @@ class Crew:
         self,
         config: Config,
         identity: CertificateFiles,
-        listeners: Sequence[socket.socket],
+        listeners: Listeners,
         backend: Backend,
         board: Board,
     ) -> None:
@@ -88,8 +95,68 @@ class Crew:
         far.close()
         self.pairs.append(Pair(worker, keeper, slot, time.monotonic()))
 
+    def adopt(self, before: Handover) -> None:
+        """Look after the workers of the program before, which go on until they are told to retire."""
+        now = time.monotonic()
+        self.pairs += [
+            Pair(
+                one.worker,
+                one.keeper,
+                one.slot if self._board.keep(one.slot, before.layout) else -1,
+                now,
+                retires=True,
+                until=one.until,
+            )
+            for one in before.left
+        ]
+        self._leaving.update(before.keepers)
+
+    @property
+    def left(self) -> tuple[Left, ...]:
+        """All workers, as the next program is told of them."""
+        return tuple(Left(one.worker, one.keeper, one.slot, one.until) for one in self.pairs)
+
+    @property
+    def leaving(self) -> tuple[tuple[int, float], ...]:
+        """Keepers whose worker has ended, and until when they may see to what is left of it."""
+        return tuple(self._leaving.items())
+
+    def renew(self, config: Config, identity: CertificateFiles, backend: Backend) -> None:
+        """Start others, which are told this, in place of those that there are; these retire.
+
+        :raises ServerError: if there are too many that have retired and have sessions still.
+        """
+        if self._board.room < config.workers:
+            raise ServerError(
+                f"{len(self.pairs)} workers of earlier settings have sessions still",
+                "wait until some of them have ended, or restart the server",
+            )
+        before = list(self.pairs)
+        self._config, self._identity, self._backend = config, identity, backend
+        for _ in range(config.workers):
+            self.start()
+        self.retire(before)
+
+    def retire(self, pairs: Iterable[Pair], until: float = math.inf) -> None:
+        """Have workers take nobody any more, and end with their last session.
+
+        :param until: when those that are left are ended, by time.monotonic().
+        """
+        for pair in pairs:
+            pair.retires, pair.until = True, min(pair.until, until)
+            os.kill(pair.worker, RETIRE)
+
+    def end_late(self) -> None:
+        """End the sessions of workers that had to be gone by now."""
+        for pair in self.pairs:
+            if time.monotonic() >= pair.until:
+                pair.until = math.inf
+                os.kill(pair.worker, signal.SIGTERM)
+
     def ended(self) -> list[tuple[Pair, str]]:
         """Return the pairs of which one has ended, and how; the other ends as well.
+
+        How is empty where it was to be.
 
         A worker without a keeper is of no use. A keeper without a worker ends by itself, once the
         programs of [hooks] have heard of the sessions that are lost.
@@ -110,7 +177,9 @@ class Crew:
                         os.waitpid(other, 0)
                     self.pairs.remove(pair)
                     self._board.leave(pair.slot)
-                    found.append((pair, f"its {what}, {os.waitstatus_to_exitcode(status)}"))
+                    expected = pair.retires and pid == pair.worker and not status
+                    how = f"its {what}, {os.waitstatus_to_exitcode(status)}"
+                    found.append((pair, "" if expected else how))
                     break
         return found
 
@@ -150,18 +219,18 @@ class Crew:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD, signal.SIGHUP, *_ENDING})
         logs = [one for one in LOGGER.handlers if isinstance(one, Datagrams)]
-        needed = [one.fileno() for one in (*self._listeners, far.store, far.kernel)]
+        listeners = self._listeners.sockets
+        needed = [one.fileno() for one in (*listeners, far.store, far.kernel)]
         needed += [one.fileno() for one in logs]
         confinement.confine(self._user, needed)
         identity = self._identity.presented()
         tally = Tally(self._board.slot(slot))
-        asyncio.run(work(self._config, identity, self._listeners, far, supervisor, tally))
+        asyncio.run(work(self._config, identity, listeners, far, supervisor, tally))
 
     def _be_keeper(self, near: Ends, far: Ends, worker: int) -> None:
         confinement.name("sstpca-keeper")
         far.close()
-        for listener in self._listeners:
-            listener.close()
+        self._listeners.close()
         try:
             keep(self._config, self._identity, self._backend, near, worker)
         except MalformedMessage as error:

@@ -8,28 +8,30 @@ import contextlib
 import math
 import resource
 import signal
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Final
 
 from . import confinement
-from .activation import handed_over
+from .changing import Changing
 from .config import Compat, Config
 from .contracts import Backend
+from .control import control_in
 from .crew import Crew
 from .dataplane import engine
-from .errors import ServerError
 from .hooks.hooked import check as check_hooks
+from .listening import listeners_of
 from .log import LOGGER
-from .metrics.exporting import Exporting, exporting_of
+from .metrics.exporting import exporting_of
 from .net import conntrack, shaping
-from .net.rules import CHANGED, Rules, rules_of
+from .net.rules import CHANGED, rules_of
 from .net.tls import CertificateFiles
 from .net.tun import check_tun
-from .net.worker import GRACE_PERIOD
+from .net.worker import GRACE_PERIOD, RETIRE
 from .notify import Notifier
+from .parts import Parts
 
 _ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 
@@ -44,25 +46,43 @@ _RETRY: Final = 5.0
 
 
 def serve(config: Config, backend: Backend) -> None:
-    """Serve until SIGTERM or SIGINT; SIGHUP is only spoken of.
+    """Serve until SIGTERM or SIGINT; SIGHUP has the settings read again.
 
     :raises ServerError: if this machine cannot serve; nothing of it is left changed then.
     """
+    before = config.before
+    if before and before.interface != config.interface:
+        LOGGER.warning(
+            "sessions go on to be called %s: that changes when the server is stopped and started",
+            before.interface,
+        )
+        config = replace(config, interface=before.interface)
     check_tun(config.interface)
     identity = CertificateFiles(config.identities, config.read_identities, config.tls)
+    check_hooks(config.hooks)
     # a session has two descriptors; the soft limit of 1024 is a relic of select(2)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with _signals() as awaited, ExitStack() as stack:
-        listeners = [stack.enter_context(one) for one in _listeners(config)]
+        listeners = stack.enter_context(
+            listeners_of(
+                config.listen,
+                before.listeners if before else (),
+                activated=before is not None and before.activated,
+            )
+        )
+        control = stack.enter_context(control_in(config.control))
         rules = stack.enter_context(rules_of(config))
         conntrack.check()
         shaping.sweep()
         stack.callback(shaping.sweep)
-        backend.reset()
-        check_hooks(config.hooks)
+        backend.reset({one.worker for one in before.left} if before else ())
         exporting = stack.enter_context(exporting_of(config, backend))
-        _Supervisor(config, identity, listeners, backend, awaited, rules, exporting).run()
+        crew = Crew(config, identity, listeners, backend, exporting.board)
+        parts = Parts(
+            config, identity, backend, listeners, rules, exporting, crew, control, Notifier()
+        )
+        _Supervisor(parts, awaited).run()
         backend.reset()
 
 
@@ -76,7 +96,8 @@ def _signals() -> Iterator[frozenset[signal.Signals]]:
     wanted = {*_ENDING, signal.SIGHUP}
     heard = {number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN}
     awaited = frozenset({signal.SIGCHLD, CHANGED, *heard})
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
+    # a worker that is told to retire before it can hear of that hears of it later
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*awaited, RETIRE})
     try:
         yield awaited
     finally:
@@ -85,137 +106,93 @@ def _signals() -> Iterator[frozenset[signal.Signals]]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _listeners(config: Config) -> Iterator[socket.socket]:
-    if handed := handed_over():
-        LOGGER.info(
-            "the service manager listens for the server, whatever settings.toml has of that"
-        )
-        yield from handed
-        return
-    for address, port in config.listen:
-        if address == "::" and not _has_ipv6():
-            LOGGER.info("this machine has no IPv6: not listening on ::")
-        else:
-            yield _listen(address, port)
-
-
-def _has_ipv6() -> bool:
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as sock:
-            sock.bind(("::", 0))
-    except OSError:
-        return False
-    return True
-
-
-def _listen(address: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind((address, port))
-        sock.listen(1024)
-        sock.setblocking(False)
-    except OSError as error:
-        sock.close()
-        raise ServerError(
-            f"cannot listen on {address} port {port}: {error.strerror}",
-            "choose another port or address in settings.toml, or stop what uses it "
-            f"(ss -ltnp 'sport = :{port}')",
-        ) from error
-    return sock
-
-
 class _Supervisor:
-    def __init__(
-        self,
-        config: Config,
-        identity: CertificateFiles,
-        listeners: list[socket.socket],
-        backend: Backend,
-        awaited: frozenset[signal.Signals],
-        rules: Rules,
-        exporting: Exporting,
-    ) -> None:
-        self._config = config
-        self._identity = identity
+    """Keeps going what there is.
+
+    :param awaited: the signals that wake it.
+    """
+
+    def __init__(self, parts: Parts, awaited: frozenset[signal.Signals]) -> None:
+        self._parts = parts
         self._awaited = awaited
-        self._listeners = listeners
-        self._backend = backend
-        self._rules = rules
-        self._exporting = exporting
-        self._crew = Crew(config, identity, listeners, backend, exporting.board)
-        #: Workers that ended and whose sessions the store still has.
-        self._lost: set[int] = set()
+        self._changing = Changing(parts)
         self._warned = -math.inf
-        self._manager = Notifier()
 
     def run(self) -> None:
         """Keep the workers running until a signal says stop; then stop them."""
+        parts = self._parts
         confinement.load()
-        self._crew.rehearse()
-        for _ in range(self._config.workers):
-            self._crew.start()
-        names = [sock.getsockname() for sock in self._listeners]
-        addresses = ", ".join(f"{name[0]} port {name[1]}" for name in names)
-        LOGGER.info("listening on %s with %d workers", addresses, self._config.workers)
+        parts.crew.rehearse()
+        self._changing.adopt()
+        for _ in range(parts.config.workers):
+            parts.crew.start()
+        addresses = parts.listeners.description
+        LOGGER.info("listening on %s with %d workers", addresses, parts.config.workers)
         LOGGER.info("IP packets pass %s", engine.DESCRIPTION)
-        if self._config.tls.compat is Compat.ROUTEROS_NO_PFS:
+        if parts.config.tls.compat is Compat.ROUTEROS_NO_PFS:
             LOGGER.warning(
                 "weaker TLS is taken too: with RouterOS' pfs=no, RSA exchanges the keys, and whoever "
                 "gets at the server's key can read what was recorded (compat in settings.toml)"
             )
         self._warn_of_expiry()
-        self._manager.ready(f"Listening on {addresses}")
+        parts.manager.ready(f"Listening on {addresses}")
+        self._changing.took_over()
         while not self._asked_to_end():
+            self._changing.answer()
             self._replace()
             self._forget()
+            parts.crew.end_late()
             self._reload_certificate()
             self._warn_of_expiry()
             self._reconcile_rules()
-            self._exporting.tick()
-            if not self._exporting.board.hangs():
-                self._manager.alive()
+            parts.exporting.tick()
+            if not parts.exporting.board.hangs():
+                parts.manager.alive()
         LOGGER.info("stopping")
-        self._manager.stopping()
-        self._crew.stop(GRACE_PERIOD + 2)
+        parts.manager.stopping()
+        parts.crew.stop(GRACE_PERIOD + 2)
 
     def _asked_to_end(self) -> bool:
         woken = signal.sigtimedwait(self._awaited, _RETRY)
         if woken is None:
             return False
         if woken.si_signo == signal.SIGHUP:
-            LOGGER.warning("SIGHUP is ignored: for changed settings, stop the server and start it")
+            self._changing.reload_by_signal()
         return woken.si_signo in _ENDING
 
     def _replace(self) -> None:
-        for pair, how in self._crew.ended():
+        parts = self._parts
+        for pair, how in parts.crew.ended():
+            parts.lost.add(pair.worker)
+            if not how:
+                LOGGER.info("worker %d has ended, with its last session", pair.worker)
+                continue
             LOGGER.error(
                 "worker %d ended unexpectedly (%s), its sessions are lost", pair.worker, how
             )
-            self._exporting.lost()
-            self._lost.add(pair.worker)
+            parts.exporting.lost()
             self._forget()
-            time.sleep(max(0.0, pair.started + _RESPAWN - time.monotonic()))
-            self._crew.start()
+            if not pair.retires:
+                time.sleep(max(0.0, pair.started + _RESPAWN - time.monotonic()))
+                parts.crew.start()
 
     def _forget(self) -> None:
-        for pid in list(self._lost):
+        parts = self._parts
+        for pid in list(parts.lost):
             try:
-                self._backend.forget(pid)
+                parts.backend.forget(pid)
             except Exception as error:  # whatever the store has, the port must stay served
                 LOGGER.error("the leases of worker %d stay taken for now: %s", pid, error)
             else:
-                self._lost.remove(pid)
+                parts.lost.remove(pid)
                 shaping.sweep()
 
     def _reload_certificate(self) -> None:
         """Say what the workers do about new server certificates; each of them sees for itself."""
+        identity = self._parts.identity
         try:
-            if self._identity.reload():
-                shown = self._identity.certificates.description
+            if identity.reload():
+                shown = identity.certificates.description
                 LOGGER.info("new connections are shown the %s", shown)
         except Exception as error:  # whatever the file has, the port must stay served
             LOGGER.error("%s; new connections are shown the certificate before", error)
@@ -227,13 +204,13 @@ class _Supervisor:
             return
         self._warned = now
         try:
-            if due := self._config.due():
+            if due := self._parts.config.due():
                 LOGGER.warning("%s", due)
         except Exception as error:  # whatever the file has, the port must stay served
             LOGGER.error("%s", error)
 
     def _reconcile_rules(self) -> None:
         try:
-            self._rules.reconcile()
+            self._parts.rules.reconcile()
         except Exception as error:  # interfaces that are there already go on
             LOGGER.error("%s", error)

@@ -265,29 +265,31 @@ class Home:
             os.close(descriptor)
 
     @contextlib.contextmanager
-    def serving(self, about: Mapping[str, object] = MappingProxyType({})) -> Iterator[None]:
-        """Hold the home for one server.
+    def serving(
+        self, about: Mapping[str, object] = MappingProxyType({}), held: int = -1
+    ) -> Iterator[int]:
+        """Hold the home for one server; give the descriptor that does.
 
         :param about: what :meth:`served` says of it, fit for JSON.
+        :param held: that descriptor, of a program from which this one takes over; -1: of none.
         :raises InUse: if another server has it.
         :raises Unavailable: if it cannot be written, or its file system has no locks.
         """
         path = self.root / "serve.lock"
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, SECRET)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            descriptor = os.open(path, flags, SECRET) if held < 0 else held
         except OSError:
             why, hint = unwritable(path)
             raise Unavailable(f"cannot write {path}: {why}", hint) from None
         try:
-            if not locks.try_take(descriptor):
+            if held < 0 and not locks.try_take(descriptor):
                 raise InUse(
                     f"a server is already running for the home {self.root}",
                     "stop it first, or serve another home",
                 )
-            with contextlib.suppress(OSError):  # a full disk is no reason not to serve
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, json.dumps(dict(about)).encode(), 0)
-            yield
+            say_of_server(descriptor, about)
+            yield descriptor
         finally:
             os.close(descriptor)
 
@@ -306,3 +308,10 @@ class Home:
         finally:
             os.close(descriptor)
         return said if isinstance(said, dict) else {}
+
+
+def say_of_server(descriptor: int, about: Mapping[str, object]) -> None:
+    """Have :meth:`Home.served` say this of the server that holds a home by ``descriptor``."""
+    with contextlib.suppress(OSError):  # a full disk is no reason not to serve
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(dict(about)).encode(), 0)

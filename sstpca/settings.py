@@ -6,8 +6,8 @@ import difflib
 import ipaddress
 import re
 import stat
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,131 +17,92 @@ from .disk.reading import read_text
 from .disk.writing import write_file
 from .errors import InvalidInput, SstpcaError
 from .names import Hosts, check_address, parse_hosts, quoted
+from .setting_kinds import TEXT, TRUTH, Effect, Kind, matching, one_of, setting, texts, whole
 
 _INTERFACE: Final = re.compile(r"[a-z][a-z0-9_]{0,8}")
 _LANGUAGE: Final = re.compile(r"[a-z]{2}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """What values a setting may have.
-
-    :param words: what it has to be, for messages.
-    """
-
-    words: str
-    fits: Callable[[Any], bool]
-
-
-def _whole(least: int, most: int) -> _Kind:
-    # True is an int for Python, and none for TOML
-    return _Kind(
-        f"a whole number from {least} to {most}",
-        lambda value: type(value) is int and least <= value <= most,
-    )
-
-
-def _matching(pattern: re.Pattern[str], words: str) -> _Kind:
-    return _Kind(words, lambda value: isinstance(value, str) and bool(pattern.fullmatch(value)))
-
-
-def _one_of(*values: str) -> _Kind:
-    return _Kind(" or ".join(f'"{one}"' for one in values), lambda value: value in values)
-
-
-def _texts(least: int, words: str) -> _Kind:
-    return _Kind(
-        words,
-        lambda value: (
-            isinstance(value, list)
-            and len(value) >= least
-            and all(isinstance(one, str) for one in value)
-        ),
-    )
-
-
-_TEXT: Final = _Kind('a text in quotes: "..."', lambda value: isinstance(value, str))
-_TRUTH: Final = _Kind("true or false", lambda value: isinstance(value, bool))
-
-
-def _setting(default: Any, kind: _Kind) -> Any:
-    return field(default=default, metadata={"kind": kind})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
     """The ``[server]`` table; its comments in templates/settings.toml.j2 say what each value does."""
 
-    names: tuple[str, ...] = _setting((), _texts(0, 'a list of names: ["vpn.example.com"]'))
-    addresses: tuple[str, ...] = _setting((), _texts(0, 'a list of addresses: ["203.0.113.5"]'))
-    port: int = _setting(443, _whole(1, 65535))
-    listen: tuple[str, ...] = _setting(
+    names: tuple[str, ...] = setting((), texts(0, 'a list of names: ["vpn.example.com"]'))
+    addresses: tuple[str, ...] = setting((), texts(0, 'a list of addresses: ["203.0.113.5"]'))
+    port: int = setting(443, whole(1, 65535), Effect.RESTART)
+    listen: tuple[str, ...] = setting(
         ("0.0.0.0", "::"),  # noqa: S104 a VPN server is reached from anywhere
-        _texts(1, 'a list of one address or more: ["0.0.0.0", "::"]'),
+        texts(1, 'a list of one address or more: ["0.0.0.0", "::"]'),
+        Effect.RESTART,
     )
-    workers: int = _setting(0, _whole(0, 256))
-    interface: str = _setting(
-        "sstp", _matching(_INTERFACE, "1 to 9 signs of a-z, 0-9 and _ in quotes, a letter first")
+    workers: int = setting(0, whole(0, 256))
+    interface: str = setting(
+        "sstp",
+        matching(_INTERFACE, "1 to 9 signs of a-z, 0-9 and _ in quotes, a letter first"),
+        Effect.START,
     )
-    mtu: int = _setting(1400, _whole(576, 1500))
-    nat: bool = _setting(True, _TRUTH)
-    nat66: bool = _setting(False, _TRUTH)
+    mtu: int = setting(1400, whole(576, 1500))
+    nat: bool = setting(True, TRUTH, Effect.RESTART)
+    nat66: bool = setting(False, TRUTH, Effect.RESTART)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsSettings:
     """The ``[tls]`` table: what the server takes in TLS."""
 
-    minimum_version: str = _setting("1.2", _one_of("1.2", "1.3"))
-    compat: str = _setting("none", _one_of("none", "routeros-no-pfs"))
+    minimum_version: str = setting("1.2", one_of("1.2", "1.3"))
+    compat: str = setting("none", one_of("none", "routeros-no-pfs"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleSettings:
     """The ``[bundle]`` table: what users see."""
 
-    connection: str = _setting("", _TEXT)
-    contact: str = _setting("", _TEXT)
-    language: str = _setting("en", _matching(_LANGUAGE, 'two letters in quotes, such as "en"'))
-    logo: str = _setting("", _TEXT)
-    revocation_check: bool = _setting(True, _TRUTH)
+    connection: str = setting("", TEXT, Effect.OTHERS)
+    contact: str = setting("", TEXT, Effect.OTHERS)
+    language: str = setting(
+        "en", matching(_LANGUAGE, 'two letters in quotes, such as "en"'), Effect.OTHERS
+    )
+    logo: str = setting("", TEXT, Effect.OTHERS)
+    revocation_check: bool = setting(True, TRUTH, Effect.OTHERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockoutSettings:
     """The ``[lockout]`` table: how many wrong passwords there may be."""
 
-    user: int = _setting(10, _whole(0, 1000))
-    source: int = _setting(50, _whole(0, 100_000))
-    minutes: int = _setting(15, _whole(1, 1440))
+    user: int = setting(10, whole(0, 1000))
+    source: int = setting(50, whole(0, 100_000))
+    minutes: int = setting(15, whole(1, 1440))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupSettings:
     """The ``[backup]`` table: what the backup timer, and ``ca backup`` without a file, do."""
 
-    folder: str = _setting("", _TEXT)
-    keep: int = _setting(14, _whole(1, 10_000))
-    passphrase_file: str = _setting("", _TEXT)
+    folder: str = setting("", TEXT, Effect.OTHERS)
+    keep: int = setting(14, whole(1, 10_000), Effect.OTHERS)
+    passphrase_file: str = setting("", TEXT, Effect.OTHERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistorySettings:
     """The ``[history]`` table: for how long it is kept who was there, and who was not let in."""
 
-    days: int = _setting(365, _whole(0, 36_500))
+    days: int = setting(365, whole(0, 36_500))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsSettings:
     """The ``[metrics]`` table: where the server says how it is; nowhere if it is empty."""
 
-    listen: str = _setting(
+    listen: str = setting(
         "",
-        _Kind(
+        Kind(
             'an address and a port, "127.0.0.1:9477" or "[::1]:9477", or "" for none',
             lambda value: isinstance(value, str) and (not value or bool(endpoint(value))),
         ),
+        Effect.RESTART,
     )
 
     @property
@@ -150,7 +111,7 @@ class MetricsSettings:
         return endpoint(self.listen)
 
 
-_PROGRAM: Final = _Kind(
+_PROGRAM: Final = Kind(
     'the path of a program, "/etc/sstpca/up", or "" for none',
     lambda value: (
         isinstance(value, str) and (not value or value.startswith("/")) and "\0" not in value
@@ -162,16 +123,16 @@ _PROGRAM: Final = _Kind(
 class HookSettings:
     """The ``[hooks]`` table: programs that are run for sessions."""
 
-    up: str = _setting("", _PROGRAM)
-    down: str = _setting("", _PROGRAM)
-    seconds: int = _setting(10, _whole(1, 600))
+    up: str = setting("", _PROGRAM)
+    down: str = setting("", _PROGRAM)
+    seconds: int = setting(10, whole(1, 600))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenewalSettings:
     """The ``[renewal]`` table: what the renewal timer needs."""
 
-    passphrase_file: str = _setting("", _TEXT)
+    passphrase_file: str = setting("", TEXT, Effect.OTHERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +203,39 @@ def load(path: Path) -> Settings:
     return settings
 
 
+def effects() -> dict[str, Effect]:
+    """Return when a change of each setting takes effect, by its name: ``[server] mtu``."""
+    return {f"[{section}] {one.name}": one.metadata["effect"] for section, one in _fields()}
+
+
+def changes(before: Settings, after: Settings) -> dict[str, Effect]:
+    """Return what is different, as ``[server] mtu``, and when that takes effect."""
+    return {
+        f"[{section}] {one.name}": one.metadata["effect"]
+        for section, one in _fields()
+        if _value(before, section, one) != _value(after, section, one)
+    }
+
+
+def until_restart(before: Settings, after: Settings) -> Settings:
+    """Return ``after``, with what takes effect at a restart alone, or later, as it was ``before``."""
+    for section, one in _fields():
+        if one.metadata["effect"] in (Effect.RESTART, Effect.START):
+            kept = {one.name: _value(before, section, one)}
+            sections: dict[str, Any] = {section: replace(getattr(after, section), **kept)}
+            after = replace(after, **sections)
+    return after
+
+
+def _fields() -> Iterator[tuple[str, dataclasses.Field[Any]]]:
+    for section, kind in _SECTIONS.items():
+        yield from ((section, one) for one in dataclasses.fields(kind))
+
+
+def _value(settings: Settings, section: str, one: dataclasses.Field[Any]) -> Any:
+    return getattr(getattr(settings, section), one.name)
+
+
 def write_hosts(path: Path, hosts: Hosts) -> None:
     """Write ``hosts`` into settings.toml; all else in it stays as it is, comments too.
 
@@ -281,7 +275,7 @@ def _section_of(key: str) -> str | None:
     return next((name for name, kind in _SECTIONS.items() if key in _kinds(kind)), None)
 
 
-def _kinds(section: type) -> dict[str, _Kind]:
+def _kinds(section: type) -> dict[str, Kind]:
     return {one.name: one.metadata["kind"] for one in dataclasses.fields(section)}
 
 

@@ -116,7 +116,8 @@ ROOMS: dict[str, tuple[str, str]] = {
         "accounts of other programs, as values: no home, no database",
     ),
     "client": ("server", "the other end of the server's protocols"),
-    "settings": ("errors names addresses toml disk home", "one file of a home"),
+    "setting_kinds": ("", "what a value may be, whichever file it is in"),
+    "settings": ("setting_kinds errors names addresses toml disk home", "one file of a home"),
     "lint": (
         "errors names addresses disk.reading x509",
         "it judges certificates of anybody, and knows no home",
@@ -138,7 +139,7 @@ ROOMS: dict[str, tuple[str, str]] = {
         "it makes files; nobody below knows of them",
     ),
     "serving": (
-        "errors names addresses disk home secrets settings x509 access store authority server "
+        "errors names addresses disk home secrets setting_kinds settings x509 access store authority server "
         "__version__",
         "the server's view of a home: it needs no bundle, and no front end; metrics say the version",
     ),

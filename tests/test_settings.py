@@ -7,6 +7,9 @@ import pytest
 
 from sstpca import settings
 from sstpca.errors import SstpcaError
+from sstpca.setting_kinds import Effect
+
+TEMPLATE = Path(__file__).resolve().parents[1] / "templates" / "settings.toml.j2"
 
 Said = Callable[[str], tuple[str, str]]
 
@@ -167,3 +170,56 @@ def test_all_of_it_is_taken(tmp_path: Path) -> None:
             connection="c", contact="d", language="de", logo="l", revocation_check=False
         ),
     )
+
+
+#: What stands in the comment of a setting that takes more than a reload.
+MARKS = {Effect.RESTART: "(restart)", Effect.START: "(stop)"}
+
+
+def commented() -> dict[str, str]:
+    """Return the comment of each setting of a new file, as ``[server] port``."""
+    found, section, comment = {}, "", ""
+    for line in TEMPLATE.read_text().splitlines():
+        if line.startswith("["):
+            section, comment = line, ""
+        elif line.startswith("#"):
+            comment += line
+        elif not line:
+            comment = ""
+        else:
+            found[f"{section} {line.partition(' =')[0]}"] = comment
+    return found
+
+
+def test_the_comments_say_what_takes_a_restart() -> None:
+    # of two settings under one comment it is for both
+    marked = {
+        name: next((effect for effect, mark in MARKS.items() if mark in comment), None)
+        for name, comment in commented().items()
+    }
+    assert marked == {
+        name: effect if effect in MARKS else None for name, effect in settings.effects().items()
+    }
+
+
+def read(path: Path, text: str) -> settings.Settings:
+    path.write_text(BEFORE + text)
+    return settings.load(path)
+
+
+def test_what_is_different_and_what_waits_for_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    before = read(path, "mtu = 1400\nport = 443\n[hooks]\nseconds = 3\n")
+    after = read(path, 'mtu = 1300\nport = 444\ninterface = "vpn"\n[bundle]\ncontact = "me"\n')
+    assert settings.changes(before, before) == {}
+    assert settings.changes(before, after) == {
+        "[server] port": Effect.RESTART,
+        "[server] interface": Effect.START,
+        "[server] mtu": Effect.LOGIN,
+        "[hooks] seconds": Effect.LOGIN,
+        "[bundle] contact": Effect.OTHERS,
+    }
+    merged = settings.until_restart(before, after)
+    assert (merged.server.mtu, merged.server.port, merged.server.interface) == (1300, 443, "sstp")
+    assert merged.bundle.contact == "me"
+    assert settings.changes(merged, after).keys() == {"[server] port", "[server] interface"}

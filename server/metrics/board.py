@@ -5,9 +5,9 @@ Linux runs on write at once: no lock. Who only reads gets a descriptor that cann
 (fcntl(2), F_SEAL_FUTURE_WRITE).
 """
 
-import contextlib
 import errno
 import fcntl
+import hashlib
 import mmap
 import os
 import time
@@ -19,6 +19,11 @@ from .figures import ALIVE, ANSWERED, CELLS, FIGURES
 #: Workers at a time, at most: as many as there may be, and as many again while they are replaced.
 SLOTS: Final = 512
 
+#: What stands where: another release may have it otherwise.
+LAYOUT: Final = hashlib.sha256(
+    repr((SLOTS, CELLS, [(one.name, one.bounds, one.places) for one in FIGURES])).encode()
+).hexdigest()
+
 #: Seconds after which a worker hangs: it says once a second that it lives, and nothing that it does
 #: takes a tenth of this.
 HANGS_AFTER: Final = 20.0
@@ -26,9 +31,7 @@ HANGS_AFTER: Final = 20.0
 _NUMBER: Final = 8
 _SIZE: Final = SLOTS * CELLS * _NUMBER
 
-# linux/fcntl.h; Python has it since 3.15
-_F_SEAL_FUTURE_WRITE: Final = 0x0010
-_SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | _F_SEAL_FUTURE_WRITE | fcntl.F_SEAL_SEAL
+_SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 if TYPE_CHECKING:
     Slot: TypeAlias = memoryview[float]
@@ -38,17 +41,26 @@ else:  # Python before 3.14 cannot say of what
 
 
 class Board:
-    """Made before the workers are forked; they inherit it."""
+    """Made before the workers are forked; they inherit it.
 
-    def __init__(self) -> None:
-        self.descriptor = os.memfd_create("sstpca-metrics", os.MFD_ALLOW_SEALING)
-        os.ftruncate(self.descriptor, _SIZE)
+    :param descriptor: of one that the program before has made; -1: of none.
+    """
+
+    def __init__(self, descriptor: int = -1) -> None:
+        self.descriptor = descriptor
+        if descriptor < 0:
+            self.descriptor = os.memfd_create("sstpca-metrics", os.MFD_ALLOW_SEALING)
+            os.fchmod(self.descriptor, 0o600)
+            os.ftruncate(self.descriptor, _SIZE)
+            fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, _SEALS)
         # it stays as long as this process
         self._numbers = memoryview(mmap.mmap(self.descriptor, _SIZE)).cast("d")
-        with contextlib.suppress(OSError):  # Linux before 5.1 knows no such seal
-            fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, _SEALS)
         #: The slots in use, and since when, by time.monotonic().
         self._taken: dict[int, float] = {}
+
+    def shown(self) -> int:
+        """Open it for who only reads it, and return the descriptor."""
+        return os.open(f"/proc/self/fd/{self.descriptor}", os.O_RDONLY | os.O_CLOEXEC)
 
     def take(self) -> int:
         """Return the number of a slot for a new worker; what others have counted there stays.
@@ -61,6 +73,21 @@ class Board:
         self._taken[free] = time.monotonic()
         return free
 
+    def keep(self, number: int, layout: str) -> bool:
+        """Keep the slot of a worker that the program before has started.
+
+        :returns: whether it counts there; on a board of another layout it does not.
+        """
+        kept = layout == LAYOUT and 0 <= number < SLOTS
+        if kept:
+            self._taken[number] = time.monotonic()
+        return kept
+
+    @property
+    def room(self) -> int:
+        """How many slots are free."""
+        return SLOTS - len(self._taken)
+
     def hangs(self) -> bool:
         """Whether there is a worker that has not said for :data:`HANGS_AFTER` that it lives."""
         latest = time.monotonic() - HANGS_AFTER
@@ -69,7 +96,12 @@ class Board:
         )
 
     def leave(self, number: int) -> None:
-        """The worker has ended, however: what it had is gone, what it has counted stays."""
+        """The worker has ended, however: what it had is gone, what it has counted stays.
+
+        :param number: of its slot; -1: it has none.
+        """
+        if number < 0:
+            return
         self._taken.pop(number, None)
         slot = self.slot(number)
         slot[ALIVE] = slot[ANSWERED] = 0.0

@@ -18,7 +18,8 @@ from typing import Final
 from ..config import Config
 from ..contracts import Backend, Figures
 from ..log import LOGGER
-from .board import Board
+from ..takeover import Handover
+from .board import LAYOUT, Board
 from .gathered import Gathered
 
 #: Seconds between two looks at what the store knows; and until what has failed is tried again.
@@ -38,6 +39,7 @@ class Exporting:
     :param gather: returns what the store knows; anything it raises is said.
     :param version: of the program.
     :param workers: how many there are to be.
+    :param listener: what the program before has listened with there.
     """
 
     def __init__(
@@ -48,11 +50,12 @@ class Exporting:
         *,
         version: str,
         workers: int,
+        listener: socket.socket | None = None,
     ) -> None:
         self._address = address
         self.board = board
         self._gather = gather
-        self._listener: socket.socket | None = None
+        self._listener = listener
         self._told: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._failing = ""
@@ -73,6 +76,21 @@ class Exporting:
         self._end()
         if self._listener is not None:
             self._listener.close()
+
+    @property
+    def listener(self) -> int:
+        """The descriptor that listens; -1: none does."""
+        return -1 if self._listener is None else self._listener.fileno()
+
+    def follow(self, gather: Callable[[], Figures], workers: int) -> None:
+        """Ask the store as other settings have it, and say how many workers there are to be now."""
+        self._gather = gather
+        self.told = replace(self.told, workers=workers)
+
+    def pause(self) -> None:
+        """End what answers: whoever asks waits until it is started again."""
+        self._end()
+        self._next = 0.0
 
     def lost(self) -> None:
         """A worker has ended unexpectedly."""
@@ -108,8 +126,12 @@ class Exporting:
                 LOGGER.error("what answers for metrics has ended, and is started again")
             self._told, other = socket.socketpair()
             self._told.settimeout(_PATIENCE)
-            with other:
-                self._process = _run(self._listener.fileno(), other.fileno(), self.board.descriptor)
+            shown = self.board.shown()
+            try:
+                with other:
+                    self._process = _run(self._listener.fileno(), other.fileno(), shown)
+            finally:
+                os.close(shown)
             self._failing = ""
             LOGGER.info("metrics and health are at http://%s/metrics and /health", _shown(address))
 
@@ -143,13 +165,29 @@ class Exporting:
 
 def exporting_of(config: Config, backend: Backend) -> Exporting:
     """Return what answers for the server that is told this when it starts."""
-    return Exporting(
+    before = config.before
+    exporting = Exporting(
         config.metrics,
-        Board(),
+        Board(before.board) if before and before.layout == LAYOUT else Board(),
         backend.figures,
         version=config.version,
         workers=config.workers,
+        listener=_kept(before, config.metrics) if before else None,
     )
+    if before:
+        exporting.told = replace(exporting.told, begun=before.begun, lost=before.failed)
+    return exporting
+
+
+def _kept(before: Handover, address: tuple[str, int] | None) -> socket.socket | None:
+    """Return what the program before has listened with, if that is where to listen still."""
+    if before.metrics < 0:
+        return None
+    listener = socket.socket(fileno=before.metrics)
+    if address is not None and listener.getsockname()[:2] == address:
+        return listener
+    listener.close()
+    return None
 
 
 def _shown(address: tuple[str, int]) -> str:

@@ -121,6 +121,16 @@ class Firewall:
         """
         self._make(self._config.destinations())
 
+    def follow(self, config: Config) -> None:
+        """Have the table as other settings have it.
+
+        :raises ServerError: if nft refuses.
+        """
+        if config.mtu != self._config.mtu:
+            self._config = config
+            self._make(config.destinations())
+        self._config = config
+
     def reconcile(self) -> None:
         """Have other lists of where users may go, if they have changed.
 

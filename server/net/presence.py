@@ -11,12 +11,16 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def present(table: str) -> Iterator[None]:
-    """Be seen as the server that has ``table`` while the block runs."""
-    with _socket() as sign:
-        # whoever has taken the name shows that this server runs as well as it could itself
-        _bind(sign, table)
-        yield
+def present(table: str, before: int = -1) -> Iterator[socket.socket]:
+    """Be seen as the server that has ``table`` while the block runs.
+
+    :param before: the socket of the program from which this one takes over; -1: of none.
+    """
+    with _socket() if before < 0 else socket.socket(fileno=before) as sign:
+        if before < 0:
+            # whoever has taken the name shows that this server runs as well as it could itself
+            _bind(sign, table)
+        yield sign
 
 
 def is_present(table: str) -> bool:

@@ -40,7 +40,8 @@ def rules_of(config: Config) -> Iterator["Rules"]:
     forwarding = Forwarding(config.table, config.interface, IPV4)
     forwarding_ipv6 = forwarding_of_ipv6(config)
     with ExitStack() as stack:
-        stack.enter_context(present(config.table))
+        before = config.before
+        sign = stack.enter_context(present(config.table, before.presence if before else -1))
         changes = stack.enter_context(_changes())
         firewall.open()
         stack.callback(firewall.close)
@@ -57,6 +58,7 @@ def rules_of(config: Config) -> Iterator["Rules"]:
             changes,
             opening,
             names=(config.table, *TABLES),
+            sign=sign,
         )
         rules.reconcile()
         yield rules
@@ -101,6 +103,7 @@ class Rules:
     :param changes: a netlink socket that tells of every change.
     :param opening: what is done about the firewalls of others.
     :param names: of the tables.
+    :param sign: shows others of this machine that this server runs.
     """
 
     def __init__(
@@ -112,6 +115,7 @@ class Rules:
         opening: Opening,
         *,
         names: tuple[str, ...],
+        sign: socket.socket,
     ) -> None:
         self._firewall = firewall
         self._forwarding = forwarding
@@ -120,6 +124,14 @@ class Rules:
         self._opening = opening
         self._names = [name.encode() + b"\0" for name in names]
         self._doubtful = False
+        self.sign = sign
+
+    def follow(self, config: Config) -> None:
+        """Have the rules as other settings have them.
+
+        :raises ServerError: if nft refuses.
+        """
+        self._firewall.follow(config)
 
     def reconcile(self) -> None:
         """See what has changed, and put right what concerns us.

@@ -26,6 +26,9 @@ from .tls import Certificate, Presented
 #: Seconds in which all sessions have to end when the server stops.
 GRACE_PERIOD: Final = 8.0
 
+#: Has a worker take nobody any more, and end with its last session.
+RETIRE: Final = signal.SIGUSR1
+
 _BEAT: Final = 1.0
 
 #: Bytes that the kernel takes of a connection beyond those on their way, at most: what waits there
@@ -75,16 +78,22 @@ class Worker:
         self._strangers = Strangers(shared.loop.time)
         self._connections: set[Connection] = set()
         self._stopping = asyncio.Event()
+        self._retired = False
 
     async def run(self, supervisor: int) -> None:
-        """Work until SIGTERM, or until the process ``supervisor`` is no longer our parent."""
+        """Work until SIGTERM, or until the process ``supervisor`` is no longer our parent.
+
+        After :data:`RETIRE`, nobody new is accepted, and the end of the last session is the end.
+        """
         self._loop.add_signal_handler(signal.SIGTERM, self._stopping.set)
+        self._loop.add_signal_handler(RETIRE, self._retire)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {RETIRE})  # it may have come already
         await self._beat()
         for listener in self._listeners:
             self._loop.add_reader(listener, self._accept, listener)
         # beside the loop: a store that does not answer must not keep us from hearing SIGTERM
         beats = self._loop.create_task(self._beats())
-        while not self._stopping.is_set() and os.getppid() == supervisor:
+        while not (self._stopping.is_set() or self._done) and os.getppid() == supervisor:
             await self._pause(_BEAT)
             self._shared.log_limit.sum_up()
             self._shared.tally.turned(
@@ -95,6 +104,18 @@ class Worker:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         beats.cancel()
         await self._end_all()
+
+    def _retire(self) -> None:
+        self._retired = True
+        for listener in self._listeners:
+            self._loop.remove_reader(listener)
+            listener.close()
+        self._listeners = ()
+
+    @property
+    def _done(self) -> bool:
+        busy = self._connections or len(self._strangers) or self._shared.tasks
+        return self._retired and not busy
 
     async def _beats(self) -> None:
         while True:
@@ -175,6 +196,8 @@ class Worker:
 
     def _accept(self, listener: socket.socket) -> None:
         """Take one connection; the other workers may have been faster."""
+        if listener not in self._listeners:  # it was closed since the loop saw somebody come
+            return
         try:
             plain, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
@@ -183,7 +206,7 @@ class Worker:
             # out of descriptors or memory: trying again at once would only spin
             LOGGER.error("cannot accept a connection: %s", error.strerror)
             self._loop.remove_reader(listener)
-            self._loop.call_later(_BEAT, self._loop.add_reader, listener, self._accept, listener)
+            self._loop.call_later(_BEAT, self._listen_again, listener)
             return
         self._shared.tally.connected()
         plain.setblocking(False)
@@ -192,6 +215,10 @@ class Worker:
         plain.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _UNSENT)
         # a socket that a service manager opened may be for both families
         self._receive(plain, host=str(address[0]).removeprefix("::ffff:"), port=int(address[1]))
+
+    def _listen_again(self, listener: socket.socket) -> None:
+        if listener in self._listeners:
+            self._loop.add_reader(listener, self._accept, listener)
 
     def _receive(self, plain: socket.socket, *, host: str, port: int) -> None:
         peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -47,6 +47,10 @@ _COMMANDS: Final = {
         "Look at an SSTP server as the Windows client does, check by check; or at this machine.",
         ("doctor",),
     ),
+    "drain": Later(
+        "Have the server take no new connections, and wait for the end of its sessions.",
+        ("running",),
+    ),
     "explain": Later(
         "Say what an error of Windows means, why it comes, and what to do about it.", ("explain",)
     ),
@@ -56,6 +60,13 @@ _COMMANDS: Final = {
     "profile": Later("Add, show, change and remove access profiles.", ("profile",)),
     "quickstart": Later(
         "Make everything that is missing, and run the VPN server.", ("quickstart",)
+    ),
+    "reload": Later(
+        "Have the server that runs go by settings.toml as it is now; no session ends.",
+        ("running",),
+    ),
+    "restart": Later(
+        "Have this program take over from the server that runs; no session ends.", ("running",)
     ),
     "serve": Later("Run the VPN server, until SIGTERM or Ctrl-C.", ("serve",)),
     "server": Later(

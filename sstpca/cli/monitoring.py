@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ..errors import command
 from .context import Context
 from .options import force_option
 from .output import talk, warn
@@ -35,8 +36,7 @@ def monitoring(context: Context, output: Path, force: bool) -> None:
     answers = context.vpn.administrators.write_monitoring(output, force=force)
     click.echo(output)
     if not answers:
-        warn(
-            "the server answers nobody: set listen below [metrics] in settings.toml, and restart it"
-        )
+        what = "the server answers nobody: set listen below [metrics] in settings.toml, then '"
+        warn(what, command("restart"), "'")
     talk("next: take prometheus.yml over into Prometheus' own; 'promtool check config' checks it")
     talk("then, in Grafana: Dashboards, New, Import, with grafana.json")

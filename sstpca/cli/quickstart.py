@@ -11,6 +11,7 @@ from .context import Context
 from .init import report, warn_of_contact, warn_of_hosts
 from .options import open_firewall_option
 from .output import warn
+from .serve import serving
 from .serving_log import begin
 from .usage import Command
 
@@ -57,7 +58,9 @@ def quickstart(
     settings = context.vpn.settings
     click.echo(f"Clients connect to {settings.host}, TCP port {settings.server.port}.\n")
     with begin(context.home_path, None):
-        context.vpn.serve(open_firewall=open_firewall)
+        flags = ["--open-firewall"] if open_firewall else []
+        arguments = [*serving(context), *flags]
+        context.vpn.serve(open_firewall=open_firewall, arguments=arguments)
 
 
 def _check_same(vpn: Vpn, hosts: tuple[str, ...], port: int | None) -> None:

@@ -56,4 +56,21 @@ def serve(
     if as_json:
         raise InvalidInput("--json is for --check; the log is JSON with --log-format json")
     with begin(context.home_path, log_format, syslog):
-        context.vpn.serve(open_firewall=open_firewall)
+        context.vpn.serve(
+            open_firewall=open_firewall,
+            arguments=_arguments(context, log_format, syslog, open_firewall=open_firewall),
+        )
+
+
+def _arguments(
+    context: Context, log_format: str | None, syslog: str | None, *, open_firewall: bool
+) -> list[str]:
+    """Return what was typed, for the program that takes over one day."""
+    given = [("--log-format", log_format), ("--syslog", syslog)]
+    options = [part for name, value in given if value is not None for part in (name, value)]
+    return [*serving(context), *options, *(["--open-firewall"] if open_firewall else [])]
+
+
+def serving(context: Context) -> list[str]:
+    """Return the arguments that serve this home."""
+    return ["--home", str(context.vpn.home.root.resolve()), "serve"]

@@ -102,7 +102,11 @@ def _server(found: Status, now: float) -> str:
     if server.started is not None:
         words = [f"runs since {local(server.started)} ({_ago(now - server.started)})"]
     words += [f"sstpca {server.version}"] if server.version else []
-    words += [f"{server.alive} of {server.workers} workers"] if server.workers else []
+    if server.workers:
+        words.append(f"{server.alive - server.earlier} of {server.workers} workers")
+    if server.earlier:
+        words.append(f"{counted(server.earlier, 'worker')} of before with sessions still")
+    words += ["draining"] if server.draining else []
     words += [f"TCP {server.port} of {' and '.join(server.listen)}"] if server.port else []
     return ", ".join(words)
 

@@ -75,6 +75,11 @@ class Program(Reach):
         return (*self.command, "serve", *(("--open-firewall",) if self.open_firewall else ()))
 
     @property
+    def reload(self) -> tuple[str, ...]:
+        """The words that have the server read its settings again."""
+        return (*self.command, "reload")
+
+    @property
     def renew(self) -> tuple[str, ...]:
         """The words that renew what ends soon."""
         passphrase = self.ca_passphrase

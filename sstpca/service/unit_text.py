@@ -93,6 +93,7 @@ def server(program: Program, *, socket: bool) -> str:
             ("Type", "notify"),
             ("NotifyAccess", "main"),
             ("ExecStart", escaping.command(program.serve)),
+            ("ExecReload", escaping.command(program.reload)),
             ("Restart", "always"),
             ("RestartSec", "5"),
             # the supervisor ends the workers, each of which ends its sessions

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Final
@@ -269,9 +269,9 @@ class StoreBackend:
         self._limits = limits
         self._kept = kept
 
-    def reset(self) -> None:
-        """Forget the workers of this machine, and those elsewhere that stopped beating."""
-        sessions.remove_dead_workers(Store.open(self._home.database), _this_host())
+    def reset(self, living: Collection[int] = ()) -> None:
+        """Forget the workers of this machine but ``living``, and those elsewhere that stopped beating."""
+        sessions.remove_dead_workers(Store.open(self._home.database), _this_host(), living)
 
     @contextlib.contextmanager
     def join(self, pid: int) -> Iterator[tuple[Directory, Sessions]]:

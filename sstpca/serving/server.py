@@ -8,41 +8,99 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sstpca.server.config import Compat, Config, Hooks, TlsSettings
+from sstpca.server.config import Compat, Config, Hooks, Reread, TlsSettings
 from sstpca.server.contracts import Destination
 from sstpca.server.errors import ServerError
 from sstpca.server.service import serve as run_server
+from sstpca.server.takeover import taken_over
 
 from .. import __version__
 from ..authority.identity import ending, load_identities
 from ..errors import SstpcaError, Unavailable
-from ..home import Home
+from ..home import Home, say_of_server
 from ..secrets import Sealer
-from ..settings import Settings
+from ..setting_kinds import Effect
+from ..settings import Settings, changes, load, until_restart
 from ..store import Store, profiles
 from ..x509.pair import identity_to_pem
 from .backend import StoreBackend
 
 
-def serve(home: Home, settings: Settings, *, open_firewall: bool = False) -> None:
+def serve(
+    home: Home, settings: Settings, *, open_firewall: bool = False, arguments: tuple[str, ...] = ()
+) -> None:
     """Run the VPN server of ``home`` until SIGTERM or SIGINT.
 
     :param open_firewall: whether other firewalls of this machine are told to let the VPN through.
+    :param arguments: what starts it as it was started, behind the program's own name; without, no other
+        program can take over from it.
     :raises SstpcaError: if the home or this machine is not fit to serve.
     """
     load_identities(home)
     Sealer.load(home)
     Store.open(home.database).close()
-    with home.serving(_about(settings)):
-        try:
-            run_server(
-                replace(_config(home, settings), open_firewall=open_firewall),
-                StoreBackend(home, settings.lockout, settings.history),
+    try:
+        before = taken_over()
+        with home.serving(_about(settings), before.lock if before else -1) as lock:
+            run = replace(
+                _config(home, settings),
+                open_firewall=open_firewall,
+                arguments=arguments,
+                lock=lock,
+                before=before,
             )
-        except ServerError as error:
-            if isinstance(error.__cause__, SstpcaError):  # of _read_identities
-                raise error.__cause__ from None
-            raise Unavailable(str(error), error.hint) from error
+            reread = _Rereading(home, settings, run)
+            run_server(replace(run, reread=reread), reread.backend)
+    except ServerError as error:
+        if isinstance(error.__cause__, SstpcaError):  # of _read_identities
+            raise error.__cause__ from None
+        raise Unavailable(str(error), error.hint) from error
+
+
+class _Rereading:
+    """What settings.toml says by now, beside what the server goes by.
+
+    :param config: what the server is told of itself, beside that file.
+    """
+
+    def __init__(self, home: Home, settings: Settings, config: Config) -> None:
+        self._home = home
+        self._settings = settings
+        self._config = config
+
+    @property
+    def backend(self) -> StoreBackend:
+        """The store, as the settings have it by which the server goes."""
+        return _backend(self._home, self._settings)
+
+    def __call__(self, restart: bool) -> Reread:
+        """Read it; see :attr:`sstpca.server.config.Config.reread`."""
+        try:
+            found = load(self._home.settings)
+            load_identities(self._home)
+        except SstpcaError as error:
+            raise ServerError(str(error), error.hint) from error
+        effects = changes(self._settings, found)
+        merged = found if restart else until_restart(self._settings, found)
+        own = self._config
+        config = replace(
+            _config(self._home, merged),
+            open_firewall=own.open_firewall,
+            arguments=own.arguments,
+            lock=own.lock,
+            reread=self,
+        )
+        return Reread(
+            config,
+            _backend(self._home, merged),
+            {name: one.value for name, one in effects.items()},
+            Effect.LOGIN in effects.values(),
+            functools.partial(self._take, merged),
+        )
+
+    def _take(self, settings: Settings) -> None:
+        self._settings = settings
+        say_of_server(self._config.lock, _about(settings))
 
 
 def table_of(home: Home) -> str:
@@ -64,6 +122,10 @@ def _about(settings: Settings) -> dict[str, object]:
         "port": server.port,
         "workers": _workers(settings),
     }
+
+
+def _backend(home: Home, settings: Settings) -> StoreBackend:
+    return StoreBackend(home, settings.lockout, settings.history)
 
 
 def _workers(settings: Settings) -> int:
@@ -88,6 +150,7 @@ def _config(home: Home, settings: Settings) -> Config:
         due=functools.partial(_due, home),
         version=__version__,
         metrics=settings.metrics.endpoint,
+        control=home.root,
         hooks=Hooks(
             Path(settings.hooks.up) if settings.hooks.up else None,
             Path(settings.hooks.down) if settings.hooks.down else None,

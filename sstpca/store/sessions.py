@@ -124,10 +124,15 @@ def remove_worker(store: Store, host: str, pid: int) -> None:
         _remove(transaction, (workers.c.host == host) & (workers.c.pid == pid))
 
 
-def remove_dead_workers(store: Store, host: str) -> None:
-    """Remove all workers of the machine ``host``, none of which runs, and the dead of others."""
+def remove_dead_workers(store: Store, host: str, living: Collection[int] = ()) -> None:
+    """Remove the workers of the machine ``host`` that do not run, and the dead of others.
+
+    :param living: the processes of those that run.
+    """
+    here = workers.c.host == host
     with store.writing() as transaction:
-        _remove(transaction, (workers.c.host == host) | (workers.c.seen < now() - STALE))
+        gone = (here & workers.c.pid.not_in(living)) | (~here & (workers.c.seen < now() - STALE))
+        _remove(transaction, gone)
 
 
 def _remove(transaction: Transaction, dead: sa.ColumnElement[bool]) -> None:

@@ -3,7 +3,7 @@
     vpn             the VPN itself, with all these as its groups
     opened          what they share: home, settings, database, keys
     users, profiles, sessions, lockouts, bundles, administrators, certificates, transfer, authority,
-    rollover, rename, service   a group of verbs each
+    rollover, rename, service, running   a group of verbs each
 
 What some of them rest on::
 

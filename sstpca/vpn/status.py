@@ -2,7 +2,7 @@
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -17,6 +17,7 @@ from ..store import attempts, certificates, database_files, failures, history, p
 from ..store.certificates import AUTHORITY
 from ..store.pool_use import PoolUse
 from .opened import Opened
+from .running import Running
 
 __all__ = ["Attention", "LastBackup", "PoolUse", "ServerState", "Status", "Urgency", "status"]
 
@@ -37,6 +38,9 @@ class ServerState:
 
     :param started: seconds since 1970; None where it does not say, as of an earlier release.
     :param alive: how many of its workers have been heard of in the last half minute.
+    :param draining: whether it takes no logins any more.
+    :param earlier: how many of them are of earlier settings, or of an earlier program, and have
+        sessions still.
     """
 
     pid: int | None
@@ -46,6 +50,8 @@ class ServerState:
     port: int | None
     workers: int | None
     alive: int
+    draining: bool = False
+    earlier: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,8 @@ def status(opened: Opened) -> Status:
     lockouts = attempts.list_all(store, opened.settings.lockout, now)
     disk = os.statvfs(home.root)
     server, backup = _server(home.served(), alive), backup_folder.last(home)
+    if server is not None and (changing := Running(opened).state()) is not None:
+        server = replace(server, draining=changing.draining, earlier=changing.earlier)
     room = disk.f_bavail * disk.f_frsize
     found = [*_certificates(opened), *_server_doubts(server), *_pool_doubts(pools)]
     found += [*_backup_doubts(backup, now), *_disk_doubts(room, str(home.root))]
@@ -164,8 +172,15 @@ def _server_doubts(server: ServerState | None) -> list[Attention]:
     found = []
     if server.version and server.version != __version__:
         what = f"the server that runs is sstpca {server.version}, this is {__version__}"
-        found.append(Attention(Urgency.DUE, what, ("stop it, and start it again",)))
-    if server.workers is not None and server.alive < server.workers:
+        found.append(
+            Attention(Urgency.DUE, what, ("have this one take over: ", command("restart")))
+        )
+    if server.draining:
+        what = "the server takes no logins: it is being drained"
+        found.append(
+            Attention(Urgency.DUE, what, ("have it take some again: ", command("restart")))
+        )
+    elif server.workers is not None and server.alive - server.earlier < server.workers:
         what = f"of {server.workers} workers, {server.alive} have been heard of lately"
         found.append(Attention(Urgency.WRONG, what, ("see '", command("log"), "'")))
     return found

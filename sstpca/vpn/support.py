@@ -65,7 +65,7 @@ _NOBODY: Final = "A name that was tried and is nobody's is nobody-1: people type
 
 _OURS: Final = re.compile(
     r"settings\.toml|ca(-next|-previous)?\.(crt|key)|server(-ecdsa)?\.pem|sstpca\.db(-wal|-shm)?|"
-    r"database\.key|bundles|certificates|last-backup\.json|renaming\.json|serve\.lock|\.gitignore"
+    r"database\.key|bundles|certificates|last-backup\.json|renaming\.json|serve\.lock|control\.sock|\.gitignore"
 )
 
 _Lines = Iterator[str]

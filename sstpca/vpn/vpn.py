@@ -1,5 +1,6 @@
 """One VPN, and all that can be done with it."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .profiles import AccessProfiles
     from .rename import Rename
     from .rollover import Rollover
+    from .running import Running
     from .service import Service
     from .sessions import Sessions
     from .setup import Plan
@@ -186,17 +188,28 @@ class Vpn:
 
         return status(self._opened)
 
-    def serve(self, *, open_firewall: bool = False) -> None:
+    @cached_property
+    def running(self) -> "Running":
+        """The server that runs: changed without an end of its sessions."""
+        from .running import Running
+
+        return Running(self._opened)
+
+    def serve(self, *, open_firewall: bool = False, arguments: Sequence[str] = ()) -> None:
         """Run the VPN server until SIGTERM or SIGINT; in the main thread, as root.
 
         :param open_firewall: whether other firewalls of this machine are told to let the VPN through,
             while it runs.
+        :param arguments: of a command line that starts it as it was started, behind the program's own
+            name: with them, another release can take over in this process, which is lost to whatever
+            else it is for. Without, ``restart`` is refused.
         :raises SstpcaError: if the home or this machine is not fit to serve.
         """
         # pyroute2 takes a fifth of a second to import, and only serving needs it
         from ..serving.server import serve
 
-        serve(self._opened.home, self._opened.settings, open_firewall=open_firewall)
+        opened = self._opened
+        serve(opened.home, opened.settings, open_firewall=open_firewall, arguments=tuple(arguments))
 
     def checks(self) -> "Iterator[Check]":
         """Yield whether :meth:`serve` would work, check by check; nothing is changed by it.

@@ -76,16 +76,6 @@ def test_a_signal_to_the_whole_group_leaves_no_complaint(fresh: Vpn) -> None:
     check_clean(fresh)
 
 
-def test_sighup_is_spoken_of_and_ends_nothing(fresh: Vpn) -> None:
-    with fresh.client().login() as client:
-        for pid in (*fresh.server.children(), fresh.server.process.pid):
-            os.kill(pid, signal.SIGHUP)
-        wait_for(lambda: fresh.server.said("SIGHUP is ignored") == 1, "a word about SIGHUP")
-        client.ping(fresh.network.host)
-    assert fresh.server.stop() == 0
-    check_clean(fresh)
-
-
 def test_the_log_for_machines_is_json_throughout(
     network: Network, make_copy: MakeHome, tmp_path: Path
 ) -> None:

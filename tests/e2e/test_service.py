@@ -139,6 +139,18 @@ def test_it_is_confined(installed: Machine) -> None:
     assert int(said["CapBnd"], 16) == sum(1 << bit for bit in (5, 6, 7, 8, 10, 12))
 
 
+def test_it_changes_and_no_session_ends(installed: Machine, network: Network) -> None:
+    before = main_process(installed, HOME)
+    with client(installed, network, HOME, 8443).login() as one:
+        installed.run("systemctl", "reload", unit(installed, HOME))
+        assert "has taken over" in sstpca(installed, HOME, "restart")
+        one.ping(network.host)
+        one.hang_up()
+    found = status(installed, HOME)["server"]
+    assert (found["running"], found["state"]) == (True, "active")
+    assert main_process(installed, HOME) == before
+
+
 def test_installing_it_again_changes_nothing(installed: Machine) -> None:
     before = main_process(installed, HOME)
     said = installed.run("sstpca", "--home", HOME, "service", "install")
@@ -202,6 +214,10 @@ def test_two_homes_of_one_machine_and_sockets_of_systemd(
         assert all(part["running"] for part in status(installed, home).values())
         with client(installed, network, home, port).login() as one:
             one.ping(network.host)
+    # the sockets stay systemd's where another program takes over
+    sstpca(installed, SECOND, "restart")
+    with client(installed, network, SECOND, 8444).login() as one:
+        one.ping(network.host)
     log = installed.run("journalctl", "--unit", unit(installed, SECOND)).stdout
     assert "the service manager listens" in log
     # the port is nobody's now: the server went back to its own

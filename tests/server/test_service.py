@@ -12,12 +12,16 @@ import pytest
 
 from sstpca.server.config import Config
 from sstpca.server.contracts import Backend, Figures
+from sstpca.server.control import ControlSocket
 from sstpca.server.crew import Crew, Pair
+from sstpca.server.listening import Listeners
 from sstpca.server.log import LOGGER
 from sstpca.server.metrics.board import Board
 from sstpca.server.metrics.exporting import Exporting
 from sstpca.server.net.rules import Rules
 from sstpca.server.net.tls import CertificateFiles
+from sstpca.server.notify import Notifier
+from sstpca.server.parts import Parts
 from sstpca.server.service import _Supervisor
 
 
@@ -34,16 +38,22 @@ class Failing:
         self.forgotten.append(pid)
 
 
-def supervisor_of(config: Config) -> _Supervisor:
-    return _Supervisor(
+def supervisor_of(config: Config, store: Failing | None = None) -> _Supervisor:
+    backend, identity = cast("Backend", store or Failing()), cast("CertificateFiles", None)
+    exporting = Exporting(None, Board(), Figures, version="", workers=1)
+    listeners = Listeners([], activated=False)
+    parts = Parts(
         config,
-        cast("CertificateFiles", None),
-        [],
-        cast("Backend", Failing()),
-        frozenset(),
+        identity,
+        backend,
+        listeners,
         cast("Rules", None),
-        Exporting(None, Board(), Figures, version="", workers=1),
+        exporting,
+        Crew(config, identity, listeners, backend, exporting.board),
+        ControlSocket(None),
+        Notifier({}),
     )
+    return _Supervisor(parts, frozenset())
 
 
 def test_a_certificate_that_ends_soon_is_said_once_a_day(
@@ -93,15 +103,7 @@ def test_the_leases_of_a_dead_worker_come_free_when_the_store_answers_again(
     monkeypatch.setattr(Crew, "ended", lambda _: [ended.pop()] if ended else [])
     store = Failing()
     config = Config("vpn", (), (Path("none"),), tuple, 1, "sstp", "t", 1400, True)
-    supervisor = _Supervisor(
-        config,
-        cast("CertificateFiles", None),
-        [],
-        cast("Backend", store),
-        frozenset(),
-        cast("Rules", None),
-        Exporting(None, Board(), Figures, version="", workers=1),
-    )
+    supervisor = supervisor_of(config, store)
     with caplog.at_level(logging.ERROR, "sstpca"):
         supervisor._replace()
     assert any("stay taken for now: as if" in line for line in caplog.messages)
@@ -128,7 +130,7 @@ def test_a_worker_does_not_look_for_garbage_among_the_modules(
     crew = Crew(
         Config("vpn", (), (Path("none"),), tuple, 1, "sstp", "t", 1400, True),
         cast("CertificateFiles", files),
-        [],
+        Listeners([], activated=False),
         cast("Backend", Failing()),
         Board(),
     )

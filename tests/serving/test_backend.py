@@ -201,6 +201,8 @@ def test_a_dead_worker_leaves_nothing(home: Home, store: Store, backend: StoreBa
         assert None not in addresses(two, account)
     backend.forget(4_000_001)
     assert [seen.worker for seen in list_sessions(store)] == [4_000_002]
+    backend.reset({4_000_002})  # it runs, and another program takes over
+    assert [seen.worker for seen in list_sessions(store)] == [4_000_002]
     backend.reset()
     assert list_sessions(store) == []
 

@@ -1,13 +1,14 @@
 """What workers count, the memory it stands in, and what is made of it for Prometheus."""
 
 import mmap
+import os
 import subprocess
 
 import pytest
 
 from sstpca.server.contracts import Cause, Figures, LoginMethod, Pool
 from sstpca.server.metrics import figures
-from sstpca.server.metrics.board import Board, Copy
+from sstpca.server.metrics.board import LAYOUT, SLOTS, Board, Copy
 from sstpca.server.metrics.exposition import render
 from sstpca.server.metrics.figures import CELLS, FIGURES, Refusal
 from sstpca.server.metrics.gathered import PROFILES, Gathered, decode
@@ -90,10 +91,13 @@ def test_what_a_dead_worker_has_counted_stays_and_what_it_had_is_gone() -> None:
 
 def test_others_cannot_write() -> None:
     board = Board()
+    shown = board.shown()
     with pytest.raises(PermissionError):
-        mmap.mmap(board.descriptor, CELLS * 8)
+        mmap.mmap(shown, CELLS * 8)
     with pytest.raises(TypeError):
-        Copy(board.descriptor)._memory[0] = 1
+        Copy(shown)._memory[0] = 1
+    assert os.fstat(board.descriptor).st_mode & 0o777 == 0o600
+    os.close(shown)
 
 
 def test_there_is_no_end_of_workers_but_one_of_slots() -> None:
@@ -190,3 +194,19 @@ def slots(*, alive: float, answered: float) -> list[list[float]]:
 )
 def test_health(workers: list[list[float]], told: Gathered, why: str) -> None:
     assert complaint(workers, told, monotonic=100.0, now=1e9) == why
+
+
+def test_another_program_goes_on_with_the_board() -> None:
+    before = Board()
+    number, other = before.take(), before.take()
+    Tally(before.slot(other)).connected()
+    after = Board(before.descriptor)
+    assert after.keep(other, LAYOUT)
+    assert not after.keep(number, "of another release")
+    assert not after.keep(-1, LAYOUT)
+    assert after.take() == number
+    Tally(after.slot(number)).connected()
+    assert scraped(after)("sstpca_connections_total") == 2
+    assert after.room == SLOTS - 2
+    after.leave(-1)
+    assert after.room == SLOTS - 2
