@@ -8,7 +8,7 @@ import errno
 import os
 import socket
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Final
 
@@ -77,7 +77,7 @@ class ClientInterface:
                 route.flush_addr(index=self._index)
                 self._routes.clear()
             route.link("set", index=self._index, mtu=given.mtu, txqlen=_QUEUE, state="up")
-            peer = str(given.server or given.address)
+            peer = str(_peer(given))
             with _ignoring(errno.EEXIST):
                 route.addr(
                     "add",
@@ -115,6 +115,15 @@ class ClientInterface:
                 with _ignoring(errno.EEXIST):
                     route.route("add", dst=str(one), oif=self._index)
         self._routes = wanted
+
+
+def _peer(given: Connected) -> IPv4Address:
+    """Return the other end's address, which goes through the tunnel with it.
+
+    SoftEther VPN says 1.0.0.1, which is somebody else's; others their own outside.
+    """
+    server = given.server
+    return given.address if server is None or server.is_global else server
 
 
 @contextlib.contextmanager

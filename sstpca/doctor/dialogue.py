@@ -78,16 +78,32 @@ def check_dialogue(target: Target, answers: list[Answer]) -> Iterator[Check]:
                 return
             _settle(link, conversation, target.timeout)
             conversation.end("it was only a look", _GOODBYE)
-        taken = [login for login in LOGINS if login == link.agreed or _takes(target, login)]
     except OSError as error:
-        yield failed(
-            "http",
-            f"asked for SSTP, the server breaks the connection off: {error.strerror or error}",
-            "see its log; a proxy or an intrusion prevention may cut it off",
-            windows=Windows.RESET,
-        )
+        yield broken("http", "asked for SSTP, the server", error, target.timeout)
         return
+    taken = [login for login in LOGINS if login == link.agreed or _takes(target, login)]
     yield check_logins(taken, conversation)
+
+
+def broken(name: str, who: str, error: OSError, seconds: float) -> Check:
+    """Say that a connection broke, or that nothing came in so many seconds.
+
+    :param name: of the check.
+    :param who: is to blame, as the sentence begins.
+    """
+    if isinstance(error, TimeoutError):
+        return failed(
+            name,
+            f"{who} does not answer within {seconds:.0f} s",
+            "see its log, and that SSTP is switched on; something on the way may hold it back",
+            windows=Windows.TIMED_OUT,
+        )
+    return failed(
+        name,
+        f"{who} breaks the connection off: {error.strerror or error}",
+        "see its log; a proxy or an intrusion prevention may cut it off",
+        windows=Windows.RESET,
+    )
 
 
 def check_answer(answer: Answer) -> Check:
@@ -143,6 +159,13 @@ def _settle(link: ClientLink, conversation: Conversation, timeout: float) -> Non
 
 def _takes(target: Target, login: bytes) -> bool:
     """Whether a server lets a client log in so, if that is all it can."""
+    try:
+        return _agrees(target, login)
+    except OSError:
+        return False  # it had enough of us: what it says to one client is known already
+
+
+def _agrees(target: Target, login: bytes) -> bool:
     with open_line(target) as line:
         if not line.ask(target.name, target.port).is_sstp:
             return False

@@ -18,7 +18,7 @@ from ..client.session import ClientSession, Ended
 from ..client.sign_in import Credentials
 from ..lint.findings import Windows
 from . import packets
-from .dialogue import Target, open_line
+from .dialogue import Target, broken, open_line
 from .outcome import Check, failed, passed, warned
 
 _LOGIN: Final = 90.0
@@ -30,6 +30,7 @@ _WAIT: Final = 1.5
 _SMALLEST: Final = 576  # RFC 1122 3.3.2
 _SECONDS: Final = 3.0
 _IN_FLIGHT: Final = 128
+_ADDRESS_SIZE: Final = 4
 
 _REFUSALS: Final = {
     int(one.code): one
@@ -78,12 +79,7 @@ def check_tunnel(
     except ssl.SSLCertVerificationError:
         raise
     except OSError as error:
-        yield failed(
-            "login",
-            f"the connection breaks: {error.strerror or error}",
-            "see the server's log",
-            windows=Windows.RESET,
-        )
+        yield broken("login", "the server", error, target.timeout)
 
 
 def _session(line: Line, credentials: Credentials) -> Conversation:
@@ -102,7 +98,9 @@ def _check_login(conversation: Conversation, took: float) -> Iterator[Check]:
         yield _unbound(conversation.ended)
         return
     yield passed("login", f"the user is in after {took:.1f} s, and the server has proved itself")
-    yield passed("binding", "the call is bound to the certificate and the login")
+    yield passed(
+        "binding", "the server takes the binding of the call to its certificate and the login"
+    )
 
 
 def _unbound(ended: Ended) -> Check:
@@ -147,6 +145,7 @@ class _Inside:
         self._conversation = conversation
         self._connected = connected
         self._name = name
+        self._dhcp_server: IPv4Address | None = None
         self._number = secrets.randbits(16)
         self._sequence = 0
 
@@ -154,15 +153,17 @@ class _Inside:
         """Try one thing after the other."""
         yield self._addresses()
         yield self._dhcp()
-        server = self._connected.server
-        if server is None:
-            yield passed("echo", "the server does not say its address: there is nobody to ask")
-        elif (echo := self._echo(server)) is not None:
-            yield echo
-            yield self._mtu(server)
-            yield self._throughput(server)
+        # SoftEther VPN says an address that is not its own, and is itself the DHCP server
+        known = dict.fromkeys((self._connected.server, self._dhcp_server))
+        asked = [one for one in known if one is not None]
+        for server in asked:
+            if (echo := self._echo(server)) is not None:
+                yield echo
+                yield self._mtu(server)
+                yield self._throughput(server)
+                break
         else:
-            yield passed("echo", f"{server} answers no echo: MTU and throughput were not tried")
+            yield _nobody(asked)
         yield from map(self._dns, self._connected.dns)
 
     def _addresses(self) -> Check:
@@ -183,6 +184,8 @@ class _Inside:
         for _ in range(2):
             self._conversation.send(packets.inform(self._connected.address, number))
             if (options := self._told(number)) is not None:
+                if len(address := options.get(DhcpOption.SERVER, b"")) == _ADDRESS_SIZE:
+                    self._dhcp_server = IPv4Address(address)
                 found = options.get(DhcpOption.ROUTES) or options.get(DhcpOption.MICROSOFT_ROUTES)
                 return passed("dhcp", _shown_routes(dhcp.routes(found or b"")))
         return passed(
@@ -299,6 +302,13 @@ class _Inside:
             f"the DNS server {server} does not answer through the tunnel",
             "see that the server's machine reaches it, and that it answers these addresses",
         )
+
+
+def _nobody(asked: list[IPv4Address]) -> Check:
+    if not asked:
+        return passed("echo", "the server does not say its address: there is nobody to ask")
+    shown, verb = " and ".join(map(str, asked)), "answers" if len(asked) == 1 else "answer"
+    return passed("echo", f"{shown} {verb} no echo: MTU and throughput were not tried")
 
 
 def _shown_routes(found: list[IPv4Network]) -> str:

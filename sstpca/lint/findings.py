@@ -154,7 +154,7 @@ def error(check: str, found: str, fix: str | Remedy, windows: Windows | None = N
 
 
 def warning(check: str, found: str, fix: str | Remedy, windows: Windows | None = None) -> Finding:
-    """Return a finding that keeps some clients from connecting."""
+    """Return a finding that keeps some clients from connecting, or that others could make use of."""
     return Finding(check, Severity.WARNING, found, _remedy(fix), windows)
 
 

@@ -208,7 +208,15 @@ def _check_tls(seen: Probe) -> Iterator[Finding]:
             "if such clients remain, switch on ECDHE with AES-CBC and SHA-256",
             Windows.TLS,
         )
-    if seen.suites[Hello.NO_PFS]:
+    agreed = seen.suites[Hello.TLS12] or ""
+    if not agreed.startswith("ECDHE"):
+        yield warning(
+            "tls-weaker",
+            f"the server agrees with Windows 10 on {agreed}, where RSA exchanges the keys: whoever gets "
+            "at its key can read what was recorded",
+            "have the server choose the cipher suite, with ECDHE first",
+        )
+    elif seen.suites[Hello.NO_PFS]:
         yield note(
             "tls-weaker",
             "the server takes RSA key exchange, which RouterOS needs with pfs=no: whoever gets at its "

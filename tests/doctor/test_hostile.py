@@ -165,8 +165,8 @@ def test_no_tls(
 @pytest.mark.parametrize(
     ("talk", "words"),
     [
-        (dribble, "breaks the connection off"),
-        (silent, "breaks the connection off"),
+        (dribble, "does not answer within"),
+        (silent, "does not answer within"),
         (flood, "which is no HTTP"),
         (half_closed, "answers nothing"),
         (lambda talk: talk.sendall(b"HTTP/1.1 \xb2\xb2\xb2 x\r\n\r\n"), "which is no HTTP"),

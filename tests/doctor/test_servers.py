@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 from sstpca.cli import main
 from sstpca.client.sign_in import Credentials
 from sstpca.doctor import reaching, tunnel
+from sstpca.doctor.dialogue import Target, check_dialogue
 from sstpca.server.contracts import WeakSignIn
 from sstpca.vpn.examining import Check, Verdict, examine
 from tests.support import forge
@@ -192,6 +194,30 @@ def test_plain_http_on_the_port(look: Look) -> None:
         failure = only_failure(look(server.port))
     assert (failure.name, code(failure)) == ("tls", "0x80090326")
     assert "a web server without TLS" in failure.found
+
+
+def test_a_server_that_never_answers_the_request(serve: Serve) -> None:
+    """As SoftEther VPN of Debian 12."""
+    target = Target("127.0.0.1", serve(behaviour=Behaviour(silent=True)).port, NAME, timeout=0.5)
+    (failure,) = check_dialogue(target, [])
+    assert (failure.name, failure.verdict, code(failure)) == ("http", Verdict.FAIL, "0x8007274C")
+    assert failure.found.startswith("asked for SSTP, the server does not answer within")
+
+
+def test_a_server_that_takes_one_connection(serve: Serve) -> None:
+    """What the first one has shown is said; the others only ask for other ways to log in."""
+    target = Target("127.0.0.1", serve(behaviour=Behaviour(patience=1)).port, NAME)
+    checks = {one.name: one for one in check_dialogue(target, [])}
+    assert {one.verdict for one in checks.values()} == {Verdict.PASS}
+    assert checks["logins"].found == "users may log in by MS-CHAPv2"
+
+
+def test_a_server_that_says_an_address_where_nobody_is(serve: Serve, look: Look) -> None:
+    """As SoftEther VPN: its DHCP server has the right one."""
+    behaviour = Behaviour(outside=IPv4Address("1.0.0.1"))
+    checks = look(serve(behaviour=behaviour).port, user="alice")
+    assert checks["echo"].found.startswith("10.99.0.1 answers after")
+    assert checks["mtu"].found == "packets of 1400 bytes pass both ways"
 
 
 def only_10(context: ssl.SSLContext) -> None:

@@ -8,6 +8,8 @@ It takes what the last runs of ``tests/e2e`` and ``tests/interop`` left (:mod:`t
 """
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -45,32 +47,85 @@ TRIED: Final = (
     "IPv6, profile without",
     "ended by the server",
 )
-_PLACE: Final = re.compile(r"<!-- clients -->\n.*?<!-- end -->", re.DOTALL)
+#: What a server of somebody else's is, by its name in the tests.
+SERVERS: Final = {
+    "sstp-server (Python), pppd": "real, 0.6.0 of PyPI; Debian 12's pppd 2.4.9",
+    "accel-ppp": "real, built of commit 89637ee (1.14.0)",
+    "SoftEther VPN": "real, built of 4.44, build 9807",
+}
+#: What is tried with them.
+TRIED_WITH: Final = (
+    "password",
+    "1400 bytes",
+    "IPv6",
+    "comes back",
+    "pin",
+    "wrong password",
+    "doctor",
+)
+_UNTRIED: Final = "–"  # noqa: RUF001
 
 
-def table(seen: dict[str, dict[str, str]]) -> str:
-    """Return the table in Markdown; a dash is what was not tried, or what the client cannot.
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table of the document.
 
-    :param seen: outcomes by client and by what was tried.
+    :param name: of the mark that it stands behind.
+    :param rows: who, and how they are had.
     """
-    head = ("client", "how", *TRIED)
-    rows = [head, tuple("---" for _ in head)]
-    for client, how in CLIENTS.items():
-        outcomes = seen.get(client, {})
-        rows.append((client, how, *(outcomes.get(what, "–") for what in TRIED)))  # noqa: RUF001
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+    name: str
+    rows: Mapping[str, str]
+    tried: tuple[str, ...]
+
+    def made(self, seen: Mapping[str, Mapping[str, str]]) -> str:
+        """Return the table in Markdown; a dash is what was not tried, or what the row cannot.
+
+        :param seen: outcomes by row and by what was tried.
+        """
+        head = (self.name.removesuffix("s"), "how", *self.tried)
+        lines = [head, tuple("---" for _ in head)]
+        for row, how in self.rows.items():
+            outcomes = seen.get(row, {})
+            lines.append((row, how, *(outcomes.get(what, _UNTRIED) for what in self.tried)))
+        return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+    def known(self, text: str) -> dict[str, dict[str, str]]:
+        """Return what the table in a document says already: not every machine can run all of it."""
+        found: dict[str, dict[str, str]] = {}
+        place = self._place.search(text)
+        for line in place[0].splitlines() if place else ():
+            who, *cells = (cell.strip() for cell in line.strip("| ").split(" | "))
+            if who in self.rows and len(cells) == 1 + len(self.tried):
+                told = zip(self.tried, cells[1:], strict=True)
+                found[who] = {what: cell for what, cell in told if cell != _UNTRIED}
+        return found
+
+    def put(self, text: str, made: str) -> str:
+        """Return a document with the table in its place.
+
+        :raises ValueError: if it has no place for one.
+        """
+        if not self._place.search(text):
+            raise ValueError("there is no place for the table")
+        return self._place.sub(lambda _: f"<!-- {self.name} -->\n{made}<!-- end -->", text)
+
+    @property
+    def _place(self) -> re.Pattern[str]:
+        return re.compile(rf"<!-- {self.name} -->\n.*?<!-- end -->", re.DOTALL)
 
 
-def with_table(text: str, made: str) -> str:
-    """Return a document with the table in its place.
+TABLES: Final = (Table("clients", CLIENTS, TRIED), Table("servers", SERVERS, TRIED_WITH))
 
-    :raises ValueError: if it has no place for one.
-    """
-    found = _PLACE.sub(lambda _: f"<!-- clients -->\n{made}<!-- end -->", text)
-    if not _PLACE.search(text):
-        raise ValueError("there is no place for the table")
-    return found
+
+def renewed(text: str, seen: Mapping[str, Mapping[str, str]]) -> str:
+    """Return a document with what was seen; what was not tried this time stays."""
+    for table in TABLES:
+        known = table.known(text)
+        both = {row: known.get(row, {}) | dict(seen.get(row, {})) for row in table.rows}
+        text = table.put(text, table.made(both))
+    return text
 
 
 if __name__ == "__main__":
-    DOCUMENT.write_text(with_table(DOCUMENT.read_text(), table(results())))
+    DOCUMENT.write_text(renewed(DOCUMENT.read_text(), results()))

@@ -123,6 +123,12 @@ def with_rsa(context: ssl.SSLContext) -> None:
     context.set_ciphers("ECDHE+AES:kRSA+AES")
 
 
+def rather_rsa(context: ssl.SSLContext) -> None:
+    """As SoftEther VPN comes: AES128-SHA before all others."""
+    context.set_ciphers("kRSA+AES:ECDHE+AES")
+    context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
+
+
 def with_alien_suites(context: ssl.SSLContext) -> None:
     only_12(context)
     context.set_ciphers("ECDHE+CHACHA20")
@@ -135,6 +141,7 @@ def with_alien_suites(context: ssl.SSLContext) -> None:
         (only_12, [("tls-1.3", "note", None), NO_PFS]),
         (only_gcm, [("tls-old", "warning", "0x80090326"), NO_PFS]),
         (with_rsa, [WEAKER]),
+        (rather_rsa, [("tls-weaker", "warning", None)]),
         (with_alien_suites, [("tls", "error", "0x80090326")]),
     ],
 )

@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from ipaddress import IPv4Address
 
@@ -40,6 +40,9 @@ class Behaviour:
     """What the server does, beside what is right.
 
     :param answer: the HTTP answer; by default that of SSTP.
+    :param silent: whether it takes the request for SSTP, and never answers it.
+    :param patience: how many connections it takes; further ones are closed. None: all.
+    :param outside: what it says in IPCP that its address is, where it is another; nobody is there.
     :param clock: seconds that its clock is ahead.
     :param largest: of IP packets that pass, in bytes; larger ones vanish.
     :param echoes: whether it answers pings.
@@ -52,6 +55,9 @@ class Behaviour:
     lease: Lease | None = LEASE
     weak: WeakSignIn = NO_WEAK_SIGN_IN
     answer: bytes = b""
+    silent: bool = False
+    patience: int | None = None
+    outside: IPv4Address | None = None
     clock: float = 0.0
     largest: int = 1400
     echoes: bool = True
@@ -100,6 +106,9 @@ class SstpServer:
                 plain, _ = self._listener.accept()
             except OSError:
                 return
+            if self.behaviour.patience is not None and len(self._threads) > self.behaviour.patience:
+                plain.close()
+                continue
             thread = threading.Thread(target=self._serve, args=(plain,))
             self._threads.append(thread)
             thread.start()
@@ -126,6 +135,9 @@ class _Connection:
         while (request := preamble.feed(data := self.tls.recv(65536))) is None:
             if not data:
                 return
+        if self.behaviour.silent:
+            self.over.wait()
+            return
         date = formatdate(time.time() + self.behaviour.clock, usegmt=True)
         refused = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
         usual = accept_response(date) if request.is_sstp else refused
@@ -166,7 +178,7 @@ class _Connection:
                     judgement = judge(one, self.behaviour.account, secrets_of(PASSWORD))
                     self._perform(self.session.judged(judgement, time.monotonic()))
                 case Admit():
-                    self._perform(self.session.leased(self.behaviour.lease, time.monotonic()))
+                    self._perform(self.session.leased(self._lease(), time.monotonic()))
                 case Bind():
                     self._perform(self.session.bound())
                 case Up():
@@ -177,6 +189,10 @@ class _Connection:
                     self.closed = True
                 case _:
                     pass
+
+    def _lease(self) -> Lease | None:
+        lease, outside = self.behaviour.lease, self.behaviour.outside
+        return lease if lease is None or outside is None else replace(lease, local_address=outside)
 
     def _spoilt(self, packet: bytes) -> bytes:
         if self.behaviour.mask is None or packet[4:6] != b"\0\2":
@@ -193,6 +209,8 @@ class _Connection:
     def _echo(self, packet: bytes) -> list[bytes]:
         came = packets.parse(packet)
         if not self.behaviour.echoes or came.protocol != packets.ICMP:
+            return []
+        if came.destination == self.behaviour.outside:
             return []
         body = came.payload[4:]
         check = packets.checksum(bytes(4) + body)
