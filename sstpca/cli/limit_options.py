@@ -9,6 +9,7 @@ import click
 
 from ..access.hours import EXAMPLE, parse_hours
 from ..access.limits import (
+    NOTHING_OWN,
     SESSIONS_MAX,
     Limits,
     OwnLimits,
@@ -156,13 +157,14 @@ class GivenOwn(GivenLimits):
         kept = before.values() | self._given()
         return OwnLimits.of({name: value for name, value in kept.items() if name not in back})
 
-    def changes(self, one: User) -> dict[str, Any]:
+    def changes(self) -> dict[str, Any]:
         """Return what Users.change takes to give a user this.
 
         :raises InvalidInput: naming the option that cannot be read.
         """
-        own = self.over_own(one.limits)
-        changes: dict[str, Any] = {} if own == one.limits else {"limits": own}
+        self.over_own(NOTHING_OWN)  # what cannot be read is said before anything is changed
+        some = any(text is not None for _, _, text, _ in self._options())
+        changes: dict[str, Any] = {"limits": self.over_own} if some else {}
         if self.ends is not None:
             end = self.end()
             changes |= {"no_end": True} if end is None else {"ends": end}

@@ -322,10 +322,8 @@ def set_(
     found = whom.users(context)
     if len(found) > 1:
         static.refuse_what_is_for_one()
-    changes = {"profile": profile, **static.changes()}
-    changed = context.vpn.users.change_each(
-        {one.name: changes | limits.changes(one) for one in found}
-    )
+    changes = {"profile": profile, **static.changes(), **limits.changes()}
+    changed = context.vpn.users.change_each({one.name: changes for one in found})
     warn_of_end(limits.end())
     for one in changed:
         if one.static_prefix is not None:

@@ -1,6 +1,6 @@
 """Users: who may log in, with which password, address and access profile."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -252,7 +252,7 @@ def change(
     no_static_prefix: bool = False,
     networks: Iterable[Network] | None = None,
     within: Transaction | None = None,
-    limits: OwnLimits | None = None,
+    limits: OwnLimits | Callable[[OwnLimits], OwnLimits] | None = None,
     ends: float | None = None,
     no_end: bool = False,
 ) -> User:
@@ -262,7 +262,7 @@ def change(
     :param no_static_prefix: take the static prefix away.
     :param networks: what is behind the user's client; None leaves that as it is.
     :param within: the transaction in which it happens; None: one of its own.
-    :param limits: the user's own, in place of those that there are.
+    :param limits: the user's own, in place of those that there are; or what makes them of those.
     :param ends: when the account is over, seconds since 1970; ``no_end``: never.
     :raises InvalidInput: if the address, the prefix or a network cannot be used.
     :raises SstpcaError: if there is no such user or access profile.
@@ -288,7 +288,9 @@ def change(
             behind = behind_clients.check(transaction, networks, but=user.id)
             values["networks"] = list(map(str, behind))
         if limits is not None:
-            values["limits"] = own_to_json(limits)
+            own = limits(user.limits) if callable(limits) else limits
+            if own != user.limits:
+                values["limits"] = own_to_json(own)
         if no_end or ends is not None:
             values["ends"] = ends
         if values:

@@ -1,7 +1,7 @@
 """Users: who may log in, by which password and with which access profile."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Network
 from typing import Any
@@ -235,7 +235,7 @@ class Users:
         static_prefix: IPv6Network | None = None,
         no_static_prefix: bool = False,
         networks: Iterable[Network] | None = None,
-        limits: OwnLimits | None = None,
+        limits: OwnLimits | Callable[[OwnLimits], OwnLimits] | None = None,
         ends: float | None = None,
         no_end: bool = False,
     ) -> User:
@@ -246,7 +246,7 @@ class Users:
         :param no_static_address: take the static address away.
         :param no_static_prefix: take the static prefix away.
         :param networks: what is behind the user's client; None leaves that as it is.
-        :param limits: the user's own, in place of those that there are.
+        :param limits: the user's own, in place of those that there are; or what makes them of those.
         :param ends: when the account is over, seconds since 1970; ``no_end``: never.
         :raises InvalidInput: if the address, the prefix or a network cannot be used.
         :raises NotFound: if there is no such user or access profile.

@@ -1,11 +1,15 @@
 """sstpca user set, for many users at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 from click.testing import Result
 
+from sstpca.access.limits import OwnLimits
 from sstpca.store import Store, users
+from sstpca.store.users import User
+from sstpca.vpn.users import Users
 
 Run = Callable[..., Result]
 Refused = Callable[[Result, int], str]
@@ -73,3 +77,29 @@ def test_nobody_has_the_profile(run: Run, refused: Refused) -> None:
     run("profile", "add", "empty", "--local", "10.9.0.1", "--pool", "10.9.0.10-10.9.0.99")
     result = run("user", "set", "--of-profile", "empty", "--profile", "staff")
     assert "nobody to change" in refused(result, 1)
+
+
+def test_what_another_changes_meanwhile_stays(
+    run: Run, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit that is not given is as it is when the others are written, not when they were read."""
+    run("user", "set", "alice", "bob", "--idle-timeout", "10m")
+    change_each = Users.change_each
+
+    def late(one: Users, changes: Mapping[str, Mapping[str, Any]]) -> list[User]:
+        users.change(store, "alice", limits=OwnLimits.of({"volume_day": 1000}))
+        return change_each(one, changes)
+
+    monkeypatch.setattr(Users, "change_each", late)
+    assert run("user", "set", "alice", "bob", "--rate-down", "5M").exit_code == 0
+    alice, bob = users.get(store, "alice").limits, users.get(store, "bob").limits
+    assert alice.values() == {"rate_down": 5_000_000, "volume_day": 1000}
+    assert bob.values() == {"rate_down": 5_000_000, "idle_timeout": 600}
+
+
+def test_a_limit_that_cannot_be_read_changes_nobody(
+    run: Run, refused: Refused, store: Store
+) -> None:
+    said = refused(run("user", "set", "alice", "--rate-down", "fast", "--profile", "staff"), 2)
+    assert "--rate-down" in said
+    assert having(store)["alice"] == "default"
