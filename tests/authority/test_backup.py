@@ -26,6 +26,7 @@ from sstpca.home import Home
 from sstpca.secrets import Sealer
 from sstpca.store import Store, certificates, users
 from tests.support.steps import STEPS_MAX, failing_at, in_a_child, kill_me, tree
+from tests.support.waiting import PATIENCE
 
 PASSPHRASE = b"correct horse"
 
@@ -210,7 +211,7 @@ def test_the_database_is_copied_as_it_is_at_one_moment(
 
     def write() -> None:
         with closing(
-            sqlite3.connect(home.database, isolation_level=None, timeout=10)
+            sqlite3.connect(home.database, isolation_level=None, timeout=PATIENCE)
         ) as connection:
             number = 0
             while not stop.is_set():
@@ -224,7 +225,7 @@ def test_the_database_is_copied_as_it_is_at_one_moment(
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        assert started.wait(10)
+        assert started.wait(PATIENCE)
         copies = [store.copy() for _ in range(5)]
     finally:
         stop.set()
@@ -554,5 +555,5 @@ def test_a_backup_waits_for_who_changes_certificates(home: Home, tmp_path: Path)
     with home.changing_certificates():
         thread.start()
         assert not done.wait(0.3)
-    thread.join(10)
+    thread.join(PATIENCE)
     assert done.is_set()

@@ -19,6 +19,7 @@ from sstpca.store import Store, certificates, users
 from sstpca.store.users import holders_of
 from sstpca.x509.keys import KeyType
 from tests.conftest import Run
+from tests.support.waiting import PATIENCE
 
 NOW = datetime.now(UTC)
 
@@ -48,20 +49,20 @@ def interleave(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Interle
 
     def slowly(*values: Any, **more: Any) -> x509.Certificate:
         signing.set()
-        assert go_on.wait(30)
+        assert go_on.wait(PATIENCE)
         return sign(*values, **more)
 
     def run(first: Callable[[], object], second: Callable[[], object]) -> None:
         monkeypatch.setattr(Authority, "sign", slowly)
         with ThreadPoolExecutor(2) as pool:
             begun = pool.submit(first)
-            assert signing.wait(30)
+            assert signing.wait(PATIENCE)
             other = pool.submit(second)
             # if it does not wait for the first one, it is done by then
             concurrent.futures.wait([other], timeout=0.5)
             go_on.set()
-            begun.result(30)
-            other.result(30)
+            begun.result(PATIENCE)
+            other.result(PATIENCE)
 
     return run
 

@@ -33,6 +33,7 @@ from sstpca.x509.certificates import certificate_to_pem, digest, issued
 from sstpca.x509.keys import KeyType, describe_key
 from tests.support.requirements import require
 from tests.support.steps import STEPS_MAX, failing_at, in_a_child, kill_me, tree
+from tests.support.waiting import PATIENCE
 
 NOW = datetime.now(UTC)
 SECRET = b"correct horse"
@@ -265,7 +266,9 @@ def test_openssl_verifies_each_chain_with_its_own_root_alone(
         file.write_bytes(certificate_to_pem(root))
         command = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-no-CApath"]
         command += ["-verify_hostname", "vpn.example.com", "-CAfile", str(file), str(leaf)]
-        return subprocess.run(command, capture_output=True, timeout=30, check=False).returncode
+        return subprocess.run(
+            command, capture_output=True, timeout=PATIENCE, check=False
+        ).returncode
 
     assert verdict(roots[0]) == 0
     assert verdict(roots[1]) != 0

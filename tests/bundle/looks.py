@@ -7,6 +7,8 @@ from typing import Any
 
 from PIL import Image, ImageChops, ImageStat
 
+from tests.support.waiting import PATIENCE
+
 Box = tuple[int, int, int, int]
 Colour = tuple[int, int, int]
 
@@ -122,7 +124,7 @@ def read_code(picture: Image.Image, folder: Path) -> str:
     path = folder / "code.png"
     picture.save(path)
     command = ["zbarimg", "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", "-Sqrcode.binary"]
-    done = subprocess.run([*command, str(path)], capture_output=True, check=True, timeout=20)
+    done = subprocess.run([*command, str(path)], capture_output=True, check=True, timeout=PATIENCE)
     return done.stdout.decode().removesuffix("\n")
 
 
@@ -131,7 +133,7 @@ def sheets(pdf: bytes, folder: Path) -> list[str]:
     path = folder / "page.pdf"
     path.write_bytes(pdf)
     done = subprocess.run(
-        ["pdftotext", "-layout", str(path), "-"], capture_output=True, check=True, timeout=20
+        ["pdftotext", "-layout", str(path), "-"], capture_output=True, check=True, timeout=PATIENCE
     )
     return done.stdout.decode().removesuffix("\f").split("\f")
 
@@ -141,6 +143,6 @@ def printed(pdf: bytes, folder: Path) -> Image.Image:
     (folder / "page.pdf").write_bytes(pdf)
     command = ["pdftoppm", "-r", "72", "-f", "1", "-l", "1", "-singlefile", "-png"]
     subprocess.run(
-        [*command, str(folder / "page.pdf"), str(folder / "page")], check=True, timeout=20
+        [*command, str(folder / "page.pdf"), str(folder / "page")], check=True, timeout=PATIENCE
     )
     return Image.open(folder / "page.png").convert("RGB")

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
@@ -23,6 +22,7 @@ from sstpca.home import Home
 from sstpca.store import Store
 from sstpca.store.profiles import get
 from tests.bundle.samples import user_named
+from tests.support.waiting import wait_for
 
 # the files for Linux are few and small
 QUICK = BundleWish(("linux",))
@@ -225,10 +225,7 @@ def test_nobody_stays_when_the_parent_is_killed(home: Home, tmp_path: Path) -> N
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         process.kill()
     assert len(children) == 2
-    limit = time.monotonic() + 10
-    while any(_alive(child) for child in children):
-        assert time.monotonic() < limit
-        time.sleep(0.05)
+    wait_for(lambda: not any(map(_alive, children)), "the end of the children")
 
 
 def _alive(pid: str) -> bool:

@@ -11,6 +11,7 @@ from click.testing import Result
 
 from tests.conftest import Run
 from tests.support.requirements import require
+from tests.support.waiting import PATIENCE
 
 _BASH = """
 source "$1"
@@ -54,7 +55,7 @@ def environment() -> dict[str, str]:
 
 def call(*words: str | Path) -> str:
     done = subprocess.run(
-        words, capture_output=True, text=True, env=environment(), timeout=60, check=False
+        words, capture_output=True, text=True, env=environment(), timeout=PATIENCE, check=False
     )
     return done.stdout
 

@@ -16,6 +16,7 @@ import sstpca
 from sstpca.cli import main
 from sstpca.home import Home
 from sstpca.store import users
+from tests.support.waiting import PATIENCE
 
 Run = Callable[..., Result]
 Refused = Callable[[Result, int], str]
@@ -281,6 +282,6 @@ def test_an_interrupt_while_it_starts_is_no_traceback(home: Home, loaded: str) -
         assert process.stderr is not None
         assert any(line.split("|")[-1].strip() == loaded for line in process.stderr)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=PATIENCE)
     assert "Traceback" not in said
     assert process.returncode in (-signal.SIGINT, 128 + signal.SIGINT)

@@ -22,6 +22,7 @@ from sstpca.server.contracts import Account, Sessions
 from sstpca.serving.backend import StoreBackend
 from sstpca.store import Store, users
 from sstpca.vpn.sessions import SessionView
+from tests.support.waiting import PATIENCE
 
 
 def view(
@@ -106,8 +107,8 @@ def command(home: Home) -> list[str]:
 
 
 def read_until(descriptor: int, wanted: bytes) -> bytes:
-    """Read until something was said, for half a minute at most."""
-    said, end = b"", time.monotonic() + 30.0
+    """Read until something was said, for a minute at most."""
+    said, end = b"", time.monotonic() + PATIENCE
     while wanted not in said and time.monotonic() < end:
         with contextlib.suppress(BlockingIOError):
             said += os.read(descriptor, 65_536)
@@ -136,7 +137,7 @@ def test_a_terminal_is_as_it_was(home: Home, alice: Sessions, way: str) -> None:
             process.send_signal(signal.SIGINT)
         said = read_until(leader, b"\x1b[?1049l")
         assert b"\x1b[?25h" in said, "the cursor is there again"
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
         assert termios.tcgetattr(follower) == before
     finally:
         process.kill()
@@ -152,6 +153,6 @@ def test_no_terminal(home: Home, alice: Sessions) -> None:
         assert process.stdout is not None
         line = process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
     assert b"\x1b" not in line
     assert line.endswith(b"  1 session, 0 B/s down, 0 B/s up\n")

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sstpca.client.dialing import DialError, Endpoint, Proxy, context_for, dial, resolve
 from tests.support.shown import NAME, ROOT, leaf, loaded
 from tests.support.sstp_server import Behaviour, SstpServer
+from tests.support.waiting import PATIENCE
 
 CERTIFICATE = leaf()
 DER = CERTIFICATE.public_bytes(Encoding.DER)
@@ -119,7 +120,7 @@ class OneProxy:
         with contextlib.suppress(OSError):
             client, _ = self._listener.accept()
             with client:
-                client.settimeout(5)
+                client.settimeout(PATIENCE)
                 while not self.asked.endswith(b"\r\n\r\n"):
                     self.asked += client.recv(4096)
                 client.sendall(self._answer)

@@ -34,6 +34,7 @@ from tests.support.forge import DAY, NOW
 from tests.support.shown import NAME, ROOT, leaf, loaded
 from tests.support.sstp_server import ALICE, PASSWORD, Behaviour, SstpServer
 from tests.support.tls import Server
+from tests.support.waiting import PATIENCE
 
 Serve = Callable[..., SstpServer]
 Look = Callable[..., dict[str, Check]]
@@ -174,7 +175,7 @@ class Banner:
             except OSError:
                 return
             with connection, contextlib.suppress(OSError):
-                connection.settimeout(1)
+                connection.settimeout(PATIENCE)
                 connection.sendall(self._banner)
                 connection.recv(4096)
 

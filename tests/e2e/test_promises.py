@@ -11,7 +11,7 @@ from tests.support import packets
 from tests.support.client import Client
 from tests.support.faults import Aborted, Closed, Disconnected, Ended, Terminated
 from tests.support.server import LOCAL, Vpn
-from tests.support.waiting import wait_for
+from tests.support.waiting import PATIENCE, wait_for
 
 pytestmark = pytest.mark.root
 
@@ -42,9 +42,9 @@ def test_a_promise_is_nothing_and_ends_nobody(vpn: Vpn) -> None:
         assert [session.id for session in vpn.home.sessions()] == [vpn.session(running).id]
         running.ping(vpn.network.host)
         with pytest.raises(Aborted) as aborted:
-            relayed.listen(20.0)
+            relayed.listen(PATIENCE)
         assert aborted.value.status == NEGOTIATION_TIMEOUT
-        assert vpn.server.said("no Call-Connected after the login")
+        wait_for(lambda: vpn.server.said("no Call-Connected after the login"), "the log")
         running.ping(vpn.network.host)
     wait_for(vpn.idle, "the end of the sessions")
     vpn.home.run("user", "set", "bob", "--no-address")
@@ -94,7 +94,9 @@ def test_one_session_more_ends_the_silent_one(vpn: Vpn) -> None:
             assert waiting.result() == ORDERLY
             third.ping(vpn.network.host)
             first.ping(vpn.network.host)
-            assert vpn.server.said("replaced by a newer login of the same user")
+            wait_for(
+                lambda: vpn.server.said("replaced by a newer login of the same user"), "the log"
+            )
     finally:
         vpn.home.run("profile", "set", "default", "--sessions", "10")
     wait_for(vpn.idle, "the end of the sessions")

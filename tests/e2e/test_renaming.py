@@ -1,7 +1,6 @@
 """The server gets another name, while people are connected."""
 
 import ssl
-import time
 
 import pytest
 
@@ -40,7 +39,7 @@ def give_bundles(vpn: Vpn) -> str:
 
 def go_on(vpn: Vpn, *options: str) -> None:
     vpn.home.run("server", "rename", *options, "--yes")
-    time.sleep(1.5)  # each worker looks once a second
+    vpn.wait_until_shown()
 
 
 def test_nobody_is_left_behind(fresh: Vpn) -> None:

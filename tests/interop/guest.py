@@ -19,6 +19,7 @@ import pytest
 from tests.support.debian import DebianFailed, cache, debootstrap, locked
 from tests.support.netns import Namespace
 from tests.support.requirements import require
+from tests.support.waiting import PATIENCE
 
 PROGRAMS = ("ip", "nft", "iperf3", "debootstrap", "linux.uml", "gcc")
 PACKAGES = (
@@ -93,7 +94,7 @@ class Guest:
         folder: Path,
         address: str,
         files: Mapping[str, str] | None = None,
-        seconds: float = 90.0,
+        seconds: float = 5 * PATIENCE,
     ) -> Result:
         """Boot, run ``script`` with ``arguments``, and wait for the end.
 

@@ -19,6 +19,7 @@ from sstpca.x509.keys import KeyType
 from sstpca.x509.pair import identity_to_pem
 from tests.support.forge import NOW
 from tests.support.tls import ANSWER, Server, server_context
+from tests.support.waiting import PATIENCE
 
 NAME = "vpn.example.com"
 
@@ -51,7 +52,7 @@ def serve(home: Home) -> Iterator[Callable[..., Server]]:
 
 
 def look(port: int) -> Probe:
-    return probe("127.0.0.1", port, NAME, timeout=2)
+    return probe("127.0.0.1", port, NAME, timeout=PATIENCE)
 
 
 def told(seen: Probe) -> list[tuple[str, str, str | None]]:

@@ -24,6 +24,7 @@ from sstpca.server.log import (
     set_up,
 )
 from sstpca.server.log_targets import Datagrams, journal, syslog, syslog_address
+from tests.support.waiting import PATIENCE
 
 HOSTILE = st.text(max_size=60) | st.sampled_from(
     [
@@ -59,7 +60,7 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def receiver(tmp_path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(str(tmp_path / "log"))
-        sock.settimeout(5.0)
+        sock.settimeout(PATIENCE)
         yield sock
 
 
@@ -175,7 +176,7 @@ def test_it_is_sent(receiver: socket.socket) -> None:
 def test_syslog_by_udp() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
-        sock.settimeout(5.0)
+        sock.settimeout(PATIENCE)
         target = syslog(sock.getsockname())
         target.handle(record("x" * 9000))
         assert len(sock.recv(9000)) == 2048
@@ -188,7 +189,7 @@ def test_a_log_that_is_started_anew(receiver: socket.socket, tmp_path: Path) -> 
     (tmp_path / "log").unlink()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
         other.bind(str(tmp_path / "log"))
-        other.settimeout(5.0)
+        other.settimeout(PATIENCE)
         target.handle(record("two"))
         assert other.recv(9000).endswith(b": two")
 
@@ -218,7 +219,7 @@ def test_a_log_that_does_not_read_keeps_nobody_waiting(receiver: socket.socket) 
     with pytest.raises(BlockingIOError):
         while True:
             assert receiver.recv(100).isdigit()
-    receiver.settimeout(5.0)
+    receiver.settimeout(PATIENCE)
     log.info("again")
     assert [receiver.recv(100) for _ in range(2)] == [
         b"again",

@@ -10,6 +10,7 @@ import pytest
 from sstpca.server import notify
 from sstpca.server.log import LOGGER
 from sstpca.server.notify import Notifier
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -19,7 +20,7 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[st
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         encoded = os.fsencode(name)
         sock.bind(b"\0" + encoded[1:] if name[0] == "@" else encoded)
-        sock.settimeout(5)
+        sock.settimeout(PATIENCE)
         yield name, sock
 
 

@@ -13,6 +13,7 @@ from sstpca.server.net.sources import Sources
 from sstpca.server.net.tls import Certificate
 from sstpca.server.sstp.preamble import Request
 from tests.support.handshake import certificates_of
+from tests.support.waiting import PATIENCE, until
 
 
 class Door:
@@ -21,7 +22,7 @@ class Door:
     def __init__(self, home: Home) -> None:
         near, self.far = socket.socketpair()
         near.setblocking(False)
-        self.far.settimeout(5.0)
+        self.far.settimeout(PATIENCE)
         loop = asyncio.get_running_loop()
         self.sources = Sources(loop.time)
         self.tally = Tally()
@@ -42,9 +43,7 @@ class Door:
         stream.close()
 
     async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(10.0):
-            while not condition():
-                await asyncio.sleep(0.01)
+        await until(condition)
 
 
 def enter(home: Home, story: Callable[[Door], Awaitable[None]]) -> None:

@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from tests.support.requirements import require
+from tests.support.waiting import PATIENCE
 
 
 def guesses(log: Path) -> list[str]:
@@ -31,6 +32,6 @@ def _run(*options: str, log: Path) -> str:
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=PATIENCE,
         )
     return done.stdout

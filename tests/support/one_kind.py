@@ -17,6 +17,7 @@ from tests.support.client import Client
 from tests.support.manner import WINDOWS
 from tests.support.netns import Network
 from tests.support.server import NAME, PASSWORDS, PORT
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 #: What OpenSSL calls the signatures of each kind of key.
@@ -47,7 +48,7 @@ def main(server: str, host: str, root: str, version: str) -> None:
     """Log in and ping ``host``."""
     assert "OPENSSL_CONF" in os.environ
     manner = dataclasses.replace(WINDOWS, tls=VERSIONS[version])
-    plain = socket.create_connection((server, PORT), 10.0)
+    plain = socket.create_connection((server, PORT), PATIENCE)
     ca, password = Path(root).read_text(), PASSWORDS["alice"]
     with Client(plain, "alice", password, ca=ca, name=NAME, manner=manner).login() as client:
         client.ping(IPv4Address(host))

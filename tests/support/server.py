@@ -1,6 +1,7 @@
 """The real ``sstpca``, run as its users run it: a home made by its commands, and its server."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -25,6 +26,10 @@ PASSWORDS = {"alice": "Wonderland-1865", "bob": "Bau-Meister 7"}
 DNS = (IPv4Address("198.18.1.53"), IPv4Address("198.18.1.54"))
 LOCAL = IPv4Address("10.99.0.1")
 POOL = (IPv4Address("10.99.0.10"), IPv4Address("10.99.0.250"))
+
+_IN_A_ROW = 16
+#: What it says once it listens.
+_LISTENS = "IP packets pass"
 
 # -P: not the folder the tests run in, but the package as it is installed
 PROGRAM = (sys.executable, "-P", "-m", "sstpca")
@@ -162,21 +167,28 @@ class Server:
 
         :raises RuntimeError: with the log, if it ends instead.
         """
-        before = self.said("listening on")
+        before = self.said(_LISTENS)
         process = self.launch()
 
         def listens() -> bool:
             if process.ended() is not None:
                 raise RuntimeError(f"serve ended with {process.ended()}:\n{process.output}")
-            return self.said("listening on") > before
+            return self.said(_LISTENS) > before
 
-        wait_for(listens, "'listening on' in the log")
+        wait_for(listens, f"'{_LISTENS}' in the log")
 
     def said(self, text: str) -> int:
         """Return how many lines of the log have ``text``."""
         with contextlib.suppress(FileNotFoundError):
             return sum(text in line for line in self.log.read_text().splitlines())
         return 0
+
+    def says(self, text: str, times: int = 1) -> None:
+        """Wait until so many lines of the log have ``text``: a client may hear of it first.
+
+        :raises TimeoutError: if they are more, or do not come.
+        """
+        wait_for(lambda: self.said(text) == times, f"{text!r} in the log, {times} times")
 
     def stop(self) -> int:
         """Ask it to end, wait for that, and return the exit code."""
@@ -240,6 +252,25 @@ class Vpn:
             weak=weak,
             patience=patience,
         )
+
+    def wait_until_shown(self, name: str = "server", *, suites: str = "") -> None:
+        """Wait until every worker shows a certificate to those who offer ``suites``.
+
+        Who takes a connection is chance: so many in a row, and all have taken one.
+        """
+        recorded = json.loads(self.home.run("cert", "show", name, "--json"))["sha256"]
+
+        def shown() -> set[str]:
+            return {self._shown(suites) for _ in range(_IN_A_ROW)}
+
+        wait_for(lambda: shown() == {recorded}, f"the certificate {name} at every worker")
+
+    def _shown(self, suites: str) -> str:
+        """Return the SHA-256 of the certificate that a new connection is shown, verifying nothing."""
+        plain = self.network.client.connect((str(Network.server_address), PORT))
+        manner = dataclasses.replace(WINDOWS, suites=suites)
+        with Client(plain, "nobody", "", ca=None, manner=manner) as client:
+            return client.wire.fingerprint("sha256").hex()
 
     def session(self, client: Client) -> Session:
         """Return the session that has the client's address."""

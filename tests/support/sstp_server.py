@@ -24,6 +24,7 @@ from sstpca.server.sstp.wire import HEADER_SIZE, Data, packet_size
 from sstpca.server.sstp.wire import encode as encode_packet
 from tests.support import packets
 from tests.support.judging import judge, secrets_of
+from tests.support.waiting import PATIENCE
 
 PASSWORD = "s3cret pass"
 ALICE = Account(1, "alice", enabled=True)
@@ -115,7 +116,7 @@ class SstpServer:
 
     def _serve(self, plain: socket.socket) -> None:
         with plain, contextlib.suppress(OSError):
-            plain.settimeout(5)
+            plain.settimeout(PATIENCE)
             with self._context.wrap_socket(plain, server_side=True) as tls:
                 _Connection(tls, self.behaviour, self._hashes, self._over).run()
 

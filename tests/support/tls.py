@@ -6,6 +6,8 @@ import ssl
 import threading
 from typing import Self
 
+from tests.support.waiting import PATIENCE
+
 ANSWER = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -52,7 +54,7 @@ class Server:
             except OSError:
                 return
             with connection, contextlib.suppress(OSError):
-                connection.settimeout(5)
+                connection.settimeout(PATIENCE)
                 self._serve(connection)
 
     def _serve(self, connection: socket.socket) -> None:

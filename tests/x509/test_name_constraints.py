@@ -35,6 +35,7 @@ from tests.support.forge import (
     server_extensions,
 )
 from tests.support.requirements import require
+from tests.support.waiting import PATIENCE
 
 DNS, IP = x509.DNSName, x509.IPAddress
 MAIL, URI = x509.RFC822Name, x509.UniformResourceIdentifier
@@ -248,7 +249,7 @@ Verify = Callable[[Path, Row], bool]
 
 def run(program: str, *arguments: str | Path) -> bool:
     require(program, root=False)
-    done = subprocess.run([program, *arguments], capture_output=True, timeout=30, check=False)
+    done = subprocess.run([program, *arguments], capture_output=True, timeout=PATIENCE, check=False)
     return done.returncode == 0
 
 

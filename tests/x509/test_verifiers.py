@@ -36,6 +36,7 @@ from sstpca.x509.keys import key_to_pem
 from sstpca.x509.subjects import Subject
 from tests.support.requirements import require
 from tests.support.tls import Server
+from tests.support.waiting import PATIENCE
 
 NOW = datetime.now(UTC)
 HOSTS = parse_hosts(["vpn.example.com"])
@@ -64,7 +65,7 @@ class Case:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=PATIENCE,
             check=False,
         )
         return "" if done.returncode == 0 else done.stdout + done.stderr or "failed"

@@ -43,6 +43,7 @@ from tests.support.segmentation import (
     unfinished,
 )
 from tests.support.transparency import OVERHEAD, VNET, essence, flow_of, framed
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.root
 
@@ -313,11 +314,11 @@ def test_tcp_both_ways(ends: Ends) -> None:
     with ends.server.entered():
         listener = socket.create_server(("10.99.0.1", 5001))
     with ends.client.entered():
-        client = socket.create_connection(("10.99.0.1", 5001), 5)
+        client = socket.create_connection(("10.99.0.1", 5001), PATIENCE)
     server, _ = listener.accept()
     with listener, client, server:
         for sender, receiver in ((client, server), (server, client)):
-            receiver.settimeout(20)
+            receiver.settimeout(PATIENCE)
             thread = threading.Thread(target=sender.sendall, args=(content,))
             thread.start()
             found = bytearray()
@@ -344,7 +345,7 @@ def test_udp_both_ways(ends: Ends) -> None:
         server.bind(("10.99.0.1", 5002))
         client.bind(("10.99.0.10", 5002))
         for sender, receiver in ((client, server), (server, client)):
-            receiver.settimeout(5)
+            receiver.settimeout(PATIENCE)
             there = receiver.getsockname()
             found = []
             for start in range(0, len(datagrams), 50):

@@ -17,6 +17,7 @@ from sstpca.server.net.hello import Group
 from sstpca.server.net.tls import explained
 from tests.support.handshake import certificate_of
 from tests.support.key_update import UPDATE_BOTH, Writer, connect
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def pair(home: Home) -> Iterator[tuple[TlsStream, ssl.SSLSocket]]:
     near, far = socket.socketpair()
     near.setblocking(False)
     stream = TlsStream(near, certificate_of(home.server_identity).contexts[Group.X25519])
-    far.settimeout(5.0)
+    far.settimeout(PATIENCE)
     wrapped: list[ssl.SSLSocket] = []
     context = ssl.create_default_context(cafile=str(home.ca_certificate))
     client = threading.Thread(
@@ -37,7 +38,7 @@ def pair(home: Home) -> Iterator[tuple[TlsStream, ssl.SSLSocket]]:
         assert stream.receive()
     stream.flush()
     client.join()
-    wrapped[0].settimeout(5.0)
+    wrapped[0].settimeout(PATIENCE)
     with wrapped[0]:
         yield stream, wrapped[0]
     stream.close()
@@ -101,7 +102,7 @@ def updater(home: Home, tmp_path: Path) -> Iterator[tuple[TlsStream, socket.sock
     """A stream and a client of TLS 1.3 that makes its own records, with the handshake done."""
     near, far = socket.socketpair()
     near.setblocking(False)
-    far.settimeout(5.0)
+    far.settimeout(PATIENCE)
     stream = TlsStream(near, certificate_of(home.server_identity).contexts[Group.X25519])
     found: list[tuple[ssl.SSLSocket, Writer]] = []
     client = threading.Thread(target=lambda: found.append(connect(far, tmp_path / "keys")))
@@ -113,7 +114,7 @@ def updater(home: Home, tmp_path: Path) -> Iterator[tuple[TlsStream, socket.sock
     client.join()
     [(tls, writer)] = found
     with tls, socket.socket(fileno=tls.detach()) as plain:
-        plain.settimeout(5.0)
+        plain.settimeout(PATIENCE)
         yield stream, plain, writer
     stream.close()
 
@@ -133,7 +134,7 @@ def offer(stream: TlsStream, plain: socket.socket, data: bytes) -> tuple[int, in
             read += stream._barren - before
             content += stream.read_all(buffer, 0)[0]
     left = len(data) - read
-    stream._sock.settimeout(5.0)
+    stream._sock.settimeout(PATIENCE)
     while left:
         left -= len(stream._sock.recv(left))
     sender.join()
@@ -280,7 +281,7 @@ def test_a_client_may_not_negotiate_anew(home: Home) -> None:
     """Each handshake would cost us what the first one did; the client is told no, and may go on."""
     near, far = socket.socketpair()
     near.setblocking(False)
-    far.settimeout(5.0)
+    far.settimeout(PATIENCE)
     stream = TlsStream(near, certificate_of(home.server_identity).contexts[Group.X25519])
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_max_proto_version(SSL.TLS1_2_VERSION)

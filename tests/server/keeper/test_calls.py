@@ -24,6 +24,7 @@ from sstpca.server.keeper.codec import MalformedMessage, write
 from sstpca.server.keeper.line import Line, remote
 from sstpca.server.keeper.process import connect
 from sstpca.server.net.tun import Descriptor, Tun
+from tests.support.waiting import PATIENCE
 
 LEASE = Lease(7, IPv4Address("10.99.0.10"), IPv4Address("10.99.0.1"))
 ALICE = Account(1, "alice", True)
@@ -48,7 +49,7 @@ class Things:
         raise OSError("disk full")
 
     def echo(self, value: int) -> int:
-        self.go_on.wait(10.0)
+        self.go_on.wait(PATIENCE)
         return value
 
     def open(self, name: str) -> Tun:
@@ -82,7 +83,7 @@ def desk(things: Things, threads: int = 1) -> Iterator[socket.socket]:
         with contextlib.suppress(OSError):
             far.shutdown(socket.SHUT_RDWR)
         for one in workers:
-            one.join(10.0)
+            one.join(PATIENCE)
 
 
 def run(things: Things, work: Any, threads: int = 1) -> Any:
@@ -195,7 +196,7 @@ def test_the_end_of_the_keeper_is_told() -> None:
     async def inside(near: socket.socket, far: socket.socket) -> None:
         Line(far, asyncio.get_running_loop(), lambda: things.lost.append("gone"))
         near.close()
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(PATIENCE):
             while not things.lost:
                 await asyncio.sleep(0.01)
 

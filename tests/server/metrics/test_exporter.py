@@ -14,6 +14,7 @@ from sstpca.server.metrics.board import Board, Copy
 from sstpca.server.metrics.exporter import Exporter
 from sstpca.server.metrics.exporting import Exporting
 from tests.support.scrape import Answer, Scrape, read
+from tests.support.waiting import PATIENCE
 
 BOARD = Board()
 
@@ -60,14 +61,14 @@ def endpoint() -> tuple[str, int]:
 
 
 def ask(endpoint: tuple[str, int], path: str) -> Answer:
-    with socket.create_connection(endpoint, 10) as sock:
+    with socket.create_connection(endpoint, PATIENCE) as sock:
         sock.sendall(f"GET {path} HTTP/1.1\r\n\r\n".encode())
         return read(b"".join(iter(lambda: sock.recv(65536), b"")))
 
 
 def until(endpoint: tuple[str, int]) -> Iterator[Answer]:
     """Ask until it has heard of the store, for a while."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         yield ask(endpoint, "/metrics")
         time.sleep(0.1)

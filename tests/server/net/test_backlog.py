@@ -7,6 +7,7 @@ import pytest
 
 from sstpca.server.net import backlog
 from sstpca.server.net.backlog import STRANGERS_BYTES, STRANGERS_PACKETS, Backlog, RoundRobin
+from tests.support.waiting import PATIENCE, until
 
 
 class Client:
@@ -27,7 +28,7 @@ class Client:
 async def empty(*clients: Client) -> int:
     """Wait until all is worked on; return how many turns the loop made."""
     turns = 0
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(PATIENCE):
         while any(client.backlog.busy for client in clients):
             await asyncio.sleep(0)
             turns += 1
@@ -136,13 +137,13 @@ def test_what_is_paused_waits_and_goes_on_in_its_order() -> None:
         turns = RoundRobin(asyncio.get_running_loop())
         one = Backlog(turns, work=work, worked=lambda _: None, refuse=pytest.fail)
         one.add([b"1", b"2", b"3"], stranger=False)
-        await asyncio.sleep(0.01)
+        await until(lambda: len(seen) == 2)
         one.add([b"4"], stranger=False)
         await asyncio.sleep(0.01)
         assert (seen, one.busy) == ([b"1", b"2"], True)
         one.resume()
-        await asyncio.sleep(0.01)
-        assert (seen, one.busy) == ([b"1", b"2", b"3", b"4"], False)
+        await until(lambda: not one.busy)
+        assert seen == [b"1", b"2", b"3", b"4"]
 
     asyncio.run(run())
 
@@ -160,6 +161,7 @@ def test_a_step_follows_a_pause_and_nothing_else() -> None:
         one.pause()
         one.resume()
         one.resume()
+        await until(lambda: steps)
         await asyncio.sleep(0.01)
         assert len(steps) == 1
         one.pause()

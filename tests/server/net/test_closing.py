@@ -10,6 +10,7 @@ import pytest
 from sstpca.server.dataplane.stream import TlsStream
 from sstpca.server.net import closing
 from sstpca.server.net.closing import close_gently
+from tests.support.waiting import PATIENCE
 
 # more than a pair of sockets takes
 LAST_WORDS = b"x" * 4_000_000
@@ -51,13 +52,13 @@ def close(unsent: bytes, peer: Callable[[socket.socket], bytes | None]) -> bytes
     """Close a connection with ``unsent`` waiting to a peer that does this; return what it returns."""
     near, far = socket.socketpair()
     near.setblocking(False)
-    far.settimeout(5.0)
+    far.settimeout(PATIENCE)
 
     async def run() -> bytes | None:
         loop = asyncio.get_running_loop()
         close_gently(loop, cast("TlsStream", PlainStream(near, unsent)))
         heard = await loop.run_in_executor(None, peer, far)
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(PATIENCE):
             while near.fileno() >= 0:
                 await asyncio.sleep(0.01)
         return heard

@@ -39,6 +39,7 @@ from sstpca.server.net.tls import Certificate, Presented
 from sstpca.server.ppp.effects import Handshaken
 from sstpca.server.session import Session
 from sstpca.server.sstp.binding import CertificateHashes
+from tests.support.waiting import PATIENCE, until
 
 ECHO = bytes.fromhex("1001000800080000")
 EMPTY = bytes.fromhex("10000004")
@@ -83,7 +84,7 @@ class PlainStream:
 @pytest.fixture
 def wire() -> tuple[TlsStream, socket.socket]:
     near, far = socket.socketpair()
-    far.settimeout(5.0)
+    far.settimeout(PATIENCE)
     near.setblocking(False)
     return cast("TlsStream", PlainStream(near)), far
 
@@ -145,7 +146,7 @@ def test_a_mistake_of_ours_costs_one_session(
 
         monkeypatch.setattr(Session, "receive", fail)
         far.send(ECHO)
-        await asyncio.sleep(0.2)
+        await until(lambda: ended)
         assert ended == [connection]
 
     with far:
@@ -209,7 +210,7 @@ def test_a_stranger_pays_for_the_packet_that_ends_it(
         )
         connection.start(ECHO)
         assert paid == []
-        await asyncio.sleep(0.1)
+        await until(lambda: paid)
         assert paid == [source]
         far.shutdown(socket.SHUT_WR)
         await asyncio.sleep(0.1)
@@ -242,7 +243,7 @@ def test_whom_a_client_claims_to_be_is_no_field_of_the_log(
         )
         connection.start(b"")
         far.send(ECHO)
-        await asyncio.sleep(0.1)
+        await until(lambda: logged.records)
         connection.drop("enough")
 
     with far:
@@ -273,7 +274,7 @@ def test_a_stranger_cannot_flood_us_with_packets(
         await asyncio.sleep(0.1)
         assert ended == []
         far.send(EMPTY * 500)
-        await asyncio.sleep(0.1)
+        await until(lambda: ended)
         assert ended == [connection]
 
     with far:
@@ -294,7 +295,7 @@ def test_handshakes_hold_neither_the_loop_nor_each_other(
 
     def slow(_: EapHandshake, data: bytes) -> Handshaken:
         made.append(threading.get_ident())
-        assert (turned if len(made) == 1 else gone).wait(20)
+        assert (turned if len(made) == 1 else gone).wait(PATIENCE)
         return Handshaken(data)
 
     def take(_: Session, answer: Handshaken, _now: float) -> list[Effect]:
@@ -386,7 +387,7 @@ def test_what_follows_the_binding_waits_for_the_interface(
         )
         connection.start(b"")
         far.send(CONNECTED + DATA)
-        await asyncio.sleep(0.1)
+        await until(lambda: admitted)
         far.send(DATA)
         await asyncio.sleep(0.1)
         assert (heard, admitted) == ([CONNECTED], [connection])
@@ -395,9 +396,11 @@ def test_what_follows_the_binding_waits_for_the_interface(
         if outcome == "gone":
             connection.drop("enough")
         ready[0].set()
-        await asyncio.sleep(0.2)
         # the packets of a session that is up go past it
-        assert heard[1:] == {"given": [DATA], "refused": [DATA, DATA], "gone": []}[outcome]
+        expected = {"given": [DATA], "refused": [DATA, DATA], "gone": []}[outcome]
+        await until(lambda: len(heard) > len(expected))
+        await asyncio.sleep(0.1)
+        assert heard[1:] == expected
         connection.drop("enough")
 
     monkeypatch.setattr(Session, "receive", receive)
@@ -437,7 +440,7 @@ def test_a_stranger_pays_for_being_read(
         )
         stranger.start(b"")
         far.send(ECHO[:1])
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(PATIENCE):
             await ended.wait()
         assert server.sources.all.level(server.loop.time()) < level - 0.3
 
@@ -475,7 +478,7 @@ def test_what_tls_says_of_its_own_goes_out_once_the_socket_takes_it() -> None:
             ended=lambda _: None,
         )
         client.start(b"")
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(PATIENCE):
             await flushed.wait()
         client.drop("the test is over")
 

@@ -10,6 +10,7 @@ import pytest
 from sstpca.server.net import sources
 from sstpca.server.net.handshakes import Handshakes
 from sstpca.server.net.sources import Source, Sources, TokenBucket
+from tests.support.waiting import PATIENCE, until
 
 
 class Table:
@@ -19,6 +20,7 @@ class Table:
         loop = asyncio.get_running_loop()
         self.sources = Sources(loop.time)
         self.handshakes = Handshakes(loop, self.sources)
+        self.begun: list[str] = []
         self.made: list[str] = []
         self.gate = threading.Event()
 
@@ -26,7 +28,8 @@ class Table:
         self, source: Source, name: str, *, first: bool = True, wanted: bool = True
     ) -> asyncio.Task[str | None]:
         def call() -> str:
-            self.gate.wait(10.0)
+            self.begun.append(name)
+            self.gate.wait(PATIENCE)
             self.made.append(name)
             return name
 
@@ -36,7 +39,7 @@ class Table:
     async def all(self, *tasks: asyncio.Task[str | None]) -> list[str | None]:
         await asyncio.sleep(0.05)
         self.gate.set()
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(PATIENCE):
             return list(await asyncio.gather(*tasks))
 
 
@@ -48,7 +51,7 @@ def test_the_loop_goes_on_and_the_thread_stands_back() -> None:
         def call() -> None:
             thread = threading.get_native_id()
             seen.append((thread, os.getpriority(os.PRIO_PROCESS, thread)))
-            table.gate.wait(10.0)
+            table.gate.wait(PATIENCE)
 
         step = asyncio.create_task(table.handshakes.step(table.sources.find("192.0.2.1"), call))
         for _ in range(20):  # it is held up, the loop is not
@@ -93,7 +96,7 @@ def test_who_has_cost_the_least_goes_first_and_who_has_users_before_all() -> Non
         familiar.charge(2.0, now)
         familiar.logged_in(now)
         held = table.ask(greedy, "held")
-        await asyncio.sleep(0.05)
+        await until(lambda: table.begun)
         waiting = [
             table.ask(greedy, "greedy"),
             table.ask(modest, "modest"),
@@ -111,7 +114,7 @@ def test_what_nobody_wants_any_more_is_not_made() -> None:
         table = Table()
         source = table.sources.find("192.0.2.1")
         held = table.ask(source, "held")
-        await asyncio.sleep(0.05)
+        await until(lambda: table.begun)
         gone, dropped = table.ask(source, "gone", wanted=False), table.ask(source, "dropped")
         last = table.ask(source, "last")
         await asyncio.sleep(0.05)
@@ -147,19 +150,23 @@ def spend(seconds: float) -> None:
 @pytest.mark.parametrize("shared", [False, True], ids=["source", "all"])
 def test_who_has_used_up_what_there_is_waits(monkeypatch: pytest.MonkeyPatch, shared: bool) -> None:
     """Handshakes are charged what they cost, to their source and to all."""
-    monkeypatch.setattr(sources, "COST_OF_ALL" if shared else "COST", (0.1, 0.02))
+    monkeypatch.setattr(sources, "COST_OF_ALL" if shared else "COST", (0.02, 0.02))
 
     async def run() -> None:
         table = Table()
         table.gate.set()
         source, other = table.sources.find("192.0.2.1"), table.sources.find("192.0.2.2")
-        await table.handshakes.step(source, lambda: spend(0.04))  # 0.2 s to wait for at least
+        await table.handshakes.step(source, lambda: spend(0.04))  # 1 s to wait for at least
         waits, neighbour = table.ask(source, "waits"), table.ask(other, "neighbour")
-        await asyncio.sleep(0.1)
+        if shared:
+            await asyncio.sleep(0.1)  # a tenth of what they wait for
+            assert not neighbour.done()
+        else:
+            assert await neighbour == "neighbour"
         assert not waits.done()
-        assert neighbour.done() is not shared
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(PATIENCE):
             assert await waits == "waits"
+            await neighbour
 
     asyncio.run(run())
 
@@ -174,9 +181,10 @@ def test_handshakes_are_counted_where_they_begin(monkeypatch: pytest.MonkeyPatch
         going_on = [table.ask(source, "goes on", first=False) for _ in range(10)]
         await asyncio.gather(*going_on)
         begun = [table.ask(source, "begins") for _ in range(10)]
-        await asyncio.sleep(0.2)
+        await until(lambda: table.made.count("begins") >= 3)
+        await asyncio.sleep(0.1)  # another one may begin after ten seconds
         assert table.made.count("goes on") == 10
-        assert 3 <= table.made.count("begins") <= 4
+        assert table.made.count("begins") <= 4
         for step in begun:
             step.cancel()
 

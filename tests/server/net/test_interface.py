@@ -3,7 +3,7 @@
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import cast
@@ -20,6 +20,7 @@ from sstpca.server.net.interface import Interface
 from sstpca.server.net.shared import Shared
 from sstpca.server.net.tls import Presented
 from sstpca.server.net.tun import Descriptor, Tun
+from tests.support.waiting import PATIENCE, until
 
 LEASE = Lease(7, IPv4Address("10.99.0.10"), IPv4Address("10.99.0.1"))
 
@@ -52,7 +53,7 @@ class Kernel:
 
     def _wait(self) -> None:
         self.threads.add(threading.get_ident())
-        self.go_on.wait(10.0)
+        self.go_on.wait(PATIENCE)
 
 
 CLOSE = os.close
@@ -105,12 +106,6 @@ async def turns(count: int = 20) -> None:
     """Let the loop turn: it would stand still if anybody waited in it."""
     for _ in range(count):
         await asyncio.sleep(0.001)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10.0):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 def test_a_hundred_that_go_together_do_not_hold_the_loop(kernel: Kernel) -> None:

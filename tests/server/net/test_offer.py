@@ -45,6 +45,7 @@ from tests.support.forge import NOW
 from tests.support.handshake import shake
 from tests.support.hello import message, records
 from tests.support.requirements import require
+from tests.support.waiting import PATIENCE
 
 RSA, ECDSA = KeyKind
 WEAKER = TlsSettings(compat=Compat.ROUTEROS_NO_PFS)
@@ -72,14 +73,14 @@ class Served:
         self._thread.start()
 
     def join(self) -> None:
-        self._thread.join(10.0)
+        self._thread.join(PATIENCE)
         self._listener.close()
         assert not self._thread.is_alive()
 
     def _serve(self) -> None:
         connection, _ = self._listener.accept()
         with connection:
-            connection.settimeout(5.0)
+            connection.settimeout(PATIENCE)
             reader = HelloReader()
             hello = None
             while hello is None:
@@ -116,7 +117,7 @@ def seen_by_openssl(certificates: Certificates, *options: str) -> tuple[Served, 
         ["openssl", "s_client", "-connect", f"127.0.0.1:{served.port}", *options],
         input=b"",
         capture_output=True,
-        timeout=20,
+        timeout=PATIENCE,
         check=False,
     )
     served.join()
