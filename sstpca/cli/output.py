@@ -277,12 +277,16 @@ def heading(text: str) -> str:
 
     Where nobody looks, click takes that away again.
     """
-    return text if os.environ.get("NO_COLOR") else click.style(text, bold=True)
+    return text if _is_plain() else click.style(text, bold=True)
 
 
 def coloured(text: str, colour: str) -> str:
     """Return ``text`` in a colour, as :func:`heading` does in bold."""
-    return text if os.environ.get("NO_COLOR") else click.style(text, fg=colour)
+    return text if _is_plain() else click.style(text, fg=colour)
+
+
+def _is_plain() -> bool:
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
 
 
 def counted(number: int, noun: str) -> str:

@@ -27,7 +27,8 @@ from ..lint.checks import Report, split_port
 from ..lint.findings import Severity, Windows
 from ..lint.probe import Hello
 from ..names import quoted
-from ..x509.certificates import certificate_to_pem
+from ..x509.certificates import Certificate, certificate_to_pem
+from ..x509.keys import describe_key
 from .linting import Case, look, trusted
 
 __all__ = ["ELSEWHERE", "Check", "Credentials", "Examination", "Verdict", "examine"]
@@ -156,9 +157,9 @@ def _check_tls(case: Case, address: str, port: int) -> Iterator[Check]:
             yield check_tls_at_all(address, port, of_finding("tls", finding), silent=silent)
         return
     suites = case.seen.suites if case.seen is not None else {}
-    spoken = [f"{system} {suites[one]}" for one, system in _SYSTEMS.items() if suites.get(one)]
+    spoken = [f"{system}: {suites[one]}" for one, system in _SYSTEMS.items() if suites.get(one)]
     if spoken:
-        yield passed("tls", ", ".join(spoken))
+        yield passed("tls", "; ".join(spoken))
     for finding in findings:
         if finding.severity is not Severity.NOTE:
             yield of_finding("tls", finding)
@@ -172,4 +173,7 @@ def _check_certificate(case: Case, report: Report) -> Iterator[Check]:
         ends = f"{report.leaf.not_valid_after_utc:%Y-%m-%d}"
         issuer = quoted(report.leaf.issuer.rfc4514_string())
         dialled = case.hosts.first if case.hosts is not None else ""
-        yield passed("certificate", f"it is for {dialled} until {ends}, issued by {issuer}")
+        # of a kind that cannot be read, there is a finding
+        key = describe_key(Certificate.of(report.leaf).key)
+        found = f"it is for {dialled} until {ends}, has a key {key}, and was issued by {issuer}"
+        yield passed("certificate", found)

@@ -127,8 +127,9 @@ class _Report:
 
     def _head(self) -> _Lines:
         yield "A report of sstpca doctor, for whoever helps"
+        has = CONTENTS if Home(self._root).exists else "versions, and the checks of a server"
         for said in (
-            f"Made at {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC. It has {CONTENTS}.",
+            f"Made at {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC. It has {has}.",
             _NONE,
             _SHOWN if self._with_names else _HIDDEN,
             _NOBODY,

@@ -483,6 +483,19 @@ def test_the_command(serve: Serve, tmp_path: Path) -> None:
     assert failure["decimal"] == -2146762495
 
 
+@pytest.mark.parametrize("variable", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_colours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: dict[str, str]) -> None:
+    """On a terminal, unless there are to be none (https://no-color.org)."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in variable.items():
+        monkeypatch.setenv(name, value)
+    arguments = ["--home", str(tmp_path / "nowhere"), "doctor", "nowhere.invalid"]
+    shown = CliRunner().invoke(main, arguments, color=True)
+    assert ("\x1b[31mfail\x1b[0m" in shown.stdout) is not bool(variable)
+    assert "\x1b" not in CliRunner().invoke(main, arguments).stdout
+
+
 def test_a_port_that_is_none(tmp_path: Path) -> None:
     shown = CliRunner().invoke(main, ["doctor", "vpn.example.com:99999"])
     assert shown.exit_code == 2
