@@ -52,6 +52,8 @@ SERVERS: Final = {
     "sstp-server (Python), pppd": "real, 0.6.0 of PyPI; Debian 12's pppd 2.4.9",
     "accel-ppp": "real, built of commit 89637ee (1.14.0)",
     "SoftEther VPN": "real, built of 4.44, build 9807",
+    "RRAS": "scripted: [MS-SSTP], [MS-CHAP], Windows' documentation",
+    "RouterOS": "scripted: MikroTik's manual",
 }
 #: What is tried with them.
 TRIED_WITH: Final = (
