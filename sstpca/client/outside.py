@@ -26,7 +26,10 @@ _STRICT: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """The interface, the gateway on it, and whether there is a route to this very address."""
+    """The interface, the gateway on it, and whether there is a route to this very address.
+
+    No interface: it is this machine's own address.
+    """
 
     device: str
     gateway: str | None = None
@@ -35,7 +38,7 @@ class _Way:
     @property
     def is_watched(self) -> bool:
         """Whether what comes by it is dropped where the answer would leave by another interface."""
-        return not self.exact and self.device != "lo" and _is_strict(self.device)
+        return not self.exact and self.device != "" and _is_strict(self.device)
 
 
 class Outside:
@@ -57,7 +60,10 @@ class Outside:
                 self._let_go(kernel, self._kept)
 
     def ways(self, addresses: Sequence[str]) -> dict[str, str]:
-        """Return by which interface each address is reached, of those that are, in their order."""
+        """Return by which interface each address is reached, of those that are, in their order.
+
+        It is empty for one of this machine's own.
+        """
         with IPRoute() as kernel:
             found = {one: self._way(kernel, one) for one in addresses}
             known = {address: way for address, way in found.items() if way is not None}
@@ -88,7 +94,7 @@ class Outside:
     def _way(self, kernel: IPRoute, address: str) -> _Way | None:
         target = ip_address(address)
         if target.is_loopback or str(target) in _own_addresses(kernel):
-            return _Way("lo")
+            return _Way("")  # the kernel looks for these first, whatever goes through the tunnel
         family = socket.AF_INET if target.version == 4 else socket.AF_INET6
         names = {one["index"]: one.get_attr("IFLA_IFNAME") for one in kernel.get_links()}
         best: tuple[tuple[int, int], _Way] | None = None

@@ -151,6 +151,30 @@ def test_it_changes_and_no_session_ends(installed: Machine, network: Network) ->
     assert main_process(installed, HOME) == before
 
 
+def test_a_connection_is_a_service(installed: Machine, network: Network) -> None:
+    """The machine dials its own server: what counts is what the connection may do where it is confined."""
+    where = (f"{Network.server_address}:8443", "--name", NAME, "--user", "alice")
+    more = ("--password-stdin", "--route", "203.0.113.0/24", "--no-dns", "--install", "office")
+    words = ("connect", *where, *more)
+    said = installed.run("sstpca", "--home", HOME, *words, typed=f"{PASSWORDS['alice']}\n")
+    assert PASSWORDS["alice"] not in said.stdout + said.stderr
+    name = "sstpca-connect@office.service"
+
+    def shown(what: str) -> str:
+        asked = ("systemctl", "show", "--value", f"--property={what}", name)
+        return installed.run(*asked).stdout.strip()
+
+    wait_for(lambda: shown("ActiveState") == "active", "the connection")
+    assert shown("StatusText").startswith("connected as ")
+    lines = installed.read(f"/proc/{shown('MainPID')}/status").splitlines()
+    status_of = dict(line.split(":\t", 1) for line in lines)
+    assert int(status_of["CapBnd"], 16) == sum(1 << bit for bit in (10, 12))
+    assert "203.0.113.0/24 dev vpn0" in network.server.ip("route", "show")
+    installed.run("sstpca", "connect", "--uninstall", "office")
+    assert "vpn0" not in network.server.ip("route", "show")
+    assert installed.run("sh", "-c", "ls /etc/sstpca/connections").stdout == ""
+
+
 def test_installing_it_again_changes_nothing(installed: Machine) -> None:
     before = main_process(installed, HOME)
     said = installed.run("sstpca", "--home", HOME, "service", "install")
