@@ -9,7 +9,7 @@ from typing import Any, Final
 from ..errors import InvalidInput, option
 from ..names import quoted
 from .hours import Hours, parse_hours
-from .quantities import DURATION_MAX, RATE_MAX, RATE_MIN, VOLUME_MAX
+from .quantities import DURATION_MAX, RATE_MAX, RATE_MIN, VOLUME_MAX, parse_rate
 
 #: Sessions that a user may have at a time, at most.
 SESSIONS_MAX: Final = 10_000
@@ -206,3 +206,53 @@ _EPOCH: Final = date(1970, 1, 1)
 def midnight(day: date) -> float:
     """Return the first moment of a day of the server's time zone, seconds since 1970."""
     return datetime(day.year, day.month, day.day).timestamp()
+
+
+def parse_when_full(text: str) -> WhenFull:
+    """Return what becomes of a login beyond those that may be, of ``refuse`` or ``replace``.
+
+    :raises InvalidInput: if it is neither.
+    """
+    try:
+        return WhenFull(text.strip().lower())
+    except ValueError:
+        raise InvalidInput(
+            f"{quoted(text)} is not what becomes of a login when there are enough",
+            "for example: ",
+            option("--when-full"),
+            " refuse; or replace, the default",
+        ) from None
+
+
+def parse_when_used_up(text: str) -> int | None:
+    """Return the rate that is left once a volume is used up; None for ``end``.
+
+    :raises InvalidInput: if it is neither.
+    """
+    if text.strip().lower() == "end":
+        return None
+    try:
+        return parse_rate(text)
+    except InvalidInput:
+        raise InvalidInput(
+            f"{quoted(text)} is neither end nor a rate in bits a second",
+            "for example: ",
+            option("--when-used-up"),
+            " 256k",
+        ) from None
+
+
+def parse_sessions(text: str) -> int:
+    """Return how many sessions a user may have at a time.
+
+    :raises InvalidInput: if it is no such number.
+    """
+    text = text.strip()
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= SESSIONS_MAX):
+        raise InvalidInput(
+            f"a user has 1 to {SESSIONS_MAX} sessions, not {quoted(text)}",
+            "for example: ",
+            option("--sessions"),
+            " 2",
+        )
+    return int(text)

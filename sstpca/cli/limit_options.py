@@ -10,12 +10,13 @@ import click
 from ..access.hours import EXAMPLE, parse_hours
 from ..access.limits import (
     NOTHING_OWN,
-    SESSIONS_MAX,
     Limits,
     OwnLimits,
-    WhenFull,
     last_day,
     parse_end,
+    parse_sessions,
+    parse_when_full,
+    parse_when_used_up,
 )
 from ..access.quantities import (
     duration_text,
@@ -26,13 +27,11 @@ from ..access.quantities import (
     volume_text,
 )
 from ..errors import InvalidInput
-from ..names import quoted
 from ..vpn.users import User
 from .output import warn
 
 _Decorated = Callable[..., Any]
 _NONE: Final = "none"
-_END: Final = "end"
 
 _LIMIT_OPTIONS: Final = (
     click.option(
@@ -128,11 +127,11 @@ class GivenLimits:
             ("rate_up", "--rate-up", self.rate_up, parse_rate),
             ("session_timeout", "--session-timeout", self.session_timeout, parse_duration),
             ("idle_timeout", "--idle-timeout", self.idle_timeout, parse_duration),
-            ("when_full", "--when-full", self.when_full, _parse_when_full),
+            ("when_full", "--when-full", self.when_full, parse_when_full),
             ("hours", "--hours", self.hours, parse_hours),
             ("volume_day", "--volume-per-day", self.volume_per_day, parse_volume),
             ("volume_month", "--volume-per-month", self.volume_per_month, parse_volume),
-            ("slow_to", "--when-used-up", self.when_used_up, _parse_when_used_up),
+            ("slow_to", "--when-used-up", self.when_used_up, parse_when_used_up),
         )
 
 
@@ -178,7 +177,7 @@ class GivenOwn(GivenLimits):
         return None if self.ends is None else _read("--ends", self.ends, parse_end)
 
     def _options(self) -> tuple[_Option, ...]:
-        sessions = ("sessions", "--sessions", self.sessions, _parse_sessions)
+        sessions = ("sessions", "--sessions", self.sessions, parse_sessions)
         # not super(): with slots, the class is made twice
         return (*GivenLimits._options(self), sessions)
 
@@ -191,38 +190,6 @@ def _read(option: str, text: str, parse: Callable[[str], Any]) -> Any:
         return parse(text)
     except InvalidInput as error:
         raise InvalidInput(f"{option}: {error}", *error.remedy) from error
-
-
-def _parse_when_full(text: str) -> WhenFull:
-    try:
-        return WhenFull(text.strip().lower())
-    except ValueError:
-        raise InvalidInput(
-            f"{quoted(text)} is not what becomes of a login when there are enough",
-            "for example: --when-full refuse; or replace, the default",
-        ) from None
-
-
-def _parse_when_used_up(text: str) -> int | None:
-    if text.strip().lower() == _END:
-        return None
-    try:
-        return parse_rate(text)
-    except InvalidInput:
-        raise InvalidInput(
-            f"{quoted(text)} is neither end nor a rate in bits a second",
-            "for example: --when-used-up 256k",
-        ) from None
-
-
-def _parse_sessions(text: str) -> int:
-    text = text.strip()
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= SESSIONS_MAX):
-        raise InvalidInput(
-            f"a user has 1 to {SESSIONS_MAX} sessions, not {quoted(text)}",
-            "for example: --sessions 2",
-        )
-    return int(text)
 
 
 def limit_rows(found: Limits, own: frozenset[str] | None = None) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Network
 
+from ..access.limits import NOTHING_OWN, OwnLimits
 from ..access.networks import Network
 from ..access.profiles import AccessProfile
 
@@ -20,6 +21,7 @@ class Account:
     :param static_prefix: the IPv6 prefix, a /64, that it always gets.
     :param networks: what is behind its client.
     :param ends: when it is over, seconds since 1970; None: never.
+    :param limits: what it is held to, in place of its access profile's limits.
     :param problem: why it cannot be taken over; empty if it can.
     :param other: whether it is none of this VPN's: it is left out, and ``problem`` says why.
     :param lost: what of it is not taken over.
@@ -35,6 +37,7 @@ class Account:
     static_prefix: IPv6Network | None = None
     networks: tuple[Network, ...] = ()
     ends: float | None = None
+    limits: OwnLimits = NOTHING_OWN
     problem: str = ""
     other: bool = False
     lost: tuple[str, ...] = ()

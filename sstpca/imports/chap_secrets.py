@@ -3,12 +3,19 @@
 A line has words: client, server, secret, then pppd has addresses, accel-ppp an address and a rate.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
+from ..access.limits import NOTHING_OWN, OwnLimits, checked
+from ..errors import InvalidInput
 from .accounts import Account, Found, address
 
 _ESCAPED: Final = "\\"
+_RATES: Final = re.compile(
+    r"(\d{1,9})([bkmg]?)(?:[/\\:](\d{1,9})([bkmg]?))?", re.ASCII | re.IGNORECASE
+)
+_UNITS: Final = {"b": 1, "": 1000, "k": 1000, "m": 1_000_000, "g": 1_000_000_000}
 
 
 def is_chap_secrets(text: str) -> bool:
@@ -39,11 +46,44 @@ def _account(line: int, words: list[str]) -> Account:
     lost = [] if words[1] in ("", "*") else ["the name of the server"]
     if fixed is None and addresses and addresses[0] not in ("*", "-"):
         lost.append(f"the addresses {addresses[0]}")
-    if len(addresses) > 1:
+    limits, unread = NOTHING_OWN, addresses[1:]
+    if unread and (rates := _rates(unread[0])) is not None:
+        limits, unread = rates, unread[1:]
+    if unread:
         lost.append("what is behind the address")
     if len(addresses) < len(rest):
         lost.append("the options")
-    return Account(line, name, secret, static_address=fixed, problem=problem, lost=tuple(lost))
+    return Account(
+        line,
+        name,
+        secret,
+        static_address=fixed,
+        limits=limits,
+        problem=problem,
+        lost=tuple(lost),
+    )
+
+
+def _rates(word: str) -> OwnLimits | None:
+    """Return the rates that accel-ppp's shaper reads: ``2048``, ``2048/1024`` (to the client first), ``5M``.
+
+    They are in kbit/s; a letter is for bit, kbit, Mbit or Gbit. 0 is no limit.
+
+    :returns: None if it is none of that, or no rate that a session can have here.
+    """
+    found = _RATES.fullmatch(word)
+    if found is None:
+        return None
+    number, unit, second, second_unit = found.groups()
+    down = int(number) * _UNITS[unit.lower()]
+    up = down if second is None else int(second) * _UNITS[second_unit.lower()]
+    given = {name: rate for name, rate in (("rate_down", down), ("rate_up", up)) if rate}
+    own = OwnLimits.of(given)
+    try:
+        checked(own.limits)
+    except InvalidInput:
+        return None
+    return own
 
 
 def _before(words: list[str], end: str) -> list[str]:

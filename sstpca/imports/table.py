@@ -6,14 +6,25 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from ..access.ipv6 import parse_static_prefix
-from ..access.limits import last_day, parse_end
+from ..access.limits import NOTHING_OWN, last_day, parse_end
 from ..access.networks import Network, parse_network
 from ..errors import InvalidInput
 from ..names import quoted
 from .accounts import Account, Found, address
+from .limit_cells import limits_text, parse_limits
 
 #: What a column may be called. Spreadsheets of other countries separate by semicolons.
-COLUMNS: Final = ("name", "password", "profile", "address", "prefix", "networks", "ends", "enabled")
+COLUMNS: Final = (
+    "name",
+    "password",
+    "profile",
+    "address",
+    "prefix",
+    "networks",
+    "ends",
+    "limits",
+    "enabled",
+)
 _CALLED: Final = {
     "user": "name",
     "username": "name",
@@ -67,7 +78,8 @@ def write(accounts: Iterable[Account]) -> str:
         behind, enabled = " ".join(map(str, one.networks)), "yes" if one.enabled else "no"
         ends = "" if one.ends is None else last_day(one.ends).isoformat()
         name, profile = _plain(one.name), _plain(one.profile)
-        rows.writerow((name, "", profile, where, prefix, behind, ends, enabled))
+        limits = limits_text(one.limits)
+        rows.writerow((name, "", profile, where, prefix, behind, ends, limits, enabled))
     return out.getvalue()
 
 
@@ -99,7 +111,7 @@ def _account(line: int, header: list[str], row: list[str]) -> Account:
     where, prefix = cells.get("address", "").strip(), cells.get("prefix", "").strip()
     problem, static = "", None
     behind: tuple[Network, ...] = ()
-    ends = None
+    ends, limits = None, NOTHING_OWN
     if enabled not in _YES | _NO:
         problem = f"enabled is yes or no, not {quoted(enabled)}"
     elif where and address(where) is None:
@@ -108,6 +120,7 @@ def _account(line: int, header: list[str], row: list[str]) -> Account:
         static = parse_static_prefix(prefix) if prefix else None
         behind = tuple(map(parse_network, cells.get("networks", "").split()))
         ends = parse_end(cells["ends"]) if cells.get("ends", "").strip() else None
+        limits = parse_limits(cells.get("limits", ""))
     except InvalidInput as error:
         problem = problem or str(error)
     return Account(
@@ -121,6 +134,7 @@ def _account(line: int, header: list[str], row: list[str]) -> Account:
         static_prefix=static,
         networks=behind,
         ends=ends,
+        limits=limits,
         problem=problem,
     )
 

@@ -157,6 +157,7 @@ class Importing:
                 user.name,
                 networks=account.networks,
                 ends=account.ends,
+                limits=account.limits,
                 within=transaction,
             )
         except SstpcaError as error:

@@ -187,6 +187,7 @@ class Users:
                 static_prefix=one.static_prefix,
                 networks=one.networks,
                 ends=one.ends,
+                limits=one.limits,
             )
             for line, one in enumerate(self.select(names, profile), 2)
         )

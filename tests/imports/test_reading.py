@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sstpca.access.limits import Limits, parse_end
+from sstpca.access.limits import NOTHING_OWN, Limits, parse_end
 from sstpca.errors import InvalidInput
 from sstpca.imports import chap_secrets, routeros, softether, table
 from sstpca.imports.accounts import Account, Found
@@ -178,7 +178,7 @@ def test_chap_secrets() -> None:
     assert (gina.name, gina.password) == ("DOM\\gina", "it's-fine")
     assert gina.lost == ("the name of the server",)
     assert (hal.password, hal.static_address) == ("password8", None)
-    assert hal.lost == ("what is behind the address",)
+    assert (hal.lost, hal.limits.values()["rate_down"] > 0) == ((), True), "accel-ppp's rate"
     assert (ida.password, ida.static_address) == ("two words", IPv4Address("10.99.0.1"))
     assert ida.lost == ("what is behind the address", "the options")
     assert (jan.password, jan.line) == ("continued", 6)
@@ -277,3 +277,27 @@ def test_whatever_is_in_it_nothing_breaks(text: str) -> None:
             reader(f"name,password\n{text}")
         except InvalidInput:
             continue
+
+
+@pytest.mark.parametrize(
+    ("word", "down", "up"),
+    [
+        ("2048", 2_048_000, 2_048_000),
+        ("2048/1024", 2_048_000, 1_024_000),
+        ("5M:512k", 5_000_000, 512_000),
+        ("0/1024", None, 1_024_000),
+        ("1G", 1_000_000_000, 1_000_000_000),
+    ],
+)
+def test_the_rates_of_accel_ppp(word: str, down: int | None, up: int) -> None:
+    """accel-pppd/shaper/shaper.c: kbit/s, to the client first."""
+    [found] = chap_secrets.read(f"alice * Wonderland 10.99.0.20 {word}\n").accounts
+    limits = found.limits.limits
+    assert (limits.rate_down, limits.rate_up, found.lost) == (down, up, ())
+
+
+@pytest.mark.parametrize("word", ["fast", "1/2/3", "1b", "10.99.0.21", "999999999G"])
+def test_what_is_no_rate_is_said_to_be_lost(word: str) -> None:
+    [found] = chap_secrets.read(f"alice * Wonderland 10.99.0.20 {word}\n").accounts
+    assert found.limits == NOTHING_OWN
+    assert found.lost == ("what is behind the address",)
