@@ -30,9 +30,9 @@ HERE: Final = Path(__file__).resolve().parent
 CHECKOUT: Final = HERE.parent
 VENV: Final = CHECKOUT / ".venv"
 PYTHON: Final = VENV / "bin" / "python"
-#: What is compiled where there is a C compiler, and the files that come of it.
-SOURCE: Final = CHECKOUT / "server" / "dataplane" / "_segments.c"
-COMPILED: Final = "_segments.*.so"
+#: Where there is what is compiled where there is a C compiler; and the files that come of it.
+SOURCES: Final = CHECKOUT / "server" / "dataplane"
+COMPILED: Final = "_*.so"
 MARKER: Final = VENV / "sstpca-installed.json"
 LOCKS: Final = {level: HERE / f"lock-{level}.txt" for level in ("run", "test", "bench", "fuzz")}
 _WHAT: Final = {
@@ -73,9 +73,13 @@ def _wanted(level: str) -> dict[str, str]:
         "checkout": str(CHECKOUT),
         "python": f"{os.path.realpath(sys.base_prefix)} {sys.implementation.cache_tag}",
         "project": hashlib.sha256((CHECKOUT / "pyproject.toml").read_bytes()).hexdigest(),
-        "compiled": hashlib.sha256(SOURCE.read_bytes()).hexdigest(),
+        "compiled": hashlib.sha256(_sources()).hexdigest(),
         level: hashlib.sha256(LOCKS[level].read_bytes()).hexdigest(),
     }
+
+
+def _sources() -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(SOURCES.glob("*.c")))
 
 
 def _noted() -> dict[str, str]:
@@ -119,7 +123,7 @@ def _install(level: str) -> None:
     if noted.get(level) != wanted[level]:
         _install_packages(LOCKS[level])
     # where it cannot be compiled any more, what came of another source must not stay
-    for old in SOURCE.parent.glob(COMPILED):
+    for old in SOURCES.glob(COMPILED):
         old.unlink()
     alone = ("--no-index", "--no-deps", "--no-build-isolation")
     _pip("sstpca cannot be installed", "install", *alone, "--editable", CHECKOUT)

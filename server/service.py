@@ -129,6 +129,7 @@ class _Supervisor:
         addresses = parts.listeners.description
         LOGGER.info("listening on %s with %d workers", addresses, parts.config.workers)
         LOGGER.info("IP packets pass %s", engine.DESCRIPTION)
+        LOGGER.info("TLS is %s", engine.TLS_DESCRIPTION)
         if parts.config.tls.compat is Compat.ROUTEROS_NO_PFS:
             LOGGER.warning(
                 "weaker TLS is taken too: with RouterOS' pfs=no, RSA exchanges the keys, and whoever "

@@ -126,11 +126,12 @@ def test_an_environment_from_its_first_day_to_its_last(tmp_path: Path) -> None:
         assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
 
     # what was compiled of another source must not stay where it cannot be compiled any more
-    checkout.compiled.write_text("of one")
-    assert checkout.make("run").stdout == ""
-    checkout.compiled.with_name("_segments.c").write_text("two")
-    assert checkout.make("run").stdout == "installing sstpca into .venv\n"
-    assert not checkout.compiled.exists()
+    for source in ("_segments.c", "_tls.c"):
+        checkout.compiled.write_text("of one")
+        assert checkout.make("run").stdout == ""
+        checkout.compiled.with_name(source).write_text("two")
+        assert checkout.make("run").stdout == "installing sstpca into .venv\n"
+        assert not checkout.compiled.exists()
 
     # what cannot be downloaded leaves what is there as it was
     checkout.lock(first.replace("==1", "==2"), both.replace("==1", "==2"))

@@ -8,6 +8,7 @@ from typing import Final
 #: Of the functions' parameters: a module that was compiled for others stays where the program was
 #: updated and nothing compiles any more.
 _REVISION: Final = 4
+_TLS_REVISION: Final = 1
 
 try:
     from ._segments import REVISION, cut, forward, pull
@@ -17,6 +18,18 @@ try:
 except ImportError:
     from .cutting import cut, pull
     from .merging import forward
+
+try:
+    from ._tls import OPENSSL
+    from ._tls import REVISION as TLS_REVISION
+    from ._tls import Context as TlsContext
+
+    if TLS_REVISION != _TLS_REVISION:
+        raise ImportError(f"revision {TLS_REVISION}, not {_TLS_REVISION}")
+except ImportError:
+    from ssl import OPENSSL_VERSION as OPENSSL
+
+    from .openssl import PythonContext as TlsContext  # type: ignore[assignment]
 
 #: Whether it is the compiled one.
 COMPILED: Final = cut.__module__.endswith("._segments")
@@ -28,4 +41,20 @@ DESCRIPTION: Final = (
     else "one by one, in Python; where there are gcc and python3-dev, a new installation is faster"
 )
 
-__all__ = ["COMPILED", "DESCRIPTION", "cut", "forward", "pull"]
+#: And how TLS records become packets, behind "TLS is".
+TLS_DESCRIPTION: Final = (
+    f"{OPENSSL}, called by compiled code"
+    if TlsContext.__module__.endswith("._tls")
+    else f"{OPENSSL}, called by Python's ssl; where there are gcc, python3-dev and libssl-dev, "
+    "a new installation is faster"
+)
+
+__all__ = [
+    "COMPILED",
+    "DESCRIPTION",
+    "TLS_DESCRIPTION",
+    "TlsContext",
+    "cut",
+    "forward",
+    "pull",
+]

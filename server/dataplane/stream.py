@@ -6,21 +6,21 @@ returns: a single stranger could hold a worker for as long as he likes. Here the
 are read first, and TLS sees no others.
 """
 
-import contextlib
 import select
 import socket
-import ssl
 from collections import deque
-from collections.abc import Callable
-from typing import Final, cast
+from typing import Final
+
+from .openssl import TlsEnd
+from .segments import Bytes
 
 # Ciphertext read in one turn, in bytes. A KeyUpdate has 27 of them and costs as much as 10 KiB of
 # content, so that the turn is smaller where the last one brought little content.
 _TURN: Final = 64 * 1024
 _CAREFUL: Final = 16640
 
-# Plaintext of one record (RFC 8446 5.1)
-_RECORD: Final = 16 * 1024
+# where what was read is between the socket and TLS: for one thread, and the turn's length
+_ciphertext = memoryview(bytearray(_TURN))
 
 #: Ciphertext without content after which a client is not worth listening to: in the handshake several
 #: times the largest one; later a record that is not whole yet, 16640 bytes at most (RFC 8446 5.2), and
@@ -41,28 +41,16 @@ class TlsStream:
     """One end of a TLS connection.
 
     :param sock: a connected, non-blocking TCP socket; closed with this.
-    :param received: what came from it already: the ClientHello.
-    :param server: what the other end is to be called (SNI), if that is the server; None: we are.
+    :param tls: what makes content of it.
+    :param received: what came from the socket already: the ClientHello.
     """
 
-    __slots__ = (
-        *("_barren", "_in", "_most", "_out", "_pending", "_sock", "_tls", "_turn"),
-        *("drained", "waiting"),
-    )
+    __slots__ = ("_barren", "_most", "_pending", "_sock", "_tls", "_turn", "drained", "waiting")
 
-    def __init__(
-        self,
-        sock: socket.socket,
-        context: ssl.SSLContext,
-        received: bytes | bytearray = b"",
-        server: str | None = None,
-    ) -> None:
+    def __init__(self, sock: socket.socket, tls: TlsEnd, received: Bytes = b"") -> None:
         self._sock = sock
-        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(
-            self._in, self._out, server_side=server is None, server_hostname=server
-        )
-        self._in.write(received)
+        self._tls = tls
+        tls.feed(received)
         self._pending: deque[memoryview] = deque()
         self._barren, self._most = 0, _HANDSHAKE
         self._turn = _CAREFUL
@@ -75,11 +63,6 @@ class TlsStream:
         """Return the socket's descriptor, -1 once it is closed."""
         return self._sock.fileno()
 
-    @property
-    def peer_certificate(self) -> bytes:
-        """The other end's certificate, DER; empty if it has shown none."""
-        return self._tls.getpeercert(binary_form=True) or b""
-
     def receive(self) -> bool:
         """Read what the socket has, up to one turn's worth; return whether the stream goes on.
 
@@ -88,13 +71,13 @@ class TlsStream:
         if self._barren > self._most:
             raise ConnectionAbortedError(0, "TLS without content")
         try:
-            data = self._sock.recv(self._turn)
+            count = self._sock.recv_into(_ciphertext, self._turn)
         except BlockingIOError:
             return True
-        self._barren += len(data)
-        self.drained = len(data) < self._turn
-        self._in.write(data)
-        return bool(data)
+        self._barren += count
+        self.drained = count < self._turn
+        self._tls.feed(_ciphertext[:count])
+        return count > 0
 
     def handshake(self) -> bool:
         """Go on with the handshake; return whether it is done.
@@ -104,9 +87,7 @@ class TlsStream:
 
         :raises OSError: if it fails.
         """
-        try:
-            self._tls.do_handshake()
-        except ssl.SSLWantReadError:
+        if not self._tls.handshake():
             return False
         self._barren, self._most = 0, _BARREN
         return True
@@ -117,15 +98,11 @@ class TlsStream:
         :returns: its size in bytes; 0 when the client has ended TLS; None when there is no more.
         :raises OSError: if TLS is broken.
         """
-        try:
-            # with a buffer, it returns how much is in it
-            count = cast("int", self._tls.read(len(buffer), buffer))
-        except ssl.SSLWantReadError:
-            # the answers to KeyUpdates, if there were any
-            if self._out.pending:
-                self.flush()
-            return None
-        self._worth(count)
+        count = self._tls.read(buffer)
+        if count is not None:
+            self._worth(count)
+        elif self._tls.pending:  # the answers to KeyUpdates
+            self.flush()
         return count
 
     def _worth(self, content: int) -> None:
@@ -139,42 +116,31 @@ class TlsStream:
 
         :returns: where it ends now; whether there can be more, as TLS is neither ended nor broken.
         """
-        # with a buffer, it returns how much is in it
-        read = cast("Callable[[int, memoryview], int]", self._tls.read)
-        begun, alive = end, False
-        try:
-            while count := read(_RECORD, buffer[end:]):
-                end += count
-        except ssl.SSLWantReadError:
-            alive = True
-        except OSError:
-            alive = False
+        begun = end
+        end, alive = self._tls.read_all(buffer, end)
         self._worth(end - begun)
-        if alive and self._out.pending:
+        if alive and self._tls.pending:
             try:
                 self.flush()
             except OSError:
                 alive = False
         return end, alive
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: Bytes) -> None:
         """Encrypt ``data``, in a record of its own or several; it goes out with :meth:`flush`."""
         self._tls.write(data)
 
     def write_each(self, view: memoryview, ends: list[int]) -> None:
         """Encrypt what ends at each of ``ends`` in ``view``, in a record of its own."""
-        write, start = self._tls.write, 0
-        for end in ends:
-            write(view[start:end])
-            start = end
+        self._tls.write_each(view, ends)
 
     def flush(self) -> bool:
         """Give the socket what waits; return whether it took all.
 
         :raises OSError: if the connection is broken.
         """
-        if self._out.pending:
-            chunk = memoryview(self._out.read())
+        if self._tls.pending:
+            chunk = memoryview(self._tls.output())
             self._pending.append(chunk)
             self.waiting += len(chunk)
         pending = self._pending
@@ -196,9 +162,7 @@ class TlsStream:
 
         :raises OSError: if the connection is broken.
         """
-        # it would wait for the client's goodbye; ours is written
-        with contextlib.suppress(ssl.SSLError):
-            self._tls.unwrap()
+        self._tls.shut()
         self.flush()
         self._sock.shutdown(socket.SHUT_WR)
 

@@ -141,7 +141,7 @@ class Entrance:
         if hello is not None:
             self._shown, context = self._certificates.choose(hello)
             self.progress = Progress.GREETED
-            stream = TlsStream(self._sock, context, self._hello.received)
+            stream = TlsStream(self._sock, context.begin(), self._hello.received)
             self._begin(stream, first=True)
         elif not data:
             self.drop("closed before a request", Refusal.CLOSED)

@@ -7,12 +7,14 @@ import os
 import re
 import ssl
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from ..config import DEFAULT_TLS, Compat, TlsSettings
+from ..dataplane.engine import TlsContext
+from ..dataplane.openssl import Context
 from ..errors import ServerError, quotation
 from ..sstp.binding import CertificateHashes
 from .hello import ClientHello, Group, HelloError, read_hello
@@ -61,7 +63,7 @@ class Certificate:
     :param pem: the key, the certificate and its chain.
     """
 
-    contexts: Mapping[Group, ssl.SSLContext]
+    contexts: Mapping[Group, Context]
     hashes: CertificateHashes
     key: ServerKey
     pem: bytes = field(repr=False)
@@ -77,7 +79,7 @@ class Certificates:
     each: tuple[Certificate, ...]
     settings: TlsSettings
 
-    def choose(self, hello: ClientHello) -> tuple[Certificate, ssl.SSLContext]:
+    def choose(self, hello: ClientHello) -> tuple[Certificate, Context]:
         """Return what a client is shown, and the context that is to answer it, which knows no other.
 
         :raises HelloError: if there is nothing that it takes.
@@ -124,7 +126,8 @@ def _load(pem: bytes, path: Path, settings: TlsSettings) -> Certificate:
         raise ServerError(f"{path} has no certificate")
     try:
         ours = [group for group in Group if _is_known(_CURVES[group])]
-        contexts = {group: _make_context(group, pem, settings) for group in ours}
+        with _readable(pem) as file:
+            contexts = {group: _make_context(group, file, settings) for group in ours}
     except OSError as error:
         why = explained(error)
         raise ServerError(f"{path} cannot be used as server certificate: {why}") from error
@@ -132,22 +135,12 @@ def _load(pem: bytes, path: Path, settings: TlsSettings) -> Certificate:
     return Certificate(contexts, CertificateHashes.of(der), ServerKey.of(der), pem)
 
 
-def _make_context(group: Group, pem: bytes, settings: TlsSettings) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = VERSIONS[settings.minimum_version]
-    # No tickets: their key would open what was recorded for as long as it is in use, so TLS 1.3 resumes
-    # nothing. TLS 1.2 does by what this worker remembers of a connection that was not broken off: the
-    # context shows one certificate, so that the hash in the crypto binding is the same.
-    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET
-    context.num_tickets = 0
-    context.set_ciphers(cipher_list(settings))
-    if curve := _CURVES[group]:
-        context.set_ecdh_curve(curve)
-    else:
+def _make_context(group: Group, path: str, settings: TlsSettings) -> Context:
+    version = VERSIONS[settings.minimum_version]
+    if not (curve := _CURVES[group]):
         # it knows all groups, and takes the one it prefers from a client that has sent its key
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-    load_chain(context, pem)
-    return context
+        version = ssl.TLSVersion.TLSv1_3
+    return TlsContext(path, cipher_list(settings), curve, version)
 
 
 @functools.cache
@@ -201,12 +194,19 @@ def load_chain(context: ssl.SSLContext, pem: bytes) -> None:
     :param pem: the key, the certificate and its chain.
     :raises ssl.SSLError: if OpenSSL, as this machine has it, does not take them.
     """
+    with _readable(pem) as path:
+        # without the password, OpenSSL would ask a terminal for that of an encrypted key
+        context.load_cert_chain(path, password="")
+
+
+@contextlib.contextmanager
+def _readable(pem: bytes) -> Iterator[str]:
+    """Have a file with this content in memory; its path is for this process."""
     descriptor = os.memfd_create("identity", os.MFD_CLOEXEC)
     with os.fdopen(descriptor, "wb") as file:
         file.write(pem)
         file.flush()
-        # without the password, OpenSSL would ask a terminal for that of an encrypted key
-        context.load_cert_chain(f"/proc/self/fd/{descriptor}", password="")
+        yield f"/proc/self/fd/{descriptor}"
 
 
 class Presented:

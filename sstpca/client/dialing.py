@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from sstpca.server.dataplane.openssl import PythonTls
 from sstpca.server.dataplane.stream import TlsStream
 from sstpca.server.net.tls import explained
 
@@ -72,10 +73,12 @@ class Endpoint:
 class Dialled:
     """A stream on which SSTP begins.
 
+    :param certificate: the server's, DER.
     :param rest: what came behind the HTTP answer.
     """
 
     stream: TlsStream
+    certificate: bytes
     rest: bytes
 
 
@@ -134,9 +137,12 @@ async def dial(endpoint: Endpoint, ways: Mapping[str, str], context: ssl.SSLCont
         try:
             if endpoint.proxy is not None:
                 await _through(sock, endpoint, endpoint.proxy)
-            stream = TlsStream(sock, context, server=endpoint.name)
-            await _handshake(stream, endpoint)
-            return Dialled(stream, await _ask(stream, endpoint))
+            tls = PythonTls(context, endpoint.name)
+            stream = TlsStream(sock, tls)
+            await _handshake(stream)
+            certificate = tls.peer_certificate
+            _check_pin(certificate, endpoint.pin)
+            return Dialled(stream, certificate, await _ask(stream, endpoint))
         except BaseException:
             sock.close()
             raise
@@ -191,7 +197,7 @@ async def _through(sock: socket.socket, endpoint: Endpoint, proxy: Proxy) -> Non
         raise DialError(f"the proxy {proxy.host} does not connect us: {said!r}", final=final)
 
 
-async def _handshake(stream: TlsStream, endpoint: Endpoint) -> None:
+async def _handshake(stream: TlsStream) -> None:
     try:
         async with asyncio.timeout(STEP):
             while not stream.handshake():
@@ -207,13 +213,13 @@ async def _handshake(stream: TlsStream, endpoint: Endpoint) -> None:
         raise DialError("the server does not answer in TLS") from None
     except OSError as error:
         raise DialError(f"TLS with the server fails: {explained(error)}") from None
-    if endpoint.pin:
-        seen = hashlib.sha256(stream.peer_certificate).digest()
-        if not hmac.compare_digest(seen, endpoint.pin):
-            why = (
-                f"the server shows another certificate than the pinned one: {seen.hex(':').upper()}"
-            )
-            raise DialError(why, final=True)
+
+
+def _check_pin(certificate: bytes, pin: bytes) -> None:
+    seen = hashlib.sha256(certificate).digest()
+    if pin and not hmac.compare_digest(seen, pin):
+        why = f"the server shows another certificate than the pinned one: {seen.hex(':').upper()}"
+        raise DialError(why, final=True)
 
 
 async def _ask(stream: TlsStream, endpoint: Endpoint) -> bytes:

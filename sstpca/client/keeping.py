@@ -245,7 +245,7 @@ class _Keeper:
         return await dial(self._endpoint, ways, self._context)
 
     def _start(self, dialled: Dialled) -> Tunnel:
-        certificate = CertificateHashes.of(dialled.stream.peer_certificate)
+        certificate = CertificateHashes.of(dialled.certificate)
         link = ClientLink(
             self._credentials,
             random=secrets.token_bytes,

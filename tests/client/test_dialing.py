@@ -34,7 +34,7 @@ def reach(endpoint: Endpoint) -> bytes:
         where = endpoint.proxy or endpoint
         addresses = await resolve(where.host, where.port)
         dialled = await dial(endpoint, dict.fromkeys(addresses, ""), context_for(endpoint))
-        seen = dialled.stream.peer_certificate
+        seen = dialled.certificate
         dialled.stream.close()
         return seen
 

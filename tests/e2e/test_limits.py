@@ -32,7 +32,10 @@ RATE_DOWN, RATE_UP = 20_000_000, 6_000_000
 NEAR = 0.05
 SECONDS = 4.0
 
-HIDE = "import runpy, sys; sys.modules['sstpca.server.dataplane._segments'] = None; "
+HIDE = (
+    "import runpy, sys; sys.modules['sstpca.server.dataplane._segments'] = None; "
+    "sys.modules['sstpca.server.dataplane._tls'] = None; "
+)
 RUN = "sys.argv[0] = 'sstpca'; runpy.run_module('sstpca', run_name='__main__', alter_sys=True)"
 IN_PYTHON = (sys.executable, "-P", "-c", HIDE + RUN)
 
@@ -66,7 +69,9 @@ def test_rates(
     monkeypatch.setattr(programs, "PROGRAM", program)
     with Server(make_copy("home"), network.server, tmp_path / "log") as server:
         vpn = Vpn(network, server.home, server)
-        assert bool(server.said("compiled code")) == (COMPILED and program is not IN_PYTHON)
+        assert bool(server.said("in large segments, by compiled code")) == (
+            COMPILED and program is not IN_PYTHON
+        )
         limit(vpn, "--rate-down", str(RATE_DOWN), "--rate-up", str(RATE_UP))
         with user(vpn, Kind.MANY) as alice:
             for streams in (1, 4):

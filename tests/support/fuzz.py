@@ -50,9 +50,9 @@ _CHANGES = [*flows.LASTING, *flows.ONCE, *flows.DAMAGE, *[""] * 40]
 
 def exact(data: bytes) -> memoryview:
     """A copy in memory of its own, without a byte behind it."""
-    if not data:
-        # the end of some: nothing of a sanitizer's is around a bytearray without content
-        return exact(bytes(32))[32:]
+    if len(data) < 32:
+        # the end of some: so little is inside of ctypes' object, and nothing of a sanitizer's around it
+        return exact(bytes(32) + data)[32:]
     return memoryview((ctypes.c_ubyte * len(data)).from_buffer_copy(data)).cast("B")
 
 

@@ -5,6 +5,7 @@ import ssl
 from pathlib import Path
 
 from sstpca.server.config import DEFAULT_TLS, TlsSettings
+from sstpca.server.dataplane.openssl import Context, TlsEnd
 from sstpca.server.net.hello import HelloReader
 from sstpca.server.net.tls import Certificate, Certificates, load
 
@@ -49,7 +50,7 @@ def certificates_of(*paths: Path, settings: TlsSettings = DEFAULT_TLS) -> Certif
     return load([path.read_bytes() for path in paths], paths[0], settings)
 
 
-def choose(certificates: Certificates | Path, hello: bytes) -> ssl.SSLContext:
+def choose(certificates: Certificates | Path, hello: bytes) -> Context:
     """Return the context that answers this ClientHello, as the server chooses it."""
     if isinstance(certificates, Path):
         certificates = certificates_of(certificates)
@@ -62,7 +63,7 @@ def shake(
     certificates: Certificates | Path,
     client: ssl.SSLContext,
     session: ssl.SSLSession | None = None,
-) -> tuple[ssl.SSLObject, Near]:
+) -> tuple[TlsEnd, Near]:
     """Shake hands; return the server's end and the client's.
 
     :raises HelloError: if the server does not let OpenSSL see the client's first word.
@@ -70,15 +71,13 @@ def shake(
     """
     near = Near(client, session)
     hello = near.said()
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    server = choose(certificates, hello).wrap_bio(to_server, to_client, server_side=True)
-    to_server.write(hello)
+    server = choose(certificates, hello).begin()
+    server.feed(hello)
     for _ in range(3):
-        with contextlib.suppress(ssl.SSLWantReadError):
-            server.do_handshake()
-        near.hears(to_client.read())
-        to_server.write(near.said())
+        server.handshake()
+        near.hears(server.output())
+        server.feed(near.said())
     server.write(b"x")  # TLS 1.3 brings what it has to say of sessions behind the handshake
-    near.hears(to_client.read())
+    near.hears(server.output())
     assert near.tls.read(1) == b"x"
     return server, near

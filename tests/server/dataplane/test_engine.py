@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+import ssl
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -9,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from sstpca.server.dataplane import cutting, engine, merging
+from sstpca.server.dataplane import cutting, engine, merging, openssl
 from tests.support import engines
 
 _COMPILED = "sstpca.server.dataplane._segments"
+_COMPILED_TLS = "sstpca.server.dataplane._tls"
 
 
 def imported() -> Any:
@@ -50,6 +52,19 @@ def test_one_of_an_earlier_version_is_none(monkeypatch: pytest.MonkeyPatch) -> N
     for one in (before, other, _module(**built._asdict())):
         monkeypatch.setitem(sys.modules, _COMPILED, one)
         assert not imported().COMPILED
+
+
+def test_the_same_with_openssl(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Called by compiled code, if there is such of this version, else by Python's ssl."""
+    context = engines.compiled_tls()
+    right = {"Context": context, "OPENSSL": "OpenSSL 3.9"}
+    for more in ({}, {"REVISION": 0}):
+        monkeypatch.setitem(sys.modules, _COMPILED_TLS, _module(**right, **more))
+        chosen = imported()
+        assert chosen.TlsContext is openssl.PythonContext
+        assert chosen.TLS_DESCRIPTION.startswith(f"{ssl.OPENSSL_VERSION}, called by Python's ssl; ")
+    monkeypatch.setitem(sys.modules, _COMPILED_TLS, _module(**right, REVISION=1))
+    assert imported().TlsContext is context
 
 
 def _module(**functions: object) -> ModuleType:

@@ -19,13 +19,15 @@ from tests.support.handshake import certificate_of
 from tests.support.key_update import UPDATE_BOTH, Writer, connect
 from tests.support.waiting import PATIENCE
 
+pytestmark = pytest.mark.usefixtures("each_tls")
+
 
 @pytest.fixture
-def pair(home: Home) -> Iterator[tuple[TlsStream, ssl.SSLSocket]]:
+def pair(home: Home, each_tls: None) -> Iterator[tuple[TlsStream, ssl.SSLSocket]]:
     """A stream and a client of it, with the handshake done."""
     near, far = socket.socketpair()
     near.setblocking(False)
-    stream = TlsStream(near, certificate_of(home.server_identity).contexts[Group.X25519])
+    stream = TlsStream(near, certificate_of(home.server_identity).contexts[Group.X25519].begin())
     far.settimeout(PATIENCE)
     wrapped: list[ssl.SSLSocket] = []
     context = ssl.create_default_context(cafile=str(home.ca_certificate))
@@ -98,12 +100,14 @@ def test_a_client_that_does_not_wait_for_an_answer_has_ended_it(
 
 
 @pytest.fixture
-def updater(home: Home, tmp_path: Path) -> Iterator[tuple[TlsStream, socket.socket, Writer]]:
+def updater(
+    home: Home, tmp_path: Path, each_tls: None
+) -> Iterator[tuple[TlsStream, socket.socket, Writer]]:
     """A stream and a client of TLS 1.3 that makes its own records, with the handshake done."""
     near, far = socket.socketpair()
     near.setblocking(False)
     far.settimeout(PATIENCE)
-    stream = TlsStream(near, certificate_of(home.server_identity).contexts[Group.X25519])
+    stream = TlsStream(near, certificate_of(home.server_identity).contexts[Group.X25519].begin())
     found: list[tuple[ssl.SSLSocket, Writer]] = []
     client = threading.Thread(target=lambda: found.append(connect(far, tmp_path / "keys")))
     client.start()
@@ -240,7 +244,7 @@ def test_the_client_goes(pair: tuple[TlsStream, ssl.SSLSocket]) -> None:
 def test_tls_without_content_is_not_for_ever(home: Home) -> None:
     near, far = socket.socketpair()
     near.setblocking(False)
-    stream = TlsStream(near, certificate_of(home.server_identity).contexts[Group.X25519])
+    stream = TlsStream(near, certificate_of(home.server_identity).contexts[Group.X25519].begin())
     record = bytes.fromhex("160301") + (16384).to_bytes(2) + bytes(16384)
     with far, contextlib.closing(stream):
         far.setblocking(False)
@@ -268,7 +272,7 @@ def test_a_turn_has_its_bounds(pair: tuple[TlsStream, ssl.SSLSocket]) -> None:
 def test_a_handshake_that_fails_tells_the_client_why(home: Home, tmp_path: Path) -> None:
     near, far = socket.socketpair()
     near.setblocking(False)
-    stream = TlsStream(near, certificate_of(home.server_identity).contexts[Group.X25519])
+    stream = TlsStream(near, certificate_of(home.server_identity).contexts[Group.X25519].begin())
     with far, contextlib.closing(stream):
         far.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert stream.receive()
@@ -282,7 +286,7 @@ def test_a_client_may_not_negotiate_anew(home: Home) -> None:
     near, far = socket.socketpair()
     near.setblocking(False)
     far.settimeout(PATIENCE)
-    stream = TlsStream(near, certificate_of(home.server_identity).contexts[Group.X25519])
+    stream = TlsStream(near, certificate_of(home.server_identity).contexts[Group.X25519].begin())
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_max_proto_version(SSL.TLS1_2_VERSION)
     client = SSL.Connection(context, None)

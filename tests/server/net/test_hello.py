@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from OpenSSL import SSL
 
 from sstpca.home import Home
+from sstpca.server.dataplane.openssl import PythonContext
+from sstpca.server.net import tls
 from sstpca.server.net.hello import (
     MAX_HELLO,
     Alert,
@@ -32,6 +34,7 @@ from tests.support.hello import (
 )
 
 HYBRID, X25519, P256, P384 = Group
+EACH = pytest.mark.usefixtures("each_tls")
 
 
 @pytest.mark.parametrize(
@@ -42,18 +45,18 @@ HYBRID, X25519, P256, P384 = Group
 def test_expensive_groups_are_refused_before_anything_is_computed(
     usual_home: Home, group: int, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    begun: list[object] = []
+    monkeypatch.setattr(tls, "TlsContext", PythonContext)
+    monkeypatch.setattr(PythonContext, "begin", begun.append)
     certificates = certificates_of(usual_home.server_identity)
-    wrapped: list[object] = []
-    monkeypatch.setattr(
-        ssl.SSLContext, "wrap_bio", lambda *_args, **_more: wrapped.append(_args), raising=True
-    )
     hello = read_hello(expensive(group, size))
     with pytest.raises(HelloError) as refused:
         certificates.choose(hello)
     assert alert_record(refused.value.alert) == bytes.fromhex("15030300020228")
-    assert wrapped == []
+    assert begun == []
 
 
+@EACH
 @pytest.mark.parametrize("group", [P521, X448, FFDHE2048, FFDHE8192])
 def test_no_context_knows_an_expensive_group(usual_home: Home, group: int) -> None:
     """Whatever we read in a ClientHello: OpenSSL would not take it either."""
@@ -61,11 +64,10 @@ def test_no_context_knows_an_expensive_group(usual_home: Home, group: int) -> No
     for chosen, context in contexts.items():
         if chosen is HYBRID:  # it knows all; who has sent the key of the hybrid gets that
             continue
-        to_server = ssl.MemoryBIO()
-        server = context.wrap_bio(to_server, ssl.MemoryBIO(), server_side=True)
-        to_server.write(records(message((group,), {group: b"\x02" * 64})))
+        server = context.begin()
+        server.feed(records(message((group,), {group: b"\x02" * 64})))
         with pytest.raises(ssl.SSLError, match=r"(?i)no.suitable.key.share"):
-            server.do_handshake()
+            server.handshake()
 
 
 @pytest.mark.parametrize("suite", ["DHE-RSA-AES256-GCM-SHA384", "DHE-RSA-AES128-SHA256"])
@@ -94,24 +96,24 @@ def check_version(home: Home, curve: str, version: ssl.TLSVersion) -> None:
     client.minimum_version = client.maximum_version = version
     if curve:
         client.set_ecdh_curve(curve)
-    server, _ = shake(home.server_identity, client)
-    assert server.version() == {771: "TLSv1.2", 772: "TLSv1.3"}[version]
+    _, near = shake(home.server_identity, client)
+    assert near.tls.version() == {771: "TLSv1.2", 772: "TLSv1.3"}[version]
 
 
+@EACH
 def test_a_client_that_has_to_be_asked_for_another_key(usual_home: Home) -> None:
     """RFC 8446 4.1.4: it sends the key of a group that we do not take, and has others."""
     certificates = certificates_of(usual_home.server_identity)
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     first = records(message((P521, P384.value), {P521: b"\x04" + bytes(132)}))
     _, context = certificates.choose(read_hello(first))
-    server = context.wrap_bio(to_server, to_client, server_side=True)
-    to_server.write(first)
-    with pytest.raises(ssl.SSLWantReadError):
-        server.do_handshake()
+    server = context.begin()
+    server.feed(first)
+    assert not server.handshake()
     # RFC 8446 4.1.3: the random that makes a ServerHello a HelloRetryRequest
-    assert bytes.fromhex("CF21AD74E59A6111BE1D8C021E65B891") in to_client.read()
+    assert bytes.fromhex("CF21AD74E59A6111BE1D8C021E65B891") in server.output()
 
 
+@EACH
 def test_openssl_as_a_client_of_another_version(usual_home: Home) -> None:
     """The cryptography package brings its own, which may offer what ours does not know."""
     near = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD))
@@ -119,19 +121,18 @@ def test_openssl_as_a_client_of_another_version(usual_home: Home) -> None:
     with pytest.raises(SSL.WantReadError):
         near.do_handshake()
     hello = near.bio_read(65536)
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     _, context = certificates_of(usual_home.server_identity).choose(read_hello(hello))
-    server = context.wrap_bio(to_server, to_client, server_side=True)
-    to_server.write(hello)
-    with pytest.raises(ssl.SSLWantReadError):
-        server.do_handshake()
-    near.bio_write(to_client.read())
+    server = context.begin()
+    server.feed(hello)
+    assert not server.handshake()
+    near.bio_write(server.output())
     near.do_handshake()
-    to_server.write(near.bio_read(65536))
-    server.do_handshake()
-    assert server.version() == "TLSv1.3"
+    server.feed(near.bio_read(65536))
+    assert server.handshake()
+    assert near.get_protocol_version_name() == "TLSv1.3"
 
 
+@EACH
 @pytest.mark.skipif(ssl.OPENSSL_VERSION_INFO < (3, 5), reason="needs OpenSSL 3.5")
 def test_a_post_quantum_hybrid_where_openssl_has_one(usual_home: Home) -> None:
     client = ssl.create_default_context(cafile=str(usual_home.ca_certificate))
@@ -143,11 +144,10 @@ def test_a_post_quantum_hybrid_where_openssl_has_one(usual_home: Home) -> None:
     # and with it nobody gets at what that context knows beside it
     everything = (HYBRID.value, FFDHE2048, P521)
     old = records(message(everything, {HYBRID.value: bytes(1216)}, TLS12_SUITES))
-    to_server = ssl.MemoryBIO()
-    server = contexts[HYBRID].wrap_bio(to_server, ssl.MemoryBIO(), server_side=True)
-    to_server.write(old)
+    server = contexts[HYBRID].begin()
+    server.feed(old)
     with pytest.raises(ssl.SSLError, match=r"(?i)protocol"):
-        server.do_handshake()
+        server.handshake()
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from sstpca.authority.authority import Authority
 from sstpca.home import Home
 from sstpca.names import parse_hosts
 from sstpca.server.config import DEFAULT_TLS, Compat, TlsSettings
+from sstpca.server.dataplane.openssl import TlsEnd
 from sstpca.server.errors import ServerError
 from sstpca.server.net.hello import (
     TLS_1_2,
@@ -90,23 +91,16 @@ class Served:
             except HelloError as error:
                 self.refused = str(error)
                 return
-            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-            tls = context.wrap_bio(incoming, outgoing, server_side=True)
-            incoming.write(reader.received)
-            self._shake(connection, tls, incoming, outgoing)
+            tls = context.begin()
+            tls.feed(reader.received)
+            self._shake(connection, tls)
 
     @staticmethod
-    def _shake(
-        connection: socket.socket, tls: ssl.SSLObject, incoming: ssl.MemoryBIO, out: ssl.MemoryBIO
-    ) -> None:
-        while True:
-            try:
-                tls.do_handshake()
-                break
-            except ssl.SSLWantReadError:
-                connection.sendall(out.read())
-                incoming.write(connection.recv(16384))
-        connection.sendall(out.read())
+    def _shake(connection: socket.socket, tls: TlsEnd) -> None:
+        while not tls.handshake():
+            connection.sendall(tls.output())
+            tls.feed(connection.recv(16384))
+        connection.sendall(tls.output())
 
 
 def seen_by_openssl(certificates: Certificates, *options: str) -> tuple[Served, str]:
@@ -225,6 +219,7 @@ def test_one_is_named_by_its_digest_two_by_their_kinds_too(usual_home: Home) -> 
     assert one.description == f"certificate with SHA-256 {ecdsa}"
 
 
+@pytest.mark.usefixtures("each_tls")
 def test_a_session_is_of_the_certificate_that_is_shown(usual_home: Home) -> None:
     """TLS 1.2 resumes: of one certificate never a session of the other."""
     both = both_of(usual_home)

@@ -9,7 +9,9 @@ from sstpca.server.config import DEFAULT_TLS, Compat, TlsSettings
 from sstpca.server.errors import ServerError
 from sstpca.server.net.hello import Alert, HelloError
 from sstpca.server.net.tls import explained
-from tests.support.handshake import certificate_of, certificates_of, shake
+from tests.support.handshake import certificate_of, certificates_of, client_hello, shake
+
+pytestmark = pytest.mark.usefixtures("each_tls")
 
 # RouterOS 7, /interface sstp-client: ciphers=aes256-sha is its default, pfs=yes is ours
 ROUTEROS = "ECDHE-RSA-AES256-SHA:DHE-RSA-AES256-SHA"
@@ -58,8 +60,8 @@ def agreed(home: Home, offered: str, settings: TlsSettings = DEFAULT_TLS) -> str
     client = ssl.create_default_context(cafile=str(home.ca_certificate))
     client.maximum_version = ssl.TLSVersion.TLSv1_2
     client.set_ciphers(offered)
-    server, _ = shake(certificates_of(home.server_identity, settings=settings), client)
-    cipher = server.cipher()
+    _, near = shake(certificates_of(home.server_identity, settings=settings), client)
+    cipher = near.tls.cipher()
     assert cipher is not None
     return cipher[0]
 
@@ -165,19 +167,27 @@ def test_who_has_that_version_is_let_in(usual_home: Home) -> None:
     settings = TlsSettings(minimum_version="1.3")
     client = ssl.create_default_context(cafile=str(usual_home.ca_certificate))
     certificates = certificates_of(usual_home.server_identity, settings=settings)
-    server, _ = shake(certificates, client)
-    assert server.version() == "TLSv1.3"
+    _, near = shake(certificates, client)
+    assert near.tls.version() == "TLSv1.3"
+    client.maximum_version = ssl.TLSVersion.TLSv1_2
     for context in certificates.each[0].contexts.values():
-        assert context.minimum_version is ssl.TLSVersion.TLSv1_3
+        server = context.begin()
+        server.feed(client_hello(client))
+        with pytest.raises(ssl.SSLError, match=r"(?i)protocol"):
+            server.handshake()
 
 
 def test_no_suite_is_weak(usual_home: Home) -> None:
     for context in certificate_of(usual_home.server_identity).contexts.values():
-        check_suites(context)
+        check_suites(context.suites)
 
 
-def check_suites(context: ssl.SSLContext) -> None:
-    suites = context.get_ciphers()
+def check_suites(names: list[str]) -> None:
+    openssl = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    openssl.set_ciphers("ALL:COMPLEMENTOFALL:@SECLEVEL=0")
+    known = {one["name"]: one for one in openssl.get_ciphers()}
+    suites = [known[name] for name in names]
+    assert len(suites) > 10
     modern = [one["name"] for one in suites if one["protocol"] == "TLSv1.3" or one["aead"]]
     assert [one["name"] for one in suites][: len(modern)] == modern  # CBC is behind all of them
     for one in suites:

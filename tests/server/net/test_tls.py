@@ -22,6 +22,8 @@ from sstpca.x509.pair import identity_to_pem
 from tests.support.forge import NOW
 from tests.support.handshake import certificates_of, shake
 
+pytestmark = pytest.mark.usefixtures("each_tls")
+
 HOSTS = parse_hosts(["vpn.example.com"])
 
 
