@@ -50,6 +50,10 @@ _UNSENT: Final = 64 * 1024
 _ANYWHERE: Final = None
 
 
+#: A source with a prefix of IPv6, which nothing is from; and networks that all else is from.
+_NOBODY, _FROM_ANYWHERE = b"\0\0\0\0\xff", (bytes(8), bytes(32))
+
+
 class Kind(enum.Enum):
     """How a client uses TLS records."""
 
@@ -110,7 +114,8 @@ def user(
         use_tunnel(namespace, found.address)
         if found.address_ipv6 is not None:
             namespace.ip("addr", "add", f"{found.address_ipv6}/128", "dev", "tunnel", "nodad")
-            namespace.ip("-6", "route", "add", "default", "dev", "tunnel")
+            # the kernel may have made one of the server's advertisement
+            namespace.ip("-6", "route", "replace", "default", "dev", "tunnel")
         yield found
 
 
@@ -154,7 +159,12 @@ class _Login:
         pipe.send((client.address, address_ipv6(client) if self._ipv6 else None))
         with client, leaving_on_terminate():
             Pump(
-                client.wire.tls, tun, pipe, coalesce=self._kind is Kind.MANY, offload=offload
+                client.wire.tls,
+                tun,
+                pipe,
+                coalesce=self._kind is Kind.MANY,
+                offload=offload,
+                with_ipv6=self._ipv6,
             ).run()
 
 
@@ -194,10 +204,18 @@ class Pump:
     :param pipe: gives, when asked, how long each ping has waited for us, by number.
     :param coalesce: whether packets share TLS records.
     :param offload: of what many segments pass the TUN in one packet.
+    :param with_ipv6: whether packets of IPv6 come as well.
     """
 
     def __init__(
-        self, tls: ssl.SSLSocket, tun: int, pipe: Connection, *, coalesce: bool, offload: Offload
+        self,
+        tls: ssl.SSLSocket,
+        tun: int,
+        pipe: Connection,
+        *,
+        coalesce: bool,
+        offload: Offload,
+        with_ipv6: bool = False,
     ) -> None:
         tls.setblocking(False)
         tls.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _UNSENT)
@@ -206,7 +224,10 @@ class Pump:
         self._pipe = pipe
         self._waits: dict[int, float] = {}
         self._coalesce = coalesce
-        self._offload = offload
+        self._forwarding = (
+            (tun, offload, None, False, *_FROM_ANYWHERE) if with_ipv6 else (tun, offload)
+        )
+        self._source = _NOBODY if with_ipv6 else None
         self._records: deque[bytes | memoryview] = deque()
         self._room = memoryview(bytearray(_TURN + 2 * _LARGEST))
         self._buffer = memoryview(bytearray(1 << 20))
@@ -286,7 +307,7 @@ class Pump:
         """Write what is in the buffer up to ``end``; return where an unfinished packet begins."""
         view, position = self._buffer, 0
         while True:
-            position, _, _ = forward(view, position, end, None, self._tun, self._offload)
+            position, _, _ = forward(view, position, end, self._source, *self._forwarding)
             if end - position < _HEADER:
                 return position
             following = position + (

@@ -6,15 +6,19 @@ import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv6Address, IPv6Network
+from pathlib import Path
 
 import pytest
 
+from tests.bench import iperf
+from tests.bench.tunnel import Kind, user
 from tests.support import ipv6, ppp
 from tests.support.client import Client
 from tests.support.faults import TimedOut
 from tests.support.ipv6 import Packet, advertised, dhcp_answer
 from tests.support.manner import WINDOWS
 from tests.support.netns import Namespace, Network
+from tests.support.requirements import require
 from tests.support.server import Home, Vpn
 from tests.support.waiting import PATIENCE, how_long, wait_for
 
@@ -274,3 +278,17 @@ def hears(client: Client, content: bytes, *, expected: bool = True) -> bool:
 
 def switch(vpn: Vpn, name: str) -> str:
     return vpn.network.server.run("cat", f"/proc/sys/net/ipv6/conf/{name}").strip()
+
+
+def test_its_rates_are_those_of_ipv4(fresh: Vpn, tmp_path: Path) -> None:
+    require("iperf3")
+    give_ipv6(fresh.home, "--rate-down", "20M", "--rate-up", "6M")
+    with (
+        iperf.servers(fresh.network.lan, tmp_path),
+        lan(fresh.network),
+        user(fresh, Kind.EACH, with_ipv6=True) as alice,
+    ):
+        forwarded(fresh)
+        for direction, rate in ((iperf.DOWN, 20e6), (iperf.UP, 6e6)):
+            found = iperf.tcp(alice.namespace, direction, 4.0, omitted=1.0, host=str(HOST))
+            assert found.gigabits * 1e9 == pytest.approx(rate, rel=0.05), direction
