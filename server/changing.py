@@ -97,6 +97,11 @@ class Changing:
                 "another program runs this server as a part of itself",
                 "restart that",
             )
+        if parts.listeners.activated and not parts.listeners.sockets:
+            raise ServerError(
+                "the service manager listens for this server, which let go of that when it was drained",
+                "have the service manager restart it; sessions that are left end then",
+            )
         program = [str(one) for one in wanted["program"]]
         within = float(wanted["within"])
         _try_out(program, parts.config.arguments)

@@ -39,7 +39,7 @@ _MODES: Final = 0o777
 _FOLDER_MODE: Final = 0o700
 # what a running server and interrupted commands leave, and what is said of a backup that is none of
 # the next machine's; the database is copied in its own way
-_LEFT_OUT: Final = frozenset({"serve.lock", "init.unfinished", "last-backup.json"})
+_LEFT_OUT: Final = frozenset({"serve.lock", "control.sock", "init.unfinished", "last-backup.json"})
 # in the folder of a restore: the home, and the names of what was moved out of it
 _CONTENT: Final = "home"
 _NAMES: Final = "moved"

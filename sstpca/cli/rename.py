@@ -6,14 +6,14 @@ from typing import Any, Final
 
 import click
 
-from .. import surroundings
+from .. import errors, surroundings
 from ..errors import InvalidInput, Remedy, command
 from ..names import some
 from ..vpn.rename import WAITING, RenameProgress, Renaming, Step
 from . import ask
 from .context import Context
 from .options import gathered
-from .output import pairs, rendered, talk, warn
+from .output import counted, pairs, rendered, talk, warn
 from .usage import Command
 
 _TEXTS: Final = {
@@ -63,7 +63,7 @@ def renaming_text(how_far: RenameProgress) -> Remedy:
     step = how_far.left[0]
     if step in WAITING:
         count = len(how_far.waiting_for)
-        state = f"{count} users have none yet" if count else "all have one"
+        state = f"{counted(count, 'user')} without one yet" if count else "all have one"
         text = f"{what}; {step_text(one, step)} ({state}), then: "
     else:
         text = f"{what}; to go on: "
@@ -127,7 +127,7 @@ def rename(context: Context, new: str | None, how: _How, key: ask.NewKey) -> Non
     done = renaming.go_on(one, ask.passphrase(key.passphrase_file), key.passphrase)
     for step in done:
         if step in WAITING:
-            _say_turn(one, step, renaming.missing(step))
+            _say_turn(one, step, len(renaming.missing(step)), renaming.bundles(step))
         else:
             talk(_DONE[step].format(one=one, home=context.vpn.home))
 
@@ -157,10 +157,10 @@ def _question(one: Renaming, left: list[Step]) -> str:
             return "Go on?"
 
 
-def _say_turn(one: Renaming, step: Step, missing: list[str]) -> None:
+def _say_turn(one: Renaming, step: Step, missing: int, how: errors.Command) -> None:
     """Say what is to be done by people before the next call."""
-    what = f"\nNext, {step_text(one, step)} ({len(missing)} have none yet):\n  "
-    talk(what, command("bundle --all"))
+    what = f"\nNext, {step_text(one, step)} ({missing} have none yet):\n  "
+    talk(what, how)
     talk("When all have started its installer:\n  ", command("server rename"))
 
 

@@ -89,7 +89,7 @@ def begin(
         talk("\nNext, where users can wait for bundles:\n  ", how)
     else:
         talk("new bundles have both authorities; the server keeps its certificate")
-        talk("\nNext, for every user:\n  ", command("bundle --all"))
+        talk("\nNext, for every user:\n  ", rollover.bundles())
         talk("who is still without one:\n  ", command("ca rollover status"))
 
 

@@ -65,11 +65,14 @@ def restart(context: Context, within: str, as_json: bool) -> None:
     if as_json:
         echo_json({"version": found.version, "earlier": found.earlier})
         return
-    click.echo(
-        f"sstpca {found.version} has taken over; {counted(found.earlier, 'worker')} of before "
-        f"{'stays' if found.earlier == 1 else 'stay'} until the last session has ended, "
-        f"{duration_text(parse_duration(within))} at most"
-    )
+    told = f"sstpca {found.version} has taken over"
+    if found.earlier:
+        told += (
+            f"; {counted(found.earlier, 'worker')} of before "
+            f"{'stays' if found.earlier == 1 else 'stay'} until the last session has ended, "
+            f"{duration_text(parse_duration(within))} at most"
+        )
+    click.echo(told)
 
 
 @click.command(cls=Command)

@@ -68,8 +68,7 @@ def holding(descriptor: int) -> str | None:
 
     None if nobody has it, as far as the kernel tells.
     """
-    status = os.fstat(descriptor)
-    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
+    wanted = f"{_device(descriptor)}:{os.fstat(descriptor).st_ino}"
     try:
         lines = Path("/proc/locks").read_text().splitlines()
     except OSError:
@@ -77,9 +76,26 @@ def holding(descriptor: int) -> str | None:
     for line in lines:
         # proc_locks(5): "1: FLOCK ADVISORY WRITE 4711 fd:01:1234567 0 EOF"; "->" is one who waits
         fields = line.split()
-        if len(fields) == 8 and fields[1] == "FLOCK" and fields[5] == f"{device}:{status.st_ino}":
+        if len(fields) == 8 and fields[1] == "FLOCK" and fields[5] == wanted:
             return fields[4]
     return None
+
+
+def _device(descriptor: int) -> str:
+    """Return the device of an open file as /proc/locks writes it, ``fd:01``.
+
+    That is its file system's. fstat(2) has another one on overlayfs, as in a container, and btrfs.
+    """
+    try:
+        # proc_pid_fdinfo(5), proc_pid_mountinfo(5): "36 35 98:0 / /srv rw ..."
+        about = Path(f"/proc/self/fdinfo/{descriptor}").read_text().splitlines()
+        mount = next(line.split()[1] for line in about if line.startswith("mnt_id:"))
+        mounts = map(str.split, Path("/proc/self/mountinfo").read_text().splitlines())
+        major, minor = next(fields[2].split(":") for fields in mounts if fields[0] == mount)
+    except (OSError, StopIteration):
+        status = os.fstat(descriptor)
+        major, minor = str(os.major(status.st_dev)), str(os.minor(status.st_dev))
+    return f"{int(major):02x}:{int(minor):02x}"
 
 
 def _process(pid: str) -> str:

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from ..authority import rollover
 from ..authority.authority import issuer_of
 from ..authority.identity import load_identities, load_server_certificate, served_hosts
-from ..errors import InvalidInput, Refused, SstpcaError, command, option
+from ..bundle.ledger import distribution
+from ..errors import Command, InvalidInput, Refused, SstpcaError, command, option
 from ..names import parse_hosts, some
 from ..store import users
 from . import renaming
@@ -95,6 +96,11 @@ class Rename:
         home, store = self._opened.home, self._opened.store
         return [user.user for user in renaming.waiting_for(home, store, step)]
 
+    def bundles(self, step: Step) -> Command:
+        """Return the command that makes the bundles that ``step`` waits for."""
+        home, store = self._opened.home, self._opened.store
+        return distribution.makes(renaming.waiting_for(home, store, step))
+
     def check(self, step: Step, *, force: bool = False) -> list[str]:
         """Make sure that ``step`` leaves nobody behind; return who lacks a bundle for it.
 
@@ -107,7 +113,7 @@ class Rename:
                 f"{len(missing)} of {self.users} users cannot connect after the next step: "
                 f"{some(missing)}",
                 "make bundles for them (",
-                command("bundle --all"),
+                self.bundles(step),
                 ") and hand them over, or say ",
                 option("--force"),
             )

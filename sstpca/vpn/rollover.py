@@ -12,7 +12,7 @@ from ..authority.identity import load_server_certificate
 from ..authority.rollover import Finished
 from ..bundle.ledger import distribution
 from ..bundle.ledger.distribution import Without
-from ..errors import Refused, Remedy, SstpcaError, command, option
+from ..errors import Command, Refused, Remedy, SstpcaError, command, option
 from ..store import users
 from ..x509.keys import KeyType
 from .opened import Opened, Passphrase
@@ -153,6 +153,10 @@ class Rollover:
         if issuer_of(home, load_server_certificate(home)) is None:
             return []
         return distribution.without(store, successor)
+
+    def bundles(self) -> Command:
+        """Return the command that makes the bundles of those who lack the next authority."""
+        return distribution.makes(self.status().without)
 
     def check_finish(self, *, force: bool = False) -> int:
         """Make sure that the rollover can be finished; return how many users lack the next authority.

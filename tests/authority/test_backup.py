@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import signal
+import socket
 import sqlite3
 import stat
 import tarfile
@@ -166,6 +167,8 @@ def test_over_a_home_nothing_is_restored(home: Home, saved: Path) -> None:
 
 def test_what_is_left_out(home: Home, tmp_path: Path) -> None:
     (home.root / "serve.lock").touch()
+    with socket.socket(socket.AF_UNIX) as running:
+        running.bind(str(home.root / "control.sock"))
     (home.root / ".ca.key.abcdefgh").write_text("half a key")
     (home.root / "link").symlink_to(home.bundles)
     (home.root / "dangling").symlink_to("nowhere")

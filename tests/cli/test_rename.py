@@ -104,7 +104,7 @@ def test_to_a_name_that_the_authority_cannot_give(
     assert run(*GO_ON).exit_code == 1
     said = run("ca", "rollover", "status").stderr
     assert f"the server {OLD} is being renamed to {NEW}" in said
-    assert "1 users have none yet" in said
+    assert "1 user without one yet" in said
 
     done(run("bundle", "--all"))
     assert connects_to(home) == NEW
@@ -116,6 +116,18 @@ def test_to_a_name_that_the_authority_cannot_give(
     assert told(run)["renaming"] is None
     assert "the server is not being renamed" in refused(run("server", "rename"), 2)
     assert refused(run(*BEGIN), 2) == f"users connect to {NEW} already"
+
+
+def test_each_system_that_lacks_a_bundle_is_named(run: Run, alice: None) -> None:
+    """A bundle of Windows alone would leave the phone waiting, and the next step with it."""
+    done(run("bundle", "--all", "--for", "windows,android"))
+    how = "bundle --all --for android,windows"
+    assert how in done(run(*BEGIN))
+    assert how in run(*GO_ON).stderr
+    done(run("bundle", "--all"))
+    assert "bundle --all --for android" in run(*GO_ON).stderr
+    done(run("bundle", "--all", "--for", "android"))
+    done(run(*GO_ON))
 
 
 def test_to_a_name_that_the_authority_may_give(home: Home, run: Run, alice: None) -> None:

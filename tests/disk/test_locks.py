@@ -15,12 +15,31 @@ from sstpca.disk import locks
 from sstpca.errors import SstpcaError
 from sstpca.home import Home
 from tests.conftest import Run
+from tests.support.requirements import require
 
 HOLD = """
 import fcntl, os, sys
 fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)
 print("held", flush=True)
 sys.stdin.read()
+"""
+
+NO_OVERLAY = 7
+# of two file systems, as a container's often is
+OVERLAY = f"""
+mount -t tmpfs tmpfs other
+mkdir other/upper other/work
+mount -t overlay overlay -o lowerdir=lower,upperdir=other/upper,workdir=other/work merged \
+    || exit {NO_OVERLAY}
+exec "$1" -c "$2" merged/lock
+"""
+HELD = """
+import os, sys
+from sstpca.disk import locks
+first, second = (os.open(sys.argv[1], os.O_RDWR | os.O_CREAT) for _ in range(2))
+before = locks.holding(second)
+locks.take(first, "the things")
+print(before, locks.holding(second) == str(os.getpid()))
 """
 
 
@@ -87,6 +106,19 @@ def test_a_holder_nobody_knows(home: Home) -> None:
     descriptor = os.open(home.root, os.O_RDONLY)
     assert locks.holder(descriptor) == "another process"
     os.close(descriptor)
+
+
+@pytest.mark.root
+def test_the_holder_of_a_lock_on_an_overlay(tmp_path: Path) -> None:
+    """In a container: of such a file fstat(2) and /proc/locks do not have the same device."""
+    require("unshare", "mount")
+    for folder in ("lower", "other", "merged"):
+        (tmp_path / folder).mkdir()
+    words = ("unshare", "--mount", "sh", "-euc", OVERLAY, "sh", sys.executable, HELD)
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    if done.returncode == NO_OVERLAY:
+        pytest.skip(f"no overlay can be mounted here: {done.stderr.strip()}")
+    assert done.stdout == "None True\n", done.stderr
 
 
 def test_a_lock_says_so_without_any_logging_set_up(

@@ -149,6 +149,7 @@ def test_it_changes_and_no_session_ends(installed: Machine, network: Network) ->
     found = status(installed, HOME)["server"]
     assert (found["running"], found["state"]) == (True, "active")
     assert main_process(installed, HOME) == before
+    assert json.loads(sstpca(installed, HOME, "status", "--json"))["server"]["pid"] == int(before)
 
 
 def test_a_connection_is_a_service(installed: Machine, network: Network) -> None:

@@ -3,15 +3,20 @@
 Each system counts for itself: a new bundle for a phone changes nothing on the PC.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from cryptography import x509
 
+from ...errors import Command, command
 from ...names import user_key
 from ...store import Store, bundles, users
 from ...store.bundles import Made
 from ...x509.certificates import digest
+
+#: what a bundle is for if nothing is said
+_ALONE: Final = "windows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,14 @@ def _behind(store: Store, fits: Callable[[Made], bool]) -> list[Without]:
             when = max(behind.values(), default=None)
             found.append(Without(user.name, when, tuple(sorted(behind))))
     return found
+
+
+def makes(behind: Iterable[Without]) -> Command:
+    """Return the command that makes what they lack, for each of their systems."""
+    systems = {name for one in behind for name in one.platforms or (_ALONE,)}
+    if systems <= {_ALONE}:
+        return command("bundle --all")
+    return command("bundle --all --for {}", ",".join(sorted(systems)))
 
 
 def carriers(store: Store, authority: x509.Certificate) -> list[str]:
