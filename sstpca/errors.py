@@ -1,6 +1,7 @@
 """What the toolkit raises on purpose: each is one clear line, and what to do about it as data."""
 
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
@@ -25,6 +26,11 @@ def command(words: str, *arguments: str) -> Command:
     :param words: a constant, which the tests look for among the commands that there are.
     """
     return Command(words.format(*map(shlex.quote, arguments)))
+
+
+def joined(between: str, commands: Iterable[Command]) -> list[str | Command]:
+    """Return the part of a remedy that has several commands, with that text ``between`` them."""
+    return [part for one in commands for part in (between, one)][1:]
 
 
 @dataclass(frozen=True, slots=True)

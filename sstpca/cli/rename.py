@@ -157,10 +157,10 @@ def _question(one: Renaming, left: list[Step]) -> str:
             return "Go on?"
 
 
-def _say_turn(one: Renaming, step: Step, missing: int, how: errors.Command) -> None:
+def _say_turn(one: Renaming, step: Step, missing: int, how: list[errors.Command]) -> None:
     """Say what is to be done by people before the next call."""
     what = f"\nNext, {step_text(one, step)} ({missing} have none yet):\n  "
-    talk(what, how)
+    talk(what, *errors.joined("\n  ", how))
     talk("When all have started its installer:\n  ", command("server rename"))
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 from cryptography import x509
 
-from ..errors import Remedy, command
+from ..errors import Remedy, command, joined
 from ..names import quoted
 from ..vpn.authority import common_name, digest, fingerprint
 from ..vpn.rollover import Done, KeyType, Without
@@ -89,7 +89,7 @@ def begin(
         talk("\nNext, where users can wait for bundles:\n  ", how)
     else:
         talk("new bundles have both authorities; the server keeps its certificate")
-        talk("\nNext, for every user:\n  ", rollover.bundles())
+        talk("\nNext, for every user:\n  ", *joined("\n  ", rollover.bundles()))
         talk("who is still without one:\n  ", command("ca rollover status"))
 
 

@@ -59,7 +59,7 @@ def import_(
     if dry_run or not refused:
         _show(imported)
     if refused:
-        raise _refusal(imported, refused, dry_run=dry_run)
+        raise _refusal(imported, refused, dry_run=dry_run, generate=generate)
     added = counted(imported.count(Outcome.ADDED), "user")
     talk(f"{added} added" if imported.done else f"{added} would be added; nothing was changed")
 
@@ -83,7 +83,9 @@ def _show(imported: Imported) -> None:
     click.echo(table(headings, rows, empty=""))
 
 
-def _refusal(imported: Imported, refused: list[Line], *, dry_run: bool) -> InvalidInput:
+def _refusal(
+    imported: Imported, refused: list[Line], *, dry_run: bool, generate: bool
+) -> InvalidInput:
     first = refused[0]
     more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
     remedy: list[str | Option] = []
@@ -95,7 +97,7 @@ def _refusal(imported: Imported, refused: list[Line], *, dry_run: bool) -> Inval
             "take short passwords with ",
             option("--short-passwords"),
         ]
-    if any(one.without for one in refused):
+    if not generate and any(one.without for one in refused):
         remedy += ["; " if remedy else "", "have passwords made with ", option("--generate")]
     return InvalidInput(
         f"of {counted(len(imported.lines), 'account')} not all can be added, so none is: line "

@@ -9,7 +9,7 @@ from ..authority import rollover
 from ..authority.authority import issuer_of
 from ..authority.identity import load_identities, load_server_certificate, served_hosts
 from ..bundle.ledger import distribution
-from ..errors import Command, InvalidInput, Refused, SstpcaError, command, option
+from ..errors import Command, InvalidInput, Refused, SstpcaError, command, joined, option
 from ..names import parse_hosts, some
 from ..store import users
 from . import renaming
@@ -96,8 +96,8 @@ class Rename:
         home, store = self._opened.home, self._opened.store
         return [user.user for user in renaming.waiting_for(home, store, step)]
 
-    def bundles(self, step: Step) -> Command:
-        """Return the command that makes the bundles that ``step`` waits for."""
+    def bundles(self, step: Step) -> list[Command]:
+        """Return the commands that make the bundles that ``step`` waits for."""
         home, store = self._opened.home, self._opened.store
         return distribution.makes(renaming.waiting_for(home, store, step))
 
@@ -113,7 +113,7 @@ class Rename:
                 f"{len(missing)} of {self.users} users cannot connect after the next step: "
                 f"{some(missing)}",
                 "make bundles for them (",
-                self.bundles(step),
+                *joined("; ", self.bundles(step)),
                 ") and hand them over, or say ",
                 option("--force"),
             )

@@ -154,8 +154,8 @@ class Rollover:
             return []
         return distribution.without(store, successor)
 
-    def bundles(self) -> Command:
-        """Return the command that makes the bundles of those who lack the next authority."""
+    def bundles(self) -> list[Command]:
+        """Return the commands that make the bundles of those who lack the next authority."""
         return distribution.makes(self.status().without)
 
     def check_finish(self, *, force: bool = False) -> int:

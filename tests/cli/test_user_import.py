@@ -138,6 +138,9 @@ def test_passwords_for_those_who_have_none(
     _, alice, bob = result.stdout.splitlines()
     assert opens(store, sealer, "alice", alice.split()[3])
     assert bob.split()[3] == "added"
+    again = run("user", "import", "-", "--generate", stdin=table)
+    assert "there is a user 'alice' already" in refused(again, 2)
+    assert "--generate" not in again.stderr
     assert str(users.get(store, "alice").static_prefix) == "2001:db8:98:7::/64"
 
 

@@ -3,6 +3,7 @@
 Each system counts for itself: a new bundle for a phone changes nothing on the PC.
 """
 
+import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -65,12 +66,19 @@ def _behind(store: Store, fits: Callable[[Made], bool]) -> list[Without]:
     return found
 
 
-def makes(behind: Iterable[Without]) -> Command:
-    """Return the command that makes what they lack, for each of their systems."""
-    systems = {name for one in behind for name in one.platforms or (_ALONE,)}
-    if systems <= {_ALONE}:
-        return command("bundle --all")
-    return command("bundle --all --for {}", ",".join(sorted(systems)))
+def makes(behind: Iterable[Without]) -> list[Command]:
+    """Return the commands that make what they lack, for each of their systems.
+
+    Users of other systems than Windows are named: not everybody's sign-in is one for each system.
+    """
+    by_systems: dict[tuple[str, ...], list[str]] = {}
+    for one in behind:
+        by_systems.setdefault(one.platforms or (_ALONE,), []).append(one.user)
+    alone = by_systems.pop((_ALONE,), None)
+    made = [command("bundle --all")] if alone or not by_systems else []
+    for systems, names in sorted(by_systems.items()):
+        made.append(Command(shlex.join(["bundle", *names, "--for", ",".join(systems)])))
+    return made
 
 
 def carriers(store: Store, authority: x509.Certificate) -> list[str]:
