@@ -29,13 +29,13 @@ def served(tmp_path: Path) -> Iterator[Path]:
     def fail(_: Mapping[str, Any], __: socket.socket) -> dict[str, Any]:
         raise RuntimeError("oh")
 
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGIO})
     over = threading.Event()
+    # its default is the end of the process, and any thread of the test's may be the one that gets it
+    before = signal.signal(signal.SIGIO, lambda *_: None)
     with control_in(tmp_path) as made:
 
         def run() -> None:
-            while not over.is_set():
-                signal.sigtimedwait({signal.SIGIO}, 0.05)
+            while not over.wait(0.02):
                 made.answer({"echo": echo, "refuse": refuse, "fail": fail})
 
         thread = threading.Thread(target=run)
@@ -43,8 +43,7 @@ def served(tmp_path: Path) -> Iterator[Path]:
         yield tmp_path
         over.set()
         thread.join()
-    signal.sigtimedwait({signal.SIGIO}, 0)
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    signal.signal(signal.SIGIO, before)
 
 
 def test_it_answers(served: Path) -> None:
