@@ -17,6 +17,9 @@ PORTS: Final = (5201, 5202)
 UP, DOWN = "up", "down"
 
 _ATTEMPTS: Final = 30
+
+#: How often a rate is measured at most, for how many seconds, and how near it has to be.
+_TRIES, _SECONDS, _NEAR = 4, 4.0, 0.05
 _T = TypeVar("_T")
 
 
@@ -102,6 +105,23 @@ def tcp(
             return end()
 
     return _in_turn(measure)
+
+
+def carries(
+    user: Namespace, direction: str, rate: float, *, streams: int = 1, host: str = str(Network.host)
+) -> None:
+    """Fail unless a way carries its rate, in bits a second: never more, and as much in one of some tries.
+
+    A machine with other work to do carries less than it may.
+    """
+    found = []
+    for _ in range(_TRIES):
+        run = tcp(user, direction, _SECONDS, streams=streams, omitted=1.0, host=host)
+        found.append(run.gigabits * 1e9)
+        assert found[-1] < rate * (1 + _NEAR), f"{direction}: {found} in place of {rate}"
+        if found[-1] > rate * (1 - _NEAR):
+            return
+    raise AssertionError(f"{direction}: {found} in place of {rate}")
 
 
 @contextlib.contextmanager

@@ -115,11 +115,11 @@ def test_settings_of_before_there_was_tls_in_them(
     [
         ("port = 443", "port = 70000", "has to be a whole number from 1 to 65535; it is 70000"),
         ("port = 443", 'port = "443"', 'a whole number from 1 to 65535; it is "443"'),
-        ("port = 443", "prot = 443", "line 11: [server] has no setting 'prot'"),
+        ("port = 443", "prot = 443", "line 13: [server] has no setting 'prot'"),
         (
             'listen = ["0.0.0.0", "::"]',
             'listen = ["here"]',
-            "line 14: [server] listen: 'here' is not an IP",
+            "line 16: [server] listen: 'here' is not an IP",
         ),
         ('names = ["vpn.example.com"]', "names = []", "at least one of names and addresses"),
         ('names = ["vpn.example.com"]', 'names = ["other.example.com"]', "0x800B010F"),
@@ -135,7 +135,7 @@ def test_settings_of_before_there_was_tls_in_them(
             '[tls] minimum_version has to be "1.2" or "1.3"; it is "1.1"',
         ),
         ('compat = "none"', 'compat = "all"', '[tls] compat has to be "none" or "routeros-no-pfs"'),
-        ("[server]", "[server", "settings.toml, line 3: '[server' is no section"),
+        ("[server]", "[server", "settings.toml, line 5: '[server' is no section"),
     ],
 )
 def test_wrong_settings(

@@ -207,8 +207,10 @@ def test_a_server_that_is_killed_comes_back(installed: Machine, network: Network
     installed.run("systemctl", "kill", "--kill-whom=main", "--signal=KILL", unit(installed, HOME))
 
     def back() -> bool:
-        listens = "Listening" in str(status(installed, HOME)["server"]["detail"])
-        return listens and main_process(installed, HOME) not in ("0", before)
+        # in this order: what is said afterwards is said of the new one
+        if main_process(installed, HOME) in ("0", before):
+            return False
+        return "Listening" in str(status(installed, HOME)["server"]["detail"])
 
     wait_for(back, "its return")
     with client(installed, network, HOME, 8443).login() as one:

@@ -8,7 +8,7 @@ import pytest
 from sstpca import Vpn
 from sstpca.access.connection_settings import ConnectionSettings, SignIn
 from sstpca.bundle.workshop import BundleWish
-from sstpca.errors import InvalidInput, Refused, SstpcaError
+from sstpca.errors import InvalidInput, SstpcaError
 from sstpca.server.ppp.lcp import EAP, MS_CHAP_V2
 from sstpca.vpn import connecting
 
@@ -54,10 +54,21 @@ def test_a_password_in_the_bundle(vpn: Vpn) -> None:
     assert made.password not in repr(found)
 
 
-def test_a_bundle_that_signs_in_by_certificate(tmp_path: Path) -> None:
+def test_a_bundle_that_signs_in_by_certificate(vpn: Vpn) -> None:
+    vpn.profiles.change("default", client=ConnectionSettings(sign_in=SignIn.EAP_TLS))
+    list(vpn.certificates.issue(vpn.certificates.wishes_for_users(["alice"])))
+    [made] = vpn.bundles.make(["alice"], BundleWish(platforms=("linux",)))
+    assert made.path is not None
+    found = connecting.by_bundle(made.path)
+    assert (found.user, found.logins, found.routes) == ("alice", (EAP,), None)
+    [(name, store)] = found.certificate
+    assert name.suffix == ".p12" and store
+
+
+def test_half_a_bundle(tmp_path: Path) -> None:
     (tmp_path / "linux").mkdir()
     (tmp_path / "linux" / "peer").write_text("need-peer-eap\n")
-    with pytest.raises(Refused, match="signs in with a certificate"):
+    with pytest.raises(InvalidInput, match="has no authority's certificate"):
         connecting.by_bundle(tmp_path)
 
 
