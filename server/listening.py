@@ -84,9 +84,12 @@ def opened(
             else:
                 new.append(_listen(address, port))
                 found.append(new[-1])
-    except ServerError:
+    except ServerError as error:
         for one in new:
             one.close()
+        if {port for _, port in wanted} & {port for _, port in map(_place, present)}:
+            why = "this server has the port at other addresses: stop it, and start it again"
+            raise ServerError(str(error), why) from error
         raise
     return found
 

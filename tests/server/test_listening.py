@@ -61,3 +61,12 @@ def test_one_that_is_taken_leaves_those_that_there_are() -> None:
     assert port_of(present) == port
     present.close()
     os.close(taken)
+
+
+def test_the_port_that_it_has_at_all_addresses_itself() -> None:
+    kept, port = before("0.0.0.0")
+    present = socket.socket(fileno=kept)
+    with pytest.raises(ServerError, match="Address already in use") as caught:
+        opened([("127.0.0.1", port)], [present])
+    assert caught.value.hint.startswith("this server has the port at other addresses")
+    present.close()
