@@ -119,7 +119,6 @@ class Changing:
         finally:  # it could not
             for one in new:
                 one.close()
-        raise ServerError("another program cannot take over")
 
     def _handover(
         self, asker: socket.socket, new: Sequence[socket.socket], within: float

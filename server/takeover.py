@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from .errors import ServerError
 
@@ -77,7 +77,7 @@ class Handover:
         return tuple(one for one in (*named, *self.listeners) if one >= 0)
 
 
-def take_over(program: Sequence[str], handover: Handover) -> None:
+def take_over(program: Sequence[str], handover: Handover) -> NoReturn:
     """Become another program; this one ends here.
 
     :param program: its path and arguments.

@@ -112,6 +112,7 @@ class Firewall:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._lists: Lists = {}
+        self._mtu = config.mtu
         self._listed = ""
 
     def open(self) -> None:
@@ -122,22 +123,16 @@ class Firewall:
         self._make(self._config.destinations())
 
     def follow(self, config: Config) -> None:
-        """Have the table as other settings have it.
-
-        :raises ServerError: if nft refuses.
-        """
-        if config.mtu != self._config.mtu:
-            self._config = config
-            self._make(config.destinations())
+        """Have the table as other settings have it, from the next :meth:`reconcile` on."""
         self._config = config
 
     def reconcile(self) -> None:
-        """Have other lists of where users may go, if they have changed.
+        """Have other lists of where users may go, or another MTU, if they have changed.
 
         :raises ServerError: if nft refuses.
         """
         lists = self._config.destinations()
-        if lists != self._lists:
+        if lists != self._lists or self._config.mtu != self._mtu:
             self._make(lists)
 
     def _make(self, lists: Lists) -> None:
@@ -151,7 +146,7 @@ class Firewall:
                 "this kernel has no reverse path check for nftables (module nft_fib_inet): packets "
                 "that come from elsewhere under a client's address are not recognised"
             )
-        self._lists, self._listed = lists, _list(table)
+        self._lists, self._mtu, self._listed = lists, config.mtu, _list(table)
 
     def restore(self) -> None:
         """Make the table anew if it is not as it was.

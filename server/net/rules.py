@@ -127,10 +127,7 @@ class Rules:
         self.sign = sign
 
     def follow(self, config: Config) -> None:
-        """Have the rules as other settings have them.
-
-        :raises ServerError: if nft refuses.
-        """
+        """Have the rules as other settings have them, from the next :meth:`reconcile` on."""
         self._firewall.follow(config)
 
     def reconcile(self) -> None:
