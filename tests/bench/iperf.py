@@ -17,6 +17,8 @@ PORTS: Final = (5201, 5202)
 UP, DOWN = "up", "down"
 
 _ATTEMPTS: Final = 30
+#: In what the client says.
+_BUSY: Final = ("busy", "reset by peer", "refused")
 
 #: How often a rate is measured at most, for how many seconds, and how near it has to be.
 _TRIES, _SECONDS, _NEAR = 4, 4.0, 0.05
@@ -71,7 +73,11 @@ def servers(host: Namespace, folder: Path) -> Iterator[None]:
 
 
 class Busy(RuntimeError):
-    """The server has not seen the end of another run yet: over a slow way that may take seconds."""
+    """The server is still with another run.
+
+    It has not seen that one's end yet, which over a slow way may take seconds; or it begins to listen
+    anew after it, and resets those who have come in between.
+    """
 
 
 def _in_turn(measure: Callable[[], _T]) -> _T:
@@ -189,7 +195,9 @@ def _started(
             answer = json.loads(said or "{}")
             if process.returncode or "error" in answer:
                 why = answer.get("error") or complaint.strip()
-                raise (Busy if "busy" in why else RuntimeError)(f"iperf3: {why}")
+                # one that has measured something was let in, and has another trouble
+                is_busy = not answer.get("intervals") and any(sign in why for sign in _BUSY)
+                raise (Busy if is_busy else RuntimeError)(f"iperf3: {why}")
             return answer["end"]
 
         try:
