@@ -6,8 +6,9 @@ storm   1,000 people of 200 addresses, 300 of them behind one, log in in one mom
 many    1,000 and then 5,000 sessions that carry nothing
 steps   what a login consists of, each step by itself
 
-Figures are processor time of the workers, as the kernel counts it. A yardstick stands beside them:
-a fixed piece of Python, before and after, which takes longer on a machine with other things to do.
+Figures are processor time of the workers and their keepers, as the kernel counts it. A yardstick
+stands beside them: a fixed piece of Python, before and after, which takes longer on a machine with
+other things to do.
 Nothing is asserted.
 """
 
@@ -65,10 +66,10 @@ class Cpu:
 
     @classmethod
     def of(cls, server: Server) -> "Cpu":
-        """Return what the workers of ``server`` have used."""
+        """Return what the workers of ``server`` and their keepers have used."""
         fields = [
             Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            for pid in server.children()
+            for pid in server.children("")
         ]
         return cls(*(sum(int(one[at]) for one in fields) / 100 for at in (11, 12)))
 
@@ -89,7 +90,7 @@ class Storm:
     """What came of a storm; times in seconds.
 
     :param arrival: how it was for the clients.
-    :param login: processor time of the workers until all were up; ``end`` until all were gone.
+    :param login: processor time of these until all were up; ``end`` until all were gone.
     :param yardstick: its milliseconds, in the same run.
     """
 
@@ -102,7 +103,7 @@ class Storm:
 
     @property
     def per_client(self) -> float:
-        """Milliseconds of the workers for one login and its end."""
+        """Milliseconds for one login and its end."""
         return 1000 * (self.login + self.end).all / self.clients
 
     def __str__(self) -> str:
@@ -112,7 +113,7 @@ class Storm:
         return (
             f"{self.key:6} {len(self.arrival.seconds)} of {self.clients} up in {up[-1]:.1f} s "
             f"(median {statistics.median(up):.1f}){refused}\n"
-            f"       workers, ms a client: login {each * self.login.user:.2f} user + "
+            f"       server, ms a client: login {each * self.login.user:.2f} user + "
             f"{each * self.login.system:.2f} system, end {each * self.end.user:.2f} + "
             f"{each * self.end.system:.2f}, together {self.per_client:.2f}\n"
             f"       clients {each * self.arrival.cpu:.2f} ms each; yardstick {self.yardstick:.1f} ms"
@@ -136,11 +137,12 @@ def storm(vpn: Vpn, key: str, clients: int = STORM) -> Storm:
 class Many:
     """What so many idle sessions cost.
 
-    :param memory: KB of the workers for each session: Pss, beside what they had without any.
+    :param memory: KB of the workers and their keepers for each session: Pss, beside what they had
+        without any.
     :param kernel: KB of the kernel for each: what is not free any more beside the processes' own.
-    :param share: of one processor, that the workers used while nothing but keepalives came.
+    :param share: of one processor, that they used while nothing but keepalives came.
     :param listed: seconds that ``sstpca session list`` took.
-    :param end: milliseconds of the workers for the end of one, while all the others stay.
+    :param end: milliseconds for the end of one, while all the others stay.
     """
 
     sessions: int
@@ -154,9 +156,9 @@ class Many:
 
     def __str__(self) -> str:
         return (
-            f"{self.sessions:5} idle sessions: {self.memory:.1f} KB each in the workers, "
+            f"{self.sessions:5} idle sessions: {self.memory:.1f} KB each in the server, "
             f"{self.kernel:.1f} KB in the kernel; {100 * self.share:.1f} % of a processor; "
-            f"session list {self.listed:.2f} s; workers, ms: a login {self.login:.2f}, an end "
+            f"session list {self.listed:.2f} s; server, ms: a login {self.login:.2f}, an end "
             f"{self.end:.2f}; yardstick {self.yardstick:.1f} ms"
         )
 
@@ -198,9 +200,9 @@ def many(vpn: Vpn, sessions: int, *, watched: float = WATCHED) -> Many:
 
 
 def _pss(server: Server) -> float:
-    """Return the proportional set size of the workers, in KB."""
+    """Return the proportional set size of the workers and their keepers, in KB."""
     total = 0
-    for pid in server.children():
+    for pid in server.children(""):
         # a program that the server has run may be among them, and end
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             total += _field(Path(f"/proc/{pid}/smaps_rollup").read_text(), "Pss")
@@ -234,7 +236,10 @@ def prepared(key: str, users: int) -> Iterator[Vpn]:
         settings.write_text(settings.read_text().replace("workers = 0", f"workers = {_WORKERS}"))
         with Server(home, net.server, Path(folder) / "log") as server:
             # what it starts beside the workers is soon over
-            wait_for(lambda: len(server.children()) == _WORKERS, "its workers alone")
+            wait_for(
+                lambda: len(server.children("")) == len(server.children()) * 2 == 2 * _WORKERS,
+                "its workers and their keepers alone",
+            )
             yield Vpn(net, home, server)
 
 

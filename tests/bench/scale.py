@@ -22,7 +22,7 @@ STORM: Final = (
 
 SESSIONS: Final = (
     Column("sessions", "sessions", 0),
-    Column("memory", "workers KB each", 1),
+    Column("memory", "server KB each", 1),
     Column("kernel", "kernel KB each", 1),
     Column("share", "idle CPU %", 2),
     Column("listed", "session list s", 2),
@@ -76,7 +76,7 @@ def _storms(found: Sequence[logins.Storm]) -> Table:
         )
     table.notes = [
         f"From {len(logins.SOURCES)} addresses, {logins.OFFICE / logins.STORM:.0%} of them from one. "
-        "CPU: of the workers for each client; yardstick: a fixed piece of Python.",
+        "CPU: of the workers and their keepers for each client; yardstick: a fixed piece of Python.",
         *(
             f"{one.key}: {count} were not let in: {why}"
             for one in found
@@ -93,7 +93,7 @@ def _sessions(found: Sequence[Many], watched: float) -> Table:
         for one in found
     ]
     table.notes = [
-        "Workers: Pss beyond an empty server's. Kernel: slab, stacks and per-CPU memory of the "
+        "Server: Pss of workers and keepers beyond an empty server's. Kernel: slab, stacks and per-CPU memory of the "
         f"whole machine, the clients' sockets with it. Idle: watched for {watched:.0f} s.",
     ]
     return table

@@ -45,7 +45,7 @@ class Stage:
     def cpu(self) -> float:
         """Return the processor time of all the server's processes, in seconds."""
         server = self.vpn.server
-        return cpu_of([server.process.pid, *server.children()])
+        return cpu_of([server.process.pid, *server.children("")])
 
     def drops(self) -> Drops:
         """Return what the sessions' interfaces have lost until now."""

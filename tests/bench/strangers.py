@@ -140,7 +140,7 @@ def measure(vpn: Vpn, witnesses: list[Witness], scene: Scene) -> Found:
 
 
 def _server_cpu(vpn: Vpn) -> float:
-    return sum(map(cpu_seconds, vpn.server.children()))
+    return sum(map(cpu_seconds, vpn.server.children("")))
 
 
 def yardstick(scene: Scene, share: float) -> Scene:
