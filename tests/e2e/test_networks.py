@@ -193,7 +193,7 @@ def test_ipv6_as_well(fresh: Vpn) -> None:
             assert not test_ipv6.pings(alice, behind[-1] + 1, test_ipv6.HOST, patience=1.0)
         finally:
             fresh.network.lan.ip("route", "del", str(behind), "via", str(test_ipv6.GATEWAY))
-    assert fresh.home.sessions() == []
+    wait_for(lambda: fresh.home.sessions() == [], "the end of the session")
 
 
 def test_a_network_that_overlaps_is_refused(fresh: Vpn) -> None:

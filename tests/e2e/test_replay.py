@@ -100,13 +100,14 @@ class Endless(eap.Certificate):
 def test_pieces_without_end(vpn: Vpn, piece: bytes) -> None:
     method = Endless("alice", b"", vpn.home.authority("alice"))
     method.piece = lambda: piece
-    before = vpn.server.said("login failed for 'alice'")
+    failed = "login failed for 'alice': "  # and why: how the call ended is another line
+    before = vpn.server.said(failed)
     with vpn.client(method=method) as client:
         client.open()
         with pytest.raises(ClientError) as ended:
             client.authenticate()
         assert isinstance(ended.value, eap.CertificateRejected | Terminated | Disconnected | Closed)
-    vpn.server.says("login failed for 'alice'", before + 1)
+    vpn.server.says(failed, before + 1)
     wait_for(vpn.idle, "the end of the session")
     with vpn.client(method=eap.Password("alice", PASSWORDS["alice"])).login() as client:
         client.ping(vpn.network.host)
