@@ -14,19 +14,93 @@
 #include <Python.h>
 
 #include <ctype.h>
-#include <limits.h>
+#include <errno.h>
+#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #if OPENSSL_VERSION_NUMBER < 0x30000000L
 #error "needs OpenSSL 3"
 #endif
 
-enum { RECORD = 16 * 1024 }; /* RFC 8446 5.1 */
+enum {
+    RECORD = 16 * 1024, /* RFC 8446 5.1 */
+    ADDED = 96,         /* to a record, by the longest suite, and more than that */
+    USUAL = 80 * 1024,  /* a turn of packets in one direction, encrypted */
+};
 
 static PyObject *error_type, *context_type, *tls_type;
+static BIO_METHOD *memory;
+
+/* Ciphertext that waits */
+
+typedef struct {
+    char *data;
+    size_t begin, end, room;
+} Queue;
+
+/* Of the usual size, for whoever has something next: to ask for that much memory and give it back in
+ * each turn costs more than what is done with it. Under Python's lock alone. */
+static char *spare;
+
+static size_t waiting(const Queue *queue) { return queue->end - queue->begin; }
+
+static void release(Queue *queue, bool locked) {
+    if (locked && !spare && queue->room == USUAL)
+        spare = queue->data;
+    else
+        free(queue->data);
+    *queue = (Queue){NULL, 0, 0, 0};
+}
+
+/* Make room for so much more behind what waits; false if there is none. */
+static bool reserve(Queue *queue, size_t more, bool locked) {
+    size_t size = waiting(queue);
+    if (more <= queue->room - queue->end)
+        return true;
+    if (queue->begin && more <= queue->room - size) {
+        memmove(queue->data, queue->data + queue->begin, size);
+        queue->begin = 0;
+        queue->end = size;
+        return true;
+    }
+    if (more > SIZE_MAX / 4 - size)
+        return false;
+    size_t room = size + more > 2 * queue->room ? size + more : 2 * queue->room;
+    if (room > RECORD && room < USUAL)
+        room = USUAL;
+    char *data = NULL;
+    if (locked && room == USUAL) {
+        data = spare;
+        spare = NULL;
+    }
+    if (!data && !(data = malloc(room)))
+        return false;
+    if (size)
+        memcpy(data, queue->data + queue->begin, size);
+    release(queue, locked);
+    *queue = (Queue){data, 0, size, room};
+    return true;
+}
+
+static bool put(Queue *queue, const char *data, size_t size, bool locked) {
+    if (!reserve(queue, size, locked))
+        return false;
+    if (size)
+        memcpy(queue->data + queue->end, data, size);
+    queue->end += size;
+    return true;
+}
+
+static void take(Queue *queue, size_t size, bool locked) {
+    queue->begin += size;
+    if (queue->begin == queue->end)
+        release(queue, locked);
+}
 
 /* Raise ssl.SSLError with the last of OpenSSL's reasons, in the spelling that ssl has. */
 static PyObject *fail(void) {
@@ -72,7 +146,7 @@ static bool set_up(SSL_CTX *context, const char *path, const char *suites, const
     SSL_CTX_set_default_passwd_cb(context, no_password);
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |
                                      SSL_OP_CIPHER_SERVER_PREFERENCE);
-    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
+    SSL_CTX_set_mode(context, SSL_MODE_AUTO_RETRY);
     return SSL_CTX_set_num_tickets(context, 0) == 1 &&
            SSL_CTX_set_session_id_context(context, name, sizeof name - 1) == 1 &&
            SSL_CTX_set_min_proto_version(context, minimum) == 1 &&
@@ -131,29 +205,66 @@ static PyObject *suites_of(Context *self, void *unused) {
 typedef struct {
     PyObject_HEAD
     SSL *ssl;
-    BIO *in, *out; /* memory; they are the SSL's */
-    bool busy;     /* in a handshake, without Python's lock */
+    Queue in, out;
+    bool busy; /* in a handshake, without Python's lock */
 } TlsEnd;
+
+/* What OpenSSL's own memory BIO does, without clearing each byte before it is written, and with
+ * memory only while something waits. */
+
+static int read_memory(BIO *bio, char *buffer, int size) {
+    TlsEnd *self = BIO_get_data(bio);
+    size_t there = waiting(&self->in), count = size < 0 ? 0 : (size_t)size;
+    BIO_clear_retry_flags(bio);
+    if (!there) {
+        BIO_set_retry_read(bio); /* what is not there may come yet */
+        return -1;
+    }
+    if (count > there)
+        count = there;
+    memcpy(buffer, self->in.data + self->in.begin, count);
+    take(&self->in, count, !self->busy);
+    return (int)count;
+}
+
+static int write_memory(BIO *bio, const char *data, int size) {
+    TlsEnd *self = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    return size > 0 && put(&self->out, data, (size_t)size, !self->busy) ? size : -1;
+}
+
+static long control_memory(BIO *bio, int command, long number, void *pointer) {
+    (void)bio, (void)number, (void)pointer;
+    return command == BIO_CTRL_FLUSH; /* and there is nothing else that could be asked for */
+}
+
+static BIO_METHOD *new_memory(void) {
+    BIO_METHOD *made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "queues");
+    if (made && BIO_meth_set_read(made, read_memory) && BIO_meth_set_write(made, write_memory) &&
+        BIO_meth_set_ctrl(made, control_memory))
+        return made;
+    BIO_meth_free(made);
+    return NULL;
+}
 
 static PyObject *begin(Context *self, PyObject *unused) {
     (void)unused;
     TlsEnd *tls = PyObject_New(TlsEnd, (PyTypeObject *)tls_type);
     if (!tls)
         return NULL;
+    tls->in = tls->out = (Queue){NULL, 0, 0, 0};
     tls->busy = false;
     ERR_clear_error();
     tls->ssl = SSL_new(self->context);
-    tls->in = BIO_new(BIO_s_mem());
-    tls->out = BIO_new(BIO_s_mem());
-    if (!tls->ssl || !tls->in || !tls->out) {
-        BIO_free(tls->in);
-        BIO_free(tls->out);
+    BIO *bio = BIO_new(memory);
+    if (!tls->ssl || !bio) {
+        BIO_free(bio);
         Py_DECREF(tls);
         return fail();
     }
-    BIO_set_mem_eof_return(tls->in, -1); /* what is not there may come yet */
-    BIO_set_mem_eof_return(tls->out, -1);
-    SSL_set_bio(tls->ssl, tls->in, tls->out);
+    BIO_set_data(bio, tls);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(tls->ssl, bio, bio);
     SSL_set_accept_state(tls->ssl);
     return (PyObject *)tls;
 }
@@ -161,8 +272,18 @@ static PyObject *begin(Context *self, PyObject *unused) {
 static void free_tls(TlsEnd *self) {
     PyTypeObject *type = Py_TYPE((PyObject *)self);
     SSL_free(self->ssl);
+    release(&self->in, true);
+    release(&self->out, true);
     PyObject_Free(self);
     Py_DECREF(type);
+}
+
+/* What is only needed while there is something: OpenSSL's own buffers, of a record each, are let go of
+ * when a turn is over, not for each record. */
+static void rest(TlsEnd *self) {
+    SSL_free_buffers(self->ssl);
+    if (!waiting(&self->out))
+        release(&self->out, !self->busy);
 }
 
 /* Whether nobody else is at it. */
@@ -177,10 +298,9 @@ static PyObject *feed(TlsEnd *self, PyObject *argument) {
     Py_buffer data;
     if (!is_ready(self) || !PyArg_Parse(argument, "y*", &data))
         return NULL;
-    bool done = data.len == 0 ||
-                (data.len <= INT_MAX && BIO_write(self->in, data.buf, (int)data.len) == data.len);
+    bool done = put(&self->in, data.buf, (size_t)data.len, true);
     PyBuffer_Release(&data);
-    return done ? Py_NewRef(Py_None) : fail();
+    return done ? Py_NewRef(Py_None) : PyErr_NoMemory();
 }
 
 static PyObject *handshake(TlsEnd *self, PyObject *unused) {
@@ -193,6 +313,7 @@ static PyObject *handshake(TlsEnd *self, PyObject *unused) {
     ERR_clear_error();
     done = SSL_do_handshake(self->ssl);
     why = SSL_get_error(self->ssl, done);
+    rest(self);
     Py_END_ALLOW_THREADS;
     self->busy = false;
     if (done != 1 && why != SSL_ERROR_WANT_READ)
@@ -207,6 +328,7 @@ static PyObject *read_one(TlsEnd *self, PyObject *argument) {
         return NULL;
     int done = SSL_read_ex(self->ssl, buffer.buf, (size_t)buffer.len, &count);
     int why = SSL_get_error(self->ssl, done);
+    rest(self);
     PyBuffer_Release(&buffer);
     if (done == 1 || why == SSL_ERROR_ZERO_RETURN)
         return PyLong_FromSize_t(count);
@@ -234,6 +356,7 @@ static PyObject *read_all(TlsEnd *self, PyObject *arguments) {
         }
         end += count;
     }
+    rest(self);
     PyBuffer_Release(&buffer);
     return Py_BuildValue("(nN)", (Py_ssize_t)end, PyBool_FromLong(alive));
 }
@@ -243,11 +366,18 @@ static bool encrypt(TlsEnd *self, const char *data, size_t size) {
     return size == 0 || SSL_write_ex(self->ssl, data, size, &count) == 1;
 }
 
+/* Make room for content of that size in so many records. */
+static bool expect(TlsEnd *self, Py_ssize_t size, Py_ssize_t records) {
+    return reserve(&self->out, (size_t)size + (size_t)records * ADDED, true);
+}
+
 static PyObject *write_one(TlsEnd *self, PyObject *argument) {
     Py_buffer data;
     if (!is_ready(self) || !PyArg_Parse(argument, "y*", &data))
         return NULL;
-    bool done = encrypt(self, data.buf, (size_t)data.len);
+    bool done = expect(self, data.len, 1 + data.len / RECORD) &&
+                encrypt(self, data.buf, (size_t)data.len);
+    rest(self);
     PyBuffer_Release(&data);
     return done ? Py_NewRef(Py_None) : fail();
 }
@@ -258,7 +388,10 @@ static PyObject *write_each(TlsEnd *self, PyObject *arguments) {
     if (!is_ready(self) || !PyArg_ParseTuple(arguments, "y*O", &data, &ends))
         return NULL;
     Py_ssize_t count = PyList_Size(ends), begin = 0;
-    bool done = count >= 0;
+    Py_ssize_t last = count > 0 ? PyLong_AsSsize_t(PyList_GetItem(ends, count - 1)) : 0;
+    if (last < 0 || last > data.len) /* which the loop finds */
+        last = 0;
+    bool done = !PyErr_Occurred() && expect(self, last, count);
     for (Py_ssize_t place = 0; done && place < count; place++) {
         Py_ssize_t end = PyLong_AsSsize_t(PyList_GetItem(ends, place));
         done = !PyErr_Occurred();
@@ -269,6 +402,7 @@ static PyObject *write_each(TlsEnd *self, PyObject *arguments) {
         done = done && encrypt(self, (const char *)data.buf + begin, (size_t)(end - begin));
         begin = end;
     }
+    rest(self);
     PyBuffer_Release(&data);
     if (!done)
         return PyErr_Occurred() ? NULL : fail();
@@ -279,17 +413,34 @@ static PyObject *output(TlsEnd *self, PyObject *unused) {
     (void)unused;
     if (!is_ready(self))
         return NULL;
-    char *there;
-    long size = BIO_get_mem_data(self->out, &there);
-    PyObject *data = PyBytes_FromStringAndSize(size > 0 ? there : NULL, size > 0 ? size : 0);
-    if (data && size > 0)
-        BIO_reset(self->out);
+    size_t size = waiting(&self->out);
+    const char *there = size ? self->out.data + self->out.begin : NULL;
+    PyObject *data = PyBytes_FromStringAndSize(there, (Py_ssize_t)size);
+    if (data && size)
+        take(&self->out, size, true);
     return data;
+}
+
+static PyObject *send_out(TlsEnd *self, PyObject *argument) {
+    int descriptor;
+    if (!is_ready(self) || !PyArg_Parse(argument, "i", &descriptor))
+        return NULL;
+    while (waiting(&self->out)) {
+        ssize_t sent = send(descriptor, self->out.data + self->out.begin, waiting(&self->out),
+                            MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent >= 0)
+            take(&self->out, (size_t)sent, true);
+        else if (errno == EAGAIN || errno == EWOULDBLOCK)
+            break;
+        else if (errno != EINTR)
+            return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    return PyLong_FromSize_t(waiting(&self->out));
 }
 
 static PyObject *pending(TlsEnd *self, void *unused) {
     (void)unused;
-    return is_ready(self) ? PyLong_FromSize_t(BIO_ctrl_pending(self->out)) : NULL;
+    return is_ready(self) ? PyLong_FromSize_t(waiting(&self->out)) : NULL;
 }
 
 static PyObject *shut(TlsEnd *self, PyObject *unused) {
@@ -331,6 +482,7 @@ static PyMethodDef tls_methods[] = {
     METHOD("write", write_one, METH_O),
     METHOD("write_each", write_each, METH_VARARGS),
     METHOD("output", output, METH_NOARGS),
+    METHOD("send", send_out, METH_O),
     METHOD("shut", shut, METH_NOARGS),
     {NULL, NULL, 0, NULL},
 };
@@ -357,11 +509,12 @@ static bool fill(PyObject *module) {
     Py_XDECREF(ssl);
     context_type = PyType_FromSpec(&context_spec);
     tls_type = PyType_FromSpec(&tls_spec);
-    return error_type && context_type && tls_type &&
+    memory = new_memory();
+    return error_type && context_type && tls_type && memory &&
            PyModule_AddObjectRef(module, "Context", context_type) == 0 &&
            PyModule_AddStringConstant(module, "OPENSSL", OpenSSL_version(OPENSSL_VERSION)) == 0 &&
            /* of the functions' parameters: see engine.py */
-           PyModule_AddIntConstant(module, "REVISION", 1) == 0;
+           PyModule_AddIntConstant(module, "REVISION", 2) == 0;
 }
 
 static struct PyModuleDef definition = {

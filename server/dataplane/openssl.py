@@ -6,6 +6,7 @@ that shows and takes is the same by both.
 """
 
 import contextlib
+import os
 import ssl
 from collections.abc import Callable
 from typing import Final, Protocol, cast
@@ -59,6 +60,12 @@ class TlsEnd(Protocol):
     def output(self) -> bytes:
         """Return these bytes, and have them no more."""
 
+    def send(self, descriptor: int, /) -> int:
+        """Give them to a socket, as many as it takes without waiting; return how many are left.
+
+        :raises OSError: if the connection is broken.
+        """
+
     def shut(self) -> None:
         """Say goodbye, as far as there is anybody to say it to."""
 
@@ -80,13 +87,14 @@ class PythonTls:
     :param server: what the other end is to be called (SNI), if that is the server; None: we are.
     """
 
-    __slots__ = ("_in", "_out", "_tls")
+    __slots__ = ("_in", "_out", "_tls", "_unsent")
 
     def __init__(self, context: ssl.SSLContext, server: str | None = None) -> None:
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(
             self._in, self._out, server_side=server is None, server_hostname=server
         )
+        self._unsent = memoryview(b"")
 
     @property
     def peer_certificate(self) -> bytes:
@@ -139,11 +147,19 @@ class PythonTls:
     @property
     def pending(self) -> int:
         """See :class:`TlsEnd`."""
-        return self._out.pending
+        return len(self._unsent) + self._out.pending
 
     def output(self) -> bytes:
         """See :class:`TlsEnd`."""
         return self._out.read()
+
+    def send(self, descriptor: int) -> int:
+        """See :class:`TlsEnd`."""
+        with contextlib.suppress(BlockingIOError):
+            while chunk := self._unsent or memoryview(self._out.read()):
+                self._unsent = chunk
+                self._unsent = chunk[os.write(descriptor, chunk) :]
+        return self.pending
 
     def shut(self) -> None:
         """See :class:`TlsEnd`."""

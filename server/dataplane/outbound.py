@@ -8,7 +8,7 @@ from typing import Final
 
 from ..trace.tap import Tap
 from .engine import cut, pull
-from .queue import QUANTUM, FairQueue, Room
+from .queue import FairQueue, Room
 from .segments import ONLY_IPV4, OVERHEAD, framed
 from .stream import TlsStream
 
@@ -23,7 +23,7 @@ _ENOUGH: Final = 512 * 1024
 class Outbound:
     """One client's stream.
 
-    :param scratch: the worker's working memory, at least a quantum of the queue.
+    :param scratch: the worker's working memory, at least one turn.
     :param room: what all queues of the worker may take.
     :param coalesce: whether the client takes several SSTP packets in one TLS record.
     :ivar sent: bytes of IP packets.
@@ -105,7 +105,8 @@ class Outbound:
             return
         left = self._batch
         while left > 0 and (waiting := self._queue.next(now)):
-            ends, following = cut(waiting.packet, waiting.first, self._scratch, min(left, QUANTUM))
+            share = min(left, self._queue.share)
+            ends, following = cut(waiting.packet, waiting.first, self._scratch, share)
             size = self._write(ends)
             self._queue.took(size, following)
             left -= size

@@ -112,6 +112,11 @@ class FairQueue:
     def __bool__(self) -> bool:
         return self._size > 0
 
+    @property
+    def share(self) -> int:
+        """Bytes of the packet whose turn it is that may be sent before it is another one's."""
+        return QUANTUM if len(self._flows) > 1 else LIMIT
+
     def add(self, packet: bytes, now: float, first: int = 0) -> None:
         """Let ``packet``, with its header, wait from ``now`` on.
 

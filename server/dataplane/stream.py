@@ -8,7 +8,6 @@ are read first, and TLS sees no others.
 
 import select
 import socket
-from collections import deque
 from typing import Final
 
 from .openssl import TlsEnd
@@ -45,13 +44,12 @@ class TlsStream:
     :param received: what came from the socket already: the ClientHello.
     """
 
-    __slots__ = ("_barren", "_most", "_pending", "_sock", "_tls", "_turn", "drained", "waiting")
+    __slots__ = ("_barren", "_most", "_sock", "_tls", "_turn", "drained", "waiting")
 
     def __init__(self, sock: socket.socket, tls: TlsEnd, received: Bytes = b"") -> None:
         self._sock = sock
         self._tls = tls
         tls.feed(received)
-        self._pending: deque[memoryview] = deque()
         self._barren, self._most = 0, _HANDSHAKE
         self._turn = _CAREFUL
         #: Whether the socket had no more than was received last.
@@ -101,7 +99,7 @@ class TlsStream:
         count = self._tls.read(buffer)
         if count is not None:
             self._worth(count)
-        elif self._tls.pending:  # the answers to KeyUpdates
+        elif self._tls.pending > self.waiting:  # the answers to KeyUpdates
             self.flush()
         return count
 
@@ -119,7 +117,7 @@ class TlsStream:
         begun = end
         end, alive = self._tls.read_all(buffer, end)
         self._worth(end - begun)
-        if alive and self._tls.pending:
+        if alive and self._tls.pending > self.waiting:  # the answers to KeyUpdates
             try:
                 self.flush()
             except OSError:
@@ -139,23 +137,8 @@ class TlsStream:
 
         :raises OSError: if the connection is broken.
         """
-        if self._tls.pending:
-            chunk = memoryview(self._tls.output())
-            self._pending.append(chunk)
-            self.waiting += len(chunk)
-        pending = self._pending
-        while pending:
-            chunk = pending[0]
-            try:
-                count = self._sock.send(chunk)
-            except BlockingIOError:
-                return False
-            self.waiting -= count
-            if count == len(chunk):
-                pending.popleft()
-            else:
-                pending[0] = chunk[count:]
-        return True
+        self.waiting = self._tls.send(self._sock.fileno())
+        return not self.waiting
 
     def say_goodbye(self) -> None:
         """End TLS and our half of TCP; what the client still sends can be read, to be forgotten.

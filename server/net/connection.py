@@ -198,7 +198,7 @@ class Connection:
             self._shared.active.add(self)
             self._inside.answer(now)
         if self._outbound.queued or self._stream.waiting:  # perhaps TLS's answer to a KeyUpdate
-            self._go_on()
+            self._pass_on()
         if packets or not alive or self._stream.waiting:
             self._backlog.alive = alive
             self._receive(packets)
@@ -240,7 +240,7 @@ class Connection:
         except OSError as error:
             return self.drop(f"connection lost: {explained(error)}")
         if self._outbound.queued or self._stream.waiting:
-            self._go_on()
+            self._pass_on()
         elif self._outbound.sent - before > _MUCH:
             self._watch.interface.rest(now)
         return None
@@ -250,7 +250,7 @@ class Connection:
             self._outbound.flush(self._loop.time())
         except OSError as error:
             return self.drop(f"connection lost: {explained(error)}")
-        return self._go_on()
+        return self._pass_on()
 
     def _tick(self) -> None:
         self._inside.tick(self._loop.time())
@@ -268,6 +268,12 @@ class Connection:
         """Watch on, as what waits, is to be worked on or is due may have changed."""
         if not self._life.over:
             self._set_watch()
+
+    def _pass_on(self) -> None:
+        """Watch on, as what waits for the client may have changed, and nothing else."""
+        self._watch.pass_on(
+            self._life.watched, busy=self._backlog.busy, queued=self._outbound.queued
+        )
 
     def _do_all(self, effects: list[Effect]) -> None:
         for effect in effects:

@@ -106,23 +106,27 @@ class Watch:
         self._deadline: float | None = None
 
     def set(self, watched: Watched, *, busy: bool, queued: bool, deadline: float | None) -> None:
-        """Watch what a state wants; read the client only as fast as it reads.
+        """Watch what a state wants.
 
         :param busy: whether packets of the client wait to be worked on: until they are, one that is
             not read (:meth:`pause`) stays so.
         :param queued: whether IP packets wait to be sent to it.
         """
+        self.pass_on(watched, busy=busy, queued=queued)
+        self.interface.want(self._tun.descriptor if watched.ip else -1)
+        if not watched.timer:
+            deadline = None
+        if deadline != self._deadline:
+            self._set_timer(deadline)
+
+    def pass_on(self, watched: Watched, *, busy: bool, queued: bool) -> None:
+        """Read the client only as fast as it reads, where nothing else may have changed."""
         waiting = self._stream.waiting
         reading = watched.socket and waiting <= _CROWDED and (self.client.wanted or not busy)
         self.client.want(self._stream.fileno() if reading else -1)
         writing = watched.socket and (queued or waiting > 0)
         if writing != self._writing:
             self._set_writing(writing)
-        self.interface.want(self._tun.descriptor if watched.ip else -1)
-        if not watched.timer:
-            deadline = None
-        if deadline != self._deadline:
-            self._set_timer(deadline)
 
     def pause(self) -> None:
         """Do not read the client, which has sent more before what it sent was worked on."""

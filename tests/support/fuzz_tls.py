@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import os
 import random
+import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -43,16 +44,22 @@ class Conversation:
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._client = client.wrap_bio(self._in, self._out)
         self._server = context.begin()
+        self._near, self._far = socket.socketpair()
+        self._near.setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDBUF, self._random.choice((1, 1 << 20))
+        )
 
     def run(self) -> None:
         """Have them do it."""
         ways: list[Callable[[], object]] = [
             *[self._client_goes_on, self._to_server, self._server_goes_on, self._to_client] * 3,
             *(self._client_writes, self._read, self._read_all, self._write, self._write_each),
+            self._send,
         ]
-        for _ in range(_STEPS):
-            with contextlib.suppress(ssl.SSLError):
-                self._random.choice(ways)()
+        with self._near, self._far:
+            for _ in range(_STEPS):
+                with contextlib.suppress(ssl.SSLError):
+                    self._random.choice(ways)()
         self._server.shut()
         self._to_client()
 
@@ -79,6 +86,14 @@ class Conversation:
         pending = self._server.pending
         data = self._server.output()
         assert len(data) == pending
+        self._in.write(data)
+
+    def _send(self) -> None:
+        pending = self._server.pending
+        left = self._server.send(self._near.fileno())
+        assert left == self._server.pending
+        data = self._far.recv(pending - left) if left < pending else b""
+        assert len(data) == pending - left
         self._in.write(data)
 
     def _server_goes_on(self) -> None:

@@ -46,6 +46,16 @@ def test_nothing_waits() -> None:
     assert waiting.next(0.0) is None
 
 
+def test_who_is_alone_need_not_share() -> None:
+    waiting = FairQueue(Room())
+    waiting.add(datagram(1, 100), 0.0)
+    assert waiting.share > 64 * 1024
+    waiting.add(datagram(2, 100), 0.0)
+    assert waiting.share == queue.QUANTUM
+    taken(waiting)
+    assert waiting.share > 64 * 1024
+
+
 @pytest.mark.parametrize("make", [datagram, large])
 def test_a_flow_that_is_too_much_loses_its_oldest(
     make: Callable[[int, int, int], bytes], monkeypatch: pytest.MonkeyPatch

@@ -190,3 +190,18 @@ def test_a_timer_is_set_once_for_a_deadline_and_again_behind_it() -> None:
     assert len(world.loop.timers) == 2
     world.set(UP, deadline=None)
     assert world.loop.timers[1].cancelled
+
+
+@pytest.mark.parametrize("waiting", [0, 1, CROWD])
+@pytest.mark.parametrize("queued", [False, True])
+def test_what_passes_changes_what_is_watched_and_no_deadline(queued: bool, waiting: int) -> None:
+    world = World()
+    world.set(UP, deadline=5.0)
+    world.stream.waiting = waiting
+    world.watch.pass_on(UP, busy=False, queued=queued)
+    assert bool(world.loop.readers.get(SOCKET)) == (waiting != CROWD)
+    assert bool(world.loop.writers.get(SOCKET)) == (queued or waiting > 0)
+    assert world.loop.due == [5.0]
+    world.stream.waiting = 0
+    world.watch.pass_on(UP, busy=False, queued=False)
+    assert (world.loop.readers, world.loop.writers) == ({SOCKET: "read", TUN: "pump"}, {})
