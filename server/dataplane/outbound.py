@@ -19,6 +19,10 @@ _LEAST, _MOST = 4 * 1024, 64 * 1024
 READS: Final = 64
 _ENOUGH: Final = 512 * 1024
 
+#: Seconds from one look at what the kernel knows of the path to the next, while something goes there:
+#: several round trips.
+_LOOK: Final = 0.5
+
 
 class Outbound:
     """One client's stream.
@@ -31,7 +35,10 @@ class Outbound:
     :ivar versions: of IP that the client has opened; see segments.ONLY_IPV4.
     """
 
-    __slots__ = ("_batch", "_coalesce", "_queue", "_scratch", "_stream", "sent", "tap", "versions")
+    __slots__ = (
+        *("_batch", "_coalesce", "_look", "_queue", "_scratch", "_stream"),
+        *("sent", "tap", "versions"),
+    )
 
     def __init__(
         self, stream: TlsStream, scratch: bytearray, room: Room, *, coalesce: bool
@@ -41,6 +48,7 @@ class Outbound:
         self._queue = FairQueue(room)
         self._coalesce = coalesce
         self._batch = _MOST
+        self._look = 0.0
         self.tap: Tap | None = None
         self.sent = 0
         self.versions = ONLY_IPV4
@@ -73,6 +81,9 @@ class Outbound:
         :param now: the time, in seconds of a monotonic clock.
         :raises OSError: if the connection or the interface is gone.
         """
+        if now >= self._look:
+            self._look = now + _LOOK
+            self._queue.target = self._stream.adapt().target
         if not self._queue and not self._stream.waiting:
             ends, packet, first = pull(tun, self._scratch, self._batch, self.versions)
             self._write(ends)

@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
+from .path import UNKNOWN
 from .segments import VNET
 
 #: Bytes of a flow that are sent before it is another one's turn.
@@ -19,10 +20,10 @@ QUANTUM: Final = 16 * 1024
 #: Flows that are told apart (RFC 8290 4.2).
 _FLOWS: Final = 1024
 
-#: Seconds that packets may wait, and for how long they may do so longer (RFC 8289 4.2, 4.3). Both
-#: are several times what is usual: below us TCP makes up for what is lost, and while it does
-#: everything waits for a round trip of its own, which is no reason to lose more.
-_TARGET: Final = 0.05
+#: For how long packets may wait longer than they may, in times of that, and in seconds at least (RFC
+#: 8289 4.3): until the sender has heard of a loss, which waits with all the others; if it lost more in
+#: between, it would slow down twice.
+_PERIODS: Final = 4
 _INTERVAL: Final = 0.3
 
 #: Bytes that a packet takes beside its own: small ones take most of their room by that.
@@ -79,16 +80,16 @@ class _Flow:
     drop_next: float = math.inf
     drops: int = 0
 
-    def is_late(self, now: float) -> bool:
+    def is_late(self, now: float, target: float) -> bool:
         """Whether the first packet is to lose a segment: RFC 8289 5."""
-        if now - self.packets[0].since < _TARGET or self.size <= _ONE:
+        if now - self.packets[0].since < target or self.size <= _ONE:
             self.drop_next = math.inf
             self.drops //= 2
         elif self.drop_next == math.inf:
-            self.drop_next = now + _INTERVAL
+            self.drop_next = now + max(_INTERVAL, _PERIODS * target)
         elif now >= self.drop_next:
             self.drops += 1
-            self.drop_next += _INTERVAL / math.sqrt(self.drops)
+            self.drop_next += max(_INTERVAL, _PERIODS * target) / math.sqrt(self.drops)
             return True
         return False
 
@@ -97,9 +98,10 @@ class FairQueue:
     """The packets of one client. What there is no room for is lost, of the flow that has most.
 
     :ivar lost: packets that were lost, or segments of a large one.
+    :ivar target: seconds that packets may wait (RFC 8289 4.2).
     """
 
-    __slots__ = ("_flows", "_new", "_old", "_room", "_size", "lost")
+    __slots__ = ("_flows", "_new", "_old", "_room", "_size", "lost", "target")
 
     def __init__(self, room: Room) -> None:
         self._room = room
@@ -108,6 +110,7 @@ class FairQueue:
         self._old: deque[int] = deque()
         self._size = 0
         self.lost = 0
+        self.target = UNKNOWN.target
 
     def __bool__(self) -> bool:
         return self._size > 0
@@ -139,7 +142,7 @@ class FairQueue:
         """Return the packet whose turn it is; :meth:`took` says what became of it."""
         while turns := self._new or self._old:
             flow = self._flows[turns[0]]
-            while flow.packets and flow.is_late(now):
+            while flow.packets and flow.is_late(now, self.target):
                 self._lose(flow)
             if flow.packets and flow.credit > 0:
                 return flow.packets[0]

@@ -11,6 +11,7 @@ import socket
 from typing import Final
 
 from .openssl import TlsEnd
+from .path import UNKNOWN, Path, follow, path_of
 from .segments import Bytes
 
 # Ciphertext read in one turn, in bytes. A KeyUpdate has 27 of them and costs as much as 10 KiB of
@@ -44,7 +45,7 @@ class TlsStream:
     :param received: what came from the socket already: the ClientHello.
     """
 
-    __slots__ = ("_barren", "_most", "_sock", "_tls", "_turn", "drained", "waiting")
+    __slots__ = ("_barren", "_most", "_path", "_sock", "_tls", "_turn", "drained", "waiting")
 
     def __init__(self, sock: socket.socket, tls: TlsEnd, received: Bytes = b"") -> None:
         self._sock = sock
@@ -52,6 +53,7 @@ class TlsStream:
         tls.feed(received)
         self._barren, self._most = 0, _HANDSHAKE
         self._turn = _CAREFUL
+        self._path = UNKNOWN
         #: Whether the socket had no more than was received last.
         self.drained = True
         #: Bytes of ciphertext that the socket has not taken yet.
@@ -139,6 +141,15 @@ class TlsStream:
         """
         self.waiting = self._tls.send(self._sock.fileno())
         return not self.waiting
+
+    def adapt(self) -> Path:
+        """Have the socket take what its path needs; return what is known of that.
+
+        :raises OSError: if it is closed.
+        """
+        before, self._path = self._path, path_of(self._sock)
+        follow(self._sock, self._path, before)
+        return self._path
 
     def say_goodbye(self) -> None:
         """End TLS and our half of TCP; what the client still sends can be read, to be forgotten.

@@ -9,6 +9,7 @@ from typing import Final
 
 from ..config import Config
 from ..contracts import TraceOrder
+from ..dataplane.path import UNKNOWN, follow
 from ..dataplane.stream import TlsStream
 from ..keeper.contract import OwnDirectory, OwnInterfaces, OwnSessions
 from ..keeper.line import Line, remote
@@ -30,11 +31,6 @@ GRACE_PERIOD: Final = 8.0
 RETIRE: Final = signal.SIGUSR1
 
 _BEAT: Final = 1.0
-
-#: Bytes that the kernel takes of a connection beyond those on their way, at most: what waits there
-#: waits in one line, whoever it is for. linux/tcp.h; Python's socket has it since 3.12.
-_UNSENT: Final = 16 * 1024
-_TCP_NOTSENT_LOWAT: Final = 25
 
 
 async def work(
@@ -212,7 +208,7 @@ class Worker:
         plain.setblocking(False)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 120_000)
-        plain.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _UNSENT)
+        follow(plain, UNKNOWN)
         # a socket that a service manager opened may be for both families
         self._receive(plain, host=str(address[0]).removeprefix("::ffff:"), port=int(address[1]))
 

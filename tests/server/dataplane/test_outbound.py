@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sstpca.server.dataplane.inbound import SCRATCH
 from sstpca.server.dataplane.outbound import Outbound
+from sstpca.server.dataplane.path import Path
 from sstpca.server.dataplane.queue import Room
 from sstpca.server.dataplane.segments import PLAIN
 from sstpca.server.dataplane.stream import TlsStream
@@ -22,6 +23,8 @@ class FakeStream:
         self.writes: list[bytes] = []
         self.waiting = 0
         self.full = False
+        self.looked = 0
+        self.round_trip = 0.0
 
     def write(self, data: bytes | memoryview) -> None:
         self.writes.append(bytes(data))
@@ -35,6 +38,10 @@ class FakeStream:
         if not self.full:
             self.waiting = 0
         return not self.waiting
+
+    def adapt(self) -> Path:
+        self.looked += 1
+        return Path(self.round_trip)
 
 
 class Tunnel:
@@ -130,6 +137,24 @@ def test_less_is_on_its_way_to_a_socket_that_takes_less(tun: Tunnel) -> None:
         tls.waiting = 0
     assert sizes[0] > 60_000
     assert sizes[-1] < 8_000
+
+
+def test_the_path_is_looked_at_now_and_then(tun: Tunnel) -> None:
+    """On a far one, packets may wait for longer before one of them is lost."""
+    lost: list[int] = []
+    for round_trip in (0.0, 0.04):
+        stream, room = FakeStream(), Room()
+        stream.round_trip = round_trip
+        out = Outbound(cast("TlsStream", stream), bytearray(SCRATCH), room, coalesce=True)
+        for step in range(12):  # 100 ms each, in which what is there waits
+            stream.full, stream.waiting = True, 1
+            tun.give(*[ipv4(1400)] * 60)
+            out.pump(tun.fd, step / 10)
+            stream.full = False
+            out.flush(step / 10 + 0.099)
+        assert stream.looked == 3
+        lost.append(room.lost)
+    assert lost[0] > lost[1] == 0
 
 
 def test_nothing_waits_once_it_is_shut(tun: Tunnel) -> None:

@@ -208,6 +208,17 @@ def test_what_waits_too_long_loses_a_segment_now_and_then() -> None:
     assert waiting.lost == 0
     assert waiting.next(1.0) is not None
     assert 1 <= waiting.lost < 5
+    # where more time is allowed, and the loss before may not have been heard of yet
+    patient = FairQueue(Room())
+    patient.target = 0.2
+    for number in range(20):
+        patient.add(datagram(1, 1400, number), 0.0)
+    for now in (0.19, 0.25, 1.0):
+        assert patient.next(now) is not None
+    assert patient.lost == 0
+    assert patient.next(1.1) is not None
+    assert patient.next(1.8) is not None
+    assert patient.lost == 1
     # one that is alone is never too much
     alone = FairQueue(Room())
     alone.add(datagram(1, 100), 0.0)
