@@ -59,13 +59,19 @@ class Outbound:
         return bool(self._queue)
 
     def send(self, packet: bytes) -> None:
-        """Send a control packet, in a record of its own.
+        """Encrypt a control packet, in a record of its own; it goes out with :meth:`let_out`.
 
         :raises OSError: if the connection is gone.
         """
         if self.tap is not None:
             self.tap.wrote(packet)
         self._stream.write(packet)
+
+    def let_out(self) -> None:
+        """Give the socket the control packets of a turn, all at once.
+
+        :raises OSError: if the connection is gone.
+        """
         self._stream.flush()
 
     def answer(self, packet: bytes) -> None:
@@ -74,6 +80,7 @@ class Outbound:
         :raises OSError: if the connection is gone.
         """
         self.send(framed(packet))
+        self.let_out()
 
     def pump(self, tun: int, now: float) -> None:
         """Take what the TUN has, as much as fits into one turn, and send on.

@@ -217,6 +217,7 @@ class Connection:
 
     def _worked(self, cost: float) -> None:
         """Some packets are worked on, and have cost so much."""
+        self._let_out()
         self._pay(cost)
         self._hear_the_end()
         self._safely(self._go_on)
@@ -262,6 +263,7 @@ class Connection:
         """Have the session take something, unless it is over, and do what it asks for."""
         if not self._life.over:
             self._do_all(take(self._loop.time()))
+            self._let_out()
             self._go_on()
 
     def _go_on(self) -> None:
@@ -274,6 +276,15 @@ class Connection:
         self._watch.pass_on(
             self._life.watched, busy=self._backlog.busy, queued=self._outbound.queued
         )
+
+    def _let_out(self) -> None:
+        """Have what a turn had to say go out, all at once."""
+        if self._life.over:
+            return
+        try:
+            self._outbound.let_out()
+        except OSError as error:
+            self.drop(f"connection lost: {explained(error)}")
 
     def _do_all(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -318,6 +329,7 @@ class Connection:
                 self._caller.claim(self._session.user)
                 self._caller.note(note, self._session.method)
             case Close(reason):
+                self._outbound.let_out()
                 self._end(reason, partial(close_gently, self._loop, self._stream))
             case _:
                 assert_never(effect)

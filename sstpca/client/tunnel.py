@@ -4,6 +4,7 @@ The hot path is the server's own (:mod:`sstpca.server.dataplane`), in the other 
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -138,9 +139,12 @@ class Tunnel:
                 case Connected():
                     self._open(one)
                 case Ended():
+                    with contextlib.suppress(OSError):  # it is lost anyway
+                        self._outbound.let_out()
                     self._close()
                     self.ended.set_result(one)
                     return
+        self._outbound.let_out()
         self._go_on()
 
     def _open(self, given: Connected) -> None:

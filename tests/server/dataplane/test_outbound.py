@@ -186,6 +186,7 @@ def test_everything_goes_out_in_order(sizes: list[int], coalesce: bool, full: bo
         tls.full = False
     tun.close()
     out.send(b"control")
+    out.let_out()
     assert b"".join(tls.writes) == b"".join(map(framed, packets)) + b"control"
     if not coalesce:
         assert len(tls.writes) == 1 + len(sizes)
