@@ -39,7 +39,10 @@ class Desk:
         buffer = bytearray(CALL_MAX)
         while True:
             # without room for ancillary data: descriptors of a worker are closed by the kernel
-            size = sock.recv_into(buffer, 0, socket.MSG_TRUNC)
+            try:
+                size = sock.recv_into(buffer, 0, socket.MSG_TRUNC)
+            except ConnectionResetError:  # it is gone, and has not read our last answer: unix(7)
+                return
             if not size:
                 return
             if size > CALL_MAX:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import select
 import socket
 import threading
 import time
@@ -240,6 +241,18 @@ def said(*messages: bytes) -> list[str]:
 )
 def test_what_no_worker_says_ends_it(message: bytes) -> None:
     assert len(said(message)) == 1
+
+
+def test_a_worker_that_ends_before_it_reads_an_answer_is_gone_like_any_other() -> None:
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    far.send(write([1, "things.echo", [5]]))
+    answering = threading.Thread(target=Desk({"things": (Things, Things())}).work, args=(near,))
+    with near:
+        answering.start()
+        select.select([far], [], [], PATIENCE)  # the answer is there
+        far.close()
+        answering.join(PATIENCE)
+    assert not answering.is_alive()
 
 
 def test_what_is_too_long_ends_it() -> None:
