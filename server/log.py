@@ -64,8 +64,8 @@ class SessionLog(logging.LoggerAdapter[logging.Logger]):
     """
 
     def __init__(self, peer: str, limit: LogLimit | None = None) -> None:
-        super().__init__(LOGGER, {"peer": peer})
         self._fields: dict[str, object] = {"peer": peer}
+        super().__init__(LOGGER, self._fields)
         self._limit = limit
 
     def trust(self) -> None:

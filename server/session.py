@@ -18,6 +18,18 @@ class Session:
     What of that comes first is up to the client; until the binding holds its address is only promised.
     """
 
+    __slots__ = (
+        "_call",
+        "_closed",
+        "_given",
+        "_link",
+        "_network",
+        "_promised",
+        "_reason",
+        "_said",
+        "up",
+    )
+
     def __init__(self, call: Call, link: Link) -> None:
         self._call = call
         self._link = link
@@ -28,8 +40,10 @@ class Session:
         self._reason = ""  # why the session ends: what came first
         self._closed = False
         self.up = False
-        #: Call at any time the client was heard: restarts the Hello timer.
-        self.heard = call.heard
+
+    def heard(self, now: float) -> None:
+        """The client was heard, whatever it said: the Hello timer starts again."""
+        self._call.heard(now)
 
     def explain(self, last: str, now: float) -> str:
         """Return why the session ended.

@@ -39,8 +39,8 @@ class Inbound:
         "tap",
     )
 
-    def __init__(self, scratch: bytearray) -> None:
-        self._scratch = memoryview(scratch)
+    def __init__(self, scratch: memoryview) -> None:
+        self._scratch = scratch
         self._rest = b""
         self._tun = -1
         self._source: bytes | None = b""

@@ -41,10 +41,10 @@ class Outbound:
     )
 
     def __init__(
-        self, stream: TlsStream, scratch: bytearray, room: Room, *, coalesce: bool
+        self, stream: TlsStream, scratch: memoryview, room: Room, *, coalesce: bool
     ) -> None:
         self._stream = stream
-        self._scratch = memoryview(scratch)
+        self._scratch = scratch
         self._queue = FairQueue(room)
         self._coalesce = coalesce
         self._batch = _MOST

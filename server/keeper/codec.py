@@ -208,11 +208,14 @@ def _member(kind: type[enum.Enum], found: Any) -> enum.Enum:
 
 
 def _address(kind: Any, size: int) -> Codec:
+    # the leases of all sessions have the same resolvers, and the server's own address
+    made = functools.lru_cache(maxsize=256)(kind)
+
     def decode(found: Any) -> Any:
         packed = _bytes(found)
         if len(packed) != size:
             raise ValueError("no address")
-        return kind(packed)
+        return made(packed)
 
     return Codec(lambda value: value.packed.hex(), decode)
 

@@ -16,12 +16,14 @@ class Admission:
     :ivar lease: None until something is promised.
     """
 
+    __slots__ = ("_began", "_ended", "_log", "_over", "_shared", "_told", "interface", "lease")
+
     def __init__(self, shared: Shared, log: SessionLog) -> None:
         self._shared = shared
         self._began = time.monotonic()
         self._log = log
         self._over = False
-        self._told: set[str] = set()
+        self._told: tuple[str, ...] = ()
         self._ended: tuple[str, tuple[int, int]] = ("", (0, 0))
         self.lease: Lease | None = None
         self.interface = Interface(shared)
@@ -63,7 +65,7 @@ class Admission:
         if up.ipv6 and lease.ipv6 is not None:
             both.append(f"prefix {lease.ipv6.prefix}")
         new = [one for one in both if one not in self._told]
-        self._told.update(new)
+        self._told += (*new,)
         return " and ".join(new)
 
     def up(self, lease: Lease) -> None:

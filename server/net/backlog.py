@@ -62,6 +62,19 @@ class Backlog:
     :ivar alive: whether the client may send more.
     """
 
+    __slots__ = (
+        "_bytes",
+        "_cost",
+        "_packets",
+        "_paused",
+        "_refuse",
+        "_turns",
+        "_waiting",
+        "_work",
+        "_worked",
+        "alive",
+    )
+
     def __init__(
         self,
         turns: RoundRobin,
@@ -75,7 +88,8 @@ class Backlog:
         self._work = work
         self._worked = worked
         self._refuse = refuse
-        self._waiting: deque[bytes] = deque()
+        # a short list: an empty deque has 700 bytes, and each session has one of these
+        self._waiting: list[bytes] = []
         self._paused = False
         self._packets, self._bytes, self._cost = 0, 0, 0.0
 
@@ -123,6 +137,6 @@ class Backlog:
         began = time.thread_time()
         for _ in range(_STEP):
             if self._waiting and not self._paused:
-                self._work(self._waiting.popleft())
+                self._work(self._waiting.pop(0))
         self._worked(time.thread_time() - began)
         return bool(self._waiting) and not self._paused

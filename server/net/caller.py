@@ -21,6 +21,8 @@ class Caller:
     :ivar client: what its program calls itself.
     """
 
+    __slots__ = ("_claimed", "_failed", "_failures", "_tally", "client", "log", "peer", "source")
+
     def __init__(self, shared: Shared, peer: str, source: Source) -> None:
         self._failures = shared.failures
         self._tally = shared.tally

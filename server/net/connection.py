@@ -40,7 +40,7 @@ from .shared import Shared
 from .sources import Source
 from .strangers import Progress
 from .tls import Certificate, explained
-from .watch import Steps, Watch
+from .watch import Watch
 
 #: Bytes of IP packets that came at once: if others came a moment ago, there will be more.
 _MUCH: Final = 1024
@@ -55,6 +55,28 @@ class Connection:
     :param admitted: is told when the client has logged in, and its crypto binding holds.
     :param ended: is told when the session is over.
     """
+
+    __slots__ = (
+        "_admission",
+        "_admitted",
+        "_backlog",
+        "_caller",
+        "_certificate",
+        "_eap_handshake",
+        "_ended",
+        "_inbound",
+        "_inside",
+        "_life",
+        "_log",
+        "_loop",
+        "_outbound",
+        "_session",
+        "_shared",
+        "_stream",
+        "_tun",
+        "_watch",
+        "traced",
+    )
 
     def __init__(
         self,
@@ -80,17 +102,12 @@ class Connection:
         self._inside = Inside(self._inbound, self._outbound)
         self.traced = Traced(shared.tracing, peer, self._inbound, self._outbound)
         self._session = new_session(shared, certificate)
-        self._eap_handshake = EapHandshake(shared.contexts, certificate, shared.directory)
+        self._certificate = certificate
+        self._eap_handshake: EapHandshake | None = None
         self._admission = Admission(shared, self._log)
         self._tun = self._admission.interface
         self._life = Lifecycle()
-        steps = Steps(
-            read=partial(self._safely, self._read),
-            flush=partial(self._safely, self._flush),
-            pump=partial(self._safely, self._pump),
-            tick=partial(self._safely, self._tick),
-        )
-        self._watch = Watch(self._loop, stream, self._tun, steps)
+        self._watch = Watch(self._loop, stream, self._tun, self)
         self._backlog = Backlog(
             shared.round_robin, work=self._take, worked=self._worked, refuse=self.drop
         )
@@ -103,12 +120,17 @@ class Connection:
         except WireError as error:
             self.drop(str(error))
         # what TLS has in memory behind the request makes no socket readable
-        self._loop.call_soon(self._safely, self._read)
+        self._loop.call_soon(self.read)
 
     @property
     def progress(self) -> Progress:
         """How far it has come on its way to a login."""
         return self._life.progress
+
+    @property
+    def source(self) -> Source:
+        """Where it comes from."""
+        return self._caller.source
 
     @property
     def session(self) -> int | None:
@@ -162,6 +184,22 @@ class Connection:
         )
 
     # What the event loop calls
+
+    def read(self) -> None:
+        """The client has sent something."""
+        self._safely(self._read)
+
+    def flush(self) -> None:
+        """The client's socket takes more of what waits."""
+        self._safely(self._flush)
+
+    def pump(self) -> None:
+        """There are IP packets for the client."""
+        self._safely(self._pump)
+
+    def tick(self) -> None:
+        """The deadline is there."""
+        self._safely(self._tick)
 
     def _safely(self, step: Callable[..., None], *arguments: object) -> None:
         """Let a mistake of ours cost this session, and neither the worker nor its other sessions.
@@ -360,9 +398,14 @@ class Connection:
         self._tell(partial(self._session.changed, account, changed))
 
     async def _handshake(self, data: bytes) -> None:
-        answer = await self._shared.handshakes.step(
+        shared = self._shared
+        if self._eap_handshake is None:
+            certificate, directory = self._certificate, shared.directory
+            self._eap_handshake = EapHandshake(shared.contexts, certificate, directory)
+        receive = self._eap_handshake.receive
+        answer = await shared.handshakes.step(
             self._caller.source,
-            lambda: self._eap_handshake.receive(data),
+            lambda: receive(data),
             wanted=lambda: not self._life.over,
         )
         if answer is not None:

@@ -18,6 +18,19 @@ from .shared import Shared
 class Interface:
     """Made once; :attr:`descriptor` is -1 before that, and again once it is going."""
 
+    __slots__ = (
+        "_going",
+        "_ipv6",
+        "_leads_on",
+        "_making",
+        "_over",
+        "_session",
+        "_shared",
+        "descriptor",
+        "name",
+        "offload",
+    )
+
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._making = asyncio.Lock()

@@ -62,7 +62,7 @@ class Shared:
     interfaces: OwnInterfaces
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     weak_sign_ins: WeakSignIn = NO_WEAK_SIGN_IN
-    scratch: bytearray = field(default_factory=lambda: bytearray(SCRATCH))
+    scratch: memoryview = field(default_factory=lambda: memoryview(bytearray(SCRATCH)))
     room: Room = field(default_factory=Room)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     active: set[Carrier] = field(default_factory=set)

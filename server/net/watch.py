@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from ..dataplane.stream import TlsStream
 from .interface import Interface
@@ -17,20 +16,20 @@ _CROWDED: Final = 256 * 1024
 REST: Final = 0.002
 
 
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """What is called; it must not raise.
+class Steps(Protocol):
+    """What is called; it must not raise."""
 
-    :param read: when the client has sent something.
-    :param flush: when the client's socket takes more of what waits.
-    :param pump: when there are IP packets for the client.
-    :param tick: at the deadline, once.
-    """
+    def read(self) -> None:
+        """The client has sent something."""
 
-    read: Callable[[], None]
-    flush: Callable[[], None]
-    pump: Callable[[], None]
-    tick: Callable[[], None]
+    def flush(self) -> None:
+        """The client's socket takes more of what waits."""
+
+    def pump(self) -> None:
+        """There are IP packets for the client."""
+
+    def tick(self) -> None:
+        """The deadline is there, once."""
 
 
 class Readable:
@@ -38,6 +37,8 @@ class Readable:
 
     While it brings a lot, it is looked at from time to time instead: that asks less of the kernel.
     """
+
+    __slots__ = ("_again", "_looking", "_loop", "_resting", "_step", "_wanted", "_watched")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, step: Callable[[], None]) -> None:
         self._loop = loop
@@ -91,6 +92,18 @@ class Watch:
     :ivar client: what it sends.
     :ivar interface: the packets for it.
     """
+
+    __slots__ = (
+        "_deadline",
+        "_loop",
+        "_steps",
+        "_stream",
+        "_timer",
+        "_tun",
+        "_writing",
+        "client",
+        "interface",
+    )
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, stream: TlsStream, tun: Interface, steps: Steps

@@ -228,16 +228,12 @@ class Worker:
                 peer=peer,
                 source=source,
                 coalesce=request.coalesce,
-                admitted=admitted,
+                admitted=self._admitted,
                 ended=self._ended,
             )
             self._strangers.add(connection, source)
             self._connections.add(connection)
             connection.start(request.rest)
-
-        def admitted(connection: Connection) -> None:
-            self._strangers.remove(connection)
-            source.logged_in(self._loop.time())
 
         def gone(entrance: Entrance, reason: str) -> None:
             self._strangers.remove(entrance)
@@ -255,6 +251,10 @@ class Worker:
             gone=gone,
         )
         self._strangers.add(entrance, source)
+
+    def _admitted(self, connection: Connection) -> None:
+        self._strangers.remove(connection)
+        connection.source.logged_in(self._loop.time())
 
     def _ended(self, connection: Connection) -> None:
         connection.traced.end()

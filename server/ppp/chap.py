@@ -107,6 +107,23 @@ class Chap:
 
     protocol = Protocol.CHAP
 
+    __slots__ = (
+        "_challenges",
+        "_exchange",
+        "_held",
+        "_hlak",
+        "_id",
+        "_next",
+        "_patience",
+        "_question",
+        "_reply",
+        "_state",
+        "_unusable",
+        "deadline",
+        "failure",
+        "method",
+    )
+
     def __init__(self, exchange: Proof) -> None:
         self.method = exchange.method
         self.deadline: float | None = None
@@ -188,7 +205,8 @@ class Chap:
     def succeed(self) -> list[Output]:
         """Tell the client that it is in: a lease was asked for."""
         self._state = ChapState.SUCCEEDED
-        return [_frame(self._reply), Authenticated((self._hlak,))]
+        hlak, self._hlak = self._hlak, b""
+        return [_frame(self._reply), Authenticated((hlak,))]
 
     def tick(self, now: float) -> list[Output]:
         """Take the time."""

@@ -33,27 +33,38 @@ class IpcpPolicy:
     name = "IPCP"
     protocol = Protocol.IPCP.value
 
+    __slots__ = ("_lease", "_told", "address_taken")
+
     def __init__(self, lease: Lease) -> None:
         self.address_taken = False  # the client has asked for its address and been acknowledged
-        self._own: Options = (Option(IpcpOption.ADDRESS, lease.local_address.packed),)
-        self._address = Option(IpcpOption.ADDRESS, lease.address.packed)
-        servers = zip(_DNS, lease.dns * 2, strict=False)
-        self._given = {IpcpOption.ADDRESS.value: self._address} | {
+        self._lease = lease
+        self._told = True  # the client hears of our address
+
+    @property
+    def _address(self) -> Option:
+        return Option(IpcpOption.ADDRESS, self._lease.address.packed)
+
+    def _given(self) -> dict[int, Option]:
+        """Return what the client is given, by the options' types."""
+        servers = zip(_DNS, self._lease.dns * 2, strict=False)
+        return {IpcpOption.ADDRESS.value: self._address} | {
             type_.value: Option(type_, server.packed) for type_, server in servers
         }
 
     def request(self) -> Options:
         """Return our address in the tunnel, unless the client will not hear of it."""
-        return self._own
+        own = Option(IpcpOption.ADDRESS, self._lease.local_address.packed)
+        return (own,) if self._told else ()
 
     def judge(self, asked: Options) -> Reply:
         """Lead the client to what the lease says.
 
         An address that it does not ask for is appended to the Nak, as RFC 1332 3.3 recommends.
         """
-        refused = tuple(option for option in asked if option.type not in self._given)
-        wrong = {option.type for option in asked if option not in self._given.values()}
-        naked = tuple(self._given[type_] for type_ in self._given if type_ in wrong)
+        given = self._given()
+        refused = tuple(option for option in asked if option.type not in given)
+        wrong = {option.type for option in asked if option not in given.values()}
+        naked = tuple(given[type_] for type_ in given if type_ in wrong)
         if IpcpOption.ADDRESS not in {option.type for option in asked}:
             naked += (self._address,)
         return verdict(asked, refused, naked)
@@ -65,10 +76,10 @@ class IpcpPolicy:
     def naked(self, wanted: Options, rounds: int) -> str:
         """Insist on our address for a while, then go on without: nothing depends on it."""
         if rounds >= MAX_FAILURE:
-            self._own = ()
+            self._told = False
         return ""
 
     def rejected(self, refused: Options) -> str:
         """Go on without telling our address."""
-        self._own = ()
+        self._told = False
         return ""

@@ -37,6 +37,8 @@ class Ipv6cpPolicy:
     name = "IPV6CP"
     protocol = Protocol.IPV6CP.value
 
+    __slots__ = ("_told", "own", "peer")
+
     def __init__(self, own: bytes = OWN) -> None:
         self.own = own
         self.peer = b""

@@ -54,11 +54,13 @@ class LcpPolicy:
     :param weak: what else a client may wish for; it is never asked for first.
     """
 
+    __slots__ = ("_own_mru", "_seed", "_weak", "authentication", "difficulty", "magic", "peer_mru")
+
     name = "LCP"
     protocol = Protocol.LCP.value
 
     def __init__(self, magic: int, weak: WeakSignIn = NO_WEAK_SIGN_IN) -> None:
-        self._known = {MS_CHAP_V2, EAP, *(_WEAK_LOGINS[one] for one in weak)}
+        self._weak = weak
         self.magic = magic  # zero once the client has rejected it
         self.peer_mru = DEFAULT_MRU
         self.authentication = MS_CHAP_V2
@@ -94,7 +96,7 @@ class LcpPolicy:
         """Take the client's login if it is one of ours, another Magic-Number, and its MRU."""
         values = {option.type: option.value for option in wanted}
         login = values.get(LcpOption.AUTHENTICATION, b"")
-        if login in self._known:
+        if login in (MS_CHAP_V2, EAP, *(_WEAK_LOGINS[one] for one in self._weak)):
             self.authentication, self.difficulty = login, ""
         elif LcpOption.AUTHENTICATION in values:
             other = _OTHER_LOGINS.get(login)
@@ -160,6 +162,8 @@ class Lcp:
     :param peer: what reasons call the other end.
     :param first_wait: seconds that we wait for its first packet, before we send ours.
     """
+
+    __slots__ = ("_first_wait", "_identifications", "_negotiator", "_peer", "_policy", "_wait")
 
     def __init__(
         self,

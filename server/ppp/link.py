@@ -5,7 +5,6 @@ hands frames, answers and time to the one they are for.
 """
 
 import enum
-import functools
 from collections.abc import Iterable
 from typing import Final
 
@@ -90,6 +89,23 @@ class Link:
     :param weak: the ways to log in that a client may wish for, beside MS-CHAPv2 and EAP.
     """
 
+    __slots__ = (
+        "_challenge",
+        "_ending",
+        "_exchange",
+        "_lcp",
+        "_limit",
+        "_login",
+        "_login_until",
+        "_logins",
+        "_mtu",
+        "_network",
+        "_patience",
+        "_phase",
+        "_rejected",
+        "_server_name",
+    )
+
     def __init__(
         self,
         *,
@@ -104,7 +120,7 @@ class Link:
         self._patience = Patience()
         self._lcp = lcp.Lcp(lcp.LcpPolicy(magic, weak), self._patience)
         self._exchange = Exchange(challenge, server_name)
-        self._md5 = functools.partial(Md5Exchange, challenge, server_name)
+        self._challenge, self._server_name = challenge, server_name
         self._logins: dict[bytes, Login] = {}  # those that LCP has agreed on, so far
         self._login = self._agreed_login()
         self._network: Network | None = None
@@ -208,6 +224,7 @@ class Link:
         if not self._login.admitted:
             return []
         self._phase = Phase.NETWORK
+        self._logins = {}  # LCP cannot come anew any more
         effects = self._from_login(self._login.succeed(), now)
         if lease is None:
             self._ending = "no address is free"
@@ -268,7 +285,7 @@ class Link:
             case lcp.PAP:
                 return Pap()
             case lcp.CHAP_MD5:
-                return Chap(self._md5())
+                return Chap(Md5Exchange(self._challenge, self._server_name))
             case _:
                 return Chap(self._exchange)
 

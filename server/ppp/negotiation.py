@@ -4,6 +4,7 @@ A :class:`Negotiator` drives one automaton; what to ask for and how to answer is
 :class:`Policy`.
 """
 
+import functools
 import typing
 from dataclasses import dataclass
 from typing import Final
@@ -104,6 +105,25 @@ class Negotiator:
     :param peer: what reasons call the other end.
     """
 
+    __slots__ = (
+        "_answered",
+        "_automaton",
+        "_counted_from",
+        "_id",
+        "_judged",
+        "_naks_received",
+        "_naks_sent",
+        "_patience",
+        "_peer",
+        "_policy",
+        "_request",
+        "_requested",
+        "_rounds",
+        "_unheard",
+        "_why",
+        "mru",
+    )
+
     def __init__(
         self,
         policy: Policy,
@@ -122,7 +142,8 @@ class Negotiator:
         self._requested = 0.0  # when it was sent first
         self._answered = True  # nothing is asked yet
         self._unheard = True  # nothing had come from the peer when it was sent last
-        self._judged: tuple[Packet, Reply, float] | None = None  # the peer's last, and when
+        # the peer's last, and how it was answered, and when: in bytes, which are kept for long
+        self._judged: tuple[Packet, Code, bytes, float] | None = None
         self._naks_sent = 0
         self._naks_received = 0
         self._rounds = 0
@@ -227,15 +248,17 @@ class Negotiator:
         our answer is there. Much later, a peer may have forgotten which identifiers it had.
         """
         self._unheard = False
-        if self._judged is not None and self._judged[0] == packet and now < self._judged[2] + MOST:
-            reply, again = self._judged[1], True
+        if self._judged is not None and self._judged[0] == packet and now < self._judged[3] + MOST:
+            reply, again = Reply(self._judged[1], decode_options(self._judged[2])), True
         else:
             try:
                 asked = decode_options(packet.data)
             except OptionError:
                 return []
             reply, again = self._judge(asked), False
-            self._judged = packet, reply, now
+            acked = reply.code is Code.CONFIGURE_ACK
+            options = packet.data if acked else encode_options(reply.options)
+            self._judged = packet, reply.code, options, now
         good = reply.code is Code.CONFIGURE_ACK
         if again and good and self.state is AutomatonState.OPENED:
             return [self._answer(packet, reply)]
@@ -339,7 +362,7 @@ class Negotiator:
             data = encode_options(self._policy.request())
             self._request = Packet(Code.CONFIGURE_REQUEST, self._next_id(), data)
             self._answered, self._requested = False, now
-        self._why = f"the {self._peer} does not answer {self._policy.name}"
+        self._why = _silence(self._peer, self._policy.name)
         return self._frame(self._request)
 
     def _answer(self, packet: Packet, reply: Reply) -> SendFrame:
@@ -354,6 +377,12 @@ class Negotiator:
 
     def _frame(self, packet: Packet) -> SendFrame:
         return SendFrame(frames.encode(self._policy.protocol, frames.encode_packet(packet)))
+
+
+@functools.cache
+def _silence(peer: str, name: str) -> str:
+    """Return why a protocol ends that is not answered: one text for all links."""
+    return f"the {peer} does not answer {name}"
 
 
 def verdict(asked: Options, refused: Options, naked: Options) -> Reply:

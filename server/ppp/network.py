@@ -26,6 +26,8 @@ class Network:
     :param patience: how long an answer may take.
     """
 
+    __slots__ = ("_ipcp", "_ipcp_policy", "_ipv6cp", "_ipv6cp_policy", "_mtu", "_said")
+
     def __init__(self, lease: Lease, *, mtu: int, mru: int, patience: Patience) -> None:
         self._mtu = mtu
         self._ipcp_policy = ipcp.IpcpPolicy(lease)

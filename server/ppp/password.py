@@ -50,6 +50,18 @@ class Exchange:
     method = LoginMethod.MS_CHAP_V2
     how = "MS-CHAPv2"
 
+    __slots__ = (
+        "_attempts",
+        "_challenge",
+        "_count",
+        "_expired",
+        "_responded",
+        "_response",
+        "_seed",
+        "_server_name",
+        "prompts",
+    )
+
     def __init__(self, seed: bytes, server_name: str) -> None:
         self.prompts = False
         self._seed = seed

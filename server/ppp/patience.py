@@ -17,6 +17,8 @@ class Patience:
     comes when it is done.
     """
 
+    __slots__ = ("_longest",)
+
     def __init__(self) -> None:
         self._longest = 0.0
 
@@ -37,6 +39,8 @@ class Question:
     :param first: seconds until it is asked again.
     :param then: the same from the second time on, at least.
     """
+
+    __slots__ = ("_began", "_end", "_patience", "_then", "_wait")
 
     def __init__(self, patience: Patience, first: float, then: float) -> None:
         self._patience = patience

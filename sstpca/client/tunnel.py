@@ -53,7 +53,7 @@ class Tunnel:
         self._session = session
         self._tun = tun
         self._connected = connected
-        scratch = bytearray(SCRATCH)
+        scratch = memoryview(bytearray(SCRATCH))
         self._inbound = Inbound(scratch)
         self._outbound = Outbound(stream, scratch, Room(), coalesce=True)
         self._server = Readable(self._loop, partial(self._safely, self._read))

@@ -27,7 +27,7 @@ from tests.support.transparency import read_all, tunnel
 
 _DATE = "Thu, 09 Nov 2006 00:51:09 GMT"
 _ANSWER = re.compile(rb"HTTP/1\.1 [2-5][0-9][0-9] [ -~]+\r\n([A-Za-z-]+: [ -~]+\r\n)+\r\n")
-_scratch = bytearray(SCRATCH)
+_scratch = memoryview(bytearray(SCRATCH))
 
 
 def _halves(data: bytes) -> tuple[bytes, bytes, bytes]:

@@ -79,11 +79,11 @@ def ip_flows_without_ipcp(patch: Patch) -> None:
 
 @mistake
 def an_address_of_the_clients_own(patch: Patch) -> None:
-    def judge(self: Any, asked: Any) -> Reply:
-        self._address = asked[0] if asked else self._address
-        return Reply(Code.CONFIGURE_ACK, asked)
+    def granted(self: Any, asked: Any) -> None:
+        self.address_taken = True
 
-    patch.setattr(ipcp.IpcpPolicy, "judge", judge)
+    patch.setattr(ipcp.IpcpPolicy, "judge", lambda _, asked: Reply(Code.CONFIGURE_ACK, asked))
+    patch.setattr(ipcp.IpcpPolicy, "granted", granted)
 
 
 @mistake

@@ -87,7 +87,7 @@ class Simulation:
         self._numbers = itertools.count()
         self._arrivals = [0.0, 0.0]  # the last one at the server, and at the client
         self._preamble: Preamble | None = Preamble()
-        self._inbound = Inbound(bytearray(SCRATCH))
+        self._inbound = Inbound(memoryview(bytearray(SCRATCH)))
         self._held: list[bytes] | None = None
         self.session = Session(
             Call(nonce=bytes(range(32)), certificates=(CertificateHashes.of(self.certificate),)),

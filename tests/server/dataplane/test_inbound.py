@@ -98,7 +98,7 @@ def received(far: socket.socket) -> list[bytes]:
 
 
 def test_packets_go_to_the_tun_and_the_rest_comes_back() -> None:
-    inbound = Inbound(bytearray(SCRATCH))
+    inbound = Inbound(memoryview(bytearray(SCRATCH)))
     other = data(b"\x01\x01\x00\x04", b"\xff\x03\xc0\x21")
     with tunnel() as (tun, far):
         opened(inbound, tun)
@@ -109,7 +109,7 @@ def test_packets_go_to_the_tun_and_the_rest_comes_back() -> None:
 
 
 def test_nothing_passes_before_the_session_is_open_or_after() -> None:
-    inbound = Inbound(bytearray(SCRATCH))
+    inbound = Inbound(memoryview(bytearray(SCRATCH)))
     packet = data(ipv4())
     assert inbound.read(fake(packet)) == ([packet], True)
     with tunnel() as (tun, far):
@@ -122,7 +122,7 @@ def test_nothing_passes_before_the_session_is_open_or_after() -> None:
 
 
 def test_another_source_address_is_dropped() -> None:
-    inbound = Inbound(bytearray(SCRATCH))
+    inbound = Inbound(memoryview(bytearray(SCRATCH)))
     with tunnel() as (tun, far):
         opened(inbound, tun)
         assert inbound.read(fake(data(ipv4(THEIRS)) + data(ipv4()))) == ([], True)
@@ -134,7 +134,7 @@ def test_another_source_address_is_dropped() -> None:
 
 
 def test_a_full_interface_loses_packets_and_nothing_else() -> None:
-    inbound = Inbound(bytearray(SCRATCH))
+    inbound = Inbound(memoryview(bytearray(SCRATCH)))
     with tunnel() as (tun, far):
         opened(inbound, tun)
         packet, count = ipv4(size=1400), 0
@@ -147,7 +147,7 @@ def test_a_full_interface_loses_packets_and_nothing_else() -> None:
 
 def test_of_a_session_more_is_read_in_one_turn_than_of_a_stranger() -> None:
     ours, theirs = os.pipe2(os.O_NONBLOCK)
-    inbound, read = Inbound(bytearray(SCRATCH)), []
+    inbound, read = Inbound(memoryview(bytearray(SCRATCH))), []
     for tun in (-1, theirs):
         opened(inbound, tun)
         for left in (1, 2, 100):
@@ -161,17 +161,20 @@ def test_of_a_session_more_is_read_in_one_turn_than_of_a_stranger() -> None:
 
 
 def test_what_came_before_the_end_still_counts() -> None:
-    assert Inbound(bytearray(SCRATCH)).read(fake(CONTROL, alive=False)) == ([CONTROL], False)
+    assert Inbound(memoryview(bytearray(SCRATCH))).read(fake(CONTROL, alive=False)) == (
+        [CONTROL],
+        False,
+    )
 
 
 @pytest.mark.parametrize("junk", ["20010008", "10000003", "10010000", "474554202f"])
 def test_what_is_no_sstp_packet_ends_the_stream(junk: str) -> None:
     with pytest.raises(WireError):
-        Inbound(bytearray(SCRATCH)).read(fake(bytes.fromhex(junk)))
+        Inbound(memoryview(bytearray(SCRATCH))).read(fake(bytes.fromhex(junk)))
 
 
 def test_reserved_bits_are_ignored() -> None:
-    inbound = Inbound(bytearray(SCRATCH))
+    inbound = Inbound(memoryview(bytearray(SCRATCH)))
     packet = bytes.fromhex("10ff f008 0008 0000")
     assert inbound.read(fake(packet)) == ([packet], True)
 
@@ -188,7 +191,7 @@ packets = st.one_of(
 def test_any_cut_of_the_stream_gives_the_same(sent: list[bytes], draw: st.DataObject) -> None:
     stream = b"".join(sent)
     cuts = sorted(draw.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
-    inbound = Inbound(bytearray(SCRATCH))
+    inbound = Inbound(memoryview(bytearray(SCRATCH)))
     others: list[bytes] = []
     with tunnel() as (tun, far):
         opened(inbound, tun)
@@ -205,7 +208,7 @@ def test_any_cut_of_the_stream_gives_the_same(sent: list[bytes], draw: st.DataOb
 
 @given(st.binary(max_size=200))
 def test_garbage_raises_only_wire_errors(junk: bytes) -> None:
-    inbound = Inbound(bytearray(SCRATCH))
+    inbound = Inbound(memoryview(bytearray(SCRATCH)))
     with tunnel() as (tun, far):
         opened(inbound, tun)
         with suppress(WireError):
@@ -216,7 +219,7 @@ def test_garbage_raises_only_wire_errors(junk: bytes) -> None:
 def test_ipv6_does_not_pass_as_ipv4() -> None:
     # the TUN takes both, and what the check of the source looks at is half of an IPv6 address
     packet = b"\x60" + ipv4()[1:] + bytes(20)
-    inbound = Inbound(bytearray(SCRATCH))
+    inbound = Inbound(memoryview(bytearray(SCRATCH)))
     with tunnel() as (tun, far):
         opened(inbound, tun)
         assert inbound.read(fake(data(packet))) == ([], True)

@@ -69,7 +69,9 @@ def tun() -> Iterator[Tunnel]:
 
 
 def outbound(stream: FakeStream, *, coalesce: bool = True) -> Outbound:
-    return Outbound(cast("TlsStream", stream), bytearray(SCRATCH), Room(), coalesce=coalesce)
+    return Outbound(
+        cast("TlsStream", stream), memoryview(bytearray(SCRATCH)), Room(), coalesce=coalesce
+    )
 
 
 def ipv4(size: int, fill: int = 0) -> bytes:
@@ -145,7 +147,9 @@ def test_the_path_is_looked_at_now_and_then(tun: Tunnel) -> None:
     for round_trip in (0.0, 0.04):
         stream, room = FakeStream(), Room()
         stream.round_trip = round_trip
-        out = Outbound(cast("TlsStream", stream), bytearray(SCRATCH), room, coalesce=True)
+        out = Outbound(
+            cast("TlsStream", stream), memoryview(bytearray(SCRATCH)), room, coalesce=True
+        )
         for step in range(12):  # 100 ms each, in which what is there waits
             stream.full, stream.waiting = True, 1
             tun.give(*[ipv4(1400)] * 60)
@@ -161,7 +165,7 @@ def test_nothing_waits_once_it_is_shut(tun: Tunnel) -> None:
     tls = FakeStream()
     room = Room()
     left = room.left
-    out = Outbound(cast("TlsStream", tls), bytearray(SCRATCH), room, coalesce=False)
+    out = Outbound(cast("TlsStream", tls), memoryview(bytearray(SCRATCH)), room, coalesce=False)
     tls.full = True
     tun.give(*(ipv4(1400) for _ in range(60)))
     out.pump(tun.fd, 0.0)

@@ -47,7 +47,7 @@ class Fixture:
     """An inside with one responder, and what is around it."""
 
     def __init__(self, tun: int, far: socket.socket) -> None:
-        scratch = bytearray(SCRATCH)
+        scratch = memoryview(bytearray(SCRATCH))
         self.stream = FakeStream()
         self.inbound = Inbound(scratch)
         outbound = Outbound(cast("TlsStream", self.stream), scratch, Room(), coalesce=False)

@@ -73,17 +73,14 @@ class World:
         self.ticks = 0
         #: whether there is a lot whenever the client is read
         self.brings = False
-        steps = Steps(
-            read=cast("Callable[[], None]", self._read),
-            flush=cast("Callable[[], None]", lambda: "flush"),
-            pump=cast("Callable[[], None]", lambda: "pump"),
-            tick=self._tick,
+        steps = SimpleNamespace(
+            read=self._read, flush=lambda: "flush", pump=lambda: "pump", tick=self._tick
         )
         self.watch = Watch(
             cast("asyncio.AbstractEventLoop", self.loop),
             cast("TlsStream", self.stream),
             cast("Interface", self.tun),
-            steps,
+            cast("Steps", steps),
         )
 
     def _tick(self) -> None:

@@ -70,7 +70,7 @@ def test_reserved_bits_are_ignored() -> None:
     # 7 bits beside C, 4 above each length, the reserved byte of the attribute
     packet = bytes.fromhex("10FFF00E 0001 0001 FF01F006 0001")
     assert decode(packet) == PACKETS[0][0]
-    assert Inbound(bytearray(SCRATCH)).push(packet) == [packet]
+    assert Inbound(memoryview(bytearray(SCRATCH))).push(packet) == [packet]
 
 
 MALFORMED = {
@@ -152,7 +152,7 @@ def test_any_cut_of_the_stream_gives_the_same_packets(
 ) -> None:
     stream = b"".join(map(encode, sent))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
-    inbound, got = Inbound(bytearray(SCRATCH)), []
+    inbound, got = Inbound(memoryview(bytearray(SCRATCH))), []
     for start, end in itertools.pairwise([0, *cuts, len(stream)]):
         got += [decode(packet) for packet in inbound.push(stream[start:end])]
     assert got == sent
@@ -163,7 +163,7 @@ def test_any_cut_of_the_stream_gives_the_same_packets(
 @example(bytes.fromhex("1001000400"))
 def test_garbage_raises_only_wire_errors(junk: bytes) -> None:
     with contextlib.suppress(WireError):
-        for packet in Inbound(bytearray(SCRATCH)).push(junk):
+        for packet in Inbound(memoryview(bytearray(SCRATCH))).push(junk):
             with contextlib.suppress(WireError):
                 decode(packet)
 
@@ -178,7 +178,7 @@ def test_garbage_in_a_control_packet_raises_only_wire_errors(junk: bytes) -> Non
 
 
 def test_the_inbound_keeps_less_than_one_packet() -> None:
-    inbound = Inbound(bytearray(SCRATCH))
+    inbound = Inbound(memoryview(bytearray(SCRATCH)))
     largest = encode(Data(bytes(MAX_PACKET - 4)))
     stream = largest * 3
     taken = 0
