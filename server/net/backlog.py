@@ -133,10 +133,18 @@ class Backlog:
         self._paused = False
         self._waiting.clear()
 
+    def close(self) -> None:
+        """Let go of whom it calls, when the session is over: the two would keep each other."""
+        self._work = self._worked = self._refuse = _disregard
+
     def _step(self) -> bool:
-        began = time.thread_time()
+        began, worked = time.thread_time(), self._worked
         for _ in range(_STEP):
             if self._waiting and not self._paused:
                 self._work(self._waiting.pop(0))
-        self._worked(time.thread_time() - began)
+        worked(time.thread_time() - began)
         return bool(self._waiting) and not self._paused
+
+
+def _disregard(_: object) -> None:
+    """The session is over."""

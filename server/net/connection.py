@@ -455,3 +455,5 @@ class Connection:
             self._ended(self)
         finally:
             close()
+            self._watch.close()
+            self._backlog.close()

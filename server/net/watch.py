@@ -145,6 +145,10 @@ class Watch:
         """Do not read the client, which has sent more before what it sent was worked on."""
         self.client.want(-1)
 
+    def close(self) -> None:
+        """Let go of whom it calls, when nothing is watched any more: the two would keep each other."""
+        del self._steps, self.client, self.interface
+
     def _set_writing(self, writing: bool) -> None:
         self._writing = writing
         if writing:

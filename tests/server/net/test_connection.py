@@ -1,6 +1,7 @@
 """What one connection does when something goes wrong that the other tests cannot bring about."""
 
 import asyncio
+import gc
 import itertools
 import logging
 import socket
@@ -414,6 +415,49 @@ def test_what_follows_the_binding_waits_for_the_interface(
             assert outside.recv(2000) == PLAIN + IP
         with pytest.raises(BlockingIOError):
             outside.recv(2000)
+
+
+@pytest.mark.parametrize("end", ["dropped", "closed", "refused"])
+def test_what_is_over_leaves_nothing_that_goes_in_circles(
+    wire: tuple[TlsStream, socket.socket], monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """It would stay, with TLS's memory and all, until a worker looks for garbage: that is seldom."""
+    near, far = wire
+
+    def left() -> bool:
+        return any(type(one) is Connection for one in gc.get_objects())
+
+    async def run() -> None:
+        common, ended = shared(), asyncio.Event()
+        connection = Connection(
+            common,
+            near,
+            certificate=CERTIFICATE,
+            peer="x",
+            source=Source(0.0),
+            coalesce=True,
+            admitted=lambda _: None,
+            ended=lambda _: ended.set(),
+        )
+        connection.start(b"")
+        assert left()
+        if end == "dropped":
+            connection.drop("enough")
+        elif end == "closed":
+            far.shutdown(socket.SHUT_WR)
+        else:
+            far.send(bytes(4))
+        del connection
+        await ended.wait()
+        await until(lambda: not left())
+
+    gc.collect()
+    gc.disable()
+    try:
+        with far:
+            asyncio.run(run())
+    finally:
+        gc.enable()
 
 
 def test_a_stranger_pays_for_being_read(
