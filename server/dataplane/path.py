@@ -43,6 +43,7 @@ _UNLIMITED: Final = 0xFFFFFFFF
 
 #: Round trips that packets may wait (CoDel's target, RFC 8289 4.2), and the seconds that this makes at
 #: least and at most. It is several times what is usual, see above; others' flows do not wait for it.
+#: What is not BBR slows down with each loss anyhow, and has no use for more than the least.
 _TRIPS: Final = 5
 _SOONEST, _LATEST = 0.05, 0.2
 
@@ -72,6 +73,8 @@ class Path:
     @property
     def target(self) -> float:
         """Seconds that packets may wait for their turn: CoDel's target."""
+        if not self.bandwidth:
+            return _SOONEST
         return max(_SOONEST, min(_TRIPS * self.round_trip, _LATEST))
 
     def pace(self, before: "Path") -> int:

@@ -1,5 +1,6 @@
 """TCP over TCP: a download in the tunnel and a plain TLS download, over a way that loses packets."""
 
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Final
@@ -16,6 +17,8 @@ CONTROLS: Final = ("cubic", "bbr")
 #: TCP finds its speed, and the TCP inside it after it: CUBIC takes the first packets that come late for
 #: a full queue, and from then on sends 5 % more with each round trip.
 _START, _START_INSIDE = 2.0, 8.0
+#: The last words of a run are on their way, and may be lost and sent again.
+_END: Final = 1.0
 #: 100 Mbit/s, 40 ms there and back, a queue for as long.
 WAY: Final = Path(delay=0.02, rate=100e6, queue=0.04)
 
@@ -61,6 +64,7 @@ def _row(stage: Stage, loss: float, control: str, rounds: int, seconds: float) -
         with user(stage.vpn, Kind.EACH, name=f"lossy{number}", server=SERVER) as one:
             found = iperf.tcp(one.namespace, DOWN, seconds, omitted=_START_INSIDE)
             tunnel.append(1000 * found.gigabits)
+            time.sleep(_END)  # or iperf3's server would wait for the end of this run for long
     both = Series(tuple(plain)), Series(tuple(tunnel))
     return {
         "loss": 100 * loss,

@@ -41,7 +41,7 @@ class FakeStream:
 
     def adapt(self) -> Path:
         self.looked += 1
-        return Path(self.round_trip)
+        return Path(self.round_trip, bandwidth=1)
 
 
 class Tunnel:

@@ -61,9 +61,10 @@ def test_what_is_unsent_is_part_of_a_round_trip() -> None:
 
 
 def test_packets_may_wait_for_several_round_trips() -> None:
-    assert UNKNOWN.target == Path(NEAR).target == Path(0.01).target == 0.05
-    assert Path(0.03).target == pytest.approx(0.15)
-    assert Path(FAR).target == Path(10.0).target == 0.2
+    assert UNKNOWN.target == Path(FAR).target == 0.05
+    assert Path(NEAR, bandwidth=1).target == Path(0.01, bandwidth=1).target == 0.05
+    assert Path(0.03, bandwidth=1).target == pytest.approx(0.15)
+    assert Path(FAR, bandwidth=1).target == Path(10.0, bandwidth=1).target == 0.2
 
 
 def test_a_startup_that_loses_much_and_finds_no_more_is_slowed_down() -> None:
