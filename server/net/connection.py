@@ -26,7 +26,7 @@ from ..effects import (
 )
 from ..errors import ServerError
 from ..ppp.proofs import PasswordChange
-from ..sstp.wire import WireError
+from ..sstp.wire import Control, MessageType, WireError, encode
 from ..trace.orders import Traced
 from .admission import Admission
 from .backlog import Backlog
@@ -41,6 +41,10 @@ from .sources import Source
 from .strangers import Progress
 from .tls import Certificate, explained
 from .watch import Watch
+
+#: An Echo-Response ([MS-SSTP] 2.2.15) says that the client is there, which was heard as it came. Thousands
+#: of idle clients send nothing else.
+_THERE: Final = [encode(Control(MessageType.ECHO_RESPONSE))]
 
 #: Bytes of IP packets that came at once: if others came a moment ago, there will be more.
 _MUCH: Final = 1024
@@ -235,6 +239,8 @@ class Connection:
         if self._life.watched.ip:
             self._shared.active.add(self)
             self._inside.answer(now)
+            if packets == _THERE:
+                packets = []
         if self._outbound.queued or self._stream.waiting:  # perhaps TLS's answer to a KeyUpdate
             self._pass_on()
         if packets or not alive or self._stream.waiting:

@@ -16,7 +16,7 @@ LOSSES: Final = (0.0, 0.001, 0.01)
 CONTROLS: Final = ("cubic", "bbr")
 #: TCP finds its speed, and the TCP inside it after it: CUBIC takes the first packets that come late for
 #: a full queue, and from then on sends 5 % more with each round trip.
-_START, _START_INSIDE = 2.0, 8.0
+_START: Final = 8.0
 #: The last words of a run are on their way, and may be lost and sent again.
 _END: Final = 1.0
 #: 100 Mbit/s, 40 ms there and back, a queue for as long.
@@ -45,9 +45,8 @@ def measure(stage: Stage, losses: Sequence[float], *, rounds: int, seconds: floa
                 with net.server.congestion(control):
                     table.rows.append(_row(stage, loss, control, rounds, seconds))
     table.notes = [
-        f"{rounds} rounds of {seconds:.0f} s in turn, after {_START:.0f} s that do not count, {_START_INSIDE:.0f} s in the tunnel; "
-        "each packet lost by chance in each direction; "
-        f"a queue of {WAY.queue * 1000:.0f} ms in front of the {WAY.rate / 1e6:.0f} Mbit/s.",
+        f"{rounds} rounds of {seconds:.0f} s in turn, after {_START:.0f} s that do not count; each packet "
+        f"lost by chance in each direction; a queue of {WAY.queue * 1000:.0f} ms in front of the {WAY.rate / 1e6:.0f} Mbit/s.",
         "The sender inside the tunnel has CUBIC. The server's TCP: what its machine has as "
         "net.ipv4.tcp_congestion_control.",
     ]
@@ -62,7 +61,7 @@ def _row(stage: Stage, loss: float, control: str, rounds: int, seconds: float) -
         plain.append(1000 * passed.gigabits)
         # each time a new connection: what TCP has learned of the way is no help
         with user(stage.vpn, Kind.EACH, name=f"lossy{number}", server=SERVER) as one:
-            found = iperf.tcp(one.namespace, DOWN, seconds, omitted=_START_INSIDE)
+            found = iperf.tcp(one.namespace, DOWN, seconds, omitted=_START)
             tunnel.append(1000 * found.gigabits)
             time.sleep(_END)  # or iperf3's server would wait for the end of this run for long
     both = Series(tuple(plain)), Series(tuple(tunnel))

@@ -43,6 +43,7 @@ from sstpca.server.sstp.binding import CertificateHashes
 from tests.support.waiting import PATIENCE, until
 
 ECHO = bytes.fromhex("1001000800080000")
+THERE = bytes.fromhex("1001000800090000")
 EMPTY = bytes.fromhex("10000004")
 
 
@@ -357,7 +358,9 @@ def test_what_follows_the_binding_waits_for_the_interface(
 
     def receive(_: Session, packet: bytes, _now: float) -> list[Effect]:
         heard.append(packet)
-        return [Admit(ACCOUNT, "test"), Bind()] if packet == CONNECTED else [Deliver(IP)]
+        if packet == CONNECTED:
+            return [Admit(ACCOUNT, "test"), Bind()]
+        return [Deliver(IP)] if packet == DATA else []
 
     def bound(session: Session) -> list[Effect]:
         session.up = True
@@ -402,6 +405,12 @@ def test_what_follows_the_binding_waits_for_the_interface(
         await until(lambda: len(heard) > len(expected))
         await asyncio.sleep(0.1)
         assert heard[1:] == expected
+        if outcome == "given":
+            # that it is there was heard already; what it asks is worked on
+            far.send(THERE)
+            await asyncio.sleep(0.1)
+            far.send(ECHO)
+            await until(lambda: heard[1:] == [*expected, ECHO])
         connection.drop("enough")
 
     monkeypatch.setattr(Session, "receive", receive)
