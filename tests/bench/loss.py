@@ -1,8 +1,10 @@
 """TCP over TCP: a download in the tunnel and a plain TLS download, over a way that loses packets."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from tests.bench import iperf
@@ -40,25 +42,32 @@ def measure(stage: Stage, losses: Sequence[float], *, rounds: int, seconds: floa
         stack.enter_context(net.lan.congestion("cubic"))
         process = stack.enter_context(relay(net, WAY))
         for loss in losses:
-            process.tell(Path(WAY.delay, loss, WAY.rate, WAY.queue))
+            ways = [replace(WAY, loss=loss, seed=number) for number in range(rounds)]
             for control in CONTROLS:
                 with net.server.congestion(control):
-                    table.rows.append(_row(stage, loss, control, rounds, seconds))
+                    found = _row(stage, [partial(process.tell, way) for way in ways], seconds)
+                table.rows.append({"loss": 100 * loss, "control": control, **found})
     table.notes = [
         f"{rounds} rounds of {seconds:.0f} s in turn, after {_START:.0f} s that do not count; each packet "
-        f"lost by chance in each direction; a queue of {WAY.queue * 1000:.0f} ms in front of the {WAY.rate / 1e6:.0f} Mbit/s.",
+        f"lost by chance in each direction, the same ones of both; a queue of {WAY.queue * 1000:.0f} ms in front of the {WAY.rate / 1e6:.0f} Mbit/s.",
         "The sender inside the tunnel has CUBIC. The server's TCP: what its machine has as "
         "net.ipv4.tcp_congestion_control.",
     ]
     return table
 
 
-def _row(stage: Stage, loss: float, control: str, rounds: int, seconds: float) -> dict[str, Cell]:
+def _row(stage: Stage, ways: Sequence[Callable[[], None]], seconds: float) -> dict[str, Cell]:
+    """Measure both over each way: the same packets are lost.
+
+    :param ways: begin one from its first packet on.
+    """
     plain: list[float] = []
     tunnel: list[float] = []
-    for number in range(rounds):
+    for number, begin in enumerate(ways):
+        begin()
         passed = stage.plain.transfer(DOWN, seconds, server=str(SERVER), omitted=_START)
         plain.append(1000 * passed.gigabits)
+        begin()
         # each time a new connection: what TCP has learned of the way is no help
         with user(stage.vpn, Kind.EACH, name=f"lossy{number}", server=SERVER) as one:
             found = iperf.tcp(one.namespace, DOWN, seconds, omitted=_START)
@@ -66,8 +75,6 @@ def _row(stage: Stage, loss: float, control: str, rounds: int, seconds: float) -
             time.sleep(_END)  # or iperf3's server would wait for the end of this run for long
     both = Series(tuple(plain)), Series(tuple(tunnel))
     return {
-        "loss": 100 * loss,
-        "control": control,
         "plain": both[0],
         "tunnel": both[1],
         "ratio": both[1].median / both[0].median,

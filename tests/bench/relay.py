@@ -23,7 +23,6 @@ from tests.support.tuns import open_tun
 CLIENT, SERVER = IPv4Address("198.18.2.2"), IPv4Address("198.18.2.1")
 NAME: Final = "far"
 _MTU: Final = 1500
-_SEED: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +33,14 @@ class Path:
     :ivar loss: share of packets, by chance.
     :ivar rate: bits a second; 0: as many as come.
     :ivar queue: seconds that a packet waits at most, where there is a rate.
+    :ivar seed: of the chance: who is given the same path meets the same losses.
     """
 
     delay: float = 0.02
     loss: float = 0.0
     rate: float = 0.0
     queue: float = 0.04
+    seed: int = 0
 
 
 class Line:
@@ -97,10 +98,10 @@ def _relay(pipe: Connection, server: Namespace, path: Path) -> None:
     near, _ = open_tun(NAME)
     with server.entered():
         far, _ = open_tun(NAME)
-    chance = random.Random(_SEED)
     pipe.send(None)
     while True:
-        lines = {near: (Line(path, chance), far), far: (Line(path, chance), near)}
+        there, back = (random.Random(2 * path.seed + way) for way in range(2))
+        lines = {near: (Line(path, there), far), far: (Line(path, back), near)}
         while not pipe.poll():
             _turn(lines, pipe)
         path = pipe.recv()
