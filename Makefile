@@ -3,7 +3,8 @@
 # make install   sets up the program .venv/bin/sstpca, and makes and runs nothing
 # make test   checks style and types and runs the whole test suite
 # make bench  measures the server's speed, in less than 8 minutes, as root; QUICK=1: in less than 2
-# make fuzz   tries all parsers and whole sessions with inputs made for it, for two minutes; SECONDS=3600: for an hour
+# make fuzz   tries all parsers and whole sessions with inputs made for it, for two minutes; SECONDS=3600: for an hour; SEED=1: the
+#             same ones again
 # All set up .venv, and as root install the Debian packages they need.
 #
 # make dist   builds sdist and wheel into dist/, with a manual page for each command
@@ -59,7 +60,8 @@ fuzz-tools: program
 	@"$(PYTHON)" install/environment.py fuzz
 
 fuzz: fuzz-tools
-	$(BIN)/python -m tests.fuzz --seconds $(or $(call given,SECONDS,"$$SECONDS"),120)
+	$(BIN)/python -m tests.fuzz --seconds $(or $(call given,SECONDS,"$$SECONDS"),120) \
+		$(call given,SEED,--seed "$$SEED")
 
 lint: python
 	@"$(PYTHON)" install/environment.py test

@@ -60,14 +60,17 @@ def corpus(target: str) -> Path:
     return folder
 
 
-def fuzz(target: str, seconds: int) -> Result:
-    """Fuzz one target for so long, or until something breaks it."""
+def fuzz(target: str, seconds: int, seed: int) -> Result:
+    """Fuzz one target for so long, or until something breaks it.
+
+    :param seed: of the chance; 0: another one each time.
+    """
     crash = FOLDER / f"{target}-"
     command = (
         *(sys.executable, "-m", "tests.fuzz.one", target),
         *(f"-max_total_time={seconds}", f"-artifact_prefix={crash}", f"-timeout={_SLOW}"),
         *(f"-rss_limit_mb={_MEMORY}", f"-max_len={_INPUT_MOST}", "-print_final_stats=1"),
-        str(corpus(target)),
+        *(f"-seed={seed}", str(corpus(target))),
     )
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     said = done.stdout + done.stderr
@@ -101,6 +104,7 @@ def main() -> int:
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
     parser.add_argument("--seconds", type=int, default=120, help="for all of them together")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
+    parser.add_argument("--seed", type=int, default=0, help="of the chance; 0: another each time")
     parser.add_argument("--keep", action="store_true", help="renew tests/fuzz/corpus")
     given = parser.parse_args()
     if stray := set(given.targets) - set(TARGETS):
@@ -113,7 +117,9 @@ def main() -> int:
     whole = given.seconds * min(given.jobs, len(chosen)) / sum(shares.values())
     broken = False
     with ThreadPoolExecutor(given.jobs) as pool:
-        runs = pool.map(lambda one: fuzz(one, max(1, round(whole * shares[one]))), chosen)
+        runs = pool.map(
+            lambda one: fuzz(one, max(1, round(whole * shares[one])), given.seed), chosen
+        )
         for result in runs:
             print(result, flush=True)
             broken = broken or bool(result.broken)

@@ -274,6 +274,7 @@ class Dialogue:
     def _raised(self, up: effects.Up) -> None:
         if not self.bound or self.call.state is not State.UP or self.up == up:
             raise Wrong("IP may flow before the binding holds, or for no reason")
+        self.link.passes(ipv4=up.ipv4)
         if (up.ipv4, bool(up.ipv6)) != (self.link.carries_ip, self.link.carries_ipv6):
             raise Wrong(f"{up}, and neither IPCP nor IPV6CP says so")
         self.up = up

@@ -53,6 +53,7 @@ class LinkModel:
         self.begun = False
         self.lcp = LayerModel("LCP")
         self.ipcp: LayerModel | None = None
+        self._doubtful = False  # whether IPCP may have been given up without a word
         self.ipv6cp: LayerModel | None = None  # begins when the client asks for it
         self.succeeded = False
         self.keys: tuple[bytes, ...] = ()  # of the login, once it has succeeded
@@ -200,11 +201,11 @@ class LinkModel:
     def _take_network(self, protocol: int, packet: Packet, mine: dict[int, list[Packet]]) -> None:
         layer, sent = self._layer(protocol), mine.get(protocol, [])
         assert layer is not None
-        if not layer.opened and self._rejects(protocol, mine):
+        if (self._doubtful or not layer.opened) and self._rejects(protocol, mine):
             # the other one is open; this one has come to an end, and is not spoken any more
             return self._drop(protocol)
         if self._leads_nowhere(layer, packet, mine):
-            return self._drop(protocol) if self.carries_ipv6 else None
+            return self._give_up(layer, packet) if self.carries_ipv6 else None
         if layer.state == layer_model.STARTING and packet.code == Code.REQUEST:
             sent = layer.happen("Up", sent)
         mine[protocol] = layer.close(layer.receive(packet, sent))
@@ -217,9 +218,24 @@ class LinkModel:
         ends = any(one.code == Code.TERMINATE for one in mine.get(ppp.LCP, []))
         return layer.name == "IPCP" and asked and (ends or not mine.get(ppp.IPCP))
 
+    def _give_up(self, layer: LayerModel, packet: Packet) -> None:
+        """IPCP is given up without a word; unless the packet needed none, which does not show yet."""
+        try:
+            layer.receive(packet, [])
+        except Wrong:
+            self._drop(ppp.IPCP)
+        else:
+            self._doubtful = True
+
+    def passes(self, *, ipv4: bool) -> None:
+        """The server says what passes now: that shows whether IPCP was given up."""
+        if self._doubtful and not ipv4:
+            self._drop(ppp.IPCP)
+        self._doubtful = False
+
     def _drop(self, protocol: int) -> None:
         if protocol == ppp.IPCP:
-            self.ipcp = None
+            self.ipcp, self._doubtful = None, False
         elif protocol == ppp.IPV6CP:
             self.ipv6cp = None
 
