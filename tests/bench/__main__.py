@@ -68,9 +68,10 @@ class Run:
 
     def loss(self, made: Stage) -> None:
         """TCP over TCP."""
-        rounds, seconds = (1, 2.0) if self._quick else (1, 4.0)
-        losses = loss.LOSSES[2:] if self._quick else loss.LOSSES
-        self._show(loss.measure(made, losses, rounds=rounds, seconds=seconds))
+        losses, seconds, start = (
+            (loss.LOSSES[2:], 2.0, 2.0) if self._quick else (loss.LOSSES, 4.0, loss.START)
+        )
+        self._show(loss.measure(made, losses, rounds=1, seconds=seconds, start=start))
 
     def workers(self, made: Stage) -> None:
         """A second worker."""
