@@ -60,8 +60,7 @@ fuzz-tools: program
 	@"$(PYTHON)" install/environment.py fuzz
 
 fuzz: fuzz-tools
-	$(BIN)/python -m tests.fuzz --seconds $(or $(call given,SECONDS,"$$SECONDS"),120) \
-		$(call given,SEED,--seed "$$SEED")
+	$(BIN)/python -m tests.fuzz --seconds $(or $(call given,SECONDS,"$$SECONDS"),120)$(call given,SEED, --seed "$$SEED")
 
 lint: python
 	@"$(PYTHON)" install/environment.py test
