@@ -56,7 +56,7 @@ def _connect(pipe: Connection, inside: Namespace) -> None:
     tls = connect((str(Network.server_address), PORT))
     with inside.entered():
         tun, offload = open_tun("tunnel", large=True)
-    pipe.send(_PEER)
+    pipe.send((_PEER, None))  # and no IPv6
     with leaving_on_terminate():
         Pump(tls, tun, pipe, coalesce=False, offload=offload).run()
 
