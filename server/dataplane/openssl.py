@@ -151,7 +151,8 @@ class PythonTls:
 
     def output(self) -> bytes:
         """See :class:`TlsEnd`."""
-        return self._out.read()
+        unsent, self._unsent = self._unsent, memoryview(b"")
+        return bytes(unsent) + self._out.read()
 
     def send(self, descriptor: int) -> int:
         """See :class:`TlsEnd`."""

@@ -36,8 +36,15 @@ class Outbound:
     """
 
     __slots__ = (
-        *("_batch", "_coalesce", "_look", "_queue", "_scratch", "_stream"),
-        *("sent", "tap", "versions"),
+        "_batch",
+        "_coalesce",
+        "_look",
+        "_queue",
+        "_scratch",
+        "_stream",
+        "sent",
+        "tap",
+        "versions",
     )
 
     def __init__(

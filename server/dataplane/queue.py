@@ -85,11 +85,13 @@ class _Flow:
         if now - self.packets[0].since < target or self.size <= _ONE:
             self.drop_next = math.inf
             self.drops //= 2
-        elif self.drop_next == math.inf:
-            self.drop_next = now + max(_INTERVAL, _PERIODS * target)
+            return False
+        interval = max(_INTERVAL, _PERIODS * target)
+        if self.drop_next == math.inf:
+            self.drop_next = now + interval
         elif now >= self.drop_next:
             self.drops += 1
-            self.drop_next += max(_INTERVAL, _PERIODS * target) / math.sqrt(self.drops)
+            self.drop_next += interval / math.sqrt(self.drops)
             return True
         return False
 

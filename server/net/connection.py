@@ -151,6 +151,9 @@ class Connection:
         """End the session without a word: the connection is lost, or not worth one."""
         self._end(reason, self._stream.close)
 
+    def _lose(self, error: OSError) -> None:
+        self.drop(f"connection lost: {explained(error)}")
+
     def terminate(self, reason: str) -> None:
         """End the session politely."""
         if self._happen(ConnectionEvent.TERMINATE):
@@ -283,7 +286,7 @@ class Connection:
         try:
             self._outbound.pump(self._tun.descriptor, now)
         except OSError as error:
-            return self.drop(f"connection lost: {explained(error)}")
+            return self._lose(error)
         if self._outbound.queued or self._stream.waiting:
             self._pass_on()
         elif self._outbound.sent - before > _MUCH:
@@ -294,7 +297,7 @@ class Connection:
         try:
             self._outbound.flush(self._loop.time())
         except OSError as error:
-            return self.drop(f"connection lost: {explained(error)}")
+            return self._lose(error)
         return self._pass_on()
 
     def _tick(self) -> None:
@@ -328,7 +331,7 @@ class Connection:
         try:
             self._outbound.let_out()
         except OSError as error:
-            self.drop(f"connection lost: {explained(error)}")
+            self._lose(error)
 
     def _do_all(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -337,7 +340,7 @@ class Connection:
             try:
                 self._do(effect)
             except OSError as error:
-                self.drop(f"connection lost: {explained(error)}")
+                self._lose(error)
 
     def _do(self, effect: Effect) -> None:
         match effect:

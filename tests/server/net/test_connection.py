@@ -6,6 +6,7 @@ import itertools
 import logging
 import socket
 import threading
+from collections.abc import Callable
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import cast
@@ -122,6 +123,28 @@ def shared() -> Shared:
     )
 
 
+def connected(
+    common: Shared,
+    stream: TlsStream,
+    *,
+    peer: str = "x",
+    source: Source | None = None,
+    admitted: Callable[[Connection], None] = lambda _: None,
+    ended: Callable[[Connection], None] = lambda _: None,
+) -> Connection:
+    """A connection that has not begun."""
+    return Connection(
+        common,
+        stream,
+        certificate=CERTIFICATE,
+        peer=peer,
+        source=source or Source(0.0),
+        coalesce=True,
+        admitted=admitted,
+        ended=ended,
+    )
+
+
 def test_a_mistake_of_ours_costs_one_session(
     wire: tuple[TlsStream, socket.socket],
     logged: pytest.LogCaptureFixture,
@@ -131,16 +154,7 @@ def test_a_mistake_of_ours_costs_one_session(
     ended: list[Connection] = []
 
     async def run() -> None:
-        connection = Connection(
-            shared(),
-            near,
-            certificate=CERTIFICATE,
-            peer="x",
-            source=Source(0.0),
-            coalesce=True,
-            admitted=lambda _: None,
-            ended=ended.append,
-        )
+        connection = connected(shared(), near, ended=ended.append)
         connection.start(b"")
 
         def fail(*_: object) -> None:
@@ -169,16 +183,7 @@ def test_what_cannot_happen_is_a_mistake_of_ours(
 
     async def run() -> None:
         monkeypatch.setattr(Session, "receive", lambda *_: [Bind()])
-        connection = Connection(
-            shared(),
-            near,
-            certificate=CERTIFICATE,
-            peer="x",
-            source=Source(0.0),
-            coalesce=True,
-            admitted=admitted.append,
-            ended=lambda _: None,
-        )
+        connection = connected(shared(), near, admitted=admitted.append)
         connection.start(ECHO)
         await asyncio.sleep(0.1)
 
@@ -200,16 +205,7 @@ def test_a_stranger_pays_for_the_packet_that_ends_it(
         monkeypatch.setattr(Session, "receive", lambda *_: [Close("enough")])
         monkeypatch.setattr(Sources, "charge", lambda _, source, __: paid.append(source))
         source = Source(0.0)
-        connection = Connection(
-            shared(),
-            near,
-            certificate=CERTIFICATE,
-            peer="x",
-            source=source,
-            coalesce=True,
-            admitted=lambda _: None,
-            ended=lambda _: None,
-        )
+        connection = connected(shared(), near, source=source)
         connection.start(ECHO)
         assert paid == []
         await until(lambda: paid)
@@ -233,16 +229,7 @@ def test_whom_a_client_claims_to_be_is_no_field_of_the_log(
     async def run() -> None:
         monkeypatch.setattr(Session, "receive", lambda *_: [LookUp(claim), Note("failed", True)])
         monkeypatch.setattr(Connection, "_look_up", lambda *_: asyncio.sleep(0))
-        connection = Connection(
-            shared(),
-            near,
-            certificate=CERTIFICATE,
-            peer="x:1",
-            source=Source(0.0),
-            coalesce=True,
-            admitted=lambda _: None,
-            ended=lambda _: None,
-        )
+        connection = connected(shared(), near, peer="x:1")
         connection.start(b"")
         far.send(ECHO)
         await until(lambda: logged.records)
@@ -262,16 +249,7 @@ def test_a_stranger_cannot_flood_us_with_packets(
     ended: list[Connection] = []
 
     async def run() -> None:
-        connection = Connection(
-            shared(),
-            near,
-            certificate=CERTIFICATE,
-            peer="x",
-            source=Source(0.0),
-            coalesce=True,
-            admitted=lambda _: None,
-            ended=ended.append,
-        )
+        connection = connected(shared(), near, ended=ended.append)
         connection.start(EMPTY * 500)
         await asyncio.sleep(0.1)
         assert ended == []
@@ -309,16 +287,7 @@ def test_handshakes_hold_neither_the_loop_nor_each_other(
         monkeypatch.setattr(Session, "handshaken", take)
         monkeypatch.setattr(EapHandshake, "receive", slow)
         common = shared()
-        connection = Connection(
-            common,
-            near,
-            certificate=CERTIFICATE,
-            peer="x",
-            source=Source(0.0),
-            coalesce=True,
-            admitted=lambda _: None,
-            ended=lambda _: None,
-        )
+        connection = connected(common, near)
         connection.start(b"")
         far.send(ECHO * 3)
         for _ in range(10):
@@ -379,16 +348,7 @@ def test_what_follows_the_binding_waits_for_the_interface(
 
     async def run() -> None:
         ready.append(asyncio.Event())
-        connection = Connection(
-            shared(),
-            near,
-            certificate=CERTIFICATE,
-            peer="x",
-            source=Source(0.0),
-            coalesce=True,
-            admitted=admitted.append,
-            ended=lambda _: None,
-        )
+        connection = connected(shared(), near, admitted=admitted.append)
         connection.start(b"")
         far.send(CONNECTED + DATA)
         await until(lambda: admitted)
@@ -438,16 +398,7 @@ def test_what_is_over_leaves_nothing_that_goes_in_circles(
 
     async def run() -> None:
         common, ended = shared(), asyncio.Event()
-        connection = Connection(
-            common,
-            near,
-            certificate=CERTIFICATE,
-            peer="x",
-            source=Source(0.0),
-            coalesce=True,
-            admitted=lambda _: None,
-            ended=lambda _: ended.set(),
-        )
+        connection = connected(common, near, ended=lambda _: ended.set())
         connection.start(b"")
         assert left()
         if end == "dropped":
@@ -481,16 +432,7 @@ def test_a_stranger_pays_for_being_read(
         server, ended = shared(), asyncio.Event()
         source = server.sources.find("192.0.2.1")
         level = server.sources.all.level(server.loop.time())
-        stranger = Connection(
-            server,
-            near,
-            certificate=CERTIFICATE,
-            peer="x:1",
-            source=source,
-            coalesce=True,
-            admitted=lambda _: None,
-            ended=lambda _: ended.set(),
-        )
+        stranger = connected(server, near, peer="x:1", source=source, ended=lambda _: ended.set())
         stranger.start(b"")
         far.send(ECHO[:1])
         async with asyncio.timeout(PATIENCE):
@@ -520,15 +462,11 @@ def test_what_tls_says_of_its_own_goes_out_once_the_socket_takes_it() -> None:
 
     async def run() -> None:
         server = shared()
-        client = Connection(
+        client = connected(
             server,
             cast("TlsStream", Answering(near)),
-            certificate=CERTIFICATE,
             peer="x:1",
             source=server.sources.find("192.0.2.1"),
-            coalesce=True,
-            admitted=lambda _: None,
-            ended=lambda _: None,
         )
         client.start(b"")
         async with asyncio.timeout(PATIENCE):
