@@ -79,7 +79,7 @@ def _wanted(level: str) -> dict[str, str]:
 
 
 def _sources() -> bytes:
-    return b"".join(path.read_bytes() for path in sorted(SOURCES.glob("*.c")))
+    return b"".join(path.read_bytes() for path in sorted(SOURCES.glob("*.[ch]")))
 
 
 def _noted() -> dict[str, str]:

@@ -2,8 +2,8 @@
  * ssl does for each of them (it lets go of Python's lock, and takes it again). Context() and what its
  * begin() returns, nothing else.
  *
- * Limited API of Python 3.11, OpenSSL from 3.0 on. OpenSSL computes all that is TLS; what is here are
- * the settings, which are those of openssl.py, and loops. Every read and write is inside a buffer
+ * Limited API of Python 3.11, OpenSSL from 3.0 on. OpenSSL computes all that is TLS, but for records of
+ * TLS 1.3 (_records.h); what is here are the settings, which are those of openssl.py, and loops. Every read and write is inside a buffer
  * whose size was compared before.
  *
  * Python's lock is let go of in a handshake alone, which takes milliseconds, in a thread of its own.
@@ -23,14 +23,15 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "_records.h"
+
 #if OPENSSL_VERSION_NUMBER < 0x30000000L
 #error "needs OpenSSL 3"
 #endif
 
 enum {
-    RECORD = 16 * 1024, /* RFC 8446 5.1 */
     ADDED = 96,         /* to a record, by the longest suite, and more than that */
-    USUAL = 80 * 1024,  /* a turn of packets in one direction, encrypted */
+    USUAL = 212 * 1024, /* a turn of packets in one direction, encrypted, behind a record's beginning */
 };
 
 static PyObject *error_type, *context_type, *tls_type;
@@ -71,7 +72,7 @@ static bool reserve(Queue *queue, size_t more, bool locked) {
     if (more > SIZE_MAX / 4 - size)
         return false;
     size_t room = size + more > 2 * queue->room ? size + more : 2 * queue->room;
-    if (room > RECORD && room < USUAL)
+    if (room > CONTENT && room < USUAL)
         room = USUAL;
     char *data = NULL;
     if (locked && room == USUAL) {
@@ -94,6 +95,17 @@ static bool put(Queue *queue, const char *data, size_t size, bool locked) {
         memcpy(queue->data + queue->end, data, size);
     queue->end += size;
     return true;
+}
+
+/* A record's beginning needs no room for a turn; a failure leaves it where it is. */
+static void shrink(Queue *queue) {
+    size_t size = waiting(queue);
+    char *data = queue->room == USUAL && size <= CONTENT ? malloc(size) : NULL;
+    if (!data)
+        return;
+    memcpy(data, queue->data + queue->begin, size);
+    release(queue, true);
+    *queue = (Queue){data, 0, size, size};
 }
 
 static void take(Queue *queue, size_t size, bool locked) {
@@ -127,6 +139,23 @@ static PyObject *fail(void) {
     return NULL;
 }
 
+/* One connection */
+
+typedef struct {
+    PyObject_HEAD
+    SSL *ssl;         /* until records take over */
+    Records *records; /* before that, as far as the secrets are known */
+    Queue in, out;
+    size_t content, behind; /* of a record that was decrypted in its place: what is not read yet, and
+                             * what is no content behind it */
+    bool busy;        /* in a handshake, without Python's lock */
+} TlsEnd;
+
+static void hear_secret(const SSL *ssl, const char *line) {
+    TlsEnd *self = BIO_get_data(SSL_get_rbio(ssl));
+    keep_secret(&self->records, line);
+}
+
 /* The settings */
 
 typedef struct {
@@ -147,6 +176,7 @@ static bool set_up(SSL_CTX *context, const char *path, const char *suites, const
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |
                                      SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(context, SSL_MODE_AUTO_RETRY);
+    SSL_CTX_set_keylog_callback(context, hear_secret);
     return SSL_CTX_set_num_tickets(context, 0) == 1 &&
            SSL_CTX_set_session_id_context(context, name, sizeof name - 1) == 1 &&
            SSL_CTX_set_min_proto_version(context, minimum) == 1 &&
@@ -200,15 +230,6 @@ static PyObject *suites_of(Context *self, void *unused) {
     return names;
 }
 
-/* One connection */
-
-typedef struct {
-    PyObject_HEAD
-    SSL *ssl;
-    Queue in, out;
-    bool busy; /* in a handshake, without Python's lock */
-} TlsEnd;
-
 /* What OpenSSL's own memory BIO does, without clearing each byte before it is written, and with
  * memory only while something waits. */
 
@@ -253,6 +274,8 @@ static PyObject *begin(Context *self, PyObject *unused) {
     if (!tls)
         return NULL;
     tls->in = tls->out = (Queue){NULL, 0, 0, 0};
+    tls->records = NULL;
+    tls->content = tls->behind = 0;
     tls->busy = false;
     ERR_clear_error();
     tls->ssl = SSL_new(self->context);
@@ -272,6 +295,7 @@ static PyObject *begin(Context *self, PyObject *unused) {
 static void free_tls(TlsEnd *self) {
     PyTypeObject *type = Py_TYPE((PyObject *)self);
     SSL_free(self->ssl);
+    free_records(self->records);
     release(&self->in, true);
     release(&self->out, true);
     PyObject_Free(self);
@@ -281,9 +305,12 @@ static void free_tls(TlsEnd *self) {
 /* What is only needed while there is something: OpenSSL's own buffers, of a record each, are let go of
  * when a turn is over, not for each record. */
 static void rest(TlsEnd *self) {
-    SSL_free_buffers(self->ssl);
+    if (self->ssl)
+        SSL_free_buffers(self->ssl);
     if (!waiting(&self->out))
         release(&self->out, !self->busy);
+    if (waiting(&self->in) && !self->busy)
+        shrink(&self->in);
 }
 
 /* Whether nobody else is at it. */
@@ -303,10 +330,39 @@ static PyObject *feed(TlsEnd *self, PyObject *argument) {
     return done ? Py_NewRef(Py_None) : PyErr_NoMemory();
 }
 
+/* After a handshake: let go of what is for that alone, if the records can do without. */
+static void settle(TlsEnd *self) {
+    if (self->records && take_over(self->records, self->ssl)) {
+        SSL_free(self->ssl);
+        self->ssl = NULL;
+    } else {
+        free_records(self->records);
+        self->records = NULL;
+    }
+}
+
+static PyObject *receive(TlsEnd *self, PyObject *arguments) {
+    int descriptor;
+    Py_ssize_t most, count;
+    if (!is_ready(self) || !PyArg_ParseTuple(arguments, "in", &descriptor, &most))
+        return NULL;
+    if (most < 0 || !reserve(&self->in, (size_t)most, true))
+        return PyErr_NoMemory();
+    do
+        count = recv(descriptor, self->in.data + self->in.end, (size_t)most, MSG_DONTWAIT);
+    while (count < 0 && errno == EINTR);
+    self->in.end += count > 0 ? (size_t)count : 0;
+    if (!waiting(&self->in))
+        release(&self->in, true);
+    return count < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromSsize_t(count);
+}
+
 static PyObject *handshake(TlsEnd *self, PyObject *unused) {
     (void)unused;
     if (!is_ready(self))
         return NULL;
+    if (!self->ssl)
+        return Py_NewRef(Py_True);
     int done, why;
     self->busy = true;
     Py_BEGIN_ALLOW_THREADS;
@@ -314,6 +370,8 @@ static PyObject *handshake(TlsEnd *self, PyObject *unused) {
     done = SSL_do_handshake(self->ssl);
     why = SSL_get_error(self->ssl, done);
     rest(self);
+    if (done == 1)
+        settle(self);
     Py_END_ALLOW_THREADS;
     self->busy = false;
     if (done != 1 && why != SSL_ERROR_WANT_READ)
@@ -321,18 +379,112 @@ static PyObject *handshake(TlsEnd *self, PyObject *unused) {
     return PyBool_FromLong(done == 1);
 }
 
+/* Put a record in front of the client, or what is left of the connection if there is no room. */
+static bool put_record(TlsEnd *self, unsigned char type, const char *data, size_t size) {
+    Queue *out = &self->out;
+    if (!reserve(out, size + FRAME, true) ||
+        !seal(self->records, type, data, size, (unsigned char *)out->data + out->end))
+        return false;
+    out->end += size + FRAME;
+    return true;
+}
+
+/* Have the client told why it goes no further. */
+static void break_off(TlsEnd *self, Fault fault) {
+    self->records->fault = fault;
+    if (fault.alert != UNSAID && !self->records->said)
+        put_record(self, ALERT, (char[]){FATAL, (char)fault.alert}, 2);
+}
+
+/* Answer a KeyUpdate, however many there were (RFC 8446 4.6.3). */
+static void answer(TlsEnd *self) {
+    static const char update[UPDATE] = {KEY_UPDATE, 0, 0, 1, 0};
+    Records *records = self->records;
+    if (!records || !records->owed || records->said || records->fault.reason)
+        return;
+    records->owed = false;
+    if (!put_record(self, HANDSHAKE, update, UPDATE) || !next_secret(records, &records->out))
+        break_off(self, OURS);
+}
+
+/* What became of a read. */
+typedef enum { GOT, WANTING, ENDED, BROKEN } Outcome;
+
+/* Decrypt one record, if it is there: content into the buffer, if the record fits there, or where it is. */
+static Outcome decrypt(TlsEnd *self, char *buffer, size_t room, size_t *count) {
+    if (waiting(&self->in) < HEADER)
+        return WANTING;
+    unsigned char *record = (unsigned char *)self->in.data + self->in.begin;
+    Fault fault = judge(record);
+    size_t size = HEADER + length_of(record);
+    if (!fault.reason && waiting(&self->in) < size)
+        return WANTING;
+    unsigned char *to = size - HEADER - TAG <= room ? (unsigned char *)buffer : record + HEADER;
+    Held held = {0, 0};
+    if (!fault.reason)
+        fault = open_up(self->records, record, to, &held);
+    if (!fault.reason && held.type != DATA)
+        fault = hear(self->records, held, to);
+    if (fault.reason) {
+        break_off(self, fault);
+        return BROKEN;
+    }
+    if (held.type != DATA || !held.size || to == (unsigned char *)buffer) {
+        take(&self->in, size, true);
+        *count = held.type == DATA ? held.size : 0;
+    } else {
+        self->in.begin += HEADER;
+        self->content = held.size;
+        self->behind = size - HEADER - held.size;
+    }
+    return GOT;
+}
+
+/* Read what of a record did not fit into the buffer before. */
+static size_t read_rest(TlsEnd *self, char *buffer, size_t room) {
+    size_t count = self->content < room ? self->content : room;
+    memcpy(buffer, self->in.data + self->in.begin, count);
+    self->content -= count;
+    take(&self->in, count + (self->content ? 0 : self->behind), true);
+    return count;
+}
+
+/* Read content of one record; the buffer is not empty. */
+static Outcome read_content(TlsEnd *self, char *buffer, size_t room, size_t *count) {
+    if (self->ssl) {
+        int done = SSL_read_ex(self->ssl, buffer, room < CONTENT ? room : CONTENT, count);
+        int why = SSL_get_error(self->ssl, done);
+        if (done == 1)
+            return GOT;
+        return why == SSL_ERROR_WANT_READ ? WANTING : why == SSL_ERROR_ZERO_RETURN ? ENDED : BROKEN;
+    }
+    Outcome outcome = GOT;
+    *count = 0;
+    while (outcome == GOT && !*count) {
+        if (self->records->fault.reason)
+            outcome = BROKEN;
+        else if (self->content)
+            *count = read_rest(self, buffer, room);
+        else
+            outcome = self->records->ended ? ENDED : decrypt(self, buffer, room, count);
+    }
+    if (outcome == BROKEN)
+        ERR_raise(ERR_LIB_SSL, self->records->fault.reason);
+    return outcome;
+}
+
 static PyObject *read_one(TlsEnd *self, PyObject *argument) {
     Py_buffer buffer;
     size_t count = 0;
     if (!is_ready(self) || !PyArg_Parse(argument, "w*", &buffer))
         return NULL;
-    int done = SSL_read_ex(self->ssl, buffer.buf, (size_t)buffer.len, &count);
-    int why = SSL_get_error(self->ssl, done);
+    Outcome outcome = buffer.len ? read_content(self, buffer.buf, (size_t)buffer.len, &count) : WANTING;
+    answer(self);
     rest(self);
     PyBuffer_Release(&buffer);
-    if (done == 1 || why == SSL_ERROR_ZERO_RETURN)
-        return PyLong_FromSize_t(count);
-    return why == SSL_ERROR_WANT_READ ? Py_NewRef(Py_None) : fail();
+    if (outcome == BROKEN)
+        return fail();
+    return outcome == WANTING ? Py_NewRef(Py_None) : PyLong_FromSize_t(outcome == GOT ? count : 0);
 }
 
 static PyObject *read_all(TlsEnd *self, PyObject *arguments) {
@@ -346,24 +498,30 @@ static PyObject *read_all(TlsEnd *self, PyObject *arguments) {
         return NULL;
     }
     size_t end = (size_t)begun, size = (size_t)buffer.len, count;
-    bool alive = false;
-    while (end < size) {
-        size_t room = size - end < RECORD ? size - end : RECORD;
-        int done = SSL_read_ex(self->ssl, (char *)buffer.buf + end, room, &count);
-        if (done != 1) {
-            alive = SSL_get_error(self->ssl, done) == SSL_ERROR_WANT_READ;
-            break;
-        }
+    Outcome outcome = BROKEN;
+    while (end < size && (outcome = read_content(self, (char *)buffer.buf + end, size - end, &count)) == GOT)
         end += count;
-    }
+    answer(self);
     rest(self);
     PyBuffer_Release(&buffer);
-    return Py_BuildValue("(nN)", (Py_ssize_t)end, PyBool_FromLong(alive));
+    return Py_BuildValue("(nN)", (Py_ssize_t)end, PyBool_FromLong(outcome == WANTING));
 }
 
 static bool encrypt(TlsEnd *self, const char *data, size_t size) {
     size_t count;
-    return size == 0 || SSL_write_ex(self->ssl, data, size, &count) == 1;
+    if (self->ssl)
+        return size == 0 || SSL_write_ex(self->ssl, data, size, &count) == 1;
+    if (self->records->fault.reason || self->records->said) {
+        int reason = self->records->fault.reason;
+        ERR_raise(ERR_LIB_SSL, reason ? reason : SSL_R_PROTOCOL_IS_SHUTDOWN);
+        return false;
+    }
+    bool done = true;
+    for (; done && size; data += count, size -= count) {
+        count = size < CONTENT ? size : CONTENT;
+        done = put_record(self, DATA, data, count);
+    }
+    return done;
 }
 
 /* Make room for content of that size in so many records. */
@@ -375,7 +533,7 @@ static PyObject *write_one(TlsEnd *self, PyObject *argument) {
     Py_buffer data;
     if (!is_ready(self) || !PyArg_Parse(argument, "y*", &data))
         return NULL;
-    bool done = expect(self, data.len, 1 + data.len / RECORD) &&
+    bool done = expect(self, data.len, 1 + data.len / CONTENT) &&
                 encrypt(self, data.buf, (size_t)data.len);
     rest(self);
     PyBuffer_Release(&data);
@@ -447,7 +605,12 @@ static PyObject *shut(TlsEnd *self, PyObject *unused) {
     (void)unused;
     if (!is_ready(self))
         return NULL;
-    SSL_shutdown(self->ssl); /* it says goodbye; before the end of a handshake there is none */
+    /* before the end of a handshake there is nobody to say goodbye to */
+    if (self->ssl)
+        SSL_shutdown(self->ssl);
+    else if (!self->records->said && !self->records->fault.reason)
+        self->records->said =
+            put_record(self, ALERT, (char[]){WARNING, (char)SSL_AD_CLOSE_NOTIFY}, 2);
     ERR_clear_error();
     return Py_NewRef(Py_None);
 }
@@ -476,6 +639,7 @@ static PyType_Spec context_spec = {
 
 static PyMethodDef tls_methods[] = {
     METHOD("feed", feed, METH_O),
+    METHOD("receive", receive, METH_VARARGS),
     METHOD("handshake", handshake, METH_NOARGS),
     METHOD("read", read_one, METH_O),
     METHOD("read_all", read_all, METH_VARARGS),
@@ -514,7 +678,7 @@ static bool fill(PyObject *module) {
            PyModule_AddObjectRef(module, "Context", context_type) == 0 &&
            PyModule_AddStringConstant(module, "OPENSSL", OpenSSL_version(OPENSSL_VERSION)) == 0 &&
            /* of the functions' parameters: see engine.py */
-           PyModule_AddIntConstant(module, "REVISION", 2) == 0;
+           PyModule_AddIntConstant(module, "REVISION", 3) == 0;
 }
 
 static struct PyModuleDef definition = {

@@ -8,7 +8,7 @@ from typing import Final
 #: Of the functions' parameters: a module that was compiled for others stays where the program was
 #: updated and nothing compiles any more.
 _REVISION: Final = 4
-_TLS_REVISION: Final = 2
+_TLS_REVISION: Final = 3
 
 try:
     from ._segments import REVISION, cut, forward, pull

@@ -9,12 +9,8 @@ from .engine import forward
 from .segments import HEAD, OVERHEAD, PPP_IPV4, PPP_IPV6, VERSION_DATA, Offload
 from .stream import PLAINTEXT, TlsStream
 
-#: What is read of a client that sends IP packets before the next client has its turn, in those of TLS:
-#: the more packets there are at once, the less each costs. Of a stranger it is one.
-_TURNS: Final = 3
-
 #: Working memory for :class:`Inbound`, in bytes: the plaintext of one turn, behind what was kept.
-SCRATCH: Final = _TURNS * PLAINTEXT + MAX_PACKET
+SCRATCH: Final = PLAINTEXT + MAX_PACKET
 
 
 class Inbound:
@@ -101,17 +97,12 @@ class Inbound:
         """
         filled = len(self._rest)
         self._scratch[:filled] = self._rest
-        alive = True
-        for _ in range(_TURNS if self._tun >= 0 else 1):
-            try:
-                alive = stream.receive()
-            except OSError:
-                return self._cut(filled), False
-            filled, more = stream.read_all(self._scratch, filled)
-            alive = alive and more
-            if stream.drained or not alive:
-                break
-        return self._cut(filled), alive
+        try:
+            alive = stream.receive(large=self._tun >= 0)
+        except OSError:
+            return self._cut(filled), False
+        filled, more = stream.read_all(self._scratch, filled)
+        return self._cut(filled), alive and more
 
     def _cut(self, end: int) -> list[bytes]:
         """Cut ``end`` bytes of the scratch memory into packets; keep the unfinished one."""

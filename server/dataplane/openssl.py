@@ -23,6 +23,14 @@ class TlsEnd(Protocol):
     def feed(self, data: Bytes, /) -> None:
         """Take ciphertext of the other end."""
 
+    def receive(self, descriptor: int, most: int, /) -> int:
+        """Take what a socket has of it, up to so many bytes; return how many.
+
+        :returns: 0 when the connection's other half is closed.
+        :raises BlockingIOError: if there is nothing yet.
+        :raises OSError: if the connection is broken.
+        """
+
     def handshake(self) -> bool:
         """Go on with the handshake; return whether it is done.
 
@@ -104,6 +112,10 @@ class PythonTls:
     def feed(self, data: Bytes) -> None:
         """See :class:`TlsEnd`."""
         self._in.write(data)
+
+    def receive(self, descriptor: int, most: int) -> int:
+        """See :class:`TlsEnd`."""
+        return self._in.write(os.read(descriptor, most))
 
     def handshake(self) -> bool:
         """See :class:`TlsEnd`."""

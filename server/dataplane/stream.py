@@ -15,12 +15,11 @@ from .path import UNKNOWN, Path, follow, path_of
 from .segments import Bytes
 
 # Ciphertext read in one turn, in bytes. A KeyUpdate has 27 of them and costs as much as 10 KiB of
-# content, so that the turn is smaller where the last one brought little content.
+# content, so that the turn is smaller where the last one brought little content. Who brings a lot has a
+# larger one: the more packets there are at once, the less each costs.
 _TURN: Final = 64 * 1024
 _CAREFUL: Final = 16640
-
-# where what was read is between the socket and TLS: for one thread, and the turn's length
-_ciphertext = memoryview(bytearray(_TURN))
+_LARGE: Final = 3 * _TURN
 
 #: Ciphertext without content after which a client is not worth listening to: in the handshake several
 #: times the largest one; later a record that is not whole yet, 16640 bytes at most (RFC 8446 5.2), and
@@ -32,9 +31,9 @@ _BARREN: Final = 2 * _CAREFUL
 _WORTH: Final = 4
 _ALLOWED: Final = 256
 
-#: The plaintext there can be at once, in bytes: of one turn, of what the HTTP request left of
+#: The plaintext there can be at once, in bytes: of the largest turn, of what the HTTP request left of
 #: another, and an unfinished record.
-PLAINTEXT: Final = 2 * _TURN + 16640
+PLAINTEXT: Final = _LARGE + _TURN + 16640
 
 
 class TlsStream:
@@ -63,20 +62,21 @@ class TlsStream:
         """Return the socket's descriptor, -1 once it is closed."""
         return self._sock.fileno()
 
-    def receive(self) -> bool:
+    def receive(self, *, large: bool = False) -> bool:
         """Read what the socket has, up to one turn's worth; return whether the stream goes on.
 
+        :param large: whether there may be a large turn, as for no stranger, if the last one was full.
         :raises OSError: if the connection is broken, or brings nothing but TLS for its own sake.
         """
         if self._barren > self._most:
             raise ConnectionAbortedError(0, "TLS without content")
         try:
-            count = self._sock.recv_into(_ciphertext, self._turn)
+            most = _LARGE if large and not (self.drained or self._barren) else self._turn
+            count = self._tls.receive(self._sock.fileno(), most)
         except BlockingIOError:
             return True
         self._barren += count
-        self.drained = count < self._turn
-        self._tls.feed(_ciphertext[:count])
+        self.drained = count < most
         return count > 0
 
     def handshake(self) -> bool:

@@ -83,6 +83,7 @@ def build(folder: Path, *flags: str, source: Path = SOURCE) -> Path:
         "-shared",
         "-fPIC",
         f"-I{headers}",
+        f"-I{SOURCE.parent}",
         "-o",
         str(made),
         str(source),

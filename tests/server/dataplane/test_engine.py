@@ -63,7 +63,7 @@ def test_the_same_with_openssl(monkeypatch: pytest.MonkeyPatch) -> None:
         chosen = imported()
         assert chosen.TlsContext is openssl.PythonContext
         assert chosen.TLS_DESCRIPTION.startswith(f"{ssl.OPENSSL_VERSION}, called by Python's ssl; ")
-    monkeypatch.setitem(sys.modules, _COMPILED_TLS, _module(**right, REVISION=2))
+    monkeypatch.setitem(sys.modules, _COMPILED_TLS, _module(**right, REVISION=3))
     assert imported().TlsContext is context
 
 

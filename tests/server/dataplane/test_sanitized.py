@@ -69,7 +69,7 @@ def _fuzz(name: str, module: Path, seconds: float, count: int) -> subprocess.Com
     ("source", "tests", "least"),
     [
         (SOURCE, ("merging", "diversion", "cutting", "compiled"), 100),
-        (TLS_SOURCE, ("stream",), 15),
+        (TLS_SOURCE, ("stream", "records"), 70),
     ],
     ids=["segments", "tls"],
 )
@@ -98,6 +98,7 @@ def test_fuzzing(sanitized: dict[str, Path], name: str) -> None:
         (SOURCE, "length > end - position)", "false)"),
         (SOURCE, "if (OVERHEAD + length > there - *end ||", "if ("),
         (TLS_SOURCE, " || end > data.len", ""),
+        (TLS_SOURCE, "size - HEADER - TAG <= room", "room"),
     ],
 )
 def test_a_missing_check_is_found(tmp_path: Path, whole: Path, check: str, broken: str) -> None:

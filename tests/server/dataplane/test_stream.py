@@ -16,7 +16,7 @@ from sstpca.server.dataplane.stream import PLAINTEXT, TlsStream
 from sstpca.server.net.hello import Group
 from sstpca.server.net.tls import explained
 from tests.support.handshake import certificate_of
-from tests.support.key_update import UPDATE_BOTH, Writer, connect
+from tests.support.records import UPDATE_BOTH, Writer, connect
 from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("each_tls")
@@ -267,6 +267,25 @@ def test_a_turn_has_its_bounds(pair: tuple[TlsStream, ssl.SSLSocket]) -> None:
         assert turn <= PLAINTEXT
         total += turn
     sender.join()
+
+
+def test_a_session_that_brings_a_lot_has_larger_turns(
+    pair: tuple[TlsStream, ssl.SSLSocket],
+) -> None:
+    stream, client = pair
+    for side in (stream._sock, client):
+        side.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    sender = threading.Thread(target=client.sendall, args=(bytes(2_000_000),))
+    sender.start()
+    buffer = memoryview(bytearray(PLAINTEXT))
+    turns: list[int] = []
+    while sum(turns) < 2_000_000:
+        assert stream.receive(large=True)
+        end, alive = stream.read_all(buffer, 0)
+        assert alive and end <= PLAINTEXT
+        turns.append(end)
+    sender.join()
+    assert turns[0] <= 65536 < max(turns)
 
 
 def test_a_handshake_that_fails_tells_the_client_why(home: Home, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ class PlainStream:
         self.close = sock.close
         self.write = sock.send
 
-    def receive(self) -> bool:
+    def receive(self, *, large: bool = False) -> bool:
         return True
 
     def handshake(self) -> bool:
@@ -450,7 +450,7 @@ def test_what_tls_says_of_its_own_goes_out_once_the_socket_takes_it() -> None:
     flushed = asyncio.Event()
 
     class Answering(PlainStream):
-        def receive(self) -> bool:
+        def receive(self, *, large: bool = False) -> bool:
             self.waiting = 22
             return True
 

@@ -27,7 +27,7 @@ from tests.support import waiting
 from tests.support.door import Door, enter
 from tests.support.handshake import Near, certificates_of, client_hello
 from tests.support.hello import FFDHE8192, expensive
-from tests.support.key_update import connect
+from tests.support.records import connect
 
 REQUEST = (
     b"SSTP_DUPLEX_POST /sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/ HTTP/1.1\r\nHost: x\r\n\r\n"

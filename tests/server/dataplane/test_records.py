@@ -1,0 +1,318 @@
+"""Records of TLS 1.3 that a client makes by itself, as legal and illegal as they can be: OpenSSL by Python's
+ssl says what is right, and what is compiled, which has its own records, does the same.
+"""
+
+import random
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sstpca.server.dataplane.openssl import Context, PythonContext, TlsEnd
+from sstpca.server.net.offer import SUITES as OFFERED
+from tests.support import engines
+from tests.support.issuer import Issuer
+from tests.support.records import (
+    ALERT,
+    CONTENT,
+    HANDSHAKE,
+    SUITES,
+    UPDATE,
+    UPDATE_BOTH,
+    USUAL,
+    Reader,
+    Writer,
+    shake,
+)
+
+_LARGEST = 16384
+_BUFFER = memoryview(bytearray(400_000))
+
+# RFC 8446 6: descriptions of alerts
+CLOSE, UNEXPECTED, BAD_MAC, OVERFLOW = 0, 10, 20, 22
+ILLEGAL, DECODE, VERSION, CANCELED = 47, 50, 70, 90
+
+
+@pytest.fixture(scope="module")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("identity") / "server.pem"
+    path.write_bytes(Issuer.make().own.pem)
+    return path
+
+
+@pytest.fixture(scope="module", params=["python", "compiled"])
+def context(request: pytest.FixtureRequest, identity: Path) -> Context:
+    make = PythonContext if request.param == "python" else engines.compiled_tls()
+    return make(str(identity), OFFERED, "X25519", ssl.TLSVersion.TLSv1_2)
+
+
+@pytest.fixture(params=SUITES)
+def suite(request: pytest.FixtureRequest) -> str:
+    found: str = request.param
+    return found
+
+
+class Seen(NamedTuple):
+    """What came of some records: the content; the alert that the client gets, if any; whether TLS goes on."""
+
+    content: bytes
+    alert: int | None = None
+    alive: bool = True
+
+
+def seen(server: TlsEnd, reader: Reader, data: bytes) -> Seen:
+    """Let the server have ``data``, and read all that it holds."""
+    server.feed(data)
+    end, alive = server.read_all(_BUFFER, 0)
+    alerts = [text[1] for kind, text in reader.read(server.output()) if kind == ALERT]
+    return Seen(bytes(_BUFFER[:end]), alerts[0] if alerts else None, alive)
+
+
+def test_the_vectors() -> None:
+    """RFC 8448 3: what a client sends with its first secret."""
+    secret = "9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5"
+    writer = Writer(bytes.fromhex(secret), "TLS_AES_128_GCM_SHA256")
+    assert writer.content(bytes(range(50))) == bytes.fromhex(
+        "1703030043a23f7054b62c94d0affafe8228ba55cbefacea42f914aa66bcab3f2b9819a8a5b46b395bd54a9a20441e2b"
+        "62974e1f5a6292a2977014bd1e3deae63aeebb21694915e4"
+    )
+
+
+def test_each_suite_both_ways(context: Context, suite: str) -> None:
+    server = context.begin()
+    writer, reader = shake(server, suite)
+    for size in (1, 15, 16, 17, 1400, _LARGEST):
+        text = random.Random(size).randbytes(size)
+        assert seen(server, reader, writer.content(text)) == Seen(text)
+        server.write(text)
+        assert reader.read(server.output()) == [(CONTENT, text)]
+    server.write(bytes(40_000))
+    assert [len(text) for _, text in reader.read(server.output())] == [_LARGEST, _LARGEST, 7232]
+    server.write_each(_BUFFER, [3, 3, 10])
+    assert [len(text) for _, text in reader.read(server.output())] == [3, 7]
+    assert seen(server, reader, writer.update(UPDATE_BOTH) + writer.content(b"new keys")) == Seen(
+        b"new keys"
+    )
+    server.write(b"new ones of ours")
+    assert reader.read(server.output())[-1] == (CONTENT, b"new ones of ours")
+    server.shut()
+    assert reader.read(server.output()) == [(ALERT, bytes([1, CLOSE]))]
+    with pytest.raises(ssl.SSLError, match="shutdown"):
+        server.write(b"afterwards")
+
+
+def _damaged(writer: Writer) -> bytes:
+    record = bytearray(writer.content(b"lost"))
+    record[-1] ^= 1
+    return bytes(record)
+
+
+def _twice(writer: Writer) -> bytes:
+    return writer.content(b"once") * 2
+
+
+def _in_disorder(writer: Writer) -> bytes:
+    first, second = writer.content(b"first"), writer.content(b"second")
+    return second + first
+
+
+def _in_pieces(writer: Writer) -> bytes:
+    made = b"".join(writer.record(UPDATE[at : at + 1], HANDSHAKE) for at in range(5))
+    writer.next_keys()
+    return made + writer.content(b"after it")
+
+
+def _cut_short(writer: Writer) -> bytes:
+    return writer.record(UPDATE[:3], HANDSHAKE) + writer.content(b"in between")
+
+
+CASES: dict[str, tuple[Callable[[Writer], bytes], Seen]] = {
+    "padding": (lambda w: w.record(b"text\0", CONTENT, padding=300), Seen(b"text\0")),
+    "padding to the limit": (
+        lambda w: w.record(b"text", CONTENT, padding=_LARGEST - 4),
+        Seen(b"text"),
+    ),
+    "nothing": (lambda w: w.content(b"") + w.content(b"more"), Seen(b"more")),
+    "nothing but padding": (
+        lambda w: w.record(b"", CONTENT, padding=9) + w.content(b"more"),
+        Seen(b"more"),
+    ),
+    "too much": (lambda w: w.content(bytes(_LARGEST + 1)), Seen(b"", OVERFLOW, alive=False)),
+    "too long": (
+        lambda w: w.content(b"one") + b"\x17\x03\x03\x41\x01",
+        Seen(b"one", OVERFLOW, alive=False),
+    ),
+    "zeros alone": (lambda w: w.encrypted(bytes(5)), Seen(b"", UNEXPECTED, alive=False)),
+    "damaged": (_damaged, Seen(b"", BAD_MAC, alive=False)),
+    "twice": (_twice, Seen(b"once", BAD_MAC, alive=False)),
+    "in disorder": (_in_disorder, Seen(b"", BAD_MAC, alive=False)),
+    "of no kind": (lambda w: w.record(b"text", 99), Seen(b"", UNEXPECTED, alive=False)),
+    "in the clear": (
+        lambda w: w.content(b"text") + b"\x15\x03\x03\x00\x02\x01\x00",
+        Seen(b"text", UNEXPECTED, alive=False),
+    ),
+    "a new ClientHello": (
+        lambda w: w.encrypted(b"\1\0\0\0\x16", HANDSHAKE),
+        Seen(b"", UNEXPECTED, alive=False),
+    ),
+    "a goodbye": (
+        lambda w: w.content(b"bye") + w.record(bytes([1, CLOSE]), ALERT) + w.content(b"lost"),
+        Seen(b"bye", alive=False),
+    ),
+    "a goodbye, fatal": (lambda w: w.record(bytes([2, CLOSE]), ALERT), Seen(b"", alive=False)),
+    "canceled": (
+        lambda w: w.record(bytes([1, CANCELED]), ALERT) + w.content(b"and yet"),
+        Seen(b"and yet"),
+    ),
+    "an alert": (lambda w: w.record(bytes([2, BAD_MAC]), ALERT), Seen(b"", alive=False)),
+    "half an alert": (lambda w: w.record(bytes([1]), ALERT), Seen(b"", UNEXPECTED, alive=False)),
+    "an alert of nothing": (
+        lambda w: w.record(b"", ALERT),
+        Seen(b"", UNEXPECTED, alive=False),
+    ),
+    "a KeyUpdate in pieces": (_in_pieces, Seen(b"after it")),
+    "a KeyUpdate cut short": (_cut_short, Seen(b"", UNEXPECTED, alive=False)),
+    "a KeyUpdate of neither kind": (
+        lambda w: w.update(UPDATE[:4] + b"\2"),
+        Seen(b"", ILLEGAL, alive=False),
+    ),
+    "a KeyUpdate and more": (
+        lambda w: w.update(UPDATE + UPDATE[:2]),
+        Seen(b"", UNEXPECTED, alive=False),
+    ),
+    "a KeyUpdate of nothing": (
+        lambda w: w.record(b"", HANDSHAKE),
+        Seen(b"", UNEXPECTED, alive=False),
+    ),
+    "another message": (
+        lambda w: w.record(b"\x14\0\0\x04text", HANDSHAKE),
+        Seen(b"", UNEXPECTED, alive=False),
+    ),
+    "old keys after a KeyUpdate": (
+        lambda w: w.record(UPDATE, HANDSHAKE) + w.content(b"lost"),
+        Seen(b"", BAD_MAC, alive=False),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_clients_may_and_may_not(context: Context, case: str) -> None:
+    make, expected = CASES[case]
+    server = context.begin()
+    writer, reader = shake(server)
+    assert seen(server, reader, make(writer)) == expected
+    if expected.alert is not None or not expected.alive:
+        # nothing comes after that, and nothing is said twice
+        assert seen(server, reader, writer.content(b"more")) == Seen(b"", alive=False)
+
+
+def test_padding_beyond_the_limit(context: Context) -> None:
+    """RFC 8446 5.4 forbids it; OpenSSL 3.0 does not mind."""
+    server = context.begin()
+    writer, reader = shake(server)
+    found = seen(server, reader, writer.record(b"text", CONTENT, padding=_LARGEST - 3))
+    refused = Seen(b"", OVERFLOW, alive=False)
+    assert found in ((refused, Seen(b"text")) if isinstance(context, PythonContext) else (refused,))
+
+
+@pytest.mark.parametrize("size", range(17))
+def test_a_record_that_can_hold_nothing(context: Context, size: int) -> None:
+    server = context.begin()
+    _, reader = shake(server)
+    found = seen(server, reader, b"\x17\x03\x03\0" + bytes([size]) + bytes(size))
+    assert (found.content, found.alive) == (b"", False)
+    assert found.alert in {BAD_MAC, DECODE, UNEXPECTED}
+
+
+@pytest.mark.parametrize("version", [0x0300, 0x0301, 0x0304, 0x0203])
+def test_another_version(context: Context, version: int) -> None:
+    server = context.begin()
+    writer, reader = shake(server)
+    found = seen(server, reader, writer.encrypted(b"text\x17", version=version))
+    assert (found.content, found.alive) == (b"", False)
+    assert found.alert in {VERSION, DECODE}
+
+
+def test_a_broken_end_says_why_each_time(context: Context) -> None:
+    server = context.begin()
+    writer, _ = shake(server)
+    server.feed(_damaged(writer))
+    with pytest.raises(ssl.SSLError) as error:
+        server.read(_BUFFER)
+    assert error.value.reason == "DECRYPTION_FAILED_OR_BAD_RECORD_MAC"
+    with pytest.raises(ssl.SSLError):
+        server.read(_BUFFER)
+
+
+def test_an_alert_is_named(context: Context) -> None:
+    server = context.begin()
+    writer, _ = shake(server)
+    server.feed(writer.record(bytes([2, 42]), ALERT))
+    with pytest.raises(ssl.SSLError) as error:
+        server.read(_BUFFER)
+    assert error.value.reason == "SSLV3_ALERT_BAD_CERTIFICATE"
+
+
+def test_many_requests_have_an_answer(context: Context) -> None:
+    """RFC 8446 4.6.3: one, or several; and from then on the next keys."""
+    server = context.begin()
+    writer, reader = shake(server)
+    server.feed(b"".join(writer.update(UPDATE_BOTH) for _ in range(50)))
+    assert server.read_all(_BUFFER, 0) == (0, True)
+    server.write(b"after it")
+    *answers, last = reader.read(server.output())
+    assert last == (CONTENT, b"after it")
+    assert 1 <= len(answers) <= 50
+    assert set(answers) == {(HANDSHAKE, UPDATE)}
+
+
+def test_after_its_goodbye_a_client_may_listen(context: Context) -> None:
+    server = context.begin()
+    writer, reader = shake(server)
+    assert seen(server, reader, writer.record(bytes([1, CLOSE]), ALERT)) == Seen(b"", alive=False)
+    server.write(b"still there")
+    assert reader.read(server.output()) == [(CONTENT, b"still there")]
+
+
+def _pieces(data: bytes, sizes: Iterator[int]) -> Iterator[bytes]:
+    while data:
+        size = next(sizes)
+        yield data[:size]
+        data = data[size:]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(chance=st.randoms(use_true_random=False), suite=st.sampled_from([USUAL, *SUITES]))
+def test_any_records_in_any_pieces_and_buffers(
+    context: Context, chance: random.Random, suite: str
+) -> None:
+    server = context.begin()
+    writer, reader = shake(server, suite)
+    records, expected = b"", b""
+    for _ in range(chance.randrange(20)):
+        text = chance.randbytes(chance.choice((0, 1, 48, 1400, 1400, _LARGEST)))
+        padding = chance.choice((0, 0, 0, 7)) if len(text) < _LARGEST else 0
+        records += writer.record(text, CONTENT, padding=padding)
+        expected += text
+        if chance.random() < 0.1:
+            records += writer.update(chance.choice((UPDATE, UPDATE_BOTH)))
+    found, answers = b"", []
+    for piece in _pieces(records, iter(lambda: chance.choice((1, 5, 100, 70_000)), 0)):
+        server.feed(piece)
+        if chance.random() < 0.5:
+            end, alive = server.read_all(_BUFFER, 0)
+            assert alive
+            found += bytes(_BUFFER[:end])
+        else:
+            while count := server.read(_BUFFER[: chance.choice((1, 100, 1401, 20_000))]):
+                found += bytes(_BUFFER[:count])
+            # nothing was received, which is not the end
+            assert count is None
+        server.write(b"between")
+        answers += reader.read(server.output())
+    assert found == expected
+    assert {text for kind, text in answers if kind == CONTENT} <= {b"between"}
