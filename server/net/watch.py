@@ -1,6 +1,7 @@
 """What the event loop watches for one connection: the client, its TUN, the time."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -10,6 +11,11 @@ from .lifecycle import Watched
 
 #: Bytes of unsent control packets at which a client is no longer read: it asks faster than it reads.
 _CROWDED: Final = 256 * 1024
+
+#: Seconds from which on a deadline is far, and by which it may then come later: those of thousands who do
+#: nothing come together, a few at a time, which costs half of one by one.
+_FAR: Final = 10.0
+_SLACK: Final = 0.1
 
 #: Seconds that somebody who sends a lot is not read: what has come together by then is read for less.
 #: The loop's selector counts whole milliseconds.
@@ -160,7 +166,11 @@ class Watch:
         if self._timer is not None:
             self._timer.cancel()
         self._deadline = deadline
-        self._timer = None if deadline is None else self._loop.call_at(deadline, self._tick)
+        self._timer = None
+        if deadline is not None:
+            if deadline > self._loop.time() + _FAR:
+                deadline = math.ceil(deadline / _SLACK) * _SLACK
+            self._timer = self._loop.call_at(deadline, self._tick)
 
     def _tick(self) -> None:
         self._timer = self._deadline = None

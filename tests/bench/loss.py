@@ -18,7 +18,7 @@ LOSSES: Final = (0.0, 0.001, 0.01)
 CONTROLS: Final = ("cubic", "bbr")
 #: TCP finds its speed, and the TCP inside it after it: CUBIC takes the first packets that come late for
 #: a full queue, and from then on sends 5 % more with each round trip.
-START: Final = 8.0
+START: Final = 4.0
 #: The last words of a run are on their way, and may be lost and sent again.
 _END: Final = 1.0
 #: 100 Mbit/s, 40 ms there and back, a queue for as long.
