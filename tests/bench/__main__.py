@@ -63,24 +63,24 @@ class Run:
 
     def latency(self, made: Stage) -> None:
         """Pings and a call."""
-        table, self.waits = latency.measure(made, 1.0 if self._quick else 5.0)
+        table, self.waits = latency.measure(made, 1.0 if self._quick else 4.0)
         self._show(table)
 
     def loss(self, made: Stage) -> None:
         """TCP over TCP."""
         losses, seconds, start = (
-            (loss.LOSSES[2:], 2.0, 2.0) if self._quick else (loss.LOSSES, 4.0, loss.START)
+            (loss.LOSSES[2:], 2.0, 1.0) if self._quick else (loss.LOSSES, 4.0, loss.START)
         )
         self._show(loss.measure(made, losses, rounds=1, seconds=seconds, start=start))
 
     def workers(self, made: Stage) -> None:
         """A second worker."""
-        rounds, seconds = (1, 1.0) if self._quick else (2, 3.0)
+        rounds, seconds = (1, 1.0) if self._quick else (2, 2.0)
         self._show(workers.measure(made, rounds=rounds, seconds=seconds))
 
     def connect(self, made: Stage) -> None:
         """Our own client."""
-        rounds, seconds = (1, 1.0) if self._quick else (3, 2.0)
+        rounds, seconds = (1, 1.0) if self._quick else (2, 2.0)
         self._show(connect.measure(made, rounds=rounds, seconds=seconds))
 
     def logins(self) -> None:
@@ -88,7 +88,7 @@ class Run:
         found = (
             scale.measure(200, ("rsa",), (300,), 3.0)
             if self._quick
-            else scale.measure(logins.STORM, ("ecdsa", "rsa"), logins.MANY, 10.0)
+            else scale.measure(logins.STORM, ("ecdsa", "rsa"), logins.MANY, logins.WATCHED)
         )
         storm, sessions, self.storms, self.held = found
         self._show(storm)

@@ -23,6 +23,8 @@ LIGHT: Final = 10
 RATE: Final = 100.0
 #: A way of 20 Mbit/s, as many have at home, with 10 ms there and back and 40 ms of queue.
 NARROW: Final = Path(delay=0.005, rate=20e6, queue=0.04)
+#: What may wait for the heavy user's own client.
+_OWN: Final = {"own ping": pings.PING, "own call": pings.CALL}
 # TCP is at its speed by then
 _START: Final = 1.0
 
@@ -74,7 +76,8 @@ def measure(stage: Stage, seconds: float) -> tuple[Table, dict[str, list[float]]
     table.notes = [
         f"Pings of {pings.SIZE} bytes, {RATE:.0f} a second; a call is UDP of the same size to "
         f"the user, {probes.CALL:.0f} a second, one way.",
-        "Behind the client: without what a ping has waited in the queue of its own client's TUN.",
+        "Without its client: without what it has waited for that, in the queue of the client's TUN and, at "
+        "least, in its socket until it was read.",
         f"Light users send as much as a call each; p99 is over all {LIGHT}, the worst one beside it.",
         f"20 Mbit/s: a relay with {NARROW.delay * 2000:.0f} ms there and back and "
         f"{NARROW.queue * 1000:.0f} ms of queue; a ping outside the tunnel shows that queue alone.",
@@ -136,8 +139,8 @@ def _beside(heavy: User, load: str, made: dict[str, Probe], seconds: float) -> F
             found.times[f"{what}, the worst one"] = max(
                 each, key=lambda one: one.milliseconds(0.99) or float("inf")
             )
-        if what == "own ping":
-            found.times["own ping, behind the client"] = each[0].without(waits)
+        if what in _OWN:
+            found.times[f"{what}, without its client"] = each[0].without(waits[_OWN[what]])
     return found
 
 

@@ -37,6 +37,8 @@ STORM: Final = 1000
 MANY: Final = (1000, 5000)
 KEYS: Final = ("rsa", "ecdsa")
 
+#: Sessions that were there before those that are measured.
+BEFORE: Final = 100
 #: Seconds in which idle sessions are watched: a keepalive is due in each minute.
 WATCHED: Final = 60.0
 _WORKERS: Final = 2
@@ -138,9 +140,9 @@ class Many:
     """What so many idle sessions cost.
 
     :param memory: KB of the workers and their keepers for each session: Pss, beside what they had
-        without any.
+        when others had been there and left.
     :param kernel: KB of the kernel for each: what is not free any more beside the processes' own.
-    :param share: of one processor, that they used while nothing but keepalives came.
+    :param share: of one processor, that they used while nothing but keepalives came; None: not watched.
     :param listed: seconds that ``sstpca session list`` took.
     :param end: milliseconds for the end of one, while all the others stay.
     """
@@ -148,7 +150,7 @@ class Many:
     sessions: int
     memory: float
     kernel: float
-    share: float
+    share: float | None
     listed: float
     login: float
     end: float
@@ -157,14 +159,19 @@ class Many:
     def __str__(self) -> str:
         return (
             f"{self.sessions:5} idle sessions: {self.memory:.1f} KB each in the server, "
-            f"{self.kernel:.1f} KB in the kernel; {100 * self.share:.1f} % of a processor; "
+            f"{self.kernel:.1f} KB in the kernel; {100 * (self.share or 0):.1f} % of a processor; "
             f"session list {self.listed:.2f} s; server, ms: a login {self.login:.2f}, an end "
             f"{self.end:.2f}; yardstick {self.yardstick:.1f} ms"
         )
 
 
 def many(vpn: Vpn, sessions: int, *, watched: float = WATCHED) -> Many:
-    """Have so many sessions, and do nothing with them."""
+    """Have so many sessions, and do nothing with them for so many seconds."""
+    # what the server's first sessions touch is no later one's
+    with Crowd(vpn, list(members(BEFORE, SOURCES)), at_once=_AT_ONCE) as crowd:
+        crowd.log_in()
+        crowd.leave()
+    wait_for(vpn.idle, "the end of the first sessions")
     pss, kernel, before = _pss(vpn.server), _kernel(), Cpu.of(vpn.server)
     with Crowd(vpn, list(members(sessions, SOURCES)), at_once=_AT_ONCE) as crowd:
         arrival = crowd.log_in()
@@ -175,7 +182,7 @@ def many(vpn: Vpn, sessions: int, *, watched: float = WATCHED) -> Many:
         pss, kernel = _pss(vpn.server) - pss, _kernel() - kernel
         quiet, began = Cpu.of(vpn.server), time.monotonic()
         time.sleep(watched)
-        share = (Cpu.of(vpn.server) - quiet).all / (time.monotonic() - began)
+        share = (Cpu.of(vpn.server) - quiet).all / (time.monotonic() - began) if watched else None
         began = time.monotonic()
         assert len(vpn.home.run("session", "list").splitlines()) > sessions
         listed = time.monotonic() - began
@@ -183,7 +190,7 @@ def many(vpn: Vpn, sessions: int, *, watched: float = WATCHED) -> Many:
         crowd.leave(_ENDINGS)
         wait_for(lambda: len(vpn.interfaces()) <= sessions - _ENDINGS * PROCESSES, "the ends")
         # without what the others cost meanwhile
-        end = (Cpu.of(vpn.server) - left).all - share * (time.monotonic() - began)
+        end = (Cpu.of(vpn.server) - left).all - (share or 0.0) * (time.monotonic() - began)
         crowd.leave()
     wait_for(vpn.idle, "the end of all sessions")
     each = 1000 / sessions

@@ -1,7 +1,11 @@
-"""Pings that say when they set out, so that who passes them on can tell how long they waited."""
+"""Pings and a call's packets that say when they set out, and which they are, so that who passes them on can
+tell how long they waited.
+"""
 
+import re
 import struct
 import time
+from collections.abc import Iterator
 from ipaddress import IPv4Address
 from typing import Final
 
@@ -14,13 +18,28 @@ LENGTH: Final = 28 + SIZE
 #: A number, and the time (monotonic).
 STAMP: Final = struct.Struct("!Id")
 
+#: What a packet is, behind its stamp.
+PING, CALL = b"a ping of ours", b"a call of ours"
+_MARKS: Final = re.compile(b"|".join((PING, CALL)))
+
 
 def request(
     target: IPv4Address, number: int, source: IPv4Address = Network.client_address
 ) -> packets.Packet:
     """Return a ping that says when it set out, in its first bytes, for who passes it on."""
-    stamp = STAMP.pack(number, time.monotonic())
-    return packets.echo(source, target, number & 0xFFFF, stamp.ljust(SIZE, b"\0"))
+    return packets.echo(source, target, number & 0xFFFF, content(PING, number))
+
+
+def content(mark: bytes, number: int) -> bytes:
+    """Return what a packet that sets out now carries."""
+    return (STAMP.pack(number, time.monotonic()) + mark).ljust(SIZE, b"\0")
+
+
+def marked(buffer: bytearray, start: int, end: int) -> Iterator[tuple[bytes, int]]:
+    """Yield of each such packet in a part of a buffer what it is, and its number."""
+    for found in _MARKS.finditer(buffer, start, end):
+        if (at := found.start() - STAMP.size) >= start:
+            yield found.group(), STAMP.unpack_from(buffer, at)[0]
 
 
 def number_of(packet: bytes) -> int:

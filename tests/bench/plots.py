@@ -101,11 +101,11 @@ def _waits(folder: Path, waits: Mapping[str, Sequence[float]]) -> Path:
     )
     for axis, (title, where, other) in zip(axes, panels, strict=True):
         for load, colour in _CURVES.items():
-            for what, line in (("own ping, behind the client", "-"), (other, "--")):
+            for what, line in (("own ping, without its client", "-"), (other, "--")):
                 ranked = sorted(waits.get(f"{load}{where}: {what}", ()))
                 shares = [(number + 1) / len(ranked) for number in range(len(ranked))]
                 if ranked:
-                    name = what.removesuffix(", behind the client")
+                    name = what.removesuffix(", without its client")
                     axis.plot(ranked, shares, line, color=colour, label=f"{load}: {name}")
         axis.set_xscale("log")
         axis.set_xlabel("milliseconds")

@@ -144,8 +144,7 @@ def _call(pipe: Connection, out: socket.socket) -> None:
         took: dict[int, float] = {}
 
         def send(number: int) -> None:
-            content = pings.STAMP.pack(number, time.monotonic()).ljust(pings.SIZE, b"\0")
-            out.sendto(content, caller)
+            out.sendto(pings.content(pings.CALL, number), caller)
 
         def receive(_: socket.socket) -> None:
             number, began = pings.STAMP.unpack_from(ear.recv(2048))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import probes
+from tests.bench import pings, probes
 from tests.bench.document import DOCUMENT, with_tables
 from tests.bench.figures import Column, Series, Table, percentile
 from tests.bench.iperf import DOWN, UP
@@ -143,11 +143,13 @@ def test_a_user_carries_tcp_and_pings_both_ways(made: Stage, kind: Kind) -> None
         call.begin()
         ping = _pinged(probes.ping(one.namespace, made.vpn.network.host, 20.0))
         assert ping.took
-        # who passes a ping on knows how long it waited: less than it took
+        called, *lit = call.end() + lights.end()
+        assert called.took and all(found.took for found in lit)
+        # who passes such a packet on knows how long it waited: less than it took
         waits = one.waits()
-        assert waits.keys() >= ping.took.keys()
-        assert all(0.0 <= waits[number] < took for number, took in ping.took.items())
-        assert [bool(found.took) for found in call.end() + lights.end()] == [True] * 3
+        for mark, times in ((pings.PING, ping), (pings.CALL, called)):
+            assert waits[mark].keys() >= times.took.keys()
+            assert all(0.0 <= waits[mark][number] < took for number, took in times.took.items())
 
 
 @pytest.mark.root
@@ -170,7 +172,7 @@ def test_the_pictures(tmp_path: Path) -> None:
     ]
     lossy = Table("loss", "", loss.COLUMNS)
     lossy.rows = [{"loss": 0.1, "control": "bbr", "plain": 2.0, "tunnel": 1.0}]
-    waits = {f"idle{where}: own ping, behind the client": [1.0] for where in ("", " at 20 Mbit/s")}
+    waits = {f"idle{where}: own ping, without its client": [1.0] for where in ("", " at 20 Mbit/s")}
     tables = {"throughput": tcp, "loss": lossy}
     held = [Many(10, 20.0, 30.0, 0.01, 0.1, 5.0, 1.0, 60.0)]
     files = plots.draw(tmp_path, tables, waits, {"rsa": [1.0, 2.0]}, held)

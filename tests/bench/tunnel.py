@@ -11,6 +11,8 @@ import select
 import signal
 import socket
 import ssl
+import struct
+import time
 import types
 from collections import deque
 from collections.abc import Iterator
@@ -46,6 +48,9 @@ _LARGEST, _TURN = 65535 + _VNET, 64 * 1024
 # linux/tcp.h: how much may wait in the socket unsent, so that packets wait where they can be seen
 _TCP_NOTSENT_LOWAT: Final = 25
 _UNSENT: Final = 64 * 1024
+# asm-generic/socket.h, SO_TIMESTAMPNS_OLD, which is the control message's name as well; struct timespec
+_SO_TIMESTAMPNS: Final = 35
+_TIMESPEC: Final = struct.Struct("@ll")
 #: Packets come from anywhere: their source is not looked at.
 _ANYWHERE: Final = None
 
@@ -88,10 +93,13 @@ class User:
     def __exit__(self, *_: object) -> None:
         self.process.stop()
 
-    def waits(self) -> dict[int, float]:
-        """Return how long each ping has waited in front of her client since the last time."""
+    def waits(self) -> dict[bytes, dict[int, float]]:
+        """Return how long each ping and each packet of a call has waited for her client since the last time.
+
+        :returns: by what they are (:mod:`.pings`) and their numbers, seconds: of pings on both ways.
+        """
         self.process.tell(None)
-        found: dict[int, float] = self.process.hear()
+        found: dict[bytes, dict[int, float]] = self.process.hear()
         return found
 
 
@@ -201,7 +209,7 @@ def record_ends(ends: list[int], *, coalesce: bool) -> list[int]:
 class Pump:
     """Carries packets between a TUN and a TLS connection, with the server's own inner loops.
 
-    :param pipe: gives, when asked, how long each ping has waited for us, by number.
+    :param pipe: gives, when asked, how long each ping and packet of a call has waited for us.
     :param coalesce: whether packets share TLS records.
     :param offload: of what many segments pass the TUN in one packet.
     :param with_ipv6: whether packets of IPv6 come as well.
@@ -222,7 +230,10 @@ class Pump:
         self._tls = tls
         self._tun = tun
         self._pipe = pipe
-        self._waits: dict[int, float] = {}
+        self._waits: dict[bytes, dict[int, float]] = {pings.PING: {}, pings.CALL: {}}
+        # the kernel says when what is read next came
+        self._raw = socket.socket(fileno=os.dup(tls.fileno()))
+        self._raw.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._coalesce = coalesce
         self._forwarding = (
             (tun, offload, None, False, *_FROM_ANYWHERE) if with_ipv6 else (tun, offload)
@@ -230,7 +241,8 @@ class Pump:
         self._source = _NOBODY if with_ipv6 else None
         self._records: deque[bytes | memoryview] = deque()
         self._room = memoryview(bytearray(_TURN + 2 * _LARGEST))
-        self._buffer = memoryview(bytearray(1 << 20))
+        self._bytes = bytearray(_TURN + 2 * _RECORD)
+        self._buffer = memoryview(self._bytes)
         self._filled = 0
 
     def run(self) -> None:
@@ -249,7 +261,7 @@ class Pump:
                 if descriptor == pipe:
                     self._pipe.recv()
                     self._pipe.send(self._waits)
-                    self._waits = {}
+                    self._waits = {pings.PING: {}, pings.CALL: {}}
             self._up()
 
     def _fetch(self) -> None:
@@ -261,7 +273,7 @@ class Pump:
             except BlockingIOError:
                 break
             if len(packet) == pings.LENGTH + _VNET and (wait := pings.wait_of(packet[_VNET:])):
-                self._waits[wait[0]] = wait[1]
+                self._waits[pings.PING][wait[0]] = wait[1]
             found, _ = cut(packet, 0, self._room[end:], len(self._room))
             ends += [end + one for one in found]
             end = ends[-1]
@@ -284,11 +296,11 @@ class Pump:
             return
 
     def _down(self) -> bool:
-        """Write to the TUN what has come; return whether the stream goes on."""
-        view = self._buffer
+        """Write to the TUN what has come, up to a turn's worth; return whether the stream goes on."""
+        view, began = self._buffer, time.time()
         end, alive = self._filled, True
         try:
-            while end < len(view) - _RECORD:
+            while end < _TURN:
                 count = self._tls.recv_into(view[end:])
                 if not count:
                     alive = False
@@ -298,10 +310,32 @@ class Pump:
             pass
         except OSError:
             alive = False
+        done = time.time()
         position = self._forward(end)
+        if found := [*pings.marked(self._bytes, 0, position)]:
+            self._note(found, max(0.0, done - self._came(began)))
         self._filled = end - position
         view[: self._filled] = bytes(view[position:end])
         return alive
+
+    def _came(self, otherwise: float) -> float:
+        """Return when what is to be read next came, which what was read did not come after."""
+        with contextlib.suppress(BlockingIOError):
+            _, told, *_ = self._raw.recvmsg(
+                1, socket.CMSG_SPACE(_TIMESPEC.size), socket.MSG_PEEK | socket.MSG_DONTWAIT
+            )
+            for _, kind, data in told:
+                if kind == _SO_TIMESTAMPNS:
+                    seconds, nanoseconds = _TIMESPEC.unpack(data)
+                    came: float = seconds + 1e-9 * nanoseconds
+                    return min(otherwise, came)
+        return otherwise
+
+    def _note(self, found: list[tuple[bytes, int]], waited: float) -> None:
+        """Add how long those have waited for us at least."""
+        for mark, number in found:
+            waits = self._waits[mark]
+            waits[number] = waits.get(number, 0.0) + waited
 
     def _forward(self, end: int) -> int:
         """Write what is in the buffer up to ``end``; return where an unfinished packet begins."""
