@@ -45,6 +45,7 @@ class Line:
         self._numbers = itertools.count()
         self._waiting: dict[int, tuple[Procedure, _Hear]] = {}
         self._unsent: deque[bytes] = deque()
+        self._writing = False
         self._buffer = bytearray(ANSWER_MAX)
         loop.add_reader(sock, self._receive)
 
@@ -89,12 +90,15 @@ class Line:
                 self._socket.send(self._unsent[0])
                 self._unsent.popleft()
         except BlockingIOError:
+            self._writing = True
             self._loop.add_writer(self._socket, self._flush)
             return
         except OSError:
             self._lose()
             return
-        self._loop.remove_writer(self._socket)
+        if self._writing:
+            self._writing = False
+            self._loop.remove_writer(self._socket)
 
     def _receive(self) -> None:
         while True:

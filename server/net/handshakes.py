@@ -82,7 +82,8 @@ class Handshakes:
             self._timer = None
         while self._waiting and not self._busy:
             now = self._loop.time()
-            ready = [source for source in self._waiting if not source.wait(now)]
+            # a hundred of them wait when all log in at once, and are looked at for each step
+            ready = [source for source in self._waiting if source.ready(now)]
             if not ready or self._sources.all.wait(now):
                 soonest = min(source.wait(now) for source in self._waiting)
                 wait = max(self._sources.all.wait(now), soonest)

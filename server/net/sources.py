@@ -46,13 +46,12 @@ class TokenBucket:
 
     def level(self, now: float) -> float:
         """Return the tokens that are there; negative if it is overdrawn."""
-        self._level = min(self._burst, self._level + (now - self._at) * self._rate)
-        self._at = now
-        return self._level
+        level = self._level + (now - self._at) * self._rate
+        return level if level < self._burst else self._burst
 
     def take(self, tokens: float, now: float) -> None:
         """Take tokens, also those that are not there yet."""
-        self._level = self.level(now) - tokens
+        self._level, self._at = self.level(now) - tokens, now
 
     def wait(self, now: float) -> float:
         """Return the seconds until there is a token to take, or a part of one; 0 if there is."""
@@ -88,6 +87,10 @@ class Source:
     def wait(self, now: float) -> float:
         """Return the seconds until it may cost something again; 0 if it may."""
         return max(self._handshakes.wait(now), self._cost.wait(now))
+
+    def ready(self, now: float) -> bool:
+        """Return whether it may cost something now."""
+        return self._handshakes.level(now) > 0 and self._cost.level(now) > 0
 
     def logged_in(self, now: float) -> None:
         """Count a login, which speaks for whoever else comes from there."""
