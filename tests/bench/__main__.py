@@ -63,13 +63,13 @@ class Run:
 
     def latency(self, made: Stage) -> None:
         """Pings and a call."""
-        table, self.waits = latency.measure(made, 1.0 if self._quick else 4.0)
+        table, self.waits = latency.measure(made, 1.0 if self._quick else 3.0)
         self._show(table)
 
     def loss(self, made: Stage) -> None:
         """TCP over TCP."""
         losses, seconds, start = (
-            (loss.LOSSES[2:], 2.0, 1.0) if self._quick else (loss.LOSSES, 4.0, loss.START)
+            (loss.LOSSES[2:], 2.0, 1.0) if self._quick else (loss.LOSSES, 3.0, loss.START)
         )
         self._show(loss.measure(made, losses, rounds=1, seconds=seconds, start=start))
 
@@ -86,7 +86,7 @@ class Run:
     def logins(self) -> None:
         """Logins at once, and sessions that carry nothing."""
         found = (
-            scale.measure(200, ("rsa",), (300,), 3.0)
+            scale.measure(200, ("rsa",), (300,), 2.0)
             if self._quick
             else scale.measure(logins.STORM, ("ecdsa", "rsa"), logins.MANY, logins.WATCHED)
         )
