@@ -24,6 +24,7 @@ enum {
     SECRET = 48,                       /* the longest, of SHA-384 */
     ALERT = 21, HANDSHAKE = 22, DATA = 23, /* 5.1 */
     KEY_UPDATE = 24, UPDATE = 5,       /* 4.6.3: its type; its size in bytes */
+    UPDATES = 256,                     /* in a turn; those who send any do so after millions of records */
     USER_CANCELED = 90,                /* 6.1 */
     FATAL = 2, WARNING = 1,            /* 6 */
 };
@@ -45,7 +46,9 @@ static const Fault NONE = {0, UNSAID},
                    TOO_MUCH = {SSL_R_DATA_LENGTH_TOO_LONG, SSL_AD_RECORD_OVERFLOW},
                    BAD_UPDATE = {SSL_R_BAD_KEY_UPDATE, SSL_AD_ILLEGAL_PARAMETER},
                    BAD_ALERT = {SSL_R_INVALID_ALERT, SSL_AD_UNEXPECTED_MESSAGE},
-                   OURS = {ERR_R_INTERNAL_ERROR, SSL_AD_INTERNAL_ERROR};
+                   TOO_OFTEN = {SSL_R_TOO_MANY_KEY_UPDATES, SSL_AD_UNEXPECTED_MESSAGE},
+                   /* nothing may be encrypted any more: perhaps a nonce was used, or a key is half of the next */
+                   OURS = {ERR_R_INTERNAL_ERROR, UNSAID};
 
 /* One direction. */
 typedef struct {
@@ -61,6 +64,7 @@ typedef struct {
     Way in, out;
     unsigned char message[UPDATE]; /* a KeyUpdate, as far as it came */
     unsigned char held;
+    short updates; /* in this turn */
     bool owed;  /* a KeyUpdate, in answer to the client's */
     bool ended; /* by the client */
     bool said;  /* that we end it */
@@ -122,7 +126,8 @@ static bool use_secret(const Records *records, Way *way) {
                 expand(records, way, "iv", way->nonce, NONCE) &&
                 EVP_CipherInit_ex(way->cipher, records->cipher, NULL, key, NULL, -1) == 1;
     OPENSSL_cleanse(key, sizeof key);
-    way->sequence = 0;
+    if (done)
+        way->sequence = 0;
     return done;
 }
 
@@ -138,12 +143,14 @@ static bool next_secret(const Records *records, Way *way) {
 }
 
 /* Go on where a handshake ended, with the secrets that were kept. False if it cannot be done, as for
- * TLS 1.2: then OpenSSL goes on. */
-static bool take_over(Records *records, const SSL *ssl) {
+ * TLS 1.2, or a client that takes small records alone (RFC 6066 4): then OpenSSL goes on. */
+static bool take_over(Records *records, SSL *ssl) {
     const SSL_CIPHER *suite = SSL_get_current_cipher(ssl);
+    const SSL_SESSION *session = SSL_get_session(ssl);
     int cipher = suite ? SSL_CIPHER_get_cipher_nid(suite) : NID_undef;
     if (SSL_version(ssl) != TLS1_3_VERSION || SSL_has_pending(ssl) || !records->in.known ||
-        !records->out.known ||
+        !records->out.known || !session ||
+        SSL_SESSION_get_max_fragment_length(session) != TLSEXT_max_fragment_length_DISABLED ||
         (cipher != NID_aes_256_gcm && cipher != NID_aes_128_gcm && cipher != NID_chacha20_poly1305))
         return false;
     records->cipher = EVP_get_cipherbynid(cipher);
@@ -244,6 +251,8 @@ static Fault hear_update(Records *records, const unsigned char *data, size_t siz
     if (records->held < UPDATE)
         return NONE;
     records->held = 0;
+    if (++records->updates > UPDATES)
+        return TOO_OFTEN;
     if (records->message[UPDATE - 1] > 1)
         return BAD_UPDATE;
     records->owed = records->owed || records->message[UPDATE - 1];

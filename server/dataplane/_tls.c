@@ -97,10 +97,10 @@ static bool put(Queue *queue, const char *data, size_t size, bool locked) {
     return true;
 }
 
-/* A record's beginning needs no room for a turn; a failure leaves it where it is. */
+/* A part of a record needs no room for a turn; a failure leaves it where it is. */
 static void shrink(Queue *queue) {
     size_t size = waiting(queue);
-    char *data = queue->room == USUAL && size <= CONTENT ? malloc(size) : NULL;
+    char *data = queue->room >= USUAL && size < HEADER + LARGEST ? malloc(size) : NULL;
     if (!data)
         return;
     memcpy(data, queue->data + queue->begin, size);
@@ -331,8 +331,8 @@ static PyObject *feed(TlsEnd *self, PyObject *argument) {
 }
 
 /* After a handshake: let go of what is for that alone, if the records can do without. */
-static void settle(TlsEnd *self) {
-    if (self->records && take_over(self->records, self->ssl)) {
+static void settle(TlsEnd *self, bool ours) {
+    if (ours && self->records && take_over(self->records, self->ssl)) {
         SSL_free(self->ssl);
         self->ssl = NULL;
     } else {
@@ -351,10 +351,13 @@ static PyObject *receive(TlsEnd *self, PyObject *arguments) {
     do
         count = recv(descriptor, self->in.data + self->in.end, (size_t)most, MSG_DONTWAIT);
     while (count < 0 && errno == EINTR);
-    self->in.end += count > 0 ? (size_t)count : 0;
+    if (count < 0)
+        PyErr_SetFromErrno(PyExc_OSError);
+    else
+        self->in.end += (size_t)count;
     if (!waiting(&self->in))
         release(&self->in, true);
-    return count < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromSsize_t(count);
+    return count < 0 ? NULL : PyLong_FromSsize_t(count);
 }
 
 static PyObject *handshake(TlsEnd *self, PyObject *unused) {
@@ -364,6 +367,8 @@ static PyObject *handshake(TlsEnd *self, PyObject *unused) {
     if (!self->ssl)
         return Py_NewRef(Py_True);
     int done, why;
+    /* who reads or writes may have ended it: then records were counted by OpenSSL */
+    bool ours = SSL_in_init(self->ssl);
     self->busy = true;
     Py_BEGIN_ALLOW_THREADS;
     ERR_clear_error();
@@ -371,7 +376,7 @@ static PyObject *handshake(TlsEnd *self, PyObject *unused) {
     why = SSL_get_error(self->ssl, done);
     rest(self);
     if (done == 1)
-        settle(self);
+        settle(self, ours);
     Py_END_ALLOW_THREADS;
     self->busy = false;
     if (done != 1 && why != SSL_ERROR_WANT_READ)
@@ -382,9 +387,12 @@ static PyObject *handshake(TlsEnd *self, PyObject *unused) {
 /* Put a record in front of the client, or what is left of the connection if there is no room. */
 static bool put_record(TlsEnd *self, unsigned char type, const char *data, size_t size) {
     Queue *out = &self->out;
-    if (!reserve(out, size + FRAME, true) ||
-        !seal(self->records, type, data, size, (unsigned char *)out->data + out->end))
+    if (!reserve(out, size + FRAME, true))
         return false;
+    if (!seal(self->records, type, data, size, (unsigned char *)out->data + out->end)) {
+        self->records->fault = OURS;
+        return false;
+    }
     out->end += size + FRAME;
     return true;
 }
@@ -396,10 +404,12 @@ static void break_off(TlsEnd *self, Fault fault) {
         put_record(self, ALERT, (char[]){FATAL, (char)fault.alert}, 2);
 }
 
-/* Answer a KeyUpdate, however many there were (RFC 8446 4.6.3). */
+/* At the end of a turn: answer a KeyUpdate, however many there were (RFC 8446 4.6.3). */
 static void answer(TlsEnd *self) {
     static const char update[UPDATE] = {KEY_UPDATE, 0, 0, 1, 0};
     Records *records = self->records;
+    if (records)
+        records->updates = 0;
     if (!records || !records->owed || records->said || records->fault.reason)
         return;
     records->owed = false;

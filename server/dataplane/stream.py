@@ -44,7 +44,17 @@ class TlsStream:
     :param received: what came from the socket already: the ClientHello.
     """
 
-    __slots__ = ("_barren", "_most", "_path", "_sock", "_tls", "_turn", "drained", "waiting")
+    __slots__ = (
+        "_barren",
+        "_most",
+        "_path",
+        "_rich",
+        "_sock",
+        "_tls",
+        "_turn",
+        "drained",
+        "waiting",
+    )
 
     def __init__(self, sock: socket.socket, tls: TlsEnd, received: Bytes = b"") -> None:
         self._sock = sock
@@ -52,6 +62,7 @@ class TlsStream:
         tls.feed(received)
         self._barren, self._most = 0, _HANDSHAKE
         self._turn = _CAREFUL
+        self._rich = False
         self._path = UNKNOWN
         #: Whether the socket had no more than was received last.
         self.drained = True
@@ -65,13 +76,14 @@ class TlsStream:
     def receive(self, *, large: bool = False) -> bool:
         """Read what the socket has, up to one turn's worth; return whether the stream goes on.
 
-        :param large: whether there may be a large turn, as for no stranger, if the last one was full.
+        :param large: whether there may be a large turn, as for no stranger, if the last one was full, and
+            brought content enough.
         :raises OSError: if the connection is broken, or brings nothing but TLS for its own sake.
         """
         if self._barren > self._most:
             raise ConnectionAbortedError(0, "TLS without content")
         try:
-            most = _LARGE if large and not (self.drained or self._barren) else self._turn
+            most = _LARGE if large and self._rich and not self.drained else self._turn
             count = self._tls.receive(self._sock.fileno(), most)
         except BlockingIOError:
             return True
@@ -110,6 +122,7 @@ class TlsStream:
         if content:
             self._barren = max(0, self._barren - _WORTH * content - _ALLOWED)
         self._turn = _CAREFUL if self._barren else _TURN
+        self._rich = content > _TURN // 2
 
     def read_all(self, buffer: memoryview, end: int) -> tuple[int, bool]:
         """Decrypt all that was received into ``buffer``, behind the ``end`` bytes that are in it.

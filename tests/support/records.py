@@ -6,6 +6,7 @@ import contextlib
 import socket
 import ssl
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -109,8 +110,13 @@ class Reader(_Side):
         return found
 
 
-def shake(server: TlsEnd, suite: str = USUAL) -> tuple[Writer, Reader]:
-    """Shake hands in memory; return how the client writes and reads from then on."""
+def shake(
+    server: TlsEnd, suite: str = USUAL, *, step: Callable[[], bool] | None = None
+) -> tuple[Writer, Reader]:
+    """Shake hands in memory; return how the client writes and reads from then on.
+
+    :param step: has the server go on, in place of its ``handshake``; the client does until it is done.
+    """
     secrets: dict[str, bytes] = {}
 
     def hear(_: SSL.Connection, line: bytes) -> None:
@@ -123,12 +129,13 @@ def shake(server: TlsEnd, suite: str = USUAL) -> tuple[Writer, Reader]:
     context.set_keylog_callback(hear)
     client = SSL.Connection(context, None)
     client.set_connect_state()
-    done = False
-    while not done:
+    done = shaken = False
+    while not (done or (shaken and step)):
         with contextlib.suppress(SSL.WantReadError):
             client.do_handshake()
+            shaken = True
         server.feed(client.bio_read(1 << 16))
-        done = server.handshake()
+        done = (step or server.handshake)()
         if answer := server.output():
             client.bio_write(answer)
     assert client.get_cipher_name() == suite

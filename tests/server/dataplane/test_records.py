@@ -3,7 +3,9 @@ ssl says what is right, and what is compiled, which has its own records, does th
 """
 
 import random
+import socket
 import ssl
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +30,8 @@ from tests.support.records import (
     Writer,
     shake,
 )
+from tests.support.requirements import require
+from tests.support.waiting import PATIENCE
 
 _LARGEST = 16384
 _BUFFER = memoryview(bytearray(400_000))
@@ -268,6 +272,61 @@ def test_many_requests_have_an_answer(context: Context) -> None:
     assert last == (CONTENT, b"after it")
     assert 1 <= len(answers) <= 50
     assert set(answers) == {(HANDSHAKE, UPDATE)}
+
+
+def test_a_flood_of_key_updates_is_cut_off(context: Context) -> None:
+    """What is compiled takes so many in a turn, so that a turn has its bounds; nobody sends two."""
+    server = context.begin()
+    writer, reader = shake(server)
+    few = b"".join(writer.update() for _ in range(256))
+    assert seen(server, reader, few + writer.content(b"text")) == Seen(b"text")
+    many = b"".join(writer.update() for _ in range(257))
+    if isinstance(context, PythonContext):
+        assert seen(server, reader, many) == Seen(b"")
+    else:
+        assert seen(server, reader, many) == Seen(b"", UNEXPECTED, alive=False)
+
+
+def test_a_handshake_may_end_by_reading(context: Context) -> None:
+    """OpenSSL has counted the records that were read; nobody may begin anew."""
+    server = context.begin()
+    writer, reader = shake(server, step=lambda: server.read(_BUFFER) is not None)
+    server.write(b"ours")
+    assert server.handshake()
+    server.write(b"and ours")
+    assert reader.read(server.output()) == [(CONTENT, b"ours"), (CONTENT, b"and ours")]
+    for text in (b"first", b"second"):
+        assert seen(server, reader, writer.content(text)) == Seen(text)
+
+
+@pytest.mark.parametrize("size", [512, 4096])
+def test_a_client_that_takes_small_records_alone(context: Context, size: int) -> None:
+    """RFC 6066 4; there is no library for Python that asks for it."""
+    require("openssl", root=False)
+    command = ("openssl", "s_client", "-quiet", "-tls1_3", "-maxfraglen", str(size), "-connect")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        with subprocess.Popen(
+            (*command, address),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as client:
+            listening.settimeout(PATIENCE)
+            plain, _ = listening.accept()
+            with plain:
+                plain.settimeout(PATIENCE)
+                server = context.begin()
+                done = False
+                while not done:
+                    server.feed(plain.recv(70_000))
+                    done = server.handshake()
+                    plain.sendall(server.output())
+                server.write(bytes(20_000))
+                server.shut()
+                plain.sendall(server.output())
+                told, _ = client.communicate(timeout=PATIENCE)
+    assert told == bytes(20_000)
 
 
 def test_after_its_goodbye_a_client_may_listen(context: Context) -> None:
