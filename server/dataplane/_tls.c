@@ -357,6 +357,8 @@ static PyObject *receive(TlsEnd *self, PyObject *arguments) {
         self->in.end += (size_t)count;
     if (!waiting(&self->in))
         release(&self->in, true);
+    else if (self->ssl && SSL_in_init(self->ssl))
+        shrink(&self->in); /* a stranger's step may have to wait for its turn */
     return count < 0 ? NULL : PyLong_FromSsize_t(count);
 }
 
