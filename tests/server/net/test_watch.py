@@ -39,6 +39,9 @@ class Loop:
     def remove_writer(self, descriptor: int) -> None:
         self.writers.pop(descriptor, None)
 
+    def time(self) -> float:
+        return 0.0
+
     def call_later(self, seconds: float, call: Callable[[], None]) -> None:
         assert seconds == REST
         self.rests.append(call)
@@ -187,6 +190,17 @@ def test_a_timer_is_set_once_for_a_deadline_and_again_behind_it() -> None:
     assert len(world.loop.timers) == 2
     world.set(UP, deadline=None)
     assert world.loop.timers[1].cancelled
+
+
+def test_far_deadlines_come_together_and_near_ones_when_they_are_due() -> None:
+    world = World()
+    for deadline in (0.01, 9.99, 10.0, 59.91, 59.95, 60.01):
+        world.set(UP, deadline=deadline)
+        assert deadline <= world.loop.due[-1] < deadline + 0.1
+    at = [timer.at for timer in world.loop.timers]
+    assert at[:3] == [0.01, 9.99, 10.0]
+    assert at[3] == at[4] == pytest.approx(60.0)
+    assert at[5] == pytest.approx(60.1)
 
 
 @pytest.mark.parametrize("waiting", [0, 1, CROWD])
