@@ -43,7 +43,7 @@ BEFORE: Final = 100
 WATCHED: Final = 60.0
 _WORKERS: Final = 2
 #: Seconds until what a login needs for a while is given back.
-_SETTLED: Final = 5.0
+_SETTLED: Final = 3.0
 #: Sessions of each process of clients that end, whose end is measured.
 _ENDINGS: Final = 100
 #: Clients of each process that log in at a time, where it is not about the storm.
