@@ -3,8 +3,8 @@
  * begin() returns, nothing else.
  *
  * Limited API of Python 3.11, OpenSSL from 3.0 on. OpenSSL computes all that is TLS, but for records of
- * TLS 1.3 (_records.h); what is here are the settings, which are those of openssl.py, and loops. Every read and write is inside a buffer
- * whose size was compared before.
+ * TLS 1.3 (_records.h); what is here are the settings, which are those of openssl.py, and loops. Every
+ * read and write is inside a buffer whose size was compared before.
  *
  * Python's lock is let go of in a handshake alone, which takes milliseconds, in a thread of its own.
  */
@@ -386,7 +386,7 @@ static PyObject *handshake(TlsEnd *self, PyObject *unused) {
     return PyBool_FromLong(done == 1);
 }
 
-/* Put a record in front of the client, or what is left of the connection if there is no room. */
+/* Put a record into what is to be sent; false if there is no room, or nothing can be encrypted. */
 static bool put_record(TlsEnd *self, unsigned char type, const char *data, size_t size) {
     Queue *out = &self->out;
     if (!reserve(out, size + FRAME, true))
