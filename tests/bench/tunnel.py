@@ -320,7 +320,7 @@ class Pump:
 
     def _came(self, otherwise: float) -> float:
         """Return when what is to be read next came, which what was read did not come after."""
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(OSError):  # there is nothing more, or never will be
             _, told, *_ = self._raw.recvmsg(
                 1, socket.CMSG_SPACE(_TIMESPEC.size), socket.MSG_PEEK | socket.MSG_DONTWAIT
             )
