@@ -299,7 +299,8 @@ def test_an_init_script_where_there_is_no_systemd(plain: Machine, network: Netwo
     # cron's three jobs, as it runs them
     jobs = [line.split("root", 1)[1] for line in plain.read(cron).splitlines() if "root" in line]
     pid = plain.run("sh", "-c", "cat /run/sstpca-*.pid").stdout.strip()
-    plain.run("sh", "-c", f"kill -KILL {pid}")
+    # its workers see at their next beat that it is gone, and hold its lock until then; cron comes each minute
+    plain.run("sh", "-c", f"kill -KILL {pid}; sleep 3")
     for job in jobs:
         plain.run("sh", "-c", job)
     assert plain.run("sh", "-c", "cat /run/sstpca-*.pid").stdout.strip() != pid
