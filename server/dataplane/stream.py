@@ -48,7 +48,6 @@ class TlsStream:
         "_barren",
         "_most",
         "_path",
-        "_rich",
         "_sock",
         "_tls",
         "_turn",
@@ -62,7 +61,6 @@ class TlsStream:
         tls.feed(received)
         self._barren, self._most = 0, _HANDSHAKE
         self._turn = _CAREFUL
-        self._rich = False
         self._path = UNKNOWN
         #: Whether the socket had no more than was received last.
         self.drained = True
@@ -83,7 +81,7 @@ class TlsStream:
         if self._barren > self._most:
             raise ConnectionAbortedError(0, "TLS without content")
         try:
-            most = _LARGE if large and self._rich and not self.drained else self._turn
+            most = self._turn if large else min(self._turn, _TURN)
             count = self._tls.receive(self._sock.fileno(), most)
         except BlockingIOError:
             return True
@@ -121,8 +119,10 @@ class TlsStream:
         """Count what the last turn brought: little content for much ciphertext is an attack."""
         if content:
             self._barren = max(0, self._barren - _WORTH * content - _ALLOWED)
-        self._turn = _CAREFUL if self._barren else _TURN
-        self._rich = content > _TURN // 2
+        if self._barren:
+            self._turn = _CAREFUL
+        else:
+            self._turn = _LARGE if content > _TURN // 2 and not self.drained else _TURN
 
     def read_all(self, buffer: memoryview, end: int) -> tuple[int, bool]:
         """Decrypt all that was received into ``buffer``, behind the ``end`` bytes that are in it.
