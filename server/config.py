@@ -48,6 +48,11 @@ class Hooks:
     down: Path | None = None
     seconds: float = 10.0
 
+    @property
+    def wanted(self) -> bool:
+        """Whether there is a program that wants to know of anything."""
+        return not (self.up is None and self.down is None)
+
 
 NO_HOOKS: Final = Hooks()
 

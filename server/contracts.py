@@ -122,6 +122,10 @@ class CertificateRefused(Exception):
     """
 
 
+class SessionRefused(Exception):
+    """What was promised to a login cannot become a session any more; the message says why."""
+
+
 @enum.unique
 class Access(enum.Flag):
     """What is closed to a client, or between others and it, unless its lease opens it.

@@ -30,7 +30,7 @@ def hooked(sessions: Sessions, hooks: Hooks) -> Iterator[Sessions]:
 
     At the end, those of sessions that nobody closed are told as well, and the last are waited for.
     """
-    if hooks.up is None and hooks.down is None:
+    if not hooks.wanted:
         yield sessions
         return
     made = HookedSessions(sessions, hooks)

@@ -4,12 +4,15 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from ..contracts import CertificateRefused
+from ..contracts import CertificateRefused, SessionRefused
 from ..errors import ServerError
 from ..net.tun import Descriptor
 from .codec import Codec, codec_of, together
+
+#: Exceptions of the contracts that are no more than what they say.
+_REFUSALS: Final = {"certificate": CertificateRefused, "session": SessionRefused}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +89,9 @@ def describe(error: Exception, trace: str) -> tuple[str, str, str]:
     """Return an exception as a message has it: what it is, what it says, and what goes with that."""
     if isinstance(error, ServerError):
         return "server", str(error), error.hint
-    if isinstance(error, CertificateRefused):
-        return "certificate", str(error), ""
+    for kind, refusal in _REFUSALS.items():
+        if isinstance(error, refusal):
+            return kind, str(error), ""
     return "other", str(error), trace
 
 
@@ -95,8 +99,8 @@ def exception_of(kind: str, message: str, more: str) -> Exception:
     """Return the exception that :func:`describe` has described."""
     if kind == "server":
         return ServerError(message, more)
-    if kind == "certificate":
-        return CertificateRefused(message)
+    if kind in _REFUSALS:
+        return _REFUSALS[kind](message)
     error = KeeperError(message)
     error.add_note(more)
     return error

@@ -72,12 +72,6 @@ class OwnSessions(Protocol):
         :raises ServerError: if the user has not logged in through this worker.
         """
 
-    def bind(self, session: int) -> str:
-        """The binding holds: make what was promised a session; see :meth:`..contracts.Sessions.bind`.
-
-        :raises ServerError: if it was not promised to this worker.
-        """
-
     def up(self, session: int) -> None:
         """IP flows for the first time; see :meth:`..contracts.Sessions.up`."""
 
@@ -103,9 +97,12 @@ class OwnInterfaces(Protocol):
     """The interfaces of the worker's sessions. Several threads may call, each for another session."""
 
     def make(self, session: int) -> Tun:
-        """Return a new interface that has the addresses and permissions of the session, and is up.
+        """The binding holds: make what was promised a session, as :meth:`..contracts.Sessions.bind` does.
 
-        :raises ServerError: if the session is not bound or has one, or the machine does not let us.
+        :returns: a new interface that has its addresses and permissions, and is up.
+        :raises SessionRefused: if there can be no session any more.
+        :raises ServerError: if it was not promised to this worker, or is one already, or the machine
+            does not let us.
         """
 
     def set_mtu(self, session: int, mtu: int) -> None:

@@ -42,10 +42,8 @@ class KernelInterfaces:
         self._config = config
 
     def make(self, session: int) -> Tun:
-        """Return a new interface that has the addresses and permissions of the session, and is up."""
-        kept = self._sessions.find(session)
-        if not kept.bound or kept.name:
-            raise ServerError(f"session {session} is to have no interface now")
+        """Make a session of what was promised, and an interface with its addresses and permissions."""
+        kept = self._sessions.bind(session)
         prefix = self._config.interface
         tun = _open(prefix, session)
         try:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ..contracts import UNSHAPED, Account, FailedLogin, Lease, Sessions
+from ..contracts import UNSHAPED, Account, FailedLogin, Lease, SessionRefused, Sessions
 from ..errors import ServerError
 from ..net import shaping
 from ..net.tun import name_of, take_away
@@ -64,16 +64,20 @@ class KeptSessions:
                 self._kept[lease.session] = Kept(lease)
             return lease
 
-    def bind(self, session: int) -> str:
+    def bind(self, session: int) -> Kept:
         """Make what was promised a session.
 
-        :raises ServerError: if it was not promised to this worker.
+        :raises SessionRefused: if there can be none any more.
+        :raises ServerError: if it was not promised to this worker, or is one already.
         """
         with self._lock:
             kept = self.find(session)
-            refusal = self._sessions.bind(session, name_of(self._prefix, session))
-            kept.bound = not refusal
-            return refusal
+            if kept.bound:
+                raise ServerError(f"session {session} is there already")
+            if refusal := self._sessions.bind(session, name_of(self._prefix, session)):
+                raise SessionRefused(refusal)
+            kept.bound = True
+            return kept
 
     def up(self, session: int) -> None:
         """IP flows for the first time.

@@ -42,19 +42,16 @@ class Admission:
                 await self._release(lease)
         return lease
 
-    async def give(self) -> str:
+    async def give(self) -> None:
         """Make it a session, with an interface that is ready.
 
-        :returns: why there is none; empty if there is.
+        :raises SessionRefused: if it cannot be one any more.
         :raises ServerError: if the machine does not let us.
         """
         if self.lease is None:
             raise ServerError("there is nothing to give")
-        refusal = await self._shared.ask(self._shared.sessions.bind, self.lease.session)
-        if refusal or self._over:
-            return refusal
-        await self.interface.make(self.lease)
-        return ""
+        if not self._over:
+            await self.interface.make(self.lease)
 
     def news(self, lease: Lease, up: Up) -> str:
         """Return what the client has now that no line of the log has named yet; empty if nothing.
@@ -71,7 +68,8 @@ class Admission:
     def up(self, lease: Lease) -> None:
         """IP flows for the first time: whoever wants to know is told, and the session goes on."""
         self._shared.tally.up(time.monotonic() - self._began)
-        self._shared.spawn(self._tell_up(lease))
+        if self._shared.config.hooks.wanted:
+            self._shared.spawn(self._tell_up(lease))
 
     async def _tell_up(self, lease: Lease) -> None:
         try:

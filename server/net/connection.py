@@ -5,7 +5,7 @@ from functools import partial
 from time import thread_time
 from typing import Any, Final, assert_never
 
-from ..contracts import Account
+from ..contracts import Account, SessionRefused
 from ..dataplane.inbound import Inbound
 from ..dataplane.outbound import Outbound
 from ..dataplane.stream import TlsStream
@@ -429,11 +429,13 @@ class Connection:
 
     async def _give(self) -> None:
         """Give the client its interface; what it has sent since its Call-Connected waits for that."""
-        refusal = await self._admission.give()
-        if refusal:
-            self._caller.waste(refusal)
-            self.terminate(refusal)
-        elif self._happen(ConnectionEvent.GIVEN):
+        try:
+            await self._admission.give()
+        except SessionRefused as refusal:
+            self._caller.waste(str(refusal))
+            self.terminate(str(refusal))
+            return
+        if self._happen(ConnectionEvent.GIVEN):
             self._tell(lambda _: self._session.bound())
 
     def _bring_up(self, up: Up) -> None:

@@ -44,10 +44,11 @@ class Interface:
         self.offload = Offload.NONE
 
     async def make(self, lease: Lease) -> None:
-        """Make it, with the addresses and permissions of ``lease``.
+        """Make what ``lease`` promises a session, and the interface with its addresses and permissions.
 
         If it was closed meanwhile, it is gone again at once.
 
+        :raises SessionRefused: if there can be no session any more.
         :raises ServerError: if the machine does not let us.
         """
         self._session = session = lease.session

@@ -76,7 +76,8 @@ class MsChapV2Proof:
         Of ``DOMAIN\user`` Windows hashes the user alone, as RFC 2759 4 wants it; Open SSTP Client
         the whole. The bytes are those that were sent.
         """
-        found = self._made_of((mschapv2.without_domain(self.name), self.name), password_hash)
+        names = dict.fromkeys((mschapv2.without_domain(self.name), self.name))
+        found = self._made_of(names, password_hash)
         return self._hashed(found[0]) if found else None
 
     def _made_of(self, names: Iterable[bytes], password_hash: bytes) -> list[bytes]:

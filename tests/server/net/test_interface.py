@@ -74,9 +74,6 @@ class Book:
     def promise(self, account: Account, *, peer: str, client: str) -> Lease | None:
         return LEASE
 
-    def bind(self, session: int) -> str:
-        return ""
-
     def traced(self, order: int, records: bytes) -> None:
         raise AssertionError("nothing is traced")
 
