@@ -2,8 +2,8 @@
  * ssl does for each of them (it lets go of Python's lock, and takes it again). Context() and what its
  * begin() returns, nothing else.
  *
- * Limited API of Python 3.11, OpenSSL from 3.0 on. OpenSSL computes all that is TLS, but for records of
- * TLS 1.3 (_records.h); what is here are the settings, which are those of openssl.py, and loops. Every
+ * Limited API of Python 3.11, OpenSSL from 3.0 on. OpenSSL computes all that is TLS, but for records after
+ * the handshake (_records.h); what is here are the settings, which are those of openssl.py, and loops. Every
  * read and write is inside a buffer whose size was compared before.
  *
  * Python's lock is let go of in a handshake alone, which takes milliseconds, in a thread of its own.
@@ -146,6 +146,9 @@ typedef struct {
     SSL *ssl;         /* until records take over */
     Records *records; /* before that, as far as the secrets are known */
     Queue in, out;
+    unsigned char explicit[EXPLICIT]; /* of the nonce of our Finished, if that is what OpenSSL wrote last */
+    bool finished;
+    unsigned came, sent; /* records since a ChangeCipherSpec of TLS 1.2, in a handshake */
     size_t content, behind; /* of a record that was decrypted in its place: what is not read yet, and
                              * what is no content behind it */
     bool busy;        /* in a handshake, without Python's lock */
@@ -154,6 +157,15 @@ typedef struct {
 static void hear_secret(const SSL *ssl, const char *line) {
     TlsEnd *self = BIO_get_data(SSL_get_rbio(ssl));
     keep_secret(&self->records, line);
+}
+
+static void count_record(int ours, int version, int type, const void *data, size_t size, SSL *ssl,
+                         void *argument) {
+    (void)version, (void)size, (void)ssl;
+    TlsEnd *self = argument;
+    unsigned *count = ours ? &self->sent : &self->came;
+    if (type == SSL3_RT_HEADER)
+        *count = *(const unsigned char *)data == SSL3_RT_CHANGE_CIPHER_SPEC ? 0 : *count + 1;
 }
 
 /* The settings */
@@ -251,7 +263,13 @@ static int read_memory(BIO *bio, char *buffer, int size) {
 static int write_memory(BIO *bio, const char *data, int size) {
     TlsEnd *self = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
-    return size > 0 && put(&self->out, data, (size_t)size, !self->busy) ? size : -1;
+    if (size <= 0 || !put(&self->out, data, (size_t)size, !self->busy))
+        return -1;
+    static const unsigned char head[HEADER] = {HANDSHAKE, 3, 3, 0, FINISHED - HEADER};
+    self->finished = size >= FINISHED && !memcmp(data + size - FINISHED, head, HEADER);
+    if (self->finished)
+        memcpy(self->explicit, data + size - FINISHED + HEADER, EXPLICIT);
+    return size;
 }
 
 static long control_memory(BIO *bio, int command, long number, void *pointer) {
@@ -276,7 +294,8 @@ static PyObject *begin(Context *self, PyObject *unused) {
     tls->in = tls->out = (Queue){NULL, 0, 0, 0};
     tls->records = NULL;
     tls->content = tls->behind = 0;
-    tls->busy = false;
+    tls->busy = tls->finished = false;
+    tls->came = tls->sent = 0;
     ERR_clear_error();
     tls->ssl = SSL_new(self->context);
     BIO *bio = BIO_new(memory);
@@ -288,6 +307,8 @@ static PyObject *begin(Context *self, PyObject *unused) {
     BIO_set_data(bio, tls);
     BIO_set_init(bio, 1);
     SSL_set_bio(tls->ssl, bio, bio);
+    SSL_set_msg_callback(tls->ssl, count_record);
+    SSL_set_msg_callback_arg(tls->ssl, tls);
     SSL_set_accept_state(tls->ssl);
     return (PyObject *)tls;
 }
@@ -332,10 +353,16 @@ static PyObject *feed(TlsEnd *self, PyObject *argument) {
 
 /* After a handshake: let go of what is for that alone, if the records can do without. */
 static void settle(TlsEnd *self, bool ours) {
-    if (ours && self->records && take_over(self->records, self->ssl)) {
+    if (ours && !self->records)
+        self->records = OPENSSL_zalloc(sizeof *self->records);
+    bool first = self->came == 1 && self->sent == 1;
+    if (ours && self->records &&
+        take_over(self->records, self->ssl, first, self->finished ? self->explicit : NULL)) {
+        SSL_set_shutdown(self->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* it is still remembered */
         SSL_free(self->ssl);
         self->ssl = NULL;
     } else {
+        SSL_set_msg_callback(self->ssl, NULL);
         free_records(self->records);
         self->records = NULL;
     }
@@ -391,22 +418,23 @@ static bool put_record(TlsEnd *self, unsigned char type, const char *data, size_
     Queue *out = &self->out;
     if (!reserve(out, size + FRAME, true))
         return false;
-    if (!seal(self->records, type, data, size, (unsigned char *)out->data + out->end)) {
+    size_t whole = seal(self->records, type, data, size, (unsigned char *)out->data + out->end);
+    if (!whole)
         self->records->fault = OURS;
-        return false;
-    }
-    out->end += size + FRAME;
-    return true;
+    out->end += whole;
+    return whole;
 }
 
 /* Have the client told why it goes no further. */
 static void break_off(TlsEnd *self, Fault fault) {
     self->records->fault = fault;
+    forget_session(self->records);
     if (fault.alert != UNSAID && !self->records->said)
         put_record(self, ALERT, (char[]){FATAL, (char)fault.alert}, 2);
 }
 
-/* At the end of a turn: answer a KeyUpdate, however many there were (RFC 8446 4.6.3). */
+/* At the end of a turn: answer a KeyUpdate, however many there were (RFC 8446 4.6.3), or a ClientHello
+ * (RFC 5246 7.2.2). */
 static void answer(TlsEnd *self) {
     static const char update[UPDATE] = {KEY_UPDATE, 0, 0, 1, 0};
     Records *records = self->records;
@@ -415,7 +443,9 @@ static void answer(TlsEnd *self) {
     if (!records || !records->owed || records->said || records->fault.reason)
         return;
     records->owed = false;
-    if (!put_record(self, HANDSHAKE, update, UPDATE) || !next_secret(records, &records->out))
+    if (records->layout != INNER)
+        put_record(self, ALERT, (char[]){WARNING, (char)SSL_AD_NO_RENEGOTIATION}, 2);
+    else if (!put_record(self, HANDSHAKE, update, UPDATE) || !next_secret(records, &records->out))
         break_off(self, OURS);
 }
 
@@ -427,11 +457,11 @@ static Outcome decrypt(TlsEnd *self, char *buffer, size_t room, size_t *count) {
     if (waiting(&self->in) < HEADER)
         return WANTING;
     unsigned char *record = (unsigned char *)self->in.data + self->in.begin;
-    Fault fault = judge(record);
-    size_t size = HEADER + length_of(record);
+    Fault fault = judge(self->records, record);
+    size_t size = HEADER + length_of(record), before = HEADER + explicit_of(self->records);
     if (!fault.reason && waiting(&self->in) < size)
         return WANTING;
-    unsigned char *to = size - HEADER - TAG <= room ? (unsigned char *)buffer : record + HEADER;
+    unsigned char *to = size - before - TAG <= room ? (unsigned char *)buffer : record + before;
     Held held = {0, 0};
     if (!fault.reason)
         fault = open_up(self->records, record, to, &held);
@@ -445,9 +475,9 @@ static Outcome decrypt(TlsEnd *self, char *buffer, size_t room, size_t *count) {
         take(&self->in, size, true);
         *count = held.type == DATA ? held.size : 0;
     } else {
-        self->in.begin += HEADER;
+        self->in.begin += before;
         self->content = held.size;
-        self->behind = size - HEADER - held.size;
+        self->behind = size - before - held.size;
     }
     return GOT;
 }

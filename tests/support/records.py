@@ -3,6 +3,7 @@ KeyUpdates as a test wants, padding, alerts, and what no client may send. No lib
 """
 
 import contextlib
+import random
 import socket
 import ssl
 import struct
@@ -143,6 +144,32 @@ def shake(
         Writer(secrets["CLIENT_TRAFFIC_SECRET_0"], suite),
         Reader(secrets["SERVER_TRAFFIC_SECRET_0"], suite),
     )
+
+
+def deliver(
+    server: TlsEnd, data: bytes, chance: random.Random, between: Callable[[], None]
+) -> bytes:
+    """Let the server have records in any pieces, and return what it reads into buffers of any size.
+
+    :param between: called after each piece.
+    """
+    buffer = memoryview(bytearray(400_000))
+    found = b""
+    while data:
+        size = chance.choice((1, 5, 100, 70_000))
+        piece, data = data[:size], data[size:]
+        server.feed(piece)
+        if chance.random() < 0.5:
+            end, alive = server.read_all(buffer, 0)
+            assert alive
+            found += bytes(buffer[:end])
+        else:
+            while count := server.read(buffer[: chance.choice((1, 100, 1401, 20_000))]):
+                found += bytes(buffer[:count])
+            # nothing was received, which is not the end
+            assert count is None
+        between()
+    return found
 
 
 def connect(plain: socket.socket, keys: Path) -> tuple[ssl.SSLSocket, Writer]:

@@ -98,7 +98,7 @@ def test_fuzzing(sanitized: dict[str, Path], name: str) -> None:
         (SOURCE, "length > end - position)", "false)"),
         (SOURCE, "if (OVERHEAD + length > there - *end ||", "if ("),
         (TLS_SOURCE, " || end > data.len", ""),
-        (TLS_SOURCE, "size - HEADER - TAG <= room", "room"),
+        (TLS_SOURCE, "size - before - TAG <= room", "room"),
     ],
 )
 def test_a_missing_check_is_found(tmp_path: Path, whole: Path, check: str, broken: str) -> None:
