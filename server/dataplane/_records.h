@@ -89,8 +89,8 @@ typedef struct {
     uint32_t skipped;   /* what is missing of a ClientHello */
     unsigned char message[UPDATE]; /* a KeyUpdate, or a message's beginning, as far as it came */
     unsigned char held;
-    unsigned char warnings; /* that came since there was content */
-    short updates; /* in this turn, and in TLS 1.2 ClientHellos */
+    unsigned char warnings; /* since anything else came */
+    short updates; /* in this turn; in TLS 1.2 ClientHellos */
     bool owed;  /* a KeyUpdate, in answer to the client's; in TLS 1.2 that nothing is negotiated anew */
     bool ended; /* by the client */
     bool said;  /* that we end it */
@@ -178,7 +178,7 @@ static bool next_secret(const Records *records, Way *way) {
     return done && use_secret(records, way);
 }
 
-/* RFC 5246 6.3: keys and nonces of TLS 1.2. The Finished was the first record of either side. */
+/* RFC 5246 6.3: keys and nonces of TLS 1.2, with which either side has sent its Finished. */
 static bool use_master_secret(Records *records, const SSL *ssl) {
     unsigned char master[SSL_MAX_MASTER_KEY_LENGTH], seed[2 * SSL3_RANDOM_SIZE];
     unsigned char made[2 * (EVP_MAX_KEY_LENGTH + NONCE)], *next = made;
