@@ -184,7 +184,7 @@ static bool use_master_secret(Records *records, const SSL *ssl) {
     unsigned char made[2 * (EVP_MAX_KEY_LENGTH + NONCE)], *next = made;
     size_t key = (size_t)EVP_CIPHER_get_key_length(records->cipher);
     size_t nonce = records->layout == SALTED ? SALT : NONCE;
-    size_t size = SSL_SESSION_get_master_key(records->session, master, sizeof master);
+    size_t size = SSL_SESSION_get_master_key(SSL_get_session(ssl), master, sizeof master);
     static char label[] = "key expansion";
     OSSL_PARAM parameters[] = {
         OSSL_PARAM_construct_utf8_string("digest", (char *)EVP_MD_get0_name(records->digest), 0),
@@ -251,7 +251,7 @@ static bool take_over(Records *records, SSL *ssl, bool first, const unsigned cha
         return false;
     if (records->layout == INNER)
         return use_secret(records, &records->in) && use_secret(records, &records->out);
-    return remember(records, ssl) && use_master_secret(records, ssl);
+    return use_master_secret(records, ssl) && remember(records, ssl);
 }
 
 /* Return what is between a record's header and what is encrypted, in bytes. */

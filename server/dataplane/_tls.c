@@ -461,10 +461,12 @@ static Outcome decrypt(TlsEnd *self, char *buffer, size_t room, size_t *count) {
     size_t size = HEADER + length_of(record), before = HEADER + explicit_of(self->records);
     if (!fault.reason && waiting(&self->in) < size)
         return WANTING;
-    unsigned char *to = size - before - TAG <= room ? (unsigned char *)buffer : record + before;
+    unsigned char *to = record;
     Held held = {0, 0};
-    if (!fault.reason)
+    if (!fault.reason) {
+        to = size - before - TAG <= room ? (unsigned char *)buffer : record + before;
         fault = open_up(self->records, record, to, &held);
+    }
     if (!fault.reason && held.type != DATA)
         fault = hear(self->records, held, to);
     if (fault.reason) {
