@@ -181,7 +181,7 @@ static bool next_secret(const Records *records, Way *way) {
 /* RFC 5246 6.3: keys and nonces of TLS 1.2, with which either side has sent its Finished. */
 static bool use_master_secret(Records *records, const SSL *ssl) {
     unsigned char master[SSL_MAX_MASTER_KEY_LENGTH], seed[2 * SSL3_RANDOM_SIZE];
-    unsigned char made[2 * (EVP_MAX_KEY_LENGTH + NONCE)], *next = made;
+    unsigned char made[2 * (EVP_MAX_KEY_LENGTH + NONCE)];
     size_t key = (size_t)EVP_CIPHER_get_key_length(records->cipher);
     size_t nonce = records->layout == SALTED ? SALT : NONCE;
     size_t size = SSL_SESSION_get_master_key(SSL_get_session(ssl), master, sizeof master);
@@ -195,13 +195,12 @@ static bool use_master_secret(Records *records, const SSL *ssl) {
     EVP_KDF_CTX *expansion = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
     bool done = expansion && SSL_get_server_random(ssl, seed, SSL3_RANDOM_SIZE) == SSL3_RANDOM_SIZE &&
                 SSL_get_client_random(ssl, seed + SSL3_RANDOM_SIZE, SSL3_RANDOM_SIZE) == SSL3_RANDOM_SIZE &&
-                EVP_KDF_derive(expansion, made, 2 * (key + nonce), parameters) == 1;
-    for (int place = 0; done && place < 2; place++, next += key)
-        done = EVP_CipherInit_ex((place ? &records->out : &records->in)->cipher, NULL, NULL, next, NULL,
-                                 -1) == 1;
+                EVP_KDF_derive(expansion, made, 2 * (key + nonce), parameters) == 1 &&
+                EVP_CipherInit_ex(records->in.cipher, NULL, NULL, made, NULL, -1) == 1 &&
+                EVP_CipherInit_ex(records->out.cipher, NULL, NULL, made + key, NULL, -1) == 1;
     if (done) {
-        memcpy(records->in.nonce, next, nonce);
-        memcpy(records->out.nonce, next + nonce, nonce);
+        memcpy(records->in.nonce, made + 2 * key, nonce);
+        memcpy(records->out.nonce, made + 2 * key + nonce, nonce);
         records->in.sequence = records->out.sequence = 1;
     }
     EVP_KDF_CTX_free(expansion);
@@ -235,11 +234,13 @@ static bool take_over(Records *records, SSL *ssl, bool first, const unsigned cha
         records->layout = cipher == NID_chacha20_poly1305 ? OUTER : SALTED;
     else if (version != TLS1_3_VERSION || !records->in.known || !records->out.known)
         return false;
-    if (records->layout == SALTED && !explicit)
-        return false;
-    for (int place = 0; records->layout == SALTED && place < EXPLICIT; place++)
-        records->explicit = records->explicit << 8 | explicit[place];
-    records->explicit++;
+    if (records->layout == SALTED) {
+        if (!explicit)
+            return false;
+        for (int place = 0; place < EXPLICIT; place++)
+            records->explicit = records->explicit << 8 | explicit[place];
+        records->explicit++;
+    }
     records->cipher = EVP_get_cipherbynid(cipher);
     records->digest = SSL_CIPHER_get_handshake_digest(suite);
     records->in.cipher = EVP_CIPHER_CTX_new();

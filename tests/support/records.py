@@ -9,7 +9,7 @@ import ssl
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
@@ -144,6 +144,55 @@ def shake(
         Writer(secrets["CLIENT_TRAFFIC_SECRET_0"], suite),
         Reader(secrets["SERVER_TRAFFIC_SECRET_0"], suite),
     )
+
+
+class Writing(Protocol):
+    """A client's side, of either version."""
+
+    def content(self, data: bytes, /) -> bytes:
+        """Return a record with content."""
+
+
+class Reading(Protocol):
+    """What reads the server's records, of either version."""
+
+    def read(self, data: bytes, /) -> list[tuple[int, bytes]]:
+        """Return what is in whole records: of which kind, and what."""
+
+
+def damaged(writer: Writing, place: int = -1) -> bytes:
+    """Return a record with content in which a bit is another than it was."""
+    record = bytearray(writer.content(b"lost"))
+    record[place] ^= 1
+    return bytes(record)
+
+
+def twice(writer: Writing) -> bytes:
+    """Return the same record twice."""
+    return writer.content(b"once") * 2
+
+
+def in_disorder(writer: Writing) -> bytes:
+    """Return two records, the second one first."""
+    first, second = writer.content(b"first"), writer.content(b"second")
+    return second + first
+
+
+def check_both_ways(server: TlsEnd, writer: Writing, reader: Reading) -> None:
+    """Check that content of any size arrives in both directions, in records of at most 16,384 bytes."""
+    buffer = memoryview(bytearray(20_000))
+    for size in (1, 15, 16, 17, 1400, 16384):
+        text = random.Random(size).randbytes(size)
+        server.feed(writer.content(text))
+        assert server.read_all(buffer, 0) == (size, True)
+        assert buffer[:size] == text
+        assert server.output() == b""
+        server.write(text)
+        assert reader.read(server.output()) == [(CONTENT, text)]
+    server.write(bytes(40_000))
+    assert [len(text) for _, text in reader.read(server.output())] == [16384, 16384, 7232]
+    server.write_each(buffer, [3, 3, 10])
+    assert [len(text) for _, text in reader.read(server.output())] == [3, 7]
 
 
 def deliver(

@@ -3,7 +3,6 @@ and ChaCha20-Poly1305 (RFC 7905): alerts, ClientHellos, and what no client may s
 """
 
 import contextlib
-import hashlib
 import hmac
 import struct
 from collections.abc import Callable
@@ -91,9 +90,9 @@ class Reader(_Side):
     :ivar explicit: of the nonces that came, that of the Finished first.
     """
 
-    def __init__(self, suite: Suite, key: bytes, nonce: bytes, explicit: list[bytes]) -> None:
+    def __init__(self, suite: Suite, key: bytes, nonce: bytes) -> None:
         super().__init__(suite, key, nonce)
-        self.explicit = explicit
+        self.explicit: list[bytes] = []
 
     def read(self, data: bytes) -> list[tuple[int, bytes]]:
         """Return what is in whole records: of which kind, and what.
@@ -178,19 +177,18 @@ def _sides(client: SSL.Connection, suite: Suite, answers: bytes) -> tuple[Writer
     keys = [made[at : at + suite.key] for at in (0, suite.key)]
     rest = made[2 * suite.key :]
     nonces = [rest[at : at + suite.nonce] for at in (0, suite.nonce)]
-    place = answers.rindex(_FINISHED) + 5 if suite.nonce == 4 else 0
-    explicit = [answers[place : place + _EXPLICIT]] if suite.nonce == 4 else []
-    return Writer(suite, keys[0], nonces[0]), Reader(suite, keys[1], nonces[1], explicit)
+    reader = Reader(suite, keys[1], nonces[1])
+    if reader.salted:
+        place = answers.rindex(_FINISHED) + len(_FINISHED)
+        reader.explicit.append(answers[place : place + _EXPLICIT])
+    return Writer(suite, keys[0], nonces[0]), reader
 
 
 def _expand(digest: str, secret: bytes, seed: bytes) -> bytes:
     """P_hash, RFC 5246 5, as much of it as any suite needs."""
 
-    def mac(data: bytes) -> bytes:
-        return hmac.digest(secret, data, getattr(hashlib, digest))
-
     made, step = b"", seed
     while len(made) < 2 * (32 + 12):
-        step = mac(step)
-        made += mac(step + seed)
+        step = hmac.digest(secret, step, digest)
+        made += hmac.digest(secret, step + seed, digest)
     return made

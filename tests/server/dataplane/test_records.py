@@ -7,7 +7,6 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -15,9 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sstpca.server.dataplane.openssl import Context, PythonContext, TlsEnd
-from sstpca.server.net.offer import SUITES as OFFERED
-from tests.support import engines
-from tests.support.issuer import Issuer
 from tests.support.records import (
     ALERT,
     CONTENT,
@@ -28,8 +24,12 @@ from tests.support.records import (
     USUAL,
     Reader,
     Writer,
+    check_both_ways,
+    damaged,
     deliver,
+    in_disorder,
     shake,
+    twice,
 )
 from tests.support.requirements import require
 from tests.support.waiting import PATIENCE
@@ -40,19 +40,6 @@ _BUFFER = memoryview(bytearray(400_000))
 # RFC 8446 6: descriptions of alerts
 CLOSE, UNEXPECTED, BAD_MAC, OVERFLOW = 0, 10, 20, 22
 ILLEGAL, DECODE, VERSION, CANCELED = 47, 50, 70, 90
-
-
-@pytest.fixture(scope="module")
-def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("identity") / "server.pem"
-    path.write_bytes(Issuer.make().own.pem)
-    return path
-
-
-@pytest.fixture(scope="module", params=["python", "compiled"])
-def context(request: pytest.FixtureRequest, identity: Path) -> Context:
-    make = PythonContext if request.param == "python" else engines.compiled_tls()
-    return make(str(identity), OFFERED, "X25519", ssl.TLSVersion.TLSv1_2)
 
 
 @pytest.fixture(params=SUITES)
@@ -90,15 +77,7 @@ def test_the_vectors() -> None:
 def test_each_suite_both_ways(context: Context, suite: str) -> None:
     server = context.begin()
     writer, reader = shake(server, suite)
-    for size in (1, 15, 16, 17, 1400, _LARGEST):
-        text = random.Random(size).randbytes(size)
-        assert seen(server, reader, writer.content(text)) == Seen(text)
-        server.write(text)
-        assert reader.read(server.output()) == [(CONTENT, text)]
-    server.write(bytes(40_000))
-    assert [len(text) for _, text in reader.read(server.output())] == [_LARGEST, _LARGEST, 7232]
-    server.write_each(_BUFFER, [3, 3, 10])
-    assert [len(text) for _, text in reader.read(server.output())] == [3, 7]
+    check_both_ways(server, writer, reader)
     assert seen(server, reader, writer.update(UPDATE_BOTH) + writer.content(b"new keys")) == Seen(
         b"new keys"
     )
@@ -108,21 +87,6 @@ def test_each_suite_both_ways(context: Context, suite: str) -> None:
     assert reader.read(server.output()) == [(ALERT, bytes([1, CLOSE]))]
     with pytest.raises(ssl.SSLError, match="shutdown"):
         server.write(b"afterwards")
-
-
-def _damaged(writer: Writer) -> bytes:
-    record = bytearray(writer.content(b"lost"))
-    record[-1] ^= 1
-    return bytes(record)
-
-
-def _twice(writer: Writer) -> bytes:
-    return writer.content(b"once") * 2
-
-
-def _in_disorder(writer: Writer) -> bytes:
-    first, second = writer.content(b"first"), writer.content(b"second")
-    return second + first
 
 
 def _in_pieces(writer: Writer) -> bytes:
@@ -152,9 +116,9 @@ CASES: dict[str, tuple[Callable[[Writer], bytes], Seen]] = {
         Seen(b"one", OVERFLOW, alive=False),
     ),
     "zeros alone": (lambda w: w.encrypted(bytes(5)), Seen(b"", UNEXPECTED, alive=False)),
-    "damaged": (_damaged, Seen(b"", BAD_MAC, alive=False)),
-    "twice": (_twice, Seen(b"once", BAD_MAC, alive=False)),
-    "in disorder": (_in_disorder, Seen(b"", BAD_MAC, alive=False)),
+    "damaged": (damaged, Seen(b"", BAD_MAC, alive=False)),
+    "twice": (twice, Seen(b"once", BAD_MAC, alive=False)),
+    "in disorder": (in_disorder, Seen(b"", BAD_MAC, alive=False)),
     "of no kind": (lambda w: w.record(b"text", 99), Seen(b"", UNEXPECTED, alive=False)),
     "in the clear": (
         lambda w: w.content(b"text") + b"\x15\x03\x03\x00\x02\x01\x00",
@@ -245,7 +209,7 @@ def test_another_version(context: Context, version: int) -> None:
 def test_a_broken_end_says_why_each_time(context: Context) -> None:
     server = context.begin()
     writer, _ = shake(server)
-    server.feed(_damaged(writer))
+    server.feed(damaged(writer))
     with pytest.raises(ssl.SSLError) as error:
         server.read(_BUFFER)
     assert error.value.reason == "DECRYPTION_FAILED_OR_BAD_RECORD_MAC"

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from sstpca.server.dataplane.openssl import Context, PythonContext, TlsEnd
 from sstpca.server.net.offer import SUITES as OFFERED
 from tests.support import engines
-from tests.support.issuer import Issuer
-from tests.support.records import deliver
+from tests.support.records import check_both_ways, damaged, deliver, in_disorder, twice
 from tests.support.records_1_2 import (
     ALERT,
     CHANGE_CIPHER_SPEC,
@@ -39,26 +38,9 @@ CLOSE, UNEXPECTED, BAD_MAC, OVERFLOW, HANDSHAKE_FAILURE = 0, 10, 20, 22, 40
 ILLEGAL, DECODE, VERSION, INTERNAL, CANCELED, NO_RENEGOTIATION = 47, 50, 70, 80, 90, 100
 
 
-@pytest.fixture(scope="module")
-def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("identity") / "server.pem"
-    path.write_bytes(Issuer.make().own.pem)
-    return path
-
-
-def _context(engine: str, identity: Path) -> Context:
-    make = PythonContext if engine == "python" else engines.compiled_tls()
-    return make(str(identity), OFFERED, "X25519", ssl.TLSVersion.TLSv1_2)
-
-
-@pytest.fixture(scope="module", params=["python", "compiled"])
-def context(request: pytest.FixtureRequest, identity: Path) -> Context:
-    return _context(request.param, identity)
-
-
 @pytest.fixture
 def compiled(identity: Path) -> Context:
-    return _context("compiled", identity)
+    return engines.compiled_tls()(str(identity), OFFERED, "X25519", ssl.TLSVersion.TLSv1_2)
 
 
 class Seen(NamedTuple):
@@ -85,15 +67,7 @@ def refused(content: bytes, *alerts: int) -> Seen:
 def test_each_suite_both_ways(context: Context, suite: str) -> None:
     server = context.begin()
     writer, reader, _ = shake(server, suite)
-    for size in (1, 15, 16, 17, 1400, _LARGEST):
-        text = random.Random(size).randbytes(size)
-        assert seen(server, reader, writer.content(text)) == Seen(text)
-        server.write(text)
-        assert reader.read(server.output()) == [(CONTENT, text)]
-    server.write(bytes(40_000))
-    assert [len(text) for _, text in reader.read(server.output())] == [_LARGEST, _LARGEST, 7232]
-    server.write_each(_BUFFER, [3, 3, 10])
-    assert [len(text) for _, text in reader.read(server.output())] == [3, 7]
+    check_both_ways(server, writer, reader)
     server.shut()
     assert reader.read(server.output()) == [(ALERT, bytes([WARNING, CLOSE]))]
     with pytest.raises(ssl.SSLError, match="shutdown"):
@@ -101,21 +75,6 @@ def test_each_suite_both_ways(context: Context, suite: str) -> None:
     first = int.from_bytes(reader.explicit[0]) if reader.explicit[0] else 0
     expected = [((first + at) % 2**64).to_bytes(8) for at in range(len(reader.explicit))]
     assert reader.explicit == (expected if reader.salted else [b""] * len(reader.explicit))
-
-
-def _damaged(writer: Writer, place: int = -1) -> bytes:
-    record = bytearray(writer.content(b"lost"))
-    record[place] ^= 1
-    return bytes(record)
-
-
-def _twice(writer: Writer) -> bytes:
-    return writer.content(b"once") * 2
-
-
-def _in_disorder(writer: Writer) -> bytes:
-    first, second = writer.content(b"first"), writer.content(b"second")
-    return second + first
 
 
 def _of_another_kind(writer: Writer) -> bytes:
@@ -144,10 +103,10 @@ CASES: dict[str, tuple[Callable[[Writer], bytes], Seen]] = {
         lambda w: w.content(b"one") + b"\x17\x03\x03\x48\x01",
         refused(b"one", OVERFLOW),
     ),
-    "damaged": (_damaged, refused(b"", BAD_MAC)),
-    "damaged content": (lambda w: _damaged(w, 13), refused(b"", BAD_MAC)),
-    "twice": (_twice, refused(b"once", BAD_MAC)),
-    "in disorder": (_in_disorder, refused(b"", BAD_MAC)),
+    "damaged": (damaged, refused(b"", BAD_MAC)),
+    "damaged content": (lambda w: damaged(w, 13), refused(b"", BAD_MAC)),
+    "twice": (twice, refused(b"once", BAD_MAC)),
+    "in disorder": (in_disorder, refused(b"", BAD_MAC)),
     "of another kind than it was": (_of_another_kind, refused(b"", BAD_MAC)),
     "of no kind": (lambda w: w.record(b"text", 99), refused(b"", UNEXPECTED)),
     "a change of ciphers": (
@@ -233,19 +192,11 @@ def test_many_client_hellos(context: Context) -> None:
 
 def test_something_between_the_pieces_of_a_client_hello(compiled: Context) -> None:
     """RFC 5246 6.2.1 forbids it; OpenSSL takes content there."""
-    for between in (writer_content, writer_alert):
+    for kind, between in ((CONTENT, b"between"), (ALERT, bytes([WARNING, CANCELED]))):
         server = compiled.begin()
         writer, reader, _ = shake(server)
-        data = writer.record(HELLO[:9], HANDSHAKE) + between(writer)
+        data = writer.record(HELLO[:9], HANDSHAKE) + writer.record(between, kind)
         assert seen(server, reader, data) == refused(b"", UNEXPECTED)
-
-
-def writer_content(writer: Writer) -> bytes:
-    return writer.content(b"between")
-
-
-def writer_alert(writer: Writer) -> bytes:
-    return writer.record(bytes([WARNING, CANCELED]), ALERT)
 
 
 @pytest.mark.parametrize("suite", SUITES)
@@ -316,7 +267,7 @@ def test_however_a_finished_is_told(context: Context, suite: str, told: str) -> 
 def test_who_broke_off_is_forgotten_at_once(context: Context) -> None:
     server = context.begin()
     writer, reader, client = shake(server)
-    seen(server, reader, _damaged(writer))
+    seen(server, reader, damaged(writer))
     _, _, other = shake(context.begin(), before=client)
     assert other.master_key() != client.master_key()
 
@@ -360,12 +311,12 @@ def test_what_is_resumed(context: Context, suite: str, end: str, remembered: boo
             seen(server, reader, writer.record(bytes([WARNING, CLOSE]), ALERT))
             server.shut()
         case "a damaged record":
-            seen(server, reader, _damaged(writer))
+            seen(server, reader, damaged(writer))
         case "an alert":
             seen(server, reader, writer.record(bytes([FATAL, BAD_MAC]), ALERT))
         case "damage after our goodbye":
             server.shut()
-            seen(server, reader, _damaged(writer))
+            seen(server, reader, damaged(writer))
     del server
     again = context.begin()
     writer, reader, same = shake(again, suite, before=client)
